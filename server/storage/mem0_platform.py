@@ -24,7 +24,7 @@ _PATIENCE: Final = aiohttp.ClientTimeout(total=60.0)
 _ATTEMPTS: Final = 6
 _LONGEST_PAUSE_SECONDS: Final = 60.0
 _TRANSIENT: Final = frozenset({429, 500, 502, 503, 504})
-# Mem0 lists nothing without a filter; this one holds for every memory.
+# Mem0 lists nothing without a filter; this filter matches every memory.
 _EVERYTHING: Final = {
     "OR": [{name: "*"} for name in ("user_id", "agent_id", "app_id", "run_id")],
 }
@@ -33,9 +33,9 @@ _EVERYTHING: Final = {
 class Mem0Platform:
     """Implements `server.projects.ports.Mem0Table`.
 
-    The account is read to its end before the first memory is returned, because it lists the newest
-    first and an import begins with the oldest. Memories that are added meanwhile are read or not,
-    and none that was there before is missed.
+    The whole account is read before the first memory is returned, because it lists the newest first
+    and an import begins with the oldest. Memories that are added meanwhile may be read or not; no
+    earlier memory is missed.
     """
 
     def __init__(self, session: aiohttp.ClientSession) -> None:
@@ -80,21 +80,21 @@ class Mem0Platform:
                 raise _Transient(response.headers.get("retry-after"))
             if response.status != 200:  # noqa: PLR2004 - OK
                 detail = text.decode(errors="replace")[:200]
-                raise ArchiveUnusable(f"the account answers {response.status}: {detail}")
+                raise ArchiveUnusable(f"the account's server answered {response.status}: {detail}")
         try:
             page = orjson.loads(text)
         except orjson.JSONDecodeError:
             page = None
         if not isinstance(page, dict) or not {"count", "results"} <= page.keys():
-            raise ArchiveUnusable("the account does not answer as Mem0's platform does")
+            raise ArchiveUnusable("the account's server does not answer like Mem0's platform")
         return page
 
 
 class _Transient(Exception):
-    """The account refuses for now."""
+    """The account's server refuses for now."""
 
     def __init__(self, retry_after: str | None) -> None:
-        super().__init__("the account refuses for now")
+        super().__init__("the account's server refuses for now")
         is_number = retry_after is not None and retry_after.isdecimal()
         self.retry_after = float(retry_after) if retry_after is not None and is_number else None
 
@@ -124,7 +124,7 @@ def _memory(item: Mapping[str, Any]) -> Mem0Memory:
 
 @asynccontextmanager
 async def open_mem0_platform(host: str, api_key: str) -> AsyncIterator[Mem0Platform]:
-    """The account that the key belongs to."""
+    """Opens the account of the key."""
     headers = {"authorization": f"Token {api_key}"}
     async with aiohttp.ClientSession(
         host, headers=headers, timeout=_PATIENCE, trust_env=True

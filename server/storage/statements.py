@@ -20,10 +20,10 @@ class Statements(Mapping[str, str]):
         self._texts = dict(texts)
 
     def __getitem__(self, name: str) -> str:
-        """The statement of that name.
+        """Returns the statement with this name.
 
         Raises:
-            KeyError: the file has none; the message names the file and what it has.
+            KeyError: there is none; the message names the file and its statements.
         """
         if name not in self._texts:
             raise KeyError(f"{self._file} has no statement {name!r}, only {sorted(self._texts)}")
@@ -37,16 +37,16 @@ class Statements(Mapping[str, str]):
 
 
 def load_cypher(package: str, filename: str) -> Mapping[str, str]:
-    """The named statements of a Cypher file that is shipped in `package`, in the order of the file.
+    """Returns the named statements of a Cypher file in `package`, in the order of the file.
 
     A statement begins with a line `// name: some_name` and ends before the next such line. It keeps
-    its comments and its name, by which the database and traces show it. Only comments may stand
-    before the first statement. Parameters are Cypher's own, such as `$project_id`.
+    its comments and its name, which the database and traces show. Only comments may precede the
+    first statement. Parameters are Cypher's own, such as `$project_id`.
 
     Raises:
         FileNotFoundError: the package has no such file.
-        ValueError: a name is missing, malformed or there twice, a statement is empty, or one stands
-            before the first name.
+        ValueError: a name is missing, malformed or occurs twice, a statement is empty, or a
+            statement precedes the first name.
     """
     (texts,) = split_blocks(filename, read_resource(package, filename), "//", ("name",))
     for name in texts:
@@ -67,29 +67,29 @@ def statement_name(statement: str) -> str:
 
 
 def read_resource(package: str, filename: str) -> str:
-    """The text of a file that is shipped in `package`."""
+    """Returns the text of a file in `package`."""
     return resources.files(package).joinpath(filename).read_text(encoding="utf-8")
 
 
 def split_blocks(
     file: str, text: str, comment: str, kinds: Sequence[str]
 ) -> tuple[Mapping[str, str], ...]:
-    """The bodies of each kind by heading, such as `some_name` after `-- name:`.
+    """Returns the bodies of each kind by heading, such as `some_name` after `-- name:`.
 
     Raises:
-        ValueError: a heading is there twice, a body is empty, or code stands before the first one.
+        ValueError: a heading occurs twice, a body is empty, or code precedes the first heading.
     """
     heading_line = re.compile(
         rf"^{re.escape(comment)}[ \t]*({'|'.join(kinds)}):(.*)$", re.MULTILINE
     )
     preamble, *rest = heading_line.split(text)
     if _code(preamble, comment):
-        raise ValueError(f"{file}: a statement stands before the first name")
+        raise ValueError(f"{file}: a statement before the first name")
     found: dict[str, dict[str, str]] = {kind: {} for kind in kinds}
     for kind, raw_heading, body in zip(rest[::3], rest[1::3], rest[2::3], strict=True):
         heading = raw_heading.strip()
         if heading in found[kind]:
-            raise ValueError(f"{file}: {heading!r} is there twice")
+            raise ValueError(f"{file}: {heading!r} occurs twice")
         if not _code(body, comment):
             raise ValueError(f"{file}: {heading!r} is empty")
         found[kind][heading] = body.strip()

@@ -1,1 +1,1 @@
-"""The gRPC server: it converts, validates and maps errors, and adds no rule of its own."""
+"""The gRPC server: it converts, validates and maps errors, and contains no domain rules."""

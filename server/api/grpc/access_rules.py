@@ -1,7 +1,7 @@
-"""Who may call what: the role that each method needs, and what it means for a confined key.
+"""Which role each method needs, and what a confined key may do.
 
-A key may be confined to a scope, such as one user. Its requests then name that scope, whether they
-say so or not, and what lies outside of it does not exist for them.
+A key may be confined to a scope, such as one user. That scope is then filled into its requests, and
+nothing outside of the scope exists for them.
 """
 
 from __future__ import annotations
@@ -16,26 +16,26 @@ from server.projects.project import KeyRole, Principal
 
 
 class Reach(Enum):
-    """What a request concerns, and so what a key that is confined to a scope may do with it."""
+    """What a request concerns, which decides whether a confined key may send it."""
 
     SCOPE = auto()
-    """The scope that the request names: the key's scope is filled in, another one is refused."""
+    """A scope: the key's scope is filled in, and another scope is refused."""
 
     BY_ID = auto()
-    """Memories or operations by their ids: the use case finds only those in the key's scope."""
+    """Memories or operations by id: the use case finds only those in the key's scope."""
 
     PROJECT = auto()
     """The whole project: refused."""
 
     NO_DATA = auto()
-    """Nothing that belongs to a scope: permitted."""
+    """Nothing in a scope: permitted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """What a method needs. `without_user` is the role needed if the request names no user.
+    """The access that a method needs. `without_user` is the role for requests that name no user.
 
-    A method that `stores` adds memories, and so is held to the quotas on what a project holds.
+    A method that `stores` adds memories, so storage quotas apply to it.
     """
 
     role: KeyRole
@@ -44,7 +44,7 @@ class Access:
     stores: bool = False
 
     def require(self, principal: Principal) -> None:
-        """Checks what can be said before the request is read.
+        """Checks what can be checked before the request is read.
 
         Raises:
             RoleRequired: the key's role does not permit the method.
@@ -129,11 +129,11 @@ ACCESS: Final[Mapping[str, Access]] = {
     }.items()
     for method, access in methods.items()
 }
-"""What each method of the contract needs, by `package.Service/Method`."""
+"""The access that each method of the contract needs, by `package.Service/Method`."""
 
 _UNLISTED = Access(KeyRole.ADMIN, Reach.PROJECT)
 
 
 def access_to(method: str) -> Access:
-    """Returns what a method needs: if it is not in the table, all that a key can have."""
+    """Returns the access that a method needs; the highest if it is not in the table."""
     return ACCESS.get(method, _UNLISTED)

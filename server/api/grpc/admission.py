@@ -1,4 +1,4 @@
-"""Limits on concurrent work, of each kind and for each tenant; the rest is refused."""
+"""Limits concurrent work, of each kind and for each tenant, and refuses the rest."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _WAITING_METHODS = frozenset({"google.longrunning.Operations/WaitOperation"})
 
 
 class MethodClass(StrEnum):
-    """The class of a method. Reads go before writes; streams only wait and are counted apart."""
+    """The class of a method. Reads precede writes; streams only wait and are counted separately."""
 
     READ = "read"
     WRITE = "write"
@@ -30,7 +30,7 @@ class MethodClass(StrEnum):
 
 
 def method_class(name: str, *, streams: bool) -> MethodClass:
-    """The class of `package.Service/Method`; `streams` where either side streams.
+    """Returns the class of `package.Service/Method`; `streams` is whether either side streams.
 
     Methods are named as in the API Improvement Proposals (AIP-130), so the verb is sufficient.
     """
@@ -152,10 +152,10 @@ class Admission:
         """Admits a call; `leave` must be called when it ends. The current task can park it.
 
         `size` is the size of the request in bytes, `remaining` the seconds until its deadline,
-        `tenant` whose share it counts against.
+        `tenant` the tenant whose share it uses.
 
         Raises:
-            Overloaded: there is no room, and none is expected soon enough.
+            Overloaded: there is no place, and none is expected soon enough.
         """
         if self._holds_too_much(kind, size, tenant):
             raise self._overloaded(kind, tenant)
@@ -210,7 +210,7 @@ class Admission:
     def _holds_too_much(self, kind: MethodClass, size: int, tenant: str) -> bool:
         """Whether its tenant, or all tenants, hold too many bytes or parked calls for this one."""
         limits, held, parked = self._limits, self._bytes, self._parked
-        # A request that is larger than the limit is served alone.
+        # A request larger than the limit is served if no others are.
         if held.total and held.total + size > limits.request_bytes:
             return True
         if held.of(tenant) and held.of(tenant) + size > share_of(limits.request_bytes):
@@ -230,7 +230,7 @@ class Admission:
         return working < self._limits.concurrency
 
     def _waits(self, kind: MethodClass, tenant: str) -> bool:
-        """Whether calls of the tenant wait already, which must be admitted first."""
+        """Whether earlier calls of the tenant wait, which must be admitted first."""
         if kind is _STREAM:
             return False
         return bool(self._queues[kind].of(tenant) or self._returning[kind].of(tenant))
@@ -254,7 +254,7 @@ class Admission:
             raise
 
     def _give_back(self, kind: MethodClass, tenant: str) -> None:
-        """Passes on the place of a call that was admitted and cancelled at the same moment."""
+        """Passes on the place of a call that was admitted and cancelled at the same time."""
         self._running[kind].subtract(tenant)
         self._let_in()
 
@@ -266,9 +266,9 @@ class Admission:
                     self._running[kind].add(admitted)
 
     def _expected_wait(self, kind: MethodClass, tenant: str) -> float:
-        """Seconds until a call that arrives now would be admitted, by Little's law.
+        """Returns the expected seconds until a new call is admitted, by Little's law.
 
-        Before it go the tenant's own calls, and of each other tenant as many, as they take turns.
+        The tenant's own calls precede it, and the same number of calls of each other tenant.
         """
         before = 0
         for queue in (self._queues[kind], self._returning[kind]):
@@ -277,7 +277,7 @@ class Admission:
         return (before + 1) * self._seconds[kind] / self._limit[kind]
 
     def _overloaded(self, kind: MethodClass, tenant: str) -> Overloaded:
-        """The refusal; its delay is random, so that clients do not all come back at once."""
+        """Returns the refusal; its delay is random, so that clients do not all return at once."""
         wait = 1.0 if kind is _STREAM else self._expected_wait(kind, tenant)
         spread = wait * random.uniform(1.0, 2.0)  # noqa: S311 - not a secret
         seconds = min(_MOST_RETRY_SECONDS, max(_LEAST_RETRY_SECONDS, spread))

@@ -1,6 +1,6 @@
-"""Bytes to messages and back, and finding the string that keeps a message from being read.
+"""Decodes and encodes messages, and finds the string that makes a message unreadable.
 
-The parser says that some string is not UTF-8, not which. So the wire format is walked with the
+The parser does not report which string is not UTF-8. So the wire format is walked with the
 message's descriptor: https://protobuf.dev/programming-guides/encoding/
 """
 
@@ -103,7 +103,7 @@ def _text(payload: memoryview) -> str | None:
 
 
 def _length_delimited(data: memoryview) -> Iterator[tuple[int, memoryview]]:
-    """The length-delimited fields at the top level of a message: number and payload."""
+    """Yields the length-delimited fields at the top level of a message: number and payload."""
     position, open_groups = 0, 0
     while position < len(data):
         tag, position = _varint(data, position)
@@ -151,10 +151,10 @@ class Codec:
     request_type: Callable[[], Message] | None = None
 
     def decode(self, raw: bytes) -> Any:
-        """The request.
+        """Returns the request.
 
         Raises:
-            MalformedRequest: the bytes are no such message; a string that is not UTF-8 is named.
+            MalformedRequest: the bytes are not such a message; names a string that is not UTF-8.
         """
         if self.deserializer is None:
             return raw
@@ -164,7 +164,7 @@ class Codec:
             raise MalformedRequest([_violation(self.method, raw)]) from None
 
     async def decode_large(self, raw: bytes) -> Any:
-        """As `decode`, outside the event loop if the request is large."""
+        """Like `decode`, but outside of the event loop if the request is large."""
         if self.deserializer is None or len(raw) < LARGE_BYTES:
             return self.decode(raw)
         if self.request_type is None:
@@ -177,7 +177,7 @@ class Codec:
         return request
 
     async def encode_large(self, message: Any) -> bytes:
-        """As `encode`, outside the event loop if the response has many items."""
+        """Like `encode`, but outside of the event loop if the response has many items."""
         if not isinstance(message, Message) or not has_many_items(message):
             return self.encode(message)
         if self.request_type is None:
@@ -185,7 +185,7 @@ class Codec:
         return await beside_the_loop(encode_in_slices, message)
 
     def encode(self, message: Any) -> bytes:
-        """The bytes of a response."""
+        """Returns the bytes of a response."""
         raw: bytes = message if self.serializer is None else self.serializer(message)
         return raw
 

@@ -115,7 +115,7 @@ def _set(message: Message, field: FieldDescriptor, value: Any) -> None:
 
 @cache
 def _item_fields(kind: Descriptor) -> Mapping[str, int]:
-    """The numbers of the fields that are lists of messages, by name."""
+    """Returns the numbers of the fields that are lists of messages, by name."""
     return {
         field.name: field.number
         for field in kind.fields

@@ -1,8 +1,8 @@
-"""Calls from within the process, for doors that speak something else than gRPC.
+"""Calls from within the process, for doors other than gRPC.
 
-Such a call runs through the same interceptors as one that arrives over gRPC, so that it is
-authenticated, limited, bounded, observed and answered in the same way. Only the transport differs:
-the door reads the request and writes the response, in whatever encoding it uses.
+Such a call runs through the same interceptors as a call over gRPC, so that it is authenticated,
+limited, bounded, observed and answered in the same way. Only the transport differs: the door reads
+the request and writes the response, in its own encoding.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class LocalRequest:
-    """One call as its door received it.
+    """A call as its door received it.
 
     `metadata` has the keys in lower case; `timeout` is in seconds, and None leaves the deadline to
     the server; `peer` is the client's address as gRPC writes it, such as `ipv4:127.0.0.1:50051`.
@@ -59,15 +59,15 @@ class LocalAnswer:
 
     @property
     def correlation_id(self) -> str:
-        """The id under which the logs and traces have the call."""
+        """The id of the call in logs and traces."""
         return _correlation_id(self.trailers)
 
 
 class LocalMethod:
-    """One method of the contract, in the encoding of a door."""
+    """A method of the contract, in the encoding of a door."""
 
     def __init__(self, intercept: Callable[[], Awaitable[Handler]]) -> None:
-        """`intercept` makes the handler that runs within the interceptors."""
+        """`intercept` returns the handler wrapped in the interceptors."""
         self._intercept = intercept
         self._handler: Handler | None = None
 
@@ -77,7 +77,7 @@ class LocalMethod:
         The responses of a stream are passed to `send` one by one.
         """
         if self._handler is None:
-            # What the interceptors build depends on the method alone, so one is enough.
+            # Cached, because the wrapped handler depends only on the method.
             self._handler = await self._intercept()
         context = _LocalContext(request, send)
         body = b""
@@ -85,7 +85,7 @@ class LocalMethod:
             async with asyncio.timeout(request.timeout):
                 body = await _run(self._handler, request.body, context)
         except grpc.aio.AbortError:
-            pass  # The context knows the status.
+            pass  # The context has the status.
         except TimeoutError:
             # As gRPC does at its client's deadline, the timeout has cancelled the call.
             context.status = to_status(DeadlineExceeded(), _correlation_id(context.trailers))
@@ -110,7 +110,7 @@ class LocalCalls:
         self._context = contextvars.copy_context()
 
     def method(self, method: MethodDescriptor, read: Read, write: Write) -> LocalMethod:
-        """A method whose requests `read` decodes and whose responses `write` encodes.
+        """Returns a method whose requests `read` decodes and whose responses `write` encodes.
 
         Both run within the call. `read` may raise InvalidRequest.
         """
@@ -120,9 +120,9 @@ class LocalCalls:
         return LocalMethod(partial(_intercepted, handler, details, self._interceptors))
 
     def start(self, calls: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        """Runs calls in a task of their own, which knows nothing of the calls before them.
+        """Runs calls in a task with a new context.
 
-        A door's tasks may inherit the context of an earlier request on the same connection.
+        A door's task could otherwise inherit the context of an earlier request on its connection.
         """
         return asyncio.create_task(calls, context=self._context.copy())
 
@@ -136,7 +136,7 @@ CONTRACT_METHODS: Final[Mapping[str, MethodDescriptor]] = {
 
 @dataclass(slots=True)
 class _Details:
-    """What interceptors may know of a call before it begins: here, the method alone."""
+    """The details of a call for interceptors before it begins: only the method."""
 
     method: str
     invocation_metadata: Any = ()
@@ -145,7 +145,7 @@ class _Details:
 async def _intercepted(
     handler: Handler, details: _Details, interceptors: tuple[grpc.aio.ServerInterceptor, ...]
 ) -> Handler:
-    """The handler as the interceptors leave it, the first of them outermost."""
+    """Returns the handler wrapped in the interceptors, the first of them outermost."""
     if not interceptors:
         return handler
 
@@ -158,7 +158,7 @@ async def _intercepted(
 
 
 class _LocalContext(grpc.aio.ServicerContext[Any, Any]):
-    """What gRPC would give a handler, without its transport."""
+    """The context that gRPC would pass to a handler, without its transport."""
 
     def __init__(self, request: LocalRequest, send: Send | None) -> None:
         self._request = request
@@ -192,7 +192,7 @@ class _LocalContext(grpc.aio.ServicerContext[Any, Any]):
         await self.abort(status.code, status.details, status.trailing_metadata)
 
     async def send_initial_metadata(self, initial_metadata: Any) -> None:
-        del initial_metadata  # No door has a place for it.
+        del initial_metadata  # No door can send it.
 
     def set_trailing_metadata(self, trailing_metadata: Any) -> None:
         self.trailers = tuple(trailing_metadata)
@@ -218,7 +218,7 @@ class _LocalContext(grpc.aio.ServicerContext[Any, Any]):
         return self._details
 
     def set_compression(self, compression: grpc.Compression) -> None:
-        del compression  # Doors compress by rules of their own.
+        del compression  # Doors have their own compression.
 
     def disable_next_message_compression(self) -> None:
         pass

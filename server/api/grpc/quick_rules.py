@@ -1,9 +1,9 @@
-"""Sees at a glance that a request keeps its field rules, as nearly every request does.
+"""Checks quickly that a request keeps its field rules, as nearly every request does.
 
-protovalidate goes through all rules of a message, and touches so much memory that it takes longer
-than the rest of the interceptors. Here the common rules are functions, compiled from the same
-.proto and called for the fields that are set. What these cannot judge is left to protovalidate, and
-so is every request that seems to break a rule: only protovalidate finds violations.
+protovalidate evaluates all rules of a message, and touches so much memory that it takes longer than
+the rest of the interceptors. Here the common rules are functions, compiled from the same .proto and
+called for the fields that are set. Other rules, and every request that seems to break a rule, are
+left to protovalidate: only protovalidate reports violations.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from google.protobuf.message import Message
 from memoir.v1 import field_rules_pb2
 
 Keeps: TypeAlias = Callable[[Any], bool]
-"""Whether a value keeps the rules for sure."""
+"""Whether a value certainly keeps the rules."""
 
 _LONGEST_UTF8: Final = 4
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 def surely_valid(request: Message) -> bool:
-    """Whether the request keeps the rules of its .proto; False if that is not certain."""
+    """Whether the request certainly keeps the rules of its .proto."""
     return _kind(request.DESCRIPTOR).keeps(request)
 
 
@@ -43,7 +43,7 @@ class _Kind:
     set_fields: Mapping[int, Keeps]
 
     def keeps(self, message: Message) -> bool:
-        """Whether the message keeps them all."""
+        """Whether the message certainly keeps all rules."""
         for name, keeps in self.always:
             if not keeps(getattr(message, name)):
                 return False
@@ -94,7 +94,7 @@ _ONE_OF_FIELDS: Final = re.compile(r"has\(this\.\w+\)(?: \|\| has\(this\.\w+\))*
 
 
 def _message_rules(descriptor: Descriptor) -> Keeps:
-    """The rules of a message as a whole: certain are only those that ask for one of some fields."""
+    """Returns the rules of a whole message; only rules that require one of some fields count."""
     if any(oneof.GetOptions().HasExtension(validate_pb2.oneof) for oneof in descriptor.oneofs):
         return _unsure
     rules = descriptor.GetOptions().Extensions[validate_pb2.message]
@@ -107,7 +107,7 @@ def _message_rules(descriptor: Descriptor) -> Keeps:
 
 
 def _field_rules(field: FieldDescriptor) -> Keeps | None:
-    """The rules of a field and of the messages in it; None if there are none."""
+    """Returns the rules of a field and of the messages in it; None if there are none."""
     rules = field.GetOptions().Extensions[validate_pb2.field]
     item_keeps = _inner_rules(field)
     if not field.is_repeated:
@@ -127,7 +127,7 @@ def _inner_rules(field: FieldDescriptor) -> Keeps | None:
 
 @cache
 def _has_rules(kind: Descriptor, within: frozenset[Descriptor] = frozenset()) -> bool:
-    """Whether a message can break any rule, itself or in a message that it holds."""
+    """Whether a message has rules, itself or in a message that it contains."""
     if kind in within:
         return False
     return _message_rules(kind) is _unsure or any(
@@ -155,7 +155,7 @@ def _list_rules(rules: validate_pb2.RepeatedRules, item_keeps: Keeps | None) -> 
 
 
 def _compiled(rules: validate_pb2.FieldRules) -> Keeps | None:
-    """The rules of a single value; None if there are none."""
+    """Returns the rules of a single value; None if there are none."""
     found = [_rule(name, limit) for name, limit in _named(rules)]
     if len(found) <= 1:
         return found[0] if found else None
@@ -163,7 +163,7 @@ def _compiled(rules: validate_pb2.FieldRules) -> Keeps | None:
 
 
 def _named(rules: validate_pb2.FieldRules) -> Iterator[tuple[str, Any]]:
-    """The rules by their full names, each with its limit."""
+    """Yields the rules by their full names, each with its limit."""
     for kind, values in rules.ListFields():
         if isinstance(values, Message):
             yield from ((rule.full_name, limit) for rule, limit in values.ListFields())
@@ -177,7 +177,7 @@ def _rule(name: str, limit: Any) -> Keeps:
 
 
 def _is_identifier(most: int, value: str) -> bool:
-    """Whether it is short and printable, so that it has no control characters."""
+    """Whether the value is short and printable, so that it has no control characters."""
     return 1 <= len(value) <= most and value.isprintable()
 
 

@@ -50,7 +50,7 @@ def _add_memories(request: memory_service_pb2.AddMemoriesRequest, now: datetime)
     if request.HasField("metadata"):
         yield from _metadata("metadata", request.metadata)
     if request.HasField("timestamp") and request.timestamp > (now + MAX_AHEAD).timestamp():
-        yield FieldViolation("timestamp", "must be at most a day ahead, in Unix seconds")
+        yield FieldViolation("timestamp", "must be at most a day in the future, in Unix seconds")
     if request.HasField("expiration_date"):
         yield from _expiration_date("expiration_date", request.expiration_date, now)
 
@@ -70,7 +70,7 @@ def _update_memory(request: memory_service_pb2.UpdateMemoryRequest, now: datetim
 def _new_values(request: memory_service_pb2.UpdateMemoryRequest) -> Violations:
     named, changes = request.update_mask.paths, request.changes
     if "text" in named and not _says_something(changes.text):
-        yield FieldViolation("changes.text", "must say something: a text cannot be cleared")
+        yield FieldViolation("changes.text", "must not be empty: a text cannot be cleared")
     if "categories" in named and not all(map(_says_something, changes.categories)):
         yield FieldViolation("changes.categories", "must not be empty")
 
@@ -97,7 +97,7 @@ def _foreign_items(
     batch: memory_service_pb2.BatchUpdateMemoriesRequest
     | memory_service_pb2.BatchDeleteMemoriesRequest,
 ) -> Violations:
-    """Checks that an item does not contradict the batch in fields that concern the whole batch."""
+    """Checks that an item does not contradict the batch in fields of the whole batch."""
     for index, item in enumerate(batch.requests):
         for field in ("org_id", "project_id", "request_id"):
             if item.HasField(field) and getattr(item, field) != getattr(batch, field):
@@ -126,7 +126,7 @@ def _search(request: memory_service_pb2.SearchMemoriesRequest, now: datetime) ->
 
 
 def _past(as_of: Timestamp, now: datetime) -> Violations:
-    """Refuses the future: page tokens rely on a state that no longer changes."""
+    """Refuses the future, because page tokens rely on a state that no longer changes."""
     try:
         instant = as_of.ToDatetime(UTC)
     except (ValueError, OverflowError):

@@ -32,23 +32,23 @@ from server.core.errors import Overloaded, Unimplemented
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 
 
-# What agents call all the time. Only these have a queue of their own in gRPC, because each queue
-# that is waited on costs every call some time; all other methods share one.
+# The methods that agents call most. Only these have separate queues in gRPC, because each queue
+# costs every call some time; all other methods share one.
 _WITH_OWN_QUEUE = frozenset({"AddMemories", "SearchMemories"})
 
 
 def add_service(server: grpc.aio.Server, service: ServiceDescriptor, servicer: object) -> None:
     """Serves every method of `service` with the method of the same name of `servicer`.
 
-    A method that `servicer` lacks is served too, and answers UNIMPLEMENTED, so that every method of
+    A method that `servicer` lacks is served too, and returns UNIMPLEMENTED, so that every method of
     the contract can be called.
     """
     handlers = {method.name: _handler(method, servicer) for method in service.methods}
     server.add_generic_rpc_handlers(
         [grpc.method_handlers_generic_handler(service.full_name, handlers)]
     )
-    # Registered methods have separate queues, so a flood of searches does not delay adds. Those of
-    # health are registered by the library.
+    # Registered methods have separate queues, so a flood of searches does not delay adds. The
+    # library registers the methods of health.
     frequent = {name: handler for name, handler in handlers.items() if name in _WITH_OWN_QUEUE}
     server.add_registered_method_handlers(service.full_name, frequent)
 
@@ -77,7 +77,7 @@ def method_handler(
     read: Callable[[bytes], Any],
     write: Callable[[Any], bytes],
 ) -> Handler:
-    """The handler of one method, which `read`s its requests and `write`s its responses."""
+    """Returns the handler of a method; `read` decodes requests, `write` encodes responses."""
     behavior = getattr(servicer, method.name, None) or _not_offered(method)
     make = (
         grpc.unary_stream_rpc_method_handler
@@ -127,7 +127,7 @@ MOST_HEALTH_WATCHES = 256
 
 
 class HealthServicer:
-    """Serves `grpc.health.v1.Health`; the library's servicer has no List, and no bound on Watch."""
+    """Serves `grpc.health.v1.Health`; the library's servicer has no List and no limit on Watch."""
 
     def __init__(self, statuses: aio.HealthServicer) -> None:
         self._statuses = statuses
@@ -167,9 +167,9 @@ LEAST_PING_INTERVAL_MILLISECONDS = 10_000
 class ServerOptions:
     """How the server listens.
 
-    With `shares_port` other processes may listen on the same port, and get connections too. Without
-    `credentials` nothing is encrypted. `local_address` is that of a Unix socket, which is never
-    encrypted, for clients in the server's own processes.
+    With `shares_port` other processes may listen on the same port. Without `credentials` nothing is
+    encrypted. `local_address` is the address of an unencrypted Unix socket for clients in the
+    server's own processes.
     """
 
     address: str
@@ -249,18 +249,18 @@ def _channel_options(options: ServerOptions) -> list[tuple[str, int]]:
     chosen = [
         ("grpc.max_receive_message_length", limits.max_receive_bytes),
         ("grpc.max_metadata_size", limits.max_metadata_bytes),
-        # The soft limit refuses at random below the hard one; here there is one limit.
+        # The soft limit refuses at random below the hard limit; here they are equal.
         ("grpc.absolute_max_metadata_size", limits.max_metadata_bytes),
         ("grpc.max_concurrent_streams", limits.max_streams),
-        # This protection also counts streams that have ended but are not freed yet, and so resets
-        # calls of clients that respect the limit. The limit itself still applies.
+        # This protection also counts streams that have ended but are not freed yet, so it would
+        # reset calls of clients that respect the limit. The limit itself still applies.
         ("grpc.http.overload_protection", 0),
-        # Beyond this gRPC refuses calls itself, which costs nothing but gives no details.
+        # Beyond this gRPC itself refuses calls, at no cost but without details.
         ("grpc.server.max_pending_requests", limits.max_pending),
         ("grpc.server.max_pending_requests_hard_limit", limits.max_pending),
         ("grpc.keepalive_time_ms", _milliseconds(limits.keepalive_seconds)),
         ("grpc.http2.min_ping_interval_without_data_ms", LEAST_PING_INTERVAL_MILLISECONDS),
-        # Otherwise two servers would share their connections without anyone noticing.
+        # Otherwise two servers would share connections unnoticed.
         ("grpc.so_reuseport", int(options.shares_port)),
     ]
     if limits.max_connection_age:

@@ -100,7 +100,7 @@ class Gateway:
 
 
 def _method(request: Request) -> MethodDescriptor:
-    """The method that is called.
+    """Returns the method that is called.
 
     Raises:
         Unimplemented: the page may not call it.
@@ -117,7 +117,7 @@ def _method(request: Request) -> MethodDescriptor:
 
 
 def _metadata(headers: Mapping[str, str]) -> list[tuple[str, str]]:
-    """The headers that are passed on with a call.
+    """Returns the headers that are passed on with a call.
 
     Raises:
         InvalidRequest: a header has characters that gRPC cannot transport.
@@ -231,7 +231,7 @@ async def serving_page(options: PageOptions) -> AsyncIterator[int]:
 
 
 def page_application(channel: grpc.aio.Channel, options: PageOptions) -> ASGIApp:
-    """The page, its files, and the gateway."""
+    """Returns the page, its files, and the gateway."""
     files = Files(_STATIC)
     routes = [
         Route("/", files.handle, methods=["GET"]),

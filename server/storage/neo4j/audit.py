@@ -1,4 +1,4 @@
-"""The port `GraphAudit` on Neo4j: where the graph differs from the memories."""
+"""The port `GraphAudit` on Neo4j: finds differences between the graph and the memories."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _State = tuple[int | None, Scope]
 async def compare(
     tx: AsyncManagedTransaction, subgraphs: Sequence[MemorySubgraph], memory_nodes: str
 ) -> dict[UUID, Counter[DifferenceKind]]:
-    """The differences of each memory that has some; `memory_nodes` reads their nodes."""
+    """Returns the differences by memory; `memory_nodes` is the statement that reads nodes."""
     result = await tx.run(memory_nodes, given({"memories": [rows.memory(s) for s in subgraphs]}))
     states: dict[str, _State] = {
         r["memory_id"]: (r["version"], rows.read_scope(r)) async for r in result

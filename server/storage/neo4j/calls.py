@@ -1,4 +1,4 @@
-"""The connection to Neo4j, the time limit of every call to it, and the mapping of its errors."""
+"""The connection to Neo4j, the time limit of its calls, and the mapping of its errors."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def open_driver(
     connection_timeout: float = 3.0,
     acquisition_timeout: float = 5.0,
 ) -> AsyncDriver:
-    """A pool of connections. It connects when it is first used; who opens it closes it.
+    """Returns a pool of connections, which connects at its first use. The caller closes it.
 
     Times are in seconds. `uri` is `bolt://host:port` for one server, `neo4j://...` for a cluster,
     `+s` appended to the scheme for TLS.
@@ -40,11 +40,11 @@ def open_driver(
         connection_timeout=connection_timeout,
         connection_write_timeout=connection_timeout,
         connection_acquisition_timeout=acquisition_timeout,
-        # Deadlocks pass within milliseconds; the driver would wait a second before the first retry.
+        # Deadlocks end within milliseconds; by default the driver waits a second before a retry.
         initial_retry_delay=0.05,
-        # A connection that has idled may be dead without a sign, after a restart for example.
+        # An idle connection may be dead unnoticed, for example after a restart.
         liveness_check_timeout=30.0,
-        # On an empty database every statement is answered with "unknown label" notices.
+        # On an empty database every statement would return "unknown label" notifications.
         notifications_min_severity=NotificationMinimumSeverity.OFF,
         telemetry_disabled=True,
         user_agent="memoir",
@@ -59,11 +59,11 @@ _ANSWERS = {"Statement", "Schema", "Procedure"}
 async def bounded_call(seconds: float) -> AsyncIterator[None]:
     """Cancels the block after `seconds`, or at the current call's deadline if sooner.
 
-    The driver has no read timeout of its own: a server that is frozen would hang it.
+    The driver has no read timeout, so a frozen server would block it for ever.
 
     Raises:
-        GraphUnavailable: time ran out, or the driver or the server reported an error.
-        DeadlineExceeded: the current call's time ran out.
+        GraphUnavailable: the time is up, or the driver or the server reported an error.
+        DeadlineExceeded: the current call's deadline has passed.
     """
     try:
         async with asyncio.timeout(bounded(seconds)):
@@ -77,11 +77,11 @@ async def bounded_call(seconds: float) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def guarded_call(breaker: CircuitBreaker, seconds: float) -> AsyncIterator[None]:
-    """A bounded call that fails at once while the breaker is open.
+    """Like `bounded_call`, but fails at once while the breaker is open.
 
     Raises:
         GraphUnavailable: as `bounded_call`, or the breaker is open.
-        DeadlineExceeded: the current call's time ran out.
+        DeadlineExceeded: the current call's deadline has passed.
     """
     current_request().remaining()
     if not breaker.admits():
@@ -103,7 +103,7 @@ def _is_answer(cause: BaseException | None) -> bool:
 
 @contextmanager
 def call_traced(name: str, database: str) -> Iterator[None]:
-    """A span around one call of the database, if the current call is traced.
+    """Runs the block in a span of a database call, if the current call is traced.
 
     https://opentelemetry.io/docs/specs/semconv/db/database-spans/
     """
@@ -117,6 +117,6 @@ def call_traced(name: str, database: str) -> Iterator[None]:
 
 
 def transaction_metadata(correlation_ids: Iterable[str]) -> dict[str, object]:
-    """What the server shows of a transaction (`SHOW TRANSACTIONS`, query log): on whose behalf."""
+    """Returns metadata that `SHOW TRANSACTIONS` and the query log show: the correlation ids."""
     distinct = list(dict.fromkeys(filter(None, correlation_ids)))
     return {"app": "memoir", "correlation_ids": distinct[:_MAX_CORRELATION_IDS]}

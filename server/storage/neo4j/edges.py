@@ -1,4 +1,4 @@
-"""What one memory puts into the graph, as values that compare with stored ones."""
+"""The edges of a memory in the graph, as values that can be compared with stored edges."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Statement:
     scope: Scope
     expires_on: date | None = None
     slot: str | None = field(init=False, compare=False, default=None)
-    """What it has in common with those that can supersede it; None if nothing can."""
+    """The key that it shares with statements that can supersede it; None if none can."""
 
     @property
     def project_id(self) -> str:
@@ -42,7 +42,7 @@ class Statement:
 
 
 def wanted_mentions(subgraph: MemorySubgraph) -> list[Mention]:
-    """The memory's mentions, by the keys that the graph stores."""
+    """Returns the memory's mentions, by the keys that the graph stores."""
     return [_by_stored_key(mention) for mention in mentions_of(subgraph)]
 
 
@@ -56,10 +56,10 @@ def _stored(entity: EntityKey) -> EntityKey:
 
 
 def wanted_statements(subgraph: MemorySubgraph) -> list[Statement]:
-    """The memory's relations. A relation of something with itself, under two names, is left out.
+    """Returns the memory's relations, except relations of an entity with itself.
 
     Raises:
-        ValueError: it has relations and no event time, under which they would be found.
+        ValueError: the memory has relations but no event time.
     """
     if not subgraph.exists or not subgraph.relations:
         return []
@@ -81,7 +81,7 @@ def wanted_statements(subgraph: MemorySubgraph) -> list[Statement]:
 
 
 def _became_one(subgraph: MemorySubgraph, relation: Relation) -> bool:
-    """Whether the ends are one entity only because their names were joined."""
+    """Whether both ends are one entity only because their names were joined."""
     ends = relation.source.key, relation.target.key
     source, target = (subgraph.joined.get(key, key) for key in ends)
     return source == target and ends[0] != ends[1]
@@ -92,7 +92,7 @@ EdgeT = TypeVar("EdgeT", bound=Hashable)
 
 @dataclass(frozen=True, slots=True)
 class Difference(Generic[EdgeT]):
-    """What has to change: edges to add, and edges to remove with the ids of their elements."""
+    """The edges to add, and the edges to remove with their element ids."""
 
     added: Sequence[EdgeT]
     removed: Sequence[EdgeT]
@@ -100,13 +100,12 @@ class Difference(Generic[EdgeT]):
 
     @property
     def changed(self) -> Sequence[EdgeT]:
-        """Those added and those removed."""
+        """The added and the removed edges."""
         return [*self.added, *self.removed]
 
 
 def difference(wanted: Iterable[EdgeT], stored: Iterable[tuple[str, EdgeT]]) -> Difference[EdgeT]:
-    """The changes that turn the stored edges, given with their element ids, into the wanted
-    ones."""
+    """Returns how the wanted edges differ from the stored ones, given with their element ids."""
     missing = dict.fromkeys(wanted)
     removed: list[tuple[str, EdgeT]] = []
     for element_id, edge in stored:

@@ -1,7 +1,7 @@
 """Reads the entities of a graph space, their neighbourhoods, and relations page by page.
 
-A whole space is read, as a scope sees it that names a user and nothing else. What other scopes see
-is computed from their memories: see `server.graph.explore.scoped_reader`.
+Only whole spaces are read, for scopes that name a user and nothing else. The graphs of other scopes
+are computed from their memories: see `server.graph.explore.scoped_reader`.
 """
 
 from __future__ import annotations
@@ -41,20 +41,20 @@ from server.storage.statements import load_cypher
 END_OF_TIME: Final = microseconds(datetime.max.replace(tzinfo=UTC))
 
 MOST_EDGES: Final = 10_000
-"""How many edges of one entity are looked at."""
+"""The maximum number of edges of an entity that are read."""
 
 MOST_MATCHES: Final = 1000
-"""How many entities a search by words finds."""
+"""The maximum number of entities that a search by words finds."""
 
 _MOST_ALIASED: Final = 50
-"""How many entities of a space are found that share an alias."""
+"""The maximum number of entities with the same alias that are found in a space."""
 
 _RAW = load_cypher(__package__, "exploring.cypher")
 _BLOCKS: Final = ("mentions", "stated", "holding")
 
 
 def statement(name: str) -> str:
-    """A statement with its fixed blocks in place. Nothing here comes from a client."""
+    """Returns a statement with its blocks inserted. Nothing here comes from a client."""
     text = _RAW[name]
     for block in _BLOCKS:
         text = text.replace(f"{{{block}}}", _RAW[block])
@@ -62,18 +62,18 @@ def statement(name: str) -> str:
 
 
 def space_of(scope: Scope) -> str:
-    """Returns the graph space that the scope sees as a whole.
+    """Returns the graph space that the scope includes as a whole.
 
     Raises:
-        ValueError: it does not see a whole space.
+        ValueError: the scope does not include a whole space.
     """
     if not scope.sees_whole_spaces():
-        raise ValueError("Neo4j is read for scopes that name a user and nothing else")
+        raise ValueError("Neo4j is read only for scopes that name a user and nothing else")
     return scope.graph_space()
 
 
 def parameters(within: GraphScope, **more: Any) -> dict[str, Any]:
-    """Parameters of every statement; None means no condition."""
+    """Returns the parameters of every statement; None means no condition."""
     return {
         "project_id": within.project_id,
         "space": space_of(within.scope),
@@ -85,10 +85,10 @@ def parameters(within: GraphScope, **more: Any) -> dict[str, Any]:
 
 
 class Run(Protocol):
-    """Runs one of the statements and reads all of its rows."""
+    """Runs a statement and reads all of its rows."""
 
     async def __call__(self, name: str, /, **more: Any) -> list[Record]:
-        """The rows of the statement of this name, given these parameters too."""
+        """Returns the rows of the statement with this name and these additional parameters."""
         ...
 
 
@@ -162,7 +162,7 @@ async def explore(
 
 
 def within_transaction(tx: AsyncManagedTransaction, within: GraphScope) -> Run:
-    """Runs statements in a transaction."""
+    """Returns a function that runs statements in the transaction."""
 
     async def run(name: str, /, **more: Any) -> list[Record]:
         result = await tx.run(statement(name), given(parameters(within, **more)))
@@ -172,7 +172,7 @@ def within_transaction(tx: AsyncManagedTransaction, within: GraphScope) -> Run:
 
 
 def stated_relation(record: Record) -> StatedRelation:
-    """The relation of a row."""
+    """Returns the relation in a row."""
     end = record["superseded_at"]
     return StatedRelation(
         relation=Relation(
@@ -189,7 +189,7 @@ def stated_relation(record: Record) -> StatedRelation:
 
 
 def _found(rows: Iterable[Record]) -> list[FoundEntity]:
-    """Those of the entities that a memory mentions."""
+    """Returns the entities that a memory mentions."""
     return [
         FoundEntity(_known(row), [UUID(memory_id) for memory_id in row["memory_ids"]])
         for row in rows
@@ -206,10 +206,10 @@ def _known(row: Record) -> KnownEntity:
 
 
 def relations_parameters(query: RelationQuery) -> dict[str, Any]:
-    """The parameters of `relation_page`; what is None is not compared.
+    """Returns the parameters of `relation_page`; None means no condition.
 
     Raises:
-        ValueError: the scope does not see a whole graph space.
+        ValueError: the scope does not include a whole graph space.
     """
     space_of(query.scope)
     return {
@@ -224,10 +224,10 @@ def relations_parameters(query: RelationQuery) -> dict[str, Any]:
 
 
 async def list_relations(tx: AsyncManagedTransaction, query: RelationQuery) -> list[StatedRelation]:
-    """One page of relations.
+    """Returns one page of relations.
 
     Raises:
-        ValueError: the scope does not see a whole graph space.
+        ValueError: the scope does not include a whole graph space.
     """
     result = await tx.run(statement("relation_page"), given(relations_parameters(query)))
     return [stated_relation(record) async for record in result]

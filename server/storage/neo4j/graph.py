@@ -39,10 +39,10 @@ T = TypeVar("T")
 
 
 class Neo4jGraph:
-    """The graph in a Neo4j database, read for scopes that see whole graph spaces.
+    """The graph in a Neo4j database, for scopes that include whole graph spaces.
 
-    It uses the driver and does not close it. Times are in seconds and bound a call as a whole,
-    retries included. The breaker refuses reads while the database does not answer.
+    It does not close the driver. Times are in seconds and bound a whole call with its retries. The
+    breaker refuses reads while the database does not answer.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class Neo4jGraph:
                 await _create(session, name, statement)
 
     async def check(self) -> None:
-        """Returns when the graph answers; see the port. Nothing is retried."""
+        """Checks once, without retries; see the port."""
         async with bounded_call(self._check_timeout), self._session() as session:
             result = await session.run("RETURN 1")
             await result.consume()
@@ -75,11 +75,11 @@ class Neo4jGraph:
     async def project(self, subgraphs: Sequence[MemorySubgraph]) -> None:
         """Makes the graph hold exactly these subgraphs, in one transaction; see the port.
 
-        Of a memory that exists, the graph keeps the version, so an older state never replaces a
-        newer one. Of a memory that is gone it keeps nothing. That an older state does not bring it
-        back rests on the outbox: a claim is held by one projector at a time, the state is read
-        after the claim, and this call ends before the lease does, `timeout` being shorter. A
-        projection whose caller gave up during its commit still holds the memory's lock on the
+        The graph stores the version of a memory that exists, so an older state never replaces a
+        newer one. It stores nothing of a deleted memory. The outbox ensures that an older state
+        does not bring it back: only one projector holds a claim at a time, the state is read after
+        the claim, and this call ends before the lease, because `timeout` is shorter. If the caller
+        abandons a projection during its commit, the projection still holds the memory's lock on the
         server, and the projection of the deletion waits for that lock.
         """
         batch = projection.latest(subgraphs)
@@ -102,7 +102,7 @@ class Neo4jGraph:
         """See the port.
 
         Raises:
-            ValueError: the scope does not see a whole graph space.
+            ValueError: the scope does not include a whole graph space.
         """
         return await self._read(exploring.list_relations, query)
 
@@ -139,13 +139,13 @@ class Neo4jGraph:
 
 
 async def _create(session: AsyncSession, name: str, statement: str) -> None:
-    """Runs a statement of the schema; removes what an interrupted creation left and retries."""
+    """Runs a statement of the schema; removes remains of an interrupted creation and retries."""
     try:
         await session.execute_write(_run, statement)
     except ClientError as error:
         if error.code != _NAME_IS_TAKEN or name not in _REMAINS:
             raise
-        # If another server is creating it at the same time, one of the two succeeds.
+        # If another server creates it at the same time, one of the two succeeds.
         with suppress(ClientError):
             await session.execute_write(_run, _REMAINS[name])
         await session.execute_write(_run, statement)
@@ -173,7 +173,7 @@ async def _number(tx: AsyncManagedTransaction, name: str, project_id: str) -> in
 
 
 class AbsentGraph:
-    """Implements `server.graph.ports.Graph`: always unavailable, like a Neo4j that is down.
+    """Implements `server.graph.ports.Graph` without Neo4j: always unavailable.
 
     Changes wait in the outbox until the server starts with a graph.
     """

@@ -1,4 +1,4 @@
-"""Making the graph equal to a batch of subgraphs, within one transaction."""
+"""Makes the graph equal to a batch of subgraphs, in one transaction."""
 
 from __future__ import annotations
 
@@ -30,10 +30,9 @@ Ends = dict[Statement, datetime | None]
 def ends_beside(
     stored: Sequence[rows.Found], added: Iterable[Statement]
 ) -> tuple[list[rows.Row], Ends]:
-    """When relations end: those in rows of `slot_relations`, and those that are added.
+    """Returns when stored relations (rows of `slot_relations`) and added relations end.
 
-    First what has to be written so that the stored ones end when they should, then the ends of
-    those that are added.
+    The first list has the changes of the stored relations, the second the ends of the added ones.
     """
     holdings: dict[str, list[Holding]] = defaultdict(list)
     coming = {statement: _stated(statement) for statement in added if statement.slot}
@@ -52,7 +51,7 @@ def ends_beside(
 
 
 def wrong_ends(stored: Sequence[rows.Found]) -> list[rows.Row]:
-    """Returns the ends to write so that all relations of some slots end when they should."""
+    """Returns the ends to correct among all relations of some slots."""
     wrong, _ = ends_beside(stored, ())
     return wrong
 
@@ -71,7 +70,7 @@ def _end(row: rows.Found) -> datetime | None:
 
 
 # While a graph grows, Neo4j would plan every statement again every ten seconds, which costs more
-# than the projections themselves. Each statement has one sensible plan, whatever is stored.
+# than the projections. But the best plan of each statement does not depend on the data.
 _STATEMENTS = {
     name: KEEP_PLAN + text for name, text in load_cypher(__package__, "projection.cypher").items()
 }
@@ -80,10 +79,10 @@ _ENTITY = ("project_id", "space", "key")
 
 
 def latest(subgraphs: Iterable[MemorySubgraph]) -> list[MemorySubgraph]:
-    """The last state of each memory, in the order in which memories are locked.
+    """Returns the last state of each memory, in the order in which memories are locked.
 
-    Of a memory that both exists and is gone, gone is taken for the last: showing what was deleted
-    is the worse mistake.
+    If a memory has states with and without existence, it counts as deleted, because showing a
+    deleted memory is the worse mistake.
     """
     ordered = sorted(
         subgraphs, key=lambda s: (s.project_id, str(s.memory_id), not s.exists, s.version)
@@ -92,7 +91,7 @@ def latest(subgraphs: Iterable[MemorySubgraph]) -> list[MemorySubgraph]:
 
 
 async def project(tx: AsyncManagedTransaction, batch: Sequence[MemorySubgraph]) -> None:
-    """Applies a batch, as `latest` returns it; may be run again in another transaction."""
+    """Applies a batch from `latest`. It may run again in another transaction."""
     known = await _lock_memories(tx, batch)
     current = [s for s in batch if not _is_stale(s, known.get(rows.memory_identity(s)))]
     revisited = [s for s in current if known.get(rows.memory_identity(s)) is not None]
@@ -120,10 +119,10 @@ async def _lock_memories(
 ) -> dict[tuple[str, str], int | None]:
     """Locks the memories' nodes, updates them and returns the version that each had.
 
-    None for a new one. An older state leaves the version as it is.
+    The version is None for a new memory. An older state does not change the version.
 
-    Those that are gone are locked, made if need be, like the others: so a projection of an earlier
-    state that is still under way comes wholly before this one, or fails.
+    Nodes of deleted memories are locked too, and created if necessary: so a concurrent projection
+    of an earlier state is completed before this projection, or fails.
     """
     records = await run(tx, "lock_memories", memories=[rows.memory(s) for s in batch])
     return {(r["project_id"], r["memory_id"]): r["version"] for r in records}
@@ -132,7 +131,7 @@ async def _lock_memories(
 async def stored_mentions(
     tx: AsyncManagedTransaction, memories: Sequence[MemorySubgraph]
 ) -> list[tuple[str, Mention]]:
-    """Returns the mentions that the graph holds of the memories, with their element ids."""
+    """Returns the memories' stored mentions, with their element ids."""
     records = await run(tx, "stored_mentions", memories=[rows.memory(s) for s in memories])
     return [(r["element_id"], rows.read_mention(r)) for r in records]
 
@@ -140,7 +139,7 @@ async def stored_mentions(
 async def stored_statements(
     tx: AsyncManagedTransaction, memories: Sequence[MemorySubgraph]
 ) -> list[tuple[str, Statement]]:
-    """Returns the relations that the graph holds of the memories, with their element ids."""
+    """Returns the memories' stored relations, with their element ids."""
     records = await run(tx, "stored_relations", memories=[rows.memory(s) for s in memories])
     return [(r["element_id"], rows.read_statement(r)) for r in records]
 
@@ -169,7 +168,7 @@ def additions(
 ) -> dict[str, list[rows.Row]]:
     """Returns the edges to add by memory, and the entities at their ends, each once.
 
-    The entities are named by those of all `wanted` mentions that have the lowest rank.
+    The `wanted` mention with the lowest rank names an entity.
     """
     places: dict[EntityKey, int] = defaultdict(lambda: len(places))
     memories: dict[tuple[str, str], rows.Row] = {}
@@ -198,7 +197,7 @@ def additions(
 
 
 def _edges(gone: Difference[Mention] | Difference[Statement]) -> list[rows.Row]:
-    """The edges to remove, each found by its memory and its element id."""
+    """Returns the edges to remove, by memory and element id."""
     removed: Sequence[Mention | Statement] = gone.removed
     return [
         rows.edge(edge.project_id, edge.memory_id, element_id)
@@ -207,7 +206,7 @@ def _edges(gone: Difference[Mention] | Difference[Statement]) -> list[rows.Row]:
 
 
 async def _supersede(tx: AsyncManagedTransaction, statements: Difference[Statement]) -> Ends:
-    """Ends the functional relations that do not go when the others come; when those will end."""
+    """Ends stored functional relations that are superseded; returns when the added ones end."""
     slots = {statement.slot for statement in statements.changed} - {None}
     found = await run(tx, "slot_relations", slots=sorted(filter(None, slots)))
     staying = [row for row in found if row["element_id"] not in set(statements.removed_ids)]
@@ -224,7 +223,7 @@ async def _tidy_entities(tx: AsyncManagedTransaction, mentions: Difference[Menti
 
 
 def wrong_names(records: Iterable[rows.Found]) -> list[rows.Row]:
-    """Returns the properties to write so that the entities are found by their names."""
+    """Returns the properties to correct so that entities are found by their names."""
     right = [(record, rows.found_by(record)) for record in records]
     return [
         {name: record[name] for name in _ENTITY} | found_by

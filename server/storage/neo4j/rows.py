@@ -1,4 +1,4 @@
-"""Values as the rows that statements take and return, and back."""
+"""Converts values to the rows of statements, and back."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from server.storage.neo4j.edges import Statement
 from server.storage.neo4j.terms import entity_terms, index_key
 
 Row = dict[str, Any]
-"""What a statement takes."""
+"""A row that a statement takes."""
 
 Found = Mapping[str, Any]
-"""What a statement gives."""
+"""A row that a statement returns."""
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 def memory_identity(subgraph: MemorySubgraph) -> tuple[str, str]:
-    """What identifies a memory's node."""
+    """Returns the identity of a memory's node."""
     return subgraph.project_id, str(subgraph.memory_id)
 
 
 def memory(subgraph: MemorySubgraph) -> Row:
-    """A memory's node."""
+    """Returns a memory's node."""
     return {
         "project_id": subgraph.project_id,
         "memory_id": str(subgraph.memory_id),
@@ -38,12 +38,12 @@ def memory(subgraph: MemorySubgraph) -> Row:
 
 
 def entity_key(key: EntityKey) -> Row:
-    """What identifies an entity's node."""
+    """Returns the identity of an entity's node."""
     return {"project_id": key.project_id, "space": key.space, "key": key.key}
 
 
 def found_by(record: Found) -> Row:
-    """The properties by which an entity is found under its names, from a row that has these."""
+    """Returns the properties by which an entity is found, from a row with its names."""
     aliases = record["aliases"] or []
     project_id, space = record["project_id"], record["space"]
     return {
@@ -53,29 +53,29 @@ def found_by(record: Found) -> Row:
 
 
 def mention(value: Mention) -> Row:
-    """A relationship MENTIONS, with what identifies its entity."""
+    """Returns a relationship MENTIONS, with the identity of its entity."""
     return {**entity_key(value.entity), "memory_id": value.memory_id, **naming(value)}
 
 
 def naming(value: Mention) -> Row:
-    """The properties of a relationship MENTIONS."""
+    """Returns the properties of a relationship MENTIONS."""
     return {
         "name": value.name,
         "type": value.type,
         "rank": value.rank,
-        # Most entities have none, and an absent property costs nothing.
+        # Most entities have no aliases, and an absent property costs nothing.
         "aliases": list(value.aliases) or None,
     }
 
 
 def named_entity(value: Mention) -> Row:
-    """The entity of a mention, with the name that the mention gives it."""
+    """Returns the entity of a mention, with the mention's name."""
     row = {**entity_key(value.entity), **naming(value)}
     return row | found_by(row)
 
 
 def statement(value: Statement, superseded_at: datetime | None) -> Row:
-    """The properties of a relationship RELATES_TO."""
+    """Returns the properties of a relationship RELATES_TO."""
     properties = {
         "project_id": value.project_id,
         "memory_id": value.memory_id,
@@ -90,7 +90,7 @@ def statement(value: Statement, superseded_at: datetime | None) -> Row:
 
 
 def read_mention(record: Found) -> Mention:
-    """The mention that a row of `stored_mentions` holds."""
+    """Returns the mention in a row of `stored_mentions`."""
     key = EntityKey(record["project_id"], record["space"], record["key"])
     return Mention(
         record["memory_id"],
@@ -103,7 +103,7 @@ def read_mention(record: Found) -> Mention:
 
 
 def read_statement(record: Found) -> Statement:
-    """The statement that a row of `stored_relations` holds."""
+    """Returns the statement in a row of `stored_relations`."""
     project_id, space = record["project_id"], record["space"]
     return Statement(
         record["memory_id"],
@@ -117,7 +117,7 @@ def read_statement(record: Found) -> Statement:
 
 
 def read_scope(record: Found) -> Scope:
-    """The scope in a row that has its four fields."""
+    """Returns the scope in a row with its four fields."""
     return Scope(record["user_id"], record["agent_id"], record["app_id"], record["run_id"])
 
 
@@ -127,17 +127,17 @@ def microseconds(time: datetime) -> int:
 
 
 def read_time(stored: int) -> datetime:
-    """Returns the instant that is stored as `microseconds` stores it, in UTC."""
+    """Returns the instant that `microseconds` converted, in UTC."""
     return _EPOCH + timedelta(microseconds=stored)
 
 
 def edge(project_id: str, memory_id: str, element_id: str) -> Row:
-    """An edge that is there."""
+    """Returns the identity of an existing edge."""
     return {"project_id": project_id, "memory_id": memory_id, "element_id": element_id}
 
 
 def edge_end(found: Found, superseded_at: datetime | None) -> Row:
-    """The end of a relation that a row of `slot_relations` found."""
+    """Returns the new end of a relation in a row of `slot_relations`."""
     there = edge(found["project_id"], found["memory_id"], found["element_id"])
     return there | {"superseded_at": superseded_at and microseconds(superseded_at)}
 

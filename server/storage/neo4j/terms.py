@@ -1,10 +1,11 @@
 """Keys and words of names as the graph stores them, and the parameters of statements.
 
-The index is one for all projects, and so are its words: how many of them begin alike or resemble
-each other would depend on what others store. So each word begins with a digest of its project and
-space: a query finds, and costs, what one space holds. What a client writes is never part of the
-query's syntax: words hold letters, digits and marks only, and whatever Lucene's query parser knows
-(org.apache.lucene.queryparser.classic) is escaped nevertheless.
+All projects share the index and its words. Without further measures, the number of words with the
+same beginning, or similar words, would depend on other projects. So each word begins with a digest
+of its project and space: a query finds only what its space holds, at a cost that depends only on
+that space. Clients' text is never part of the query syntax: words consist of letters, digits and
+marks, and the special characters of Lucene's query parser (org.apache.lucene.queryparser.classic)
+are escaped nevertheless.
 """
 
 from __future__ import annotations
@@ -31,11 +32,11 @@ def is_storable(key: str) -> bool:
 
 
 def index_key(key: str) -> str:
-    """An entity's key as the graph stores it: the key itself, or what stands for a long one.
+    """Returns an entity's key as the graph stores it: a long key is partly replaced by a digest.
 
-    Folding can lengthen a name 18 times (U+FDFA), so a name of legal length can have a key that no
-    index accepts. The start of such a key is kept for the order and the rest is digested; a line
-    break, which no key contains, distinguishes it from keys that only look like it.
+    Folding can make a name 18 times as long (U+FDFA), so a name of legal length can have a key that
+    no index accepts. The start of such a key is kept for the order and the rest becomes a digest; a
+    line break, which no key contains, distinguishes it from other keys.
     """
     if is_storable(key):
         return key
@@ -45,9 +46,9 @@ def index_key(key: str) -> str:
 
 
 def space_slot(project_id: str, space: str) -> int:
-    """The number, of 65,536, of the lock that guards a space's entities.
+    """Returns the number, below 65,536, of the lock of a space's entities.
 
-    Spaces that share a number merely wait for each other.
+    Spaces that share a number only wait for each other.
     """
     name = f"{len(project_id)}:{project_id}{space}".encode()
     return int.from_bytes(hashlib.sha256(name).digest()[:_SLOT_BYTES], "big")
@@ -58,7 +59,7 @@ def slot_key(project_id: str, space: str, source: str, relation: str) -> str:
     return digest_of(project_id, space, source, relation).hex()[:32]
 
 
-# The tokenizer of the index cuts words at 255 characters.
+# The tokenizer of the index splits words after 255 characters.
 MAX_WORD_LENGTH = 100
 MAX_WORDS_OF_NAME = 64
 # Lucene refuses a query of more than 1,024 clauses; a word takes three.
@@ -81,7 +82,7 @@ def alias_term(project_id: str, space: str, name: str) -> str:
 
 
 def entity_terms(project_id: str, space: str, name: str, aliases: Sequence[str]) -> str:
-    """What the index holds of an entity: the words of its names, and its aliases as a whole."""
+    """Returns an entity's words for the index: the words of its names, and its whole aliases."""
     prefix = term_prefix(project_id, space)
     words = (word for each in (name, *aliases) for word in _words(each))
     whole = (alias_term(project_id, space, alias) for alias in aliases)
@@ -89,10 +90,10 @@ def entity_terms(project_id: str, space: str, name: str, aliases: Sequence[str])
 
 
 def terms_query(project_id: str, space: str, words: Sequence[str]) -> str:
-    """The query for the entities of a space whose names hold each of the folded words.
+    """Returns the query for the entities of a space whose names match each of the folded words.
 
-    A word matches exactly, as a beginning, or with one or two different letters, in this order of
-    merit. Of very many words only the first ones count.
+    From best to worst, a word matches exactly, as a beginning, or with one or two different
+    letters. Only the first words are used if there are very many.
     """
     prefix = term_prefix(project_id, space)
     wanted = list(dict.fromkeys(word[:MAX_WORD_LENGTH] for word in words))[:_MOST_WORDS]
@@ -112,14 +113,13 @@ def _word(prefix: str, word: str) -> str:
 
 
 KEEP_PLAN: Final = "CYPHER replan=skip "
-"""Precedes a statement whose plan must not depend on what is stored, so that it is planned once."""
+"""The prefix of statements whose plan must not depend on the data, so that it is made once."""
 
 
 def given(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Parameters as one map, the parameter `$given`.
+    """Returns the parameters as one map, the parameter `$given`.
 
-    Neo4j keeps a statement's plan by the types of its parameters, by the magnitudes of texts and
-    lists too, and to plan one again takes longer than searches wait. Of a map it knows no more than
-    that it is one.
+    Neo4j caches plans by the types of parameters, including the magnitudes of texts and lists, and
+    planning again takes longer than searches wait. For a map, only its type is part of the key.
     """
     return {"given": dict(parameters)}

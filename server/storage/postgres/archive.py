@@ -152,11 +152,11 @@ class PostgresMem0Table:
 
 @asynccontextmanager
 async def open_mem0_table(dsn: str, name: str) -> AsyncIterator[PostgresMem0Table]:
-    """The table of that name, with or without its schema.
+    """Opens the table with this name, which may include its schema.
 
     Raises:
         StoreUnavailable: its database cannot be reached.
-        ArchiveUnusable: there is no table of that name with `id uuid` and `payload jsonb`.
+        ArchiveUnusable: there is no table with this name, `id uuid` and `payload jsonb`.
     """
     try:
         connection = await asyncpg.connect(dsn, timeout=CONNECT_SECONDS)

@@ -18,7 +18,7 @@ SQL = load_sql("audit.sql")
 
 
 def actor_values() -> dict[str, object]:
-    """The parameters of the block `actor`: who performs the current act."""
+    """Returns the parameters of the block `actor`: who performs the current act."""
     origin = current_origin()
     return {
         "actor_key_id": origin.key_id,

@@ -1,4 +1,4 @@
-"""Writing one call with all its effects in one transaction."""
+"""Writes a call with all its effects in one transaction."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ REQUEST_ID_INDEX = "calls_request_id"
 
 
 def call_values(call: Call) -> dict[str, object]:
-    """The parameters of the block `call_values` in changing.sql."""
+    """Returns the parameters of the block `call_values` in changing.sql."""
     scope = call.scope
     return {
         "project_id": call.project_id,
@@ -92,8 +92,8 @@ class Commits:
     async def commit(self, changes: ChangeSet) -> Committed:
         """Stores the change set; see `MemoryStore.commit`.
 
-        Without updates and deletions, which is the usual case, it is a single statement, which is a
-        transaction by itself, and so a single round trip.
+        Without updates and deletions, which is the usual case, this is a single statement, and so a
+        single round trip.
         """
         try:
             with translate_conflicts(changes.call):
@@ -104,7 +104,7 @@ class Commits:
                 async with self._database.connection() as connection, transaction(connection):
                     return await _commit_all(connection, changes)
         except asyncpg.UniqueViolationError as error:
-            # Not the index of request ids: an update would make two memories of the scope equal.
+            # This is not the index of request ids: an update would make two memories equal.
             raise ConcurrentChange from error
 
     async def _record(self, together: Sequence[ChangeSet]) -> list[Committed | None]:

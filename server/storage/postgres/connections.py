@@ -29,7 +29,7 @@ else:
     _Connection = asyncpg.Connection
 
 ALL_PROJECTS: Final = "*"
-"""What stands for all projects, for the service's own work and the command line."""
+"""The setting for all projects, for the service's own work and the command line."""
 
 SQL = load_sql("connections.sql")
 
@@ -46,21 +46,21 @@ class ConfinedConnection(_Connection):
     __slots__ = ("_is_subject", "_shown")
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
-        """Takes the arguments of asyncpg's connection."""
+        """Takes the same arguments as asyncpg's connection."""
         super().__init__(*arguments, **options)
         self._is_subject = False
         self._shown: str | None = None
 
     def subject_to_row_security(self) -> None:
-        """Says that the connection's role is subject to row-level security."""
+        """Declares that the connection's role is subject to row-level security."""
         self._is_subject = True
 
     def shows(self, project_id: str | None) -> bool:
-        """Whether it shows the rows of this project already; None stands for all projects."""
+        """Whether it already shows the rows of this project; None means all projects."""
         return not self._is_subject or self._shown == (project_id or ALL_PROJECTS)
 
     async def show(self, project_id: str | None) -> None:
-        """Shows the rows of this project alone, from now on. Costs a round trip."""
+        """Shows only the rows of this project from now on. Costs a round trip."""
         shown = project_id or ALL_PROJECTS
         # Until the answer is there, nobody knows: the statement may have been interrupted.
         self._shown = None
@@ -69,7 +69,7 @@ class ConfinedConnection(_Connection):
 
 
 def confined(connection: PoolConnectionProxy[asyncpg.Record]) -> ConfinedConnection:
-    """The connection of the pool, whose proxy passes on what it does not know itself."""
+    """Returns the connection as a `ConfinedConnection`, to which the pool's proxy delegates."""
     return cast("ConfinedConnection", connection)
 
 
@@ -87,7 +87,7 @@ class SpareConnections:
     """
 
     def __init__(self, give_back: Callable[[Connection], None]) -> None:
-        """`give_back` returns a connection to the pool, or what is left of a closed one."""
+        """`give_back` returns a connection to the pool, even if it is closed."""
         self._give_back = give_back
         self._connections: list[Connection] = []
         self._timer: asyncio.TimerHandle | None = None
@@ -96,10 +96,10 @@ class SpareConnections:
         return len(self._connections)
 
     def take(self, project_id: str | None) -> Connection | None:
-        """Returns the one that was used last, whose caches are warm, or None if there is none.
+        """Returns the most recently used connection, whose caches are warm, or None.
 
-        Where row-level security applies, that is the last one that showed the project's rows, and
-        else the one that was not used for longest, so that busy projects keep theirs.
+        With row-level security, this is the last connection that showed the project's rows, else
+        the least recently used one, so that busy projects keep their connections.
         """
         while self._connections:
             connection = self._connections.pop(self._best(project_id))
@@ -116,7 +116,7 @@ class SpareConnections:
         return 0
 
     def put(self, connection: Connection) -> None:
-        """Keeps a healthy connection: open, and outside of any transaction."""
+        """Keeps a healthy connection, which must be open and not in a transaction."""
         self._connections.append(connection)
         if self._timer is None:
             loop = asyncio.get_running_loop()
@@ -135,12 +135,12 @@ def _is_open(connection: Connection) -> bool:
     try:
         return not connection.is_closed()
     except asyncpg.InterfaceError:
-        # The pool has already taken it back, because the server dropped it.
+        # The pool has already reclaimed it, because the server closed it.
         return False
 
 
 def trace_statements(connection: Connection) -> bool:
-    """Makes a span of every statement from now on if the current call is traced, else not."""
+    """Creates a span for every statement from now on if the current call is traced."""
     if not trace.get_current_span().is_recording():
         return False
     connection.add_query_logger(_record)
@@ -148,7 +148,7 @@ def trace_statements(connection: Connection) -> bool:
 
 
 def stop_tracing(connection: Connection) -> None:
-    """Ends what `trace_statements` began."""
+    """Undoes `trace_statements`."""
     connection.remove_query_logger(_record)
 
 
@@ -172,17 +172,17 @@ def _record(query: LoggedQuery) -> None:
 
 
 CONNECTIONS_FOR_EACH: Final = 4
-"""One long statement may run for so many connections of the pool, and always two."""
+"""One long statement may run for every so many connections of the pool, and at least two."""
 
 SHORTEST_SECONDS: Final = 1.0
-"""The time that a read has, however many wait."""
+"""The minimum time of a read, however many wait."""
 
 
 class LongStatements:
-    """Room for statements that look into every value of a scope, of which only a few run at a time.
+    """Limits the number of concurrent statements that read every value of a scope.
 
     A project whose filters keep all cores of PostgreSQL busy would slow down every other project,
-    even though it does not get all of the connections. Tenants share the room fairly.
+    even though it does not get all connections. Tenants share the places fairly.
     """
 
     def __init__(self, connections: int, wait_seconds: float, read_seconds: float) -> None:
@@ -193,11 +193,11 @@ class LongStatements:
 
     @asynccontextmanager
     async def room(self) -> AsyncIterator[None]:
-        """Waits for room, and has it during the block.
+        """Waits for a place and holds it during the block.
 
         Raises:
-            Overloaded: there was none in time.
-            DeadlineExceeded: the call's time is up.
+            Overloaded: no place became free in time.
+            DeadlineExceeded: the call's deadline has passed.
         """
         tenant = current_tenant()
         try:
@@ -211,14 +211,14 @@ class LongStatements:
             self._places.give_back(tenant)
 
     def read_seconds(self) -> float:
-        """Returns the time that a read has if it begins now."""
+        """Returns the time of a read that begins now."""
         return max(SHORTEST_SECONDS, self._read_seconds / (1 + self._places.waiting))
 
     @asynccontextmanager
     async def time_to_read(self) -> AsyncIterator[None]:
-        """Ends the block after a time that gets shorter the more statements wait.
+        """Ends the block after a time that is shorter the more statements wait.
 
-        Only for reads: nobody could say whether a write that was ended has happened.
+        Only for reads, because the outcome of an interrupted write would be unknown.
 
         Raises:
             Overloaded: the time was up.

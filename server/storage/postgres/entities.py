@@ -1,4 +1,4 @@
-"""Names of one entity: those that memories teach, and those that an operator split."""
+"""The names of entities: aliases that memories state, and splits by operators."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ OUTBOX = load_sql("outbox.sql")
 CORRELATION_ID = "entity-aliases"
 
 Space = tuple[str, str]
-"""A project and a graph space of it."""
+"""A project and one of its graph spaces."""
 
 Lesson = tuple[str, str]
-"""The name of an entity, and another name of it."""
+"""The name of an entity and an alias."""
 
 
 @dataclass(frozen=True, slots=True)
 class Teaching:
-    """What a memory teaches now, which differs from what is stored."""
+    """The aliases that a memory states now, which differ from the stored ones."""
 
     project_id: str
     memory_id: UUID
@@ -50,21 +50,21 @@ class Teaching:
 
     @property
     def memory(self) -> tuple[str, UUID]:
-        """What identifies the memory."""
+        """The identity of the memory."""
         return self.project_id, self.memory_id
 
 
 def lessons_of(entities: Iterable[Entity]) -> list[Lesson]:
-    """What the entities of a memory teach."""
+    """Returns the aliases of a memory's entities."""
     return [(entity.name, alias) for entity in entities for alias in entity.aliases]
 
 
 async def learn(connection: Connection, teachings: Sequence[Teaching]) -> dict[Space, Joins]:
-    """Stores what the memories teach, and records which names now mean another entity.
+    """Stores the memories' aliases, and records which names now belong to another entity.
 
-    Returns which names stand for which entity now, in each of their spaces. One transaction, whose
-    statements are the same number for any number of memories. It locks the spaces in one order, so
-    that it sees what the transactions before it learned.
+    Returns the joins of each of their spaces. It is one transaction with the same number of
+    statements for any number of memories. It locks the spaces in a fixed order, so that it sees
+    the aliases of earlier transactions.
     """
     spaces = sorted({teaching.place for teaching in teachings})
     memories = _columns(("project_ids", "memory_ids"), [t.memory for t in teachings])
@@ -83,7 +83,7 @@ async def learn(connection: Connection, teachings: Sequence[Teaching]) -> dict[S
 def _relearned(
     before: Mapping[Space, Sequence[TaughtAlias]], teachings: Iterable[Teaching]
 ) -> dict[Space, list[TaughtAlias]]:
-    """Returns what is taught in each space after these memories have been learned from."""
+    """Returns the aliases in each space after the change of these memories."""
     teachings = list(teachings)
     again = {teaching.memory for teaching in teachings}
     now = {
@@ -131,7 +131,7 @@ def _columns(names: Sequence[str], rows: Sequence[tuple[object, ...]]) -> dict[s
 
 
 async def joins_of(connection: Connection, spaces: Iterable[Space]) -> dict[Space, Joins]:
-    """Which names stand for which entity in each of the spaces."""
+    """Returns the joins of each space."""
     taught = await _taught(connection, sorted(set(spaces)))
     return {space: Joins(lessons) for space, lessons in taught.items()}
 
@@ -148,10 +148,10 @@ async def _taught(
 
 
 async def enqueue_affected(connection: Connection, changes: Iterable[Row]) -> int:
-    """Enqueues the memories that mention a changed name, and returns how many.
+    """Enqueues the memories that mention a changed name, and returns their number.
 
-    They are looked for after the change is committed: whoever stores one later projects it by what
-    is taught now.
+    They are searched after the change is committed, because memories that are stored later are
+    projected with the current aliases.
     """
     enqueued = 0
     for change in changes:
@@ -182,7 +182,7 @@ def _mentioning(rows: Iterable[Row], keys: frozenset[str]) -> list[UUID]:
 
 
 def scope_values(space: str) -> dict[str, str | None]:
-    """The value of each scope field, of which the space names one."""
+    """Returns a value for each scope field; only the field of the space has one."""
     kind, _, value = space.partition(":")
     named: Mapping[str, str] = {f"{kind}_id": value}
     return {field: named.get(field) for field in SCOPE_FIELDS}
@@ -235,7 +235,7 @@ class PostgresEntitySplits:
     async def _change(
         self, statement: str, project_id: str, split: Split, **values: object
     ) -> tuple[bool, int]:
-        """Returns whether it changed anything, and how many memories it concerns."""
+        """Returns whether anything changed, and the number of affected memories."""
         bound = SQL[statement](
             project_id=project_id,
             space=split.space,
@@ -246,14 +246,14 @@ class PostgresEntitySplits:
             async with transaction(connection):
                 found = await connection.fetchval(*bound)
                 await _enqueue(connection, project_id, split)
-            # Once more, for those that were stored and projected in the meantime.
+            # Once more, for memories that were stored and projected in the meantime.
             return bool(found), await _enqueue(connection, project_id, split)
 
 
 async def _enqueue(connection: Connection, project_id: str, split: Split) -> int:
-    """Enqueues the memories that say that the two names are one entity.
+    """Enqueues the memories that join the two names.
 
-    The projector finds out which other memories are affected.
+    The projector finds the other memories that are affected.
     """
     rows = await connection.fetch(
         *SQL["teachers"](project_id=project_id, space=split.space, **scope_values(split.space))

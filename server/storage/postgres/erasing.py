@@ -1,4 +1,4 @@
-"""Erases memories with their history, those of whole scopes or that expired, and whole projects."""
+"""Erases single, expired or all memories of a scope with their history, and deletes projects."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def translate_version_conflicts() -> Iterator[None]:
     """Translates the conflict of two calls that give a memory the same next version.
 
     Raises:
-        ConcurrentChange: another call restored or erased the memory at the same moment.
+        ConcurrentChange: another call restored or erased the memory at the same time.
     """
     try:
         yield
@@ -58,8 +58,8 @@ async def erase(
 
     `erased_before` counts what the same call has already erased.
 
-    The caller holds a transaction, and the locks on those of the memories that are present.
-    Messages are deleted first, because only the history says which ones.
+    The caller holds a transaction and locks the memories that exist. Messages are deleted first,
+    because only the history identifies them.
     """
     project_id, ids = call.project_id, list(memory_ids)
     rows = await connection.fetch(*SQL["phrases"](project_id=project_id, memory_ids=ids))
@@ -90,7 +90,7 @@ async def _redact_messages(
     memory_ids: Sequence[UUID],
     phrases: Mapping[str, object],
 ) -> Mapping[str, int]:
-    """Blanks the phrases out of the remaining messages; counts those redacted and retained."""
+    """Blanks out the phrases in the remaining messages; counts redacted and retained ones."""
     rows = await connection.fetch(
         *SQL["messages_with_phrases"](
             **phrases, memory_ids=memory_ids, min_length=MIN_REPEATED_LENGTH
@@ -117,9 +117,9 @@ async def _redact_messages(
 
 
 def to_deletion(row: Row | None, payload_digest: bytes) -> StoredDeletion:
-    """The deletion in a row with its counts and its position."""
+    """Returns the deletion in a row with its counts and position."""
     if row is None:
-        raise AssertionError("a deletion answers one row")
+        raise AssertionError("a deletion returns one row")
     return StoredDeletion(DeletionReceipt(**row["counts"]), row["position"], payload_digest)
 
 
@@ -129,7 +129,7 @@ RETENTION_SQL = load_sql("retention.sql")
 class PostgresRetention:
     """Implements `server.maintenance.Retention`.
 
-    `on_commit` is called after every commit, so that what waits for changes need not poll.
+    `on_commit` is called after every commit, so that waiting readers need not poll.
     """
 
     def __init__(self, database: Database, on_commit: Callable[[], None]) -> None:
@@ -160,7 +160,7 @@ class PostgresRetention:
 async def _expired(
     connection: Connection, expired_before: date, limit: int
 ) -> tuple[str, list[UUID]]:
-    """A project and memories of it, present ones before those that were deleted."""
+    """Returns a project and some of its memories, existing ones before deleted ones."""
     bounds = {"expired_before": expired_before, "limit": limit}
     rows = await connection.fetch(*RETENTION_SQL["lock_expired"](**bounds))
     rows = rows or await connection.fetch(*RETENTION_SQL["find_deleted"](**bounds))
@@ -175,8 +175,8 @@ _MEMORIES = "memories"
 class PostgresProjectDeletion:
     """Implements `server.maintenance.ProjectDeletion`.
 
-    The tables are those that PostgreSQL knows to have a `project_id`, so that a new one is never
-    forgotten here.
+    It covers all tables with a `project_id` in PostgreSQL's catalog, so that a new table is never
+    forgotten.
     """
 
     def __init__(self, database: Database) -> None:
@@ -215,7 +215,7 @@ class PostgresProjectDeletion:
 
 
 async def _tables(connection: Connection) -> Mapping[str, str]:
-    """Names of tables, and how they are written in a statement."""
+    """Returns the names of the tables, and their quoted names for statements."""
     rows = await connection.fetch(*PROJECT_SQL["tables"]())
     return {row["name"]: row["quoted"] for row in rows}
 
@@ -227,7 +227,7 @@ CHANGES = load_sql("mutations.sql", "changing.sql", "passages.sql")
 
 
 class OnlyValidated(Exception):
-    """Rolls back a deletion of which only the receipt was requested."""
+    """Rolls back a deletion if only its receipt was requested."""
 
     def __init__(self, deletion: StoredDeletion) -> None:
         super().__init__()
@@ -239,14 +239,14 @@ class NothingKept(Exception):
 
 
 def deletion_statement(call: Call, filters: Filter | None) -> BoundStatement:
-    """The statement that deletes what matches the call's scope and the filters."""
+    """Returns the statement that deletes what matches the call's scope and the filters."""
     scope, matching = scope_condition(call.scope), filter_condition(filters)
     statement = CHANGES["delete_memories"].fill(scope=scope.text, filters=matching.text)
     return statement(**call_values(call), **scope.values, **matching.values)
 
 
 def erasure_statement(call: Call, kind: ScopeKind, scope_id: str) -> BoundStatement:
-    """The statement that erases everything of the scopes with this id."""
+    """Returns the statement that erases everything of the scopes with this id."""
     return CHANGES["erase_scope"].fill(column=kind)(
         **call_values(call), scope_id=scope_id, field=kind, kind=kind.removesuffix("_id")
     )

@@ -2,9 +2,9 @@
 
 Columns and operators come from fixed lists; the values of clients are bound by name.
 
-A column that is null makes its condition null, which is neither a yes nor a no. AND, OR and WHERE
-treat that as a no; NOT does not, so it is written as `IS NOT TRUE`. Conditions that are asked for
-stay plain that way, and an index can serve them.
+A column that is null makes its condition null. AND, OR and WHERE treat null as false; NOT does not,
+so a negation is written as `IS NOT TRUE`. Other conditions stay plain, so that an index can serve
+them.
 """
 
 from __future__ import annotations
@@ -46,11 +46,11 @@ class Condition:
 
 
 def scope_condition(scope: Scope, table: str = "m", value: str = "{}") -> Condition:
-    """The condition on the named parts of a scope, which are columns of `table`.
+    """Returns the condition on the named parts of a scope, which are columns of `table`.
 
-    A statement for each combination of parts lets PostgreSQL plan each with the index that serves
-    it, which one statement with `OR ... IS NULL` for each part would not. `value` is how a
-    parameter is written.
+    Each combination of parts has its own statement, so that PostgreSQL plans each with the best
+    index, which a common statement with `OR ... IS NULL` would prevent. `value` is the notation of
+    a parameter.
     """
     parts = dict(scope.parts())
     conditions = [f"{table}.{field} = {value.format(f':scope_{field}')}" for field in parts]
@@ -70,17 +70,17 @@ SYMBOLS: Final = {
 
 
 def by_code_point(text: str) -> str:
-    """The text, ordered by code point, whatever the database's own order is."""
+    """Returns the text with an order by code point, regardless of the database's collation."""
     return f'{text} COLLATE "C"'
 
 
 def folded(text: str) -> str:
-    """The text without differences of case, whatever the database's own locale is."""
+    """Returns the case-folded text, regardless of the database's locale."""
     return f'casefold({text} COLLATE "pg_unicode_fast")'
 
 
 def has_part(text: str, part: str, *, ignore_case: bool) -> str:
-    """The text contains the part."""
+    """Returns the condition that the text contains the part."""
     if ignore_case:
         text, part = folded(text), folded(part)
     return f"strpos({text}, {part}) > 0"
@@ -101,7 +101,7 @@ _EXPRESSIONS: Final = {
 def column_condition(
     item: OneOf | Compared | Contains | Present, column: Column, bind: Bind
 ) -> str:
-    """The condition; it is null where the column is."""
+    """Returns the condition, which is null if the column is."""
     match item:
         case OneOf(_, values):
             return _one_of(column, values, bind)
@@ -172,13 +172,13 @@ def _is_id(value: Value) -> bool:
 def metadata_condition(
     item: OneOf | Compared | Contains | Present, keys: Sequence[str], bind: Bind
 ) -> str:
-    """The condition; it can be null where the metadata has nothing at the path."""
+    """Returns the condition, which can be null if the metadata has nothing at the path."""
     if isinstance(item, OneOf) and len(item.values) == 1:
-        # Containment, which the index on the metadata serves. A scalar inside of an object contains
-        # nothing but itself.
+        # Containment, which the index on the metadata serves. A scalar in an object contains only
+        # itself.
         return f"m.metadata @> {bind(_document(keys, item.values[0]), 'jsonb')}"
     path = bind(list(keys), "text[]")
-    # `->` with a text goes through objects only, where `#>` would also count the items of lists.
+    # `->` with a text only enters objects, while `#>` would also enter lists.
     steps = "".join(f" -> ({path})[{place}]" for place in range(1, len(keys) + 1))
     found = f"(m.metadata{steps})"
     match item:
@@ -217,7 +217,7 @@ def _has_item(found: str, item: Value, bind: Bind) -> str:
 
 
 def _has_folded_item(found: str, item: str) -> str:
-    # CASE, because the function fails on anything but a list, and AND guarantees no order.
+    # CASE, because the function fails if the value is not a list, and AND guarantees no order.
     return (
         f"CASE jsonb_typeof({found}) WHEN 'array' THEN EXISTS ("
         f"SELECT FROM jsonb_array_elements({found}) AS item (value) WHERE "
@@ -241,9 +241,9 @@ def _document(keys: Sequence[str], value: Value) -> object:
 
 
 def reads_values(filters: Filter | None) -> bool:
-    """Whether the filter looks into texts or metadata with `contains` or `icontains`.
+    """Whether the filter searches texts or metadata with `contains` or `icontains`.
 
-    No index serves that: it costs each memory of the scope a look into the whole value.
+    No index serves that, so the whole value of each memory of the scope is read.
     """
     match filters:
         case AllOf(parts) | AnyOf(parts):
@@ -254,12 +254,12 @@ def reads_values(filters: Filter | None) -> bool:
 
 
 def reading(database: Database, filters: Filter | None) -> AbstractAsyncContextManager[Connection]:
-    """A connection for a statement that reads what a filter chooses."""
+    """Returns a connection for a statement that reads what a filter selects."""
     return database.long_read() if reads_values(filters) else database.connection()
 
 
 def filter_condition(filters: Filter | None) -> Condition:
-    """The condition that a filter is compiled to."""
+    """Returns the condition that a filter is compiled to."""
     if filters is None:
         return Condition("true", {})
     writer = _Writer()

@@ -1,8 +1,7 @@
 """Reads the memories and passages that a search has found.
 
-Items that a scope index ranked are kept: the search's own statement has just checked their ids and
-states (ADR 0054), and what an item says in one state never changes. Other items are read every
-time.
+Items that a scope index ranked are cached: the search's statement has just checked their ids and
+states (ADR 0054), and the content of a state never changes. Other items are read every time.
 """
 
 from __future__ import annotations
@@ -31,26 +30,26 @@ Item: TypeAlias = Memory | Passage
 _Key: TypeAlias = tuple[str, UUID, State]
 
 _BYTES_PER_ITEM: Final = 3_000
-"""What an item takes without its text and metadata (`tracemalloc`)."""
+"""The size of an item without its text and metadata (`tracemalloc`)."""
 
 _BYTES_PER_CHARACTER: Final = 4
 """At most; metadata are counted as they are printed."""
 
 
 class FoundItems:
-    """Reads what searches have found, at most once for each state if that is known."""
+    """Reads items that searches have found, once for each state if that is known."""
 
     def __init__(self, most_bytes: int) -> None:
-        """`most_bytes` is what all items that are kept may take, roughly."""
+        """`most_bytes` is the approximate maximum size of all cached items."""
         self._kept: LRUCache[_Key, Item] = LRUCache(most_bytes, getsizeof=_byte_size)
 
     async def read(
         self, connection: Connection, query: SearchQuery, states: Mapping[UUID, State | None]
     ) -> dict[UUID, Item]:
-        """Returns the items with these ids by id, without those that are gone.
+        """Returns the items with these ids by id, except items that no longer exist.
 
-        `states` are those of which a statement of this search has just shown that they are current;
-        an item whose state is None is read anew.
+        `states` are the states that a statement of this search has just confirmed; an item whose
+        state is None is read again.
         """
         found: dict[UUID, Item] = {}
         for id_, state in states.items():

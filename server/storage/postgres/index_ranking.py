@@ -1,7 +1,7 @@
-"""Ranks the items of a scope index: what `rank` in search.sql does, on columns in memory.
+"""Ranks the items of a scope index, like `rank` in search.sql but on columns in memory.
 
-The formulas and their constants are explained in server/memories/search/ranking.py. Tests compare
-the scores with those of the statement.
+server/memories/search/ranking.py explains the formulas and their constants. Tests compare the
+scores with those of the statement.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ from server.storage.postgres.scope_index import (
 )
 
 _UNIT: Final = 1e8
-"""Shares that items lend are sums of integers, as in search.sql, so that they are exact."""
+"""Shares that items lend are summed as integers, as in search.sql, so that sums are exact."""
 
 NEIGHBOURS: Final = 2
-"""How far apart words of a question stand that are a pair; see the block `word_pairs`."""
+"""The maximum distance of the words of a pair in a question; see the block `word_pairs`."""
 
 _TEXT_SPAN: Final = 1 << 20
-"""More than the places in a text, so that places in all texts can stand in one line."""
+"""More than the places in a text, so that the places of all texts can be numbered in one line."""
 
 _T = TypeVar("_T", bound=np.generic)
 
@@ -55,9 +55,9 @@ _SITTING_MICROSECONDS: Final = int(SITTING.total_seconds() * 1e6)
 
 
 class Candidate(NamedTuple):
-    """What the arms dense and lexical think of an item that one of them, or the graph, proposes.
+    """The dense and lexical scores of an item that one of these arms or the graph proposes.
 
-    `state` is that of the item if a scope index ranked it, and None otherwise.
+    `state` is the item's state if a scope index ranked it, else None.
     """
 
     memory_id: UUID
@@ -72,10 +72,10 @@ class Candidate(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """The items of all conversations in the order in which they were said, one after another.
+    """The items of all conversations in their order, one after another.
 
-    `numbers` are theirs among the visible items. `opens` marks the first of each sitting. What lies
-    within reach of a message are those from place `first` to before `end`.
+    `numbers` are their numbers among the visible items. `opens` marks the first of each sitting.
+    The items within reach of a message are at the places from `first` to before `end`.
     """
 
     numbers: Numbers
@@ -86,7 +86,7 @@ class _Line:
 
 
 class ScopeView:
-    """The items of an index that are visible on a day, with what every search of them needs."""
+    """The items of an index that are visible on a day, with cached values for searches."""
 
     def __init__(self, index: ScopeIndex, day: date | None) -> None:
         present = index.is_present()
@@ -102,15 +102,15 @@ class ScopeView:
         self._set_centre()
 
     def __len__(self) -> int:
-        """Returns how many items are visible."""
+        """Returns the number of visible items."""
         return len(self.numbers)
 
     def column(self, name: str) -> Numbers:
-        """A column of the index for the visible items."""
+        """Returns a column of the index for the visible items."""
         return self._visible(self._index.column(name))
 
     def dense(self, vector: Vectors) -> Scores:
-        """The centred cosine of each visible item with the question."""
+        """Returns the centred cosine of each visible item with the question."""
         share, common = self._share, float(self._mean @ vector)
         similarity = self._similarity(vector)
         norm = np.sqrt(max(1e-9, 1 - 2 * share * common + share * share * self._square))
@@ -118,7 +118,7 @@ class ScopeView:
         return scores
 
     def frequencies(self, found: Occurrences | None) -> Numbers:
-        """How often a word stands in each visible item."""
+        """Returns how often a word occurs in each visible item."""
         if found is None:
             return np.zeros(len(self), dtype=np.int64)
         items = np.array(found.items, dtype=np.int64)
@@ -128,16 +128,16 @@ class ScopeView:
         return values if self._all else values[self.numbers]
 
     def _similarity(self, vector: Vectors) -> Scores:
-        """The inner product of each visible item with a vector.
+        """Returns the inner product of each visible item with a vector.
 
-        Not by `@`: the threads of its library wait for each other by spinning, for milliseconds
-        where other processes want the cores.
+        It does not use `@`, because the threads of its library spin while they wait for each other,
+        for milliseconds if other processes use the cores.
         """
         products: Vectors = np.vecdot(self._index.vectors(), vector)
         return self._visible(products).astype(np.float64)
 
     def _newest(self, count: int) -> Numbers:
-        """The newest items. Only those in question are sorted, for the ids are in no order."""
+        """Returns the newest items. Only possible ones are sorted, because ids have no order."""
         created = self.column("created")
         if count < len(created):
             least = np.partition(created, len(created) - count)[len(created) - count]
@@ -148,7 +148,7 @@ class ScopeView:
         return late[np.lexsort((low, high, created[late]))[-count:]]
 
     def _set_centre(self) -> None:
-        """The mean vector, of the newest items, in half precision as in the statement."""
+        """Computes the mean vector of the newest items, in half precision as in the statement."""
         newest = self._newest(CENTRE_SAMPLE)
         sample = self._index.vectors()[self.numbers[newest]]
         mean = sample.sum(axis=0) * np.float32(1.0 / max(1, len(newest)))
@@ -162,10 +162,10 @@ class ScopeView:
 
 
 def _in_order(view: ScopeView, items: Numbers) -> Numbers:
-    """The items by scope, message, and id.
+    """Returns the items by scope, message, and id.
 
-    What tells messages of one moment apart, and items of one message, is slow to sort: it is
-    compared only where all else is the same.
+    The parts of ids that distinguish messages of one moment, and items of one message, are slow to
+    sort, so they are compared only if everything else is equal.
     """
     keys = [view.column(name)[items] for name in ("message_high", "scope")]
     order = np.lexsort(keys)
@@ -203,7 +203,7 @@ def _line(view: ScopeView) -> _Line:
 
 
 class _Words:
-    """The words of a question that the visible items have, and what those score for them."""
+    """The words of a question that occur in visible items, and the items' scores for them."""
 
     def __init__(self, view: ScopeView, index: ScopeIndex, question: bytes) -> None:
         places = {word: places_in(sent).tolist() for word, sent in words_in(question)}
@@ -227,7 +227,7 @@ class _Words:
             self.scores = np.minimum(1.0, self.scores / total)
 
     def pairs(self) -> set[tuple[bytes, bytes]]:
-        """The words that are neighbours in the question, perhaps with one in between."""
+        """Returns the words that are adjacent in the question, or with one word in between."""
         return {
             (before, word)
             for (start, before), (end, word) in pairwise(self.of_question)
@@ -238,7 +238,7 @@ class _Words:
 def rank(
     index: ScopeIndex, view: ScopeView, query: SearchQuery, question: bytes
 ) -> list[Candidate]:
-    """The items that one of the arms ranks best, and those that the graph proposes.
+    """Returns the best items of each arm, and the items that the graph proposes.
 
     `question` is the question's tsvector in PostgreSQL's binary form.
     """
@@ -269,7 +269,7 @@ def _candidate(index: ScopeIndex, number: int, dense: float, lexical: float) -> 
 
 
 def _with_context(line: _Line, own: Scores) -> Scores:
-    """The lexical scores with what messages lend to those around them."""
+    """Returns the lexical scores with the shares that messages lend to each other."""
     scores = own[line.numbers]
     lenders = np.flatnonzero(scores)
     far, near = np.zeros((2, len(scores)), dtype=np.int64)
@@ -290,7 +290,7 @@ def _with_context(line: _Line, own: Scores) -> Scores:
 def _chosen(
     index: ScopeIndex, view: ScopeView, query: SearchQuery, dense: Scores, lexical: Scores
 ) -> Numbers:
-    """The items that one of the arms or the graph proposes."""
+    """Returns the items that one of the arms or the graph proposes."""
     limit = candidate_count(query.limit)
     every = np.arange(len(view))
     if len(view) <= limit:
@@ -304,7 +304,7 @@ def _chosen(
 
 
 def _best(scores: Scores, items: Numbers, view: ScopeView, limit: int) -> Numbers:
-    """The items with the highest scores; among equals those with the lowest ids."""
+    """Returns the items with the highest scores, and among equal scores the lowest ids."""
     if len(scores) <= limit:
         return items
     least = np.partition(scores, len(scores) - limit)[len(scores) - limit]
@@ -316,7 +316,7 @@ def _best(scores: Scores, items: Numbers, view: ScopeView, limit: int) -> Number
 def _with_pairs(
     index: ScopeIndex, view: ScopeView, words: _Words, lexical: Scores, chosen: Numbers
 ) -> Scores:
-    """The lexical scores of the chosen items, where words count that stand together in them."""
+    """Returns the lexical scores of the chosen items, including pairs of adjacent words."""
     scores = lexical[chosen]
     pairs = words.pairs()
     if not pairs:
@@ -340,14 +340,14 @@ def _with_pairs(
 
 
 def _places(found: Occurrences, is_chosen: NDArray[np.bool_]) -> Numbers:
-    """Where a word stands in the chosen items, as places in a line of all texts."""
+    """Returns the places of a word in the chosen items, in one line of all texts."""
     items = np.array(found.items, dtype=np.int64)
     wanted = is_chosen[items]
     return items[wanted] * _TEXT_SPAN + places_in(found.places)[wanted]
 
 
 def _items_with_both(one: Numbers, other: Numbers) -> Numbers:
-    """The items in which two words stand within reach of each other."""
+    """Returns the items in which two words are within reach of each other."""
     next_other = np.searchsorted(other, one - PAIR_REACH)
     near = np.append(other, np.iinfo(np.int64).max)[next_other] <= one + PAIR_REACH
     return one[near] // _TEXT_SPAN

@@ -1,4 +1,4 @@
-"""Changes of memories by hand on PostgreSQL: single ones, or all of a scope."""
+"""Changes by hand on PostgreSQL, of single memories or whole scopes."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ class PostgresMemoryChanges:
                 taken = database.long_write() if reads_values(filters) else database.connection()
                 async with taken as connection:
                     if not erase and not validate_only:
-                        # By itself a statement is a transaction, and one round trip.
+                        # A single statement is a transaction and needs one round trip.
                         return self._deleted(await remove(connection, call, filters))
                     async with transaction(connection):
                         deletion = await remove(connection, call, filters)
@@ -183,7 +183,7 @@ class PostgresMemoryChanges:
             return frozenset()
         async with self._database.connection() as connection:
             await connection.execute(*CHANGES["claim_batch"](**call_values(batch)))
-            # A separate statement, because it must see what a concurrent call has committed.
+            # A separate statement, because it must see the commits of concurrent calls.
             rows = await connection.fetch(
                 *CHANGES["batch_items"](project_id=batch.project_id, request_id=batch.request_id)
             )

@@ -1,4 +1,4 @@
-"""The past of memories on PostgreSQL, and the events of a project in one order."""
+"""The history of memories on PostgreSQL, and the stream of events of a project."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ STREAM_SQL = load_sql("event_stream.sql", "memory_columns.sql")
 _PAGES = {ListOrder.NEWEST_FIRST: "newest_first", ListOrder.OLDEST_FIRST: "oldest_first"}
 
 MOST_LOOKED_AT: Final = 1000
-"""Events of a project that one page looks at, so that a quiet scope of a busy project costs
-no more."""
+"""The maximum number of events of a project that a page reads, which bounds the cost for a quiet
+scope of a busy project."""
 
 
 def list_statement(query: ListQuery, time: datetime) -> BoundStatement:
-    """The statement that lists the memories as they were."""
+    """Returns the statement that lists the memories as of a past instant."""
     origin = scope_condition(query.scope, table="origin")
     filters = filter_condition(query.filters)
     after = query.after
@@ -60,7 +60,7 @@ class PostgresMemoryHistory:
         self, project_id: str, memory_id: UUID, after_version: int, limit: int
     ) -> list[MemoryEvent]:
         async with self._database.connection() as connection:
-            # From the event before, whose state is the one before the first event of the page.
+            # From the previous event, whose state precedes the first event of the page.
             rows = await connection.fetch(
                 *SQL["events"](
                     project_id=project_id,
@@ -143,7 +143,7 @@ class PostgresMemoryHistory:
         horizon = StreamCursor(int(rows[0]["horizon"]))
         return StreamPage(
             events=await by_size(len(known), _events, places, known),
-            # No more events can appear below the horizon, so the next page may begin there.
+            # No event can be added below the horizon any more, so the next page may begin there.
             cursor=max(after, horizon) if is_last else _place(steps[-1]),
             is_last=is_last,
             is_held_back=rows[0]["has_more"],
@@ -151,12 +151,12 @@ class PostgresMemoryHistory:
 
 
 def state_of(row: Row) -> Memory | None:
-    """The state in a row that has `has_state`; None after a deletion."""
+    """Returns the state in a row that has `has_state`; None after a deletion."""
     return to_memory(row) if row["has_state"] else None
 
 
 def to_event(memory_id: UUID, row: Row, before: Memory | None, after: Memory | None) -> MemoryEvent:
-    """The event in a row of `events`, between the two states."""
+    """Returns the event in a row of `events`, between the two states."""
     return MemoryEvent(
         memory_id=memory_id,
         type=EventType(row["type"]),

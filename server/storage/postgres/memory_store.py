@@ -49,7 +49,7 @@ SQL = load_sql("read.sql", "memory_columns.sql")
 
 
 async def read_call(connection: Connection, project_id: str, call: Row | None) -> StoredCall | None:
-    """The call in a row of `find_call` or `find_item`; None without a row."""
+    """Returns the call in a row of `find_call` or `find_item`; None without a row."""
     if call is None:
         return None
     rows = await connection.fetch(
@@ -78,7 +78,7 @@ _PAGES = {ListOrder.NEWEST_FIRST: "newest_first", ListOrder.OLDEST_FIRST: "oldes
 
 
 def list_statement(query: ListQuery) -> BoundStatement:
-    """The statement that lists memories."""
+    """Returns the statement that lists memories."""
     scope, filters = scope_condition(query.scope), filter_condition(query.filters)
     after = query.after
     statement = SQL["list"].fill(
@@ -107,7 +107,7 @@ class PostgresMemoryStore:
     """Implements `server.memories.ports.MemoryStore`.
 
     `on_commit` is called after every commit, so that what waits for changes need not poll.
-    `index_bytes` bounds what is held of scopes in memory, so that searching them is faster.
+    `index_bytes` bounds the memory for scopes that are held to speed up searches.
     """
 
     def __init__(

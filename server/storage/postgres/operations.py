@@ -30,7 +30,7 @@ BATCH_BYTES = 8 * 1024 * 1024
 
 
 def to_operation(row: Row) -> Operation:
-    """An operation from its columns."""
+    """Returns the operation in a row."""
     state = OperationState(row["state"])
     return Operation(
         id=row["operation_id"],
@@ -51,9 +51,9 @@ def to_operation(row: Row) -> Operation:
 
 
 class Submissions:
-    """Collects the calls that arrive while a statement runs into the next statement.
+    """Stores the calls that arrive while a statement runs together with the next statement.
 
-    A single call does not wait; a thousand concurrent ones share a few commits.
+    A single call does not wait; a thousand concurrent calls share a few commits.
     """
 
     def __init__(self, database: Database) -> None:
@@ -66,7 +66,7 @@ class Submissions:
         kept: asyncio.Future[Operation | None] = asyncio.get_running_loop().create_future()
         self._waiting.append((submission, kept))
         if self._flushing is None or self._flushing.done():
-            # Outside of this call, whose deadline and cancellation must not affect the others.
+            # Outside of this call, so that its deadline and cancellation do not affect the others.
             self._flushing = asyncio.create_task(self._flush(), context=Context())
         return await kept or await self._earlier(submission)
 
@@ -104,7 +104,7 @@ class Submissions:
 
 
 def _batch_size(waiting: Sequence[Submission]) -> int:
-    """Returns how many of the first calls go into one statement: at least one."""
+    """Returns how many calls fit into one statement: at least one."""
     size = 0
     for count, submission in enumerate(waiting[:BATCH_SIZE], 1):
         size += len(submission.payload)

@@ -1,4 +1,4 @@
-"""The memories that the graph must hold: those that changed, and all of them."""
+"""The memories that the graph must hold: the changed ones, and all of them."""
 
 from __future__ import annotations
 
@@ -174,7 +174,7 @@ class PostgresOutbox:
 
 
 def _claim(claimed: Sequence[DirtyMemory]) -> dict[str, object]:
-    """The memories of one claim, which share its lease."""
+    """Returns parameters for the memories of one claim, which share its lease."""
     return {
         "project_ids": [dirty.project_id for dirty in claimed],
         "memory_ids": [dirty.memory_id for dirty in claimed],

@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL: a pool that is bounded, shared fairly, and opened by settings."""
+"""Connections to PostgreSQL: a bounded pool that projects share fairly."""
 
 from __future__ import annotations
 
@@ -39,13 +39,12 @@ if TYPE_CHECKING:
     Connection = PoolConnectionProxy[asyncpg.Record]
     Pool = asyncpg.Pool[asyncpg.Record]
 
-# What PostgreSQL or the network does, as opposed to what we ask wrongly: the same call can succeed
-# later.
+# Errors of PostgreSQL or the network, not of the statement: the same call can succeed later.
 UNAVAILABLE = (
     OSError,
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
-    # A connection that died during a statement raises this for the next one.
+    # A connection that died during a statement raises this for the next statement.
     asyncpg.InternalClientError,
     asyncpg.InsufficientResourcesError,
     asyncpg.OperatorInterventionError,
@@ -57,12 +56,12 @@ AWAY = (TimeoutError, *UNAVAILABLE)
 
 _CONNECT_SECONDS = 5.0
 
-# How long a statement of a cancelled call may take to end before its connection is given up.
+# How long a cancelled statement may take to end before its connection is closed.
 RELEASE_SECONDS = 1.0
 
-# For an index of vectors: it skips those of other scopes until enough of the right scope are found,
-# which are sorted later. It looks for 200 at a time; 100,000 are more than any scope needs that is
-# searched by the index (see vector_index.py).
+# For an index of vectors: it skips vectors of other scopes until enough of the right scope are
+# found, which are sorted later. It reads 200 at a time; no scope that is searched with the index
+# needs more than 100,000 (see vector_index.py).
 # https://github.com/pgvector/pgvector#iterative-index-scans
 _VECTOR_INDEX = {
     "hnsw.iterative_scan": "relaxed_order",
@@ -108,7 +107,7 @@ async def _prepare(connection: asyncpg.Connection[asyncpg.Record]) -> None:
     facts = await connection.fetchrow(*SQL["facts"]())
     assert facts is not None
     if facts["has_vectors"]:
-        # As they are sent: encoded and decoded where a vector is needed (`to_halfvec`).
+        # Binary, as they are sent; `to_halfvec` and `from_halfvec` convert them.
         await connection.set_type_codec("halfvec", encoder=bytes, decoder=bytes, format="binary")
     if facts["has_row_security"] and isinstance(connection, ConfinedConnection):
         connection.subject_to_row_security()
@@ -117,8 +116,8 @@ async def _prepare(connection: asyncpg.Connection[asyncpg.Record]) -> None:
 async def _keep(_connection: asyncpg.Connection[asyncpg.Record]) -> None:
     """Does not reset a released connection.
 
-    asyncpg would undo settings, cursors and advisory locks by a statement of its own, a round trip
-    for each use. Nothing here makes any of these; it rolls back open transactions by itself.
+    asyncpg would undo settings, cursors and advisory locks with another statement, a round trip for
+    each use. Nothing here creates them; asyncpg itself rolls back open transactions.
     """
 
 
@@ -126,7 +125,7 @@ async def _keep(_connection: asyncpg.Connection[asyncpg.Record]) -> None:
 async def open_database(dsn: str, options: PostgresOptions) -> AsyncIterator[Database]:
     """Opens the database for the block.
 
-    It connects when it is first used, so that a server starts without its database.
+    It connects at its first use, so that a server can start while its database is unavailable.
     """
     pool = await asyncpg.create_pool(
         dsn,
@@ -137,13 +136,13 @@ async def open_database(dsn: str, options: PostgresOptions) -> AsyncIterator[Dat
         reset=_keep,
         timeout=_CONNECT_SECONDS,
         command_timeout=options.statement_timeout,
-        # Otherwise statements of more than 15 KiB are parsed and planned anew each time.
+        # Otherwise statements of more than 15 KiB would be parsed and planned each time.
         max_cacheable_statement_size=0,
         server_settings={
             "application_name": "memoir",
-            # Compiling a statement would take longer than any of these statements should.
+            # Compiling a statement would take longer than the statement itself should.
             "jit": "off",
-            # Otherwise a statement whose connection was given up would run to its end.
+            # Otherwise a statement whose connection was closed would run to its end.
             "client_connection_check_interval": "1000",
             "statement_timeout": str(int(options.statement_timeout * 1000)),
             "timezone": "UTC",
@@ -156,12 +155,12 @@ async def open_database(dsn: str, options: PostgresOptions) -> AsyncIterator[Dat
         pool.terminate()
 
 
-# Connections that calls leave to the service's own work: projection, operations, readiness.
+# Connections that are reserved for the service's own work: projection, operations, readiness.
 _RESERVED = 2
 
 
 class Database:
-    """The pool, with one bounded way to take a connection, which translates its errors.
+    """The pool, which bounds waits for connections and translates errors.
 
     Tenants share the connections fairly (see `server.core.fairness`).
     """
@@ -169,7 +168,7 @@ class Database:
     def __init__(self, pool: Pool, options: PostgresOptions) -> None:
         self.pool = pool
         self._options = options
-        # Who has a place finds a connection among the spare ones or in the pool.
+        # For each place there is a connection among the spare ones or in the pool.
         self._places = FairPlaces(options.pool_size, _RESERVED)
         self._long = LongStatements(
             options.pool_size, options.acquire_timeout, options.statement_timeout
@@ -179,7 +178,7 @@ class Database:
         self._outage = OutageLog(log, began="postgres.unavailable", ended="postgres.available")
 
     def usage(self) -> PoolUsage:
-        """The current use of the pool."""
+        """Returns the current use of the pool."""
         pool = self.pool
         idle = pool.get_idle_size() + len(self._spares)
         return PoolUsage(pool.get_size(), idle, pool.get_max_size())
@@ -190,7 +189,7 @@ class Database:
         await self.pool.expire_connections()
 
     def connection(self) -> TakenConnection:
-        """A connection for a few statements.
+        """Returns a block that holds a connection, for a few statements.
 
         A call that is cancelled, for example at its deadline, does not wait for its statement to
         end, because a frozen server would never end it.
@@ -198,39 +197,39 @@ class Database:
         Raises:
             StoreUnavailable: PostgreSQL is unavailable, no connection became free in time, or the
                 schema is missing.
-            DeadlineExceeded: the call's time is up.
+            DeadlineExceeded: the call's deadline has passed.
         """
         return TakenConnection(self)
 
     @asynccontextmanager
     async def long_read(self) -> AsyncIterator[Connection]:
-        """A connection for a read that looks into every value of a scope.
+        """Yields a connection for a read of every value of a scope.
 
         Raises:
-            Overloaded: too many of these run, or it took too long for how many wait.
+            Overloaded: too many of these run, or it took too long for the number of waiting ones.
             StoreUnavailable: as for `connection`.
-            DeadlineExceeded: the call's time is up.
+            DeadlineExceeded: the call's deadline has passed.
         """
         async with self._long.room(), self._long.time_to_read(), self.connection() as connection:
             yield connection
 
     @asynccontextmanager
     async def long_write(self) -> AsyncIterator[Connection]:
-        """A connection for a write that looks into every value of a scope.
+        """Yields a connection for a write that reads every value of a scope.
 
         Raises:
             Overloaded: too many of these run.
             StoreUnavailable: as for `connection`.
-            DeadlineExceeded: the call's time is up.
+            DeadlineExceeded: the call's deadline has passed.
         """
         async with self._long.room(), self.connection() as connection:
             yield connection
 
     async def take(self, tenant: str | None) -> Connection:
-        """Takes a connection of the tenant's share, which has to be given back.
+        """Takes a connection of the tenant's share, which must be given back.
 
         Raises:
-            TimeoutError: none became free in time.
+            TimeoutError: no connection became free in time.
         """
         seconds = bounded(self._options.acquire_timeout)
         project_id = current_project()
@@ -268,9 +267,9 @@ class Database:
     async def give_back(
         self, connection: Connection, tenant: str | None, error: BaseException | None
     ) -> None:
-        """Returns a connection to the pool, after a block that `error`, if any, has ended.
+        """Returns a connection to the pool, after a block that ended with `error`, if any.
 
-        A healthy one is kept for the next call; a failed one is closed, so that nobody gets it.
+        A healthy connection is kept for the next call; a failed one is closed.
         """
         if error is None:
             self._spares.put(connection)
@@ -305,7 +304,7 @@ class Database:
 
     async def _release(self, connection: Connection) -> None:
         try:
-            # The pool closes a connection that it does not get back by then.
+            # The pool closes a connection that is not returned in time.
             await self.pool.release(connection, timeout=RELEASE_SECONDS)
         except AWAY as error:
             log.warning("postgres.connection_given_up", error=type(error).__name__)
@@ -346,10 +345,10 @@ class TakenConnection:
 
 @asynccontextmanager
 async def transaction(connection: Connection) -> AsyncIterator[None]:
-    """A transaction for the block.
+    """Runs the block in a transaction.
 
-    If it is cancelled, its connection is closed, which makes the server roll back: waiting for a
-    frozen server could take for ever.
+    If it is cancelled, its connection is closed, which makes the server roll back, because waiting
+    for a frozen server could take for ever.
     """
     begun = connection.transaction()
     with span("transaction"):

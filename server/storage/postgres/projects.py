@@ -1,4 +1,4 @@
-"""Projects and keys on PostgreSQL, counts of what they hold, and what one request left behind."""
+"""Projects and keys on PostgreSQL, counts of their content, and traces of requests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The statements that rank the items of a scope: all of them, or the likely ones of a large one."""
+"""The statements that rank the items of a scope: all items, or likely ones of a large scope."""
 
 from __future__ import annotations
 
@@ -29,24 +29,24 @@ SQL: Final = load_sql("search.sql", *_SHARED)
 LARGE_SQL: Final = load_sql("search_large.sql", *_SHARED)
 
 _HIDDEN: Final = "(SELECT {}::text)"
-"""Writes a parameter of type text so that the planner does not see its value.
+"""The notation of a text parameter that hides its value from the planner.
 
-PostgreSQL keeps a generic plan only if no plan for given values looks cheaper, and plans anew for
-every scope that is smaller than the average. That takes longer than searching a small scope, and
-the plan is the same where one index serves.
+PostgreSQL keeps a generic plan only if no plan for given values looks cheaper, and would plan again
+for every scope that is smaller than the average. That takes longer than searching a small scope,
+and the plan is the same anyway.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class ScopeSize:
-    """How many searched items a scope holds, and their mean length in characters."""
+    """The number of searched items in a scope, and their mean length in characters."""
 
     memories: float
     mean_length: float
 
 
 def rank_statement(query: SearchQuery) -> BoundStatement:
-    """The statement that compares the whole scope, now or at a past instant."""
+    """Returns the statement that compares the whole scope, now or at a past instant."""
     is_past = query.time is not None
     value = "{}" if is_past else written_value(query)
     scope = scope_condition(query.scope, value=value)
@@ -65,9 +65,9 @@ def rank_statement(query: SearchQuery) -> BoundStatement:
 
 
 def rank_large_statement(query: SearchQuery, size: ScopeSize, cast: str = "") -> BoundStatement:
-    """The statement that scores the candidates of a large scope.
+    """Returns the statement that scores the candidates of a large scope.
 
-    With a `cast` the nearest vectors are found by the index over that type.
+    With a `cast` the nearest vectors are found with the index over that type.
     """
     value = "{}" if cast else written_value(query)
     scope = scope_condition(query.scope, value=value)
@@ -97,13 +97,13 @@ def rank_large_statement(query: SearchQuery, size: ScopeSize, cast: str = "") ->
 
 
 def written_value(query: SearchQuery) -> str:
-    """How the project and the scope are written: see `_HIDDEN`."""
+    """Returns the notation of the parameters of project and scope: see `_HIDDEN`."""
     has_one_index = query.filters is None and len(query.scope.parts()) == 1
     return _HIDDEN if has_one_index else "{}"
 
 
 def _conditions(query: SearchQuery) -> Condition:
-    """What items must meet beside their scope. What is not asked for is not checked for each."""
+    """Returns the conditions on items in addition to the scope; only requested ones are checked."""
     filters = filter_condition(query.filters)
     texts, values = [filters.text], dict(filters.values)
     if query.visible_on is not None:
@@ -130,13 +130,13 @@ def _past(query: SearchQuery, origin: str) -> str:
 
 
 def _union(state: str, query: SearchQuery) -> str:
-    """The rows of every source that is searched, in the same columns."""
+    """Returns a query for the rows of every searched source, in the same columns."""
     sources = [source for source in Source if source in query.sources]
     return "\nUNION ALL\n".join(SQL.blocks[f"{state}_{source}"] for source in sources)
 
 
 def _shared_values(query: SearchQuery) -> dict[str, object]:
-    """The parameters of both statements."""
+    """Returns the parameters of both statements."""
     return {
         "project_id": query.project_id,
         "vector": to_halfvec(query.vector),

@@ -1,4 +1,4 @@
-"""What the entities of a question lead to, read from the relations that memories state."""
+"""Follows the relations of a question's entities in PostgreSQL."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
     from server.storage.postgres.rows import Row
 
 MOST_ENTITIES: Final = 16
-"""The most entities of a question to follow: those with the fewest relations."""
+"""The maximum number of entities to follow: the ones with the fewest relations."""
 
 NEAR: Final = 50
-"""The most relations of such an entity that count: the newest."""
+"""The maximum number of relations of such an entity: the newest ones."""
 
 FAR: Final = 50
-"""The most relations one further on that count, for each such entity."""
+"""The maximum number of relations one hop further, for each such entity."""
 
 WIDEST: Final = 100
-"""Nothing is found through an entity with more relations than this."""
+"""Entities with more relations than this are not followed further."""
 
 MOST_SPACES: Final = 50
-"""The most graph spaces in which a scope that names no user is looked for."""
+"""The maximum number of graph spaces that are searched for a scope without a user."""
 
 _COUNTED: Final = 1000
 _SPACES_LOOKED_AT: Final = 500
@@ -71,7 +71,7 @@ _Place = tuple[str, str]
 def _places(
     spaces: Sequence[str], names: Sequence[str], joins: Mapping[str, Joins]
 ) -> list[_Place]:
-    """Returns where to look for the names, and for the other names that a space joins to them."""
+    """Returns the places of the names, and of the other names that a space joins to them."""
     return [
         (space, _index_key(key))
         for space in spaces
@@ -105,7 +105,7 @@ async def _look(
 async def _joins(
     connection: Connection, query: RecallQuery, spaces: Sequence[str]
 ) -> dict[str, Joins]:
-    """Returns which names stand for one entity in each space, as memories of the scope teach."""
+    """Returns the joins of each space, by the aliases that memories of the scope state."""
     teachers = await connection.fetch(
         *_bound("teachers", query, spaces=spaces, visible_on=today(query.at))
     )
@@ -127,7 +127,7 @@ async def _joins(
 
 
 def _with_other_names(names: Sequence[str], joins: Joins | None) -> Iterable[str]:
-    """Returns the names, and all names of the entities that they stand for."""
+    """Returns the names, and all other names of their entities."""
     if joins is None:
         return dict.fromkeys(names)
     meant = {joins.key(name) for name in names}
@@ -199,7 +199,7 @@ def _bound(name: str, query: RecallQuery, **values: object) -> BoundStatement:
 
 
 def _index_key(key: str) -> str:
-    """Returns a key as `entity_key_of` in PostgreSQL returns it: a digest for a long one."""
+    """Returns a key as `entity_key_of` in PostgreSQL returns it: a digest for a long key."""
     encoded = key.encode()
     if len(encoded) <= _LONGEST_KEY_BYTES:
         return key

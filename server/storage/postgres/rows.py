@@ -1,4 +1,4 @@
-"""Rows of PostgreSQL as domain objects, and back; and parameters that statements share."""
+"""Converts rows of PostgreSQL to domain objects and back; parameters that statements share."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ if TYPE_CHECKING:
     import asyncpg
 
 
-# What goes before the numbers of a `halfvec` in binary form: their count, and a zero.
+# The header of a `halfvec` in binary form: the count of its numbers, and a zero.
 # https://github.com/pgvector/pgvector/blob/master/src/halfvec.c (halfvec_send)
 _HALFVEC_HEAD: Final = struct.Struct(">HH")
 
 
 def to_halfvec(vector: Vector) -> bytes:
-    """The vector in half precision, which is what is stored and compared, in binary form."""
+    """Returns the vector in half precision and binary form, as it is stored and compared."""
     numbers = np.frombuffer(vector, dtype=np.float32).astype(">f2")
     return _HALFVEC_HEAD.pack(len(vector), 0) + numbers.tobytes()
 
 
 def from_halfvec(value: bytes) -> Vector:
-    """The stored vector in single precision."""
+    """Returns the stored vector in single precision."""
     numbers = np.frombuffer(value, dtype=">f2", offset=_HALFVEC_HEAD.size)
     return array("f", numbers.astype(np.float32).tobytes())
 
@@ -49,12 +49,12 @@ if TYPE_CHECKING:
 
 
 def to_scope(row: Row) -> Scope:
-    """The scope in the columns user_id, agent_id, app_id and run_id."""
+    """Returns the scope in the columns user_id, agent_id, app_id and run_id."""
     return Scope(row["user_id"], row["agent_id"], row["app_id"], row["run_id"])
 
 
 def to_memory(row: Row) -> Memory:
-    """The memory in a row of the block `memory_columns`."""
+    """Returns the memory in a row of the block `memory_columns`."""
     return Memory(
         id=row["memory_id"],
         project_id=row["project_id"],
@@ -78,7 +78,7 @@ def to_memory(row: Row) -> Memory:
 
 
 def to_provenance(row: Row) -> Provenance:
-    """What made a state: its call's columns, and the evidence, of which a deletion has none."""
+    """Returns the provenance of a state: its call's columns, and its evidence, if it has any."""
     return Provenance(
         call_id=row["call_id"],
         request_id=row["request_id"],
@@ -92,18 +92,18 @@ def to_provenance(row: Row) -> Provenance:
 
 
 def _to_evidence(value: Mapping[str, Any]) -> Evidence:
-    # This UUID is Python's, read and written in a sixth of the time.
+    # Python's UUID is read and written in a sixth of the time.
     id_ = pgproto.UUID(value["message_id"])
     return Evidence(id_, value["quote"], value.get("message_length", 0))
 
 
 def to_entities(values: Sequence[Mapping[str, Any]]) -> tuple[Entity, ...]:
-    """The entities in a JSON column."""
+    """Returns the entities in a JSON column."""
     return tuple(_to_entity(value) for value in values)
 
 
 def to_relations(values: Sequence[Mapping[str, Any]]) -> tuple[Relation, ...]:
-    """The relations in a JSON column."""
+    """Returns the relations in a JSON column."""
     return tuple(
         Relation(_to_entity(value["source"]), value["relation"], _to_entity(value["target"]))
         for value in values
@@ -147,7 +147,7 @@ def _from_entity(entity: Entity) -> dict[str, object]:
 
 
 def to_passage(row: Row) -> Passage:
-    """The passage in a row of the block `columns` of passages.sql."""
+    """Returns the passage in a row of the block `columns` of passages.sql."""
     return Passage(
         id=row["passage_id"],
         message_id=row["message_id"],
@@ -163,7 +163,7 @@ def to_passage(row: Row) -> Passage:
 
 
 def to_candidate(row: Row) -> Candidate:
-    """A candidate in a row of `find_candidates`."""
+    """Returns a candidate in a row of `find_candidates`."""
     return Candidate(
         id=row["memory_id"],
         text=row["text"],
@@ -182,9 +182,9 @@ ItemT = TypeVar("ItemT")
 
 
 class _Lazy(Sequence[ItemT]):
-    """What a column holds, decoded when it is first looked at.
+    """The content of a column, decoded at its first use.
 
-    Every add gets twenty candidates, and needs most columns of those only that it changes.
+    Every add gets twenty candidates, but needs most columns only of candidates that it changes.
     """
 
     __slots__ = ("_decode", "_items")
@@ -217,12 +217,12 @@ def from_notices(notices: Sequence[Notice]) -> list[dict[str, str]]:
 
 
 def to_notices(values: Sequence[Mapping[str, str]]) -> tuple[Notice, ...]:
-    """The notices in a JSON column."""
+    """Returns the notices in a JSON column."""
     return tuple(Notice(NoticeReason(value["reason"]), value["text"]) for value in values)
 
 
 def to_stored_message(row: Row) -> StoredMessage:
-    """A message in a row of `recent_messages`."""
+    """Returns a message in a row of `recent_messages`."""
     return StoredMessage(
         id=row["message_id"],
         ordinal=row["ordinal"],
@@ -234,7 +234,7 @@ def to_stored_message(row: Row) -> StoredMessage:
 
 
 def to_project(row: Row) -> Project:
-    """A project in a row of `projects`."""
+    """Returns a project in a row of `projects`."""
     return Project(
         id=row["project_id"],
         org_id=row["org_id"],
@@ -256,7 +256,7 @@ def from_categories(categories: Sequence[Category]) -> list[dict[str, str]]:
 
 
 def to_api_key(row: Row) -> ApiKey:
-    """A key in a row of `list_keys`."""
+    """Returns a key in a row of `list_keys`."""
     return ApiKey(
         id=row["key_id"],
         org_id=row["org_id"],
@@ -272,7 +272,7 @@ def to_api_key(row: Row) -> ApiKey:
 
 
 def to_principal(row: Row) -> Principal:
-    """The principal in a row of `find_principal`."""
+    """Returns the principal in a row of `find_principal`."""
     return Principal(
         key_id=row["key_id"],
         org_id=row["org_id"],
@@ -283,7 +283,7 @@ def to_principal(row: Row) -> Principal:
 
 
 def _confinement(row: Row) -> Scope | None:
-    """The scope that a key is confined to, if it is."""
+    """Returns the scope that a key is confined to, if it is."""
     scope = to_scope(row)
     return scope if scope.parts() else None
 

@@ -28,16 +28,16 @@ from server.storage.postgres.rows import to_halfvec
 from server.storage.postgres.statements import load_sql
 from server.storage.postgres.vector_index import SQL as VECTOR_INDEX
 
-# Any number will do, as long as every server of a database uses the same: "memoir" in ASCII.
+# An arbitrary number that all servers of a database must share: "memoir" in ASCII.
 ADVISORY_LOCK = 0x6D656D6F6972
 
 
 class SchemaConflict(MemoirError):
-    """The database was migrated by other files than these."""
+    """The database was migrated with other files."""
 
 
 class RoleUnknown(MemoirError):
-    """The database has no role of the name that servers are to use."""
+    """The database has no role with the name that servers are to use."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Migration:
 
 
 def load_migrations() -> list[Migration]:
-    """All steps, in order."""
+    """Returns all steps in order."""
     folder = resources.files("server.storage.postgres") / "migrations"
     files = sorted(
         (file for file in folder.iterdir() if file.name.endswith(".sql")), key=lambda f: f.name
@@ -69,17 +69,17 @@ def load_migrations() -> list[Migration]:
 async def migrate(
     dsn: str, on_apply: Callable[[Migration], None], service_role: str | None = None
 ) -> int:
-    """Applies the missing steps and returns how many.
+    """Applies the missing steps and returns their number.
 
-    Servers that start together wait for one another by an advisory lock. `service_role` is granted
-    what a server needs.
+    Servers that start together wait for each other with an advisory lock. `service_role` is granted
+    the rights that a server needs.
 
     Raises:
         StoreUnavailable: PostgreSQL cannot be reached.
-        SchemaConflict: an applied step is not the one that these files hold.
+        SchemaConflict: an applied step differs from its file.
         RoleUnknown: there is no such role.
     """
-    # Steps see the rows of all projects, also where the tables' owner is no superuser.
+    # Steps must see the rows of all projects, even if the tables' owner is not a superuser.
     every_row = {"memoir.project": ALL_PROJECTS}
     try:
         connection = await asyncpg.connect(dsn, timeout=10, server_settings=every_row)
@@ -149,8 +149,8 @@ class PostgresReadiness:
     async def schema_fault(self) -> str | None:
         fault = await self._schema_fault()
         if self._was_behind and fault is None:
-            # A connection learns the types that there are when it is made, so that one from before
-            # the migration could not send an embedding.
+            # Connections read the types when they are opened, so connections from before the
+            # migration cannot send embeddings.
             await self._database.renew_connections()
         self._was_behind = fault is not None
         return fault
@@ -169,7 +169,7 @@ class PostgresReadiness:
 
     async def claim_embedder(self, embedder: EmbedderIdentity) -> EmbedderIdentity:
         async with self._database.connection() as connection:
-            # Asked every second: only a store without an embedder is written to.
+            # This is called every second, so only a store without an embedder is written to.
             row = await connection.fetchrow(*SQL["embedder"]())
             assert row is not None
             if row["is_changing"]:
@@ -192,12 +192,12 @@ class PostgresTokenKey:
     """Keeps the key in the database."""
 
     def __init__(self, database: Database, length: int) -> None:
-        """`length` is that of a new key, in bytes."""
+        """`length` is the length of a new key, in bytes."""
         self._database = database
         self._length = length
 
     async def load(self) -> bytes:
-        """Returns the key; makes it if the store has none.
+        """Returns the key; creates it if the store has none.
 
         Raises:
             StoreUnavailable: PostgreSQL cannot be reached.
@@ -231,7 +231,7 @@ class PostgresReembedding:
                 return True
             if state["target"] is None and state["embedder"] in (None, target):
                 return False
-            # An index is of vectors of one length.
+            # An index holds vectors of one length.
             for row in await connection.fetch(*VECTOR_INDEX["vector_indexes"]()):
                 drop = VECTOR_INDEX["drop"].fill(name=row["relname"])
                 await connection.execute(*drop())

@@ -1,4 +1,4 @@
-"""What a server holds of a scope in memory, so that a search need not read all of it."""
+"""The items of a scope in a server's memory, so that a search need not read all of them."""
 
 from __future__ import annotations
 
@@ -34,21 +34,21 @@ _BYTES_PER_OCCURRENCE: Final = 4 + _BYTES_PER_PLACE
 
 _BYTES_PER_ITEM: Final = 950
 _BYTES_PER_WORD: Final = 400
-"""Beside its vector and its occurrences, with what is derived for searches (`tracemalloc`)."""
+"""The size of an item without its vector and occurrences, with derived values (`tracemalloc`)."""
 
 
 class Occurrences(NamedTuple):
-    """Where a word stands: for each time the number of the item, and the place in its text."""
+    """The occurrences of a word: for each, the number of the item and the place in its text."""
 
     items: array[int]
     places: bytearray
 
 
 class State(NamedTuple):
-    """Which state of an item this is. A passage has version 0, and the time it was made.
+    """The identity of an item's state: version and time. A passage has version 0.
 
-    The version is not enough: a project that is deleted and restored from an archive can give a
-    memory the same version twice.
+    The version alone is not enough, because deleting a project and importing it from an archive can
+    give a memory the same version twice.
     """
 
     version: int
@@ -79,12 +79,12 @@ class ScopeIndex:
         self._alive = array("b")
 
     def __len__(self) -> int:
-        """Returns how many items the scope has."""
+        """Returns the number of items in the scope."""
         return len(self._numbers)
 
     @property
     def size(self) -> int:
-        """How many numbers are given, those of removed items too."""
+        """How many numbers have been assigned, including those of removed items."""
         return len(self.ids)
 
     @property
@@ -94,7 +94,7 @@ class ScopeIndex:
 
     @property
     def byte_size(self) -> int:
-        """Roughly the memory that the index takes."""
+        """The approximate size of the index in memory."""
         return (
             self._vectors.nbytes
             + self.size * _BYTES_PER_ITEM
@@ -111,29 +111,29 @@ class ScopeIndex:
                 self._append(row)
 
     def keep_only(self, stamps: Mapping[UUID, int]) -> list[UUID]:
-        """Removes all other items, and returns the ids of those that are lacking."""
+        """Removes all other items, and returns the ids of missing ones."""
         for id_ in [id_ for id_ in self._numbers if self._stamp(id_) != stamps.get(id_)]:
             self._drop(id_)
         return [id_ for id_ in stamps if id_ not in self._numbers]
 
     def number_of(self, id_: UUID) -> int | None:
-        """The number of an item of the scope."""
+        """Returns the number of an item of the scope."""
         return self._numbers.get(id_)
 
     def vectors(self) -> Vectors:
-        """The embeddings by number."""
+        """Returns the embeddings by number."""
         return self._vectors[: self.size]
 
     def column(self, name: str) -> Numbers:
-        """A column by number; times are in microseconds, dates in days, ids in two halves."""
+        """Returns a column by number; times are microseconds, dates days, ids two halves."""
         return np.array(self._columns[name], dtype=np.int64)
 
     def is_present(self) -> NDArray[np.bool_]:
-        """Which numbers belong to items of the scope."""
+        """Returns for each number whether it belongs to an item of the scope."""
         return np.array(self._alive, dtype=np.bool_)
 
     def occurrences(self, word: bytes) -> Occurrences | None:
-        """Where the word stands, in removed items too, in the order of their numbers."""
+        """Returns the occurrences of a word, also in removed items, by their numbers."""
         return self._occurrences.get(word)
 
     def _stamp(self, id_: UUID) -> int:
@@ -184,7 +184,7 @@ def microseconds(time: datetime) -> int:
 
 
 def words_in(sent: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Each lexeme of a tsvector in PostgreSQL's binary form, with its places as they are sent.
+    """Yields the lexemes of a tsvector in PostgreSQL's binary form, with their encoded places.
 
     https://github.com/postgres/postgres/blob/master/src/backend/utils/adt/tsvector.c
     """
@@ -198,7 +198,7 @@ def words_in(sent: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def places_in(sent: bytes | bytearray) -> Numbers:
-    """The places of a lexeme. Their upper two bits are a weight."""
+    """Returns the places of a lexeme. Their upper two bits are a weight."""
     return np.frombuffer(sent, dtype=">u2").astype(np.int64) & 0x3FFF
 
 
@@ -216,6 +216,6 @@ def _columns_of(row: Row, scopes: dict[bytes, int]) -> Iterator[tuple[str, int]]
 
 
 def _halves(id_: UUID) -> tuple[int, int]:
-    """The two halves of an id, signed as the columns are, in the order of ids."""
+    """Returns the two halves of an id, signed as the columns are, in the order of ids."""
     high, low = divmod(id_.int, _HALF)
     return high - _HALF // 2, low - _HALF // 2

@@ -1,7 +1,7 @@
-"""The scopes whose items a server holds in memory, checked against PostgreSQL by every search.
+"""The scopes whose items a server holds in memory; every search checks them against PostgreSQL.
 
-Being held proves nothing: the search's own statement says by a digest whether the index equals the
-scope, and brings what was added since (ADR 0054).
+The search's statement compares a digest of the scope with the index, and returns the items that
+were added since (ADR 0054).
 """
 
 from __future__ import annotations
@@ -37,22 +37,22 @@ if TYPE_CHECKING:
 SQL = load_sql("scope_index.sql")
 
 MOST_BYTES: Final = 256 * 1024 * 1024
-"""What all indexes of a server may take, roughly."""
+"""The approximate maximum size of all indexes of a server."""
 
 MOST_VECTOR_BYTES: Final = 32 * 1024 * 1024
-"""What the vectors of one scope may take. Comparing more would keep other calls waiting."""
+"""The maximum size of the vectors of a scope. Comparing more would block other calls."""
 
 MOST_CHANGES: Final = 500
-"""How many changed items a search brings in. After more of them the index is read anew."""
+"""How many changed items a search updates. After more changes the index is read again."""
 
 IDLE_SECONDS: Final = 60.0
-"""A scope that was not searched for so long makes way for another one.
+"""A scope that was not searched for this long may be evicted for another.
 
-Reading a scope costs as much as several searches by statement: it must not make way at once.
+Reading a scope costs as much as several searches by statement, so it must not be evicted at once.
 """
 
 _ROOM_BELOW: Final = 0.75
-"""The part of all bytes up to which scopes are held without a look at others."""
+"""The share of all bytes up to which scopes are held without evicting others."""
 
 _REFUSED_SECONDS: Final = 600.0
 _MOST_SEEN: Final = 10_000
@@ -66,7 +66,7 @@ log = structlog.get_logger()
 
 
 class HeldScope:
-    """The index of a scope, and what its searches of one day have in common."""
+    """The index of a scope, and the values that its searches of one day share."""
 
     def __init__(self, dimensions: int) -> None:
         self.index = ScopeIndex(dimensions)
@@ -77,7 +77,7 @@ class HeldScope:
         self._viewed: tuple[int, date | None] | None = None
 
     def view(self, day: date | None) -> ScopeView:
-        """The items that are visible on the day; None shows all."""
+        """Returns the items that are visible on the day; None shows all."""
         wanted = self.index.changes, day
         if self._view is None or self._viewed != wanted:
             self._view, self._viewed = ScopeView(self.index, day), wanted
@@ -85,7 +85,7 @@ class HeldScope:
 
 
 class ScopeIndexes:
-    """Holds the scopes that were searched at least twice lately, up to so many bytes."""
+    """Holds the scopes that were recently searched at least twice, up to a number of bytes."""
 
     def __init__(
         self,
@@ -96,7 +96,7 @@ class ScopeIndexes:
         self._database = database
         self.most_bytes = most_bytes
         self._monotonic = monotonic
-        # The one that was searched longest ago first.
+        # The least recently searched scope comes first.
         self._held: OrderedDict[Place, HeldScope] = OrderedDict()
         self._bytes = 0
         self._seen: LRUCache[Place, bool] = LRUCache(_MOST_SEEN)
@@ -106,7 +106,7 @@ class ScopeIndexes:
         self._one_at_a_time = asyncio.Lock()
 
     async def rank(self, connection: Connection, query: SearchQuery) -> Sequence[Candidate] | None:
-        """The candidates of a search; None if the scope is not held."""
+        """Returns the candidates of a search; None if the scope is not held."""
         place = _place(query)
         held = self._held.get(place)
         if held is None or held.index.dimensions != len(query.vector):
@@ -123,9 +123,9 @@ class ScopeIndexes:
         return rank(held.index, held.view(query.visible_on), query, question)
 
     def note(self, query: SearchQuery, items: float) -> None:
-        """Notes that a scope of so many items was searched by statement.
+        """Notes that a scope with this many items was searched by statement.
 
-        If that was so before, the scope is read into memory, in the background.
+        The second time, the scope is read into memory in the background.
         """
         place = _place(query)
         if place in self._refused or not self._fits(items, len(query.vector)):
@@ -136,13 +136,13 @@ class ScopeIndexes:
             self._loading.add(place)
             self._loads.start(
                 self._load(query),
-                # The load is no part of the call, and outlives it.
+                # The load is not part of the call and outlives it.
                 context=Context(),
                 on_end=lambda: self._loading.discard(place),
             )
 
     async def finish(self) -> None:
-        """Waits until the scopes that are being read into memory are held."""
+        """Waits until all scopes that are being read into memory are held."""
         await self._loads.finish()
 
     async def _checked(
@@ -181,7 +181,7 @@ class ScopeIndexes:
                     rows = _items_of(await connection.fetch(*look))
                 for start in range(0, len(rows), _SLICE):
                     held.index.put(rows[start : start + _SLICE])
-                    # Other calls go on meanwhile.
+                    # Lets other calls continue.
                     await asyncio.sleep(0)
         except Exception as error:  # noqa: BLE001 - searches go on by statement
             log.warning("scope_index.not_read", error=type(error).__name__)
@@ -189,7 +189,7 @@ class ScopeIndexes:
             self._hold(_place(query), held)
 
     def _hold(self, place: Place, held: HeldScope) -> None:
-        """Counts the bytes of a scope, for which others may have to make way."""
+        """Counts the bytes of a scope, and evicts others if necessary."""
         self._let_go(place)
         index = held.index
         if not self._fits(len(index), index.dimensions) or index.byte_size > self.most_bytes:
@@ -211,7 +211,7 @@ class ScopeIndexes:
         return 4 * items * dimensions <= most
 
     def _has_room(self) -> bool:
-        """Whether a scope can be held without letting go of one that is being searched."""
+        """Whether a scope can be held without evicting a scope that is in use."""
         if self._bytes < self.most_bytes * _ROOM_BELOW or not self._held:
             return True
         oldest = next(iter(self._held.values()))
@@ -219,7 +219,7 @@ class ScopeIndexes:
 
 
 async def _refresh(connection: Connection, query: SearchQuery, index: ScopeIndex) -> bool:
-    """Makes the index equal to the scope by a list of it. Returns whether that was worth it."""
+    """Makes the index equal to a list of the scope. Returns whether that was worth it."""
     listed = await connection.fetch(*list_statement(query))
     lacking = index.keep_only({row["memory_id"]: row["stamp"] for row in listed})
     if len(lacking) > MOST_CHANGES or index.size > 2 * len(index) + MOST_CHANGES:
@@ -232,18 +232,18 @@ async def _refresh(connection: Connection, query: SearchQuery, index: ScopeIndex
 def look_statement(
     query: SearchQuery, index: ScopeIndex, most: int = MOST_CHANGES
 ) -> BoundStatement:
-    """Asks for the digest of a scope, the words of a question, and at most so many new items."""
+    """Returns the statement for a scope's digest, a question's words and up to `most` new items."""
     values = {"question": query.text, "after": index.newest, "most": most}
     return _bound("look_at_scope", query, **values)
 
 
 def list_statement(query: SearchQuery) -> BoundStatement:
-    """Asks which items the scope has."""
+    """Returns the statement that lists the items of the scope."""
     return _bound("list_scope_items", query)
 
 
 def read_statement(query: SearchQuery, ids: Sequence[UUID]) -> BoundStatement:
-    """Asks for these items of the scope."""
+    """Returns the statement that reads these items of the scope."""
     return _bound("read_scope_items", query, memory_ids=ids)
 
 
@@ -258,7 +258,7 @@ def _bound(name: str, query: SearchQuery, **values: object) -> BoundStatement:
 def _statement(
     name: str, parts: tuple[str, ...], sources: frozenset[Source], value: str
 ) -> Statement:
-    """The statement for every scope that names these parts."""
+    """Returns the statement for scopes with these parts."""
     any_scope = Scope(**dict.fromkeys(parts, ""))
     blocks = [SQL.blocks[f"items_{source}"] for source in Source if source in sources]
     return SQL[name].fill(
@@ -273,5 +273,5 @@ def _place(query: SearchQuery) -> Place:
 
 
 def _items_of(rows: Sequence[Row]) -> Sequence[Row]:
-    """The rows of `look` that are items: a scope without new ones has one row without any."""
+    """Returns the rows of `look` with items; without new items there is one row without an item."""
     return () if rows[0]["memory_id"] is None else rows

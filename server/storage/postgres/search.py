@@ -1,8 +1,7 @@
-"""Searching: both arms score the scope in one statement, and the best are read in another.
+"""Searches: both arms score the scope in one statement, and another statement reads the best.
 
-A scope that is searched often is scored from an index in memory, which that statement checks (ADR
-0054). Of a large scope that is not, only the memories that can be among the best are compared (ADR
-0021).
+A frequently searched scope is scored from an index in memory, which the first statement checks (ADR
+0054). In other large scopes, only memories that can be among the best are compared (ADR 0021).
 """
 
 from __future__ import annotations
@@ -43,22 +42,22 @@ if TYPE_CHECKING:
 NOTHING: Final = ScopeSize(0.0, 0.0)
 
 LARGE: Final = 2_000
-"""Memories from which a scope is searched by candidates: below, comparing all of them is faster."""
+"""The size from which a scope is searched by candidates; below, comparing all is faster."""
 
 _RANKED_COLUMNS: Final = itemgetter(*(name for name in Candidate._fields if name != "state"))
 
 ITEMS_PART: Final = 8
-"""The items that searches have found may take one part in so many of what indexes may take."""
+"""The cache of found items may take one part in this many of the size of the indexes."""
 
 _MOST_SCOPES: Final = 10_000
 _Place: TypeAlias = tuple[str, Scope, frozenset[Source]]
 
 _TRUSTED_SECONDS: Final = 600.0
-"""How long a size is used. The statistics of words change little within that."""
+"""How long a size is used; the statistics of words change little in that time."""
 
 
 class ScopeSizes:
-    """The sizes of the scopes that were searched lately and hold `large` memories or more."""
+    """The sizes of recently searched scopes with `large` memories or more."""
 
     def __init__(self, large: int = LARGE, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._large = large
@@ -69,7 +68,7 @@ class ScopeSizes:
     def of(
         self, project_id: str, scope: Scope, sources: frozenset[Source] = EVERY_SOURCE
     ) -> ScopeSize | None:
-        """The size of a scope if it is known to be large."""
+        """Returns the size of a scope if it is known to be large."""
         return self._sizes.get((project_id, scope, sources))
 
     def learn(
@@ -79,7 +78,7 @@ class ScopeSizes:
         size: ScopeSize,
         sources: frozenset[Source] = EVERY_SOURCE,
     ) -> None:
-        """Remembers the size that a search of the whole scope found."""
+        """Stores the size that a search of the whole scope found."""
         place = project_id, scope, sources
         if size.memories < self._large:
             self._sizes.pop(place, None)
@@ -88,7 +87,7 @@ class ScopeSizes:
 
 
 class Searches:
-    """Searches of a database. Remembers which scopes are large: those are searched otherwise."""
+    """Searches a database, large scopes by candidates."""
 
     def __init__(
         self,
@@ -103,7 +102,7 @@ class Searches:
         self._index = VectorIndex()
 
     async def search(self, query: SearchQuery) -> list[Hit]:
-        """The best hits, best first; see `MemoryStore.search`.
+        """Returns the best hits, best first; see `MemoryStore.search`.
 
         A hit that is deleted between the two statements is left out.
         """
@@ -115,7 +114,7 @@ class Searches:
 
     async def _rank(self, connection: Connection, query: SearchQuery) -> Sequence[Candidate]:
         if query.time is not None or query.filters is not None or query.categories:
-            # What is asked for may be a small part of the scope, or is not in its indexes.
+            # The search may cover only a small part of the scope, or need what indexes lack.
             return _candidates(await _compare_all(connection, query))
         is_whole = query.latest_at is None
         if is_whole and (held := await self._indexes.rank(connection, query)) is not None:
@@ -182,7 +181,7 @@ def _fused(query: SearchQuery, candidates: Sequence[Candidate]) -> list[Ranked]:
 
 
 def _record(query: SearchQuery, candidates: Sequence[Scored]) -> None:
-    """Counts what each arm proposed that took part."""
+    """Records how many candidates each arm proposed."""
     record_candidates(Arm.DENSE, len(candidates))
     record_candidates(Arm.LEXICAL, sum([candidate.lexical > 0 for candidate in candidates]))
     if query.graph:

@@ -1,4 +1,4 @@
-"""What the servers of one database share: their presence, leases on scopes, and notices.
+"""The presence of servers, their leases on scopes, and notifications between them.
 
 https://www.postgresql.org/docs/current/explicit-locking.html#ADVISORY-LOCKS
 """
@@ -26,7 +26,7 @@ LEASES_SQL = load_sql("leases.sql")
 
 
 def new_server_id() -> int:
-    """A number unique among servers and advisory locks of the database."""
+    """Returns a number that is unique among servers and advisory locks of the database."""
     return secrets.randbits(63)
 
 
@@ -90,9 +90,9 @@ log = structlog.get_logger()
 class NotificationOptions:
     """How the connection is used.
 
-    Notices are sent `interval` apart at least. A connection on which nothing was sent for
-    `check_interval` is tried, so that one that died silently is replaced. After a failure
-    `retry_interval` passes: so little that nobody takes the server for dead (see FreeLeases).
+    Notifications are at least `interval` apart. If nothing was sent for `check_interval`, the
+    connection is checked, so that a dead one is replaced. After a failure it waits for
+    `retry_interval`, which is short enough that the server does not count as dead (see FreeLeases).
     """
 
     interval: timedelta = timedelta(milliseconds=50)
@@ -169,7 +169,7 @@ class PostgresNotifications:
         while True:
             await self._wait()
             self._stirred.clear()
-            # Fails on a connection that is closed, which is how its end is noticed.
+            # Fails if the connection is closed, which is how its end is noticed.
             if self._unsent:
                 await self._send(connection)
                 await asyncio.sleep(self._options.interval.total_seconds())
@@ -193,7 +193,7 @@ class PostgresNotifications:
             return
 
     def _receive(self, connection: object, pid: int, channel: str, _payload: object) -> None:
-        # What this server has sent, its subscribers know already.
+        # The subscribers of this server were already notified of its own notifications.
         if not isinstance(connection, asyncpg.Connection) or pid != connection.get_server_pid():
             self._tell(Channel(channel))
 

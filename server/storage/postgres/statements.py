@@ -9,10 +9,10 @@ A file holds statements and blocks, each after a heading in a comment:
     SELECT m.memory_id FROM memories AS m
     WHERE m.project_id = :project_id AND {scope} AND {visible};
 
-`:visible_on` is a parameter, and `{visible}` a block of the same file or of one that it is loaded
-with. Blocks may name other blocks. `{scope}` is a slot: text that is only known when the statement
-is used, such as the condition of a filter. A statement lists its slots in its heading. Comments are
-removed; string literals, quoted names and casts (`::date`) are left alone.
+`:visible_on` is a parameter, and `{visible}` a block of the same file or of a file that is loaded
+with it. Blocks may contain other blocks. `{scope}` is a slot: text that is only known when the
+statement is used, such as the condition of a filter. A statement lists its slots in its heading.
+Comments are removed; string literals, quoted names and casts (`::date`) are left alone.
 """
 
 from __future__ import annotations
@@ -57,10 +57,10 @@ class Statement:
         self._values_of = _picker(self.parameters)
 
     def __call__(self, /, **values: object) -> BoundStatement:
-        """The statement with these values.
+        """Returns the statement with these values.
 
         Raises:
-            TypeError: a parameter has no value, there is none of that name, or a slot is open.
+            TypeError: a parameter has no value, a name is unknown, or a slot is open.
         """
         try:
             in_order = self._values_of(values)
@@ -71,10 +71,10 @@ class Statement:
         return self.text, *in_order
 
     def fill(self, **slots: str) -> Statement:
-        """The statement with this text in its slots. Values never belong there: they are bound.
+        """Returns the statement with text in its slots. Never use it for values, which are bound.
 
         Raises:
-            TypeError: a slot gets no text, or there is none of that name.
+            TypeError: a slot gets no text, or a name is unknown.
         """
         if slots.keys() != self.slots:
             raise TypeError(f"{self.name} has the slots {sorted(self.slots)}, not {sorted(slots)}")
@@ -101,10 +101,10 @@ class SqlFile(Mapping[str, Statement]):
         self.blocks = dict(blocks)
 
     def __getitem__(self, name: str) -> Statement:
-        """The statement of that name.
+        """Returns the statement with this name.
 
         Raises:
-            KeyError: the file has none; the message names the file and what it has.
+            KeyError: there is none; the message names the file and its statements.
         """
         if name not in self._statements:
             raise KeyError(f"{self.file} has no statement {name!r}, only {sorted(self)}")
@@ -118,13 +118,13 @@ class SqlFile(Mapping[str, Statement]):
 
 
 def load_sql(filename: str, *shared: str, package: str = PACKAGE) -> SqlFile:
-    """Reads a file; its statements may also name the blocks of the `shared` files.
+    """Reads a file; its statements may also contain the blocks of the `shared` files.
 
     Raises:
         FileNotFoundError: a file is missing.
-        ValueError: a heading is malformed or there twice, a body is empty, a parameter has a number
-            in place of a name, a block contains itself, or the slots of a statement are not those
-            that its heading lists.
+        ValueError: a heading is malformed or occurs twice, a body is empty, a parameter has a
+            number instead of a name, a block contains itself, or the slots of a statement differ
+            from its heading.
     """
     blocks: dict[str, str] = {}
     for other in shared:
@@ -148,12 +148,12 @@ def load_sql(filename: str, *shared: str, package: str = PACKAGE) -> SqlFile:
 
 
 def fill_block(block: str, **slots: str) -> str:
-    """A block with this text in its slots."""
+    """Returns a block with text in its slots."""
     return _TOKEN.sub(lambda token: slots.get(token["slot"] or "", token[0]), block)
 
 
 def _read(package: str, filename: str) -> tuple[Mapping[str, str], Mapping[str, str]]:
-    """The statements by their headings and the blocks by their names, without comments."""
+    """Returns the statements by heading and the blocks by name, without comments."""
     text = read_resource(package, filename)
     statements, blocks = split_blocks(filename, text, "--", ("name", "block"))
     return _cleaned(filename, statements), _cleaned(filename, blocks)
@@ -180,7 +180,7 @@ def _parse_heading(filename: str, heading: str) -> tuple[str, frozenset[str]]:
 def _resolved(
     filename: str, body: str, blocks: Mapping[str, str], within: tuple[str, ...] = ()
 ) -> str:
-    """The text with blocks in the places of their names, to any depth."""
+    """Returns the text with all blocks inserted, recursively."""
 
     def expand(token: re.Match[str]) -> str:
         name = token["slot"]
@@ -211,7 +211,7 @@ def _numbered(template: str, parameters: tuple[str, ...]) -> str:
 
 
 def _picker(names: tuple[str, ...]) -> Callable[[Mapping[str, object]], tuple[object, ...]]:
-    """A function that takes the values of these names out of a mapping, in order."""
+    """Returns a function that returns the values of these names in a mapping, in order."""
     if not names:
         return lambda _values: ()
     if len(names) == 1:

@@ -1,4 +1,4 @@
-"""What the graph must hold of memories, from their current state and the aliases of their space."""
+"""Reads the subgraphs of memories, from their current state and the aliases of their space."""
 
 from __future__ import annotations
 
@@ -32,11 +32,10 @@ MemoryIds = Sequence[tuple[str, UUID, str]]
 async def read_subgraphs(
     database: Database, memories: MemoryIds, day: date
 ) -> list[MemorySubgraph]:
-    """The subgraphs of these memories on that day.
+    """Returns the subgraphs of these memories on that day.
 
-    One statement, and one more if the space of a memory has aliases. A memory that teaches
-    something else than before is learned from first, and the memories that this concerns are
-    enqueued.
+    It costs one statement, and another if the space of a memory has aliases. If the aliases of a
+    memory have changed, they are stored first, and the affected memories are enqueued.
     """
     async with database.connection() as connection:
         rows = await _rows(connection, memories, day)
@@ -53,7 +52,7 @@ async def read_subgraphs(
 async def peek_subgraphs(
     database: Database, memories: MemoryIds, day: date
 ) -> tuple[list[MemorySubgraph], list[UUID]]:
-    """Returns the subgraphs by the known names, and the memories whose teachings are not stored."""
+    """Returns the subgraphs with the stored aliases, and the memories with aliases not stored."""
     async with database.connection() as connection:
         rows = await _rows(connection, memories, day)
         spaces = {_space(row) for row in rows if row["found"] and row["has_aliases"]}
@@ -95,7 +94,7 @@ def _space(row: Row) -> Space:
 
 
 def _teaching(row: Row) -> Teaching | None:
-    """Returns what the memory teaches, if that differs from what is stored."""
+    """Returns the memory's aliases if they differ from the stored ones."""
     kept: list[Lesson] = [(lesson["name"], lesson["alias"]) for lesson in row["lessons"]]
     current = lessons_of(_said(row)[0]) if row["found"] else []
     if kept == current:
@@ -105,7 +104,7 @@ def _teaching(row: Row) -> Teaching | None:
 
 
 def _said(row: Row) -> tuple[tuple[Entity, ...], tuple[Relation, ...]]:
-    """Returns what the memory mentions and states, separating names that are split in its space."""
+    """Returns the memory's entities and relations, with split names separated."""
     splits = {pair_of(*names) for names in row["splits"] or ()}
     return apart(
         to_entities(row["entities"]),
@@ -145,7 +144,7 @@ def _to_subgraph(row: Row, joins: Mapping[Space, Joins]) -> MemorySubgraph:
 def _concerning(
     joins: Joins, entities: Sequence[Entity], relations: Sequence[Relation]
 ) -> tuple[dict[str, str], dict[str, tuple[str, ...]]]:
-    """Returns those joins of a space whose names a memory mentions."""
+    """Returns the joins of a space for the names that a memory mentions."""
     ends = [end for relation in relations for end in (relation.source, relation.target)]
     keys = {entity.key for entity in (*entities, *ends)}
     joined = {key: joins.resolved[key] for key in keys if key in joins.resolved}

@@ -29,18 +29,19 @@ if TYPE_CHECKING:
 SQL = load_sql("vector_index.sql")
 _LOOK_AGAIN_SECONDS: Final = 60.0
 _WORTHWHILE: Final = 60.0
-"""The index holds everybody's vectors. Of a scope of n among N memories a walk through it meets one
-in N/n, so that costs in proportion to N/n, and comparing all of the scope in proportion to n: the
-walk is shorter from this times the root of N on. ADR 0021 says what was measured."""
+"""The index holds the vectors of all scopes. A walk through it meets a memory of a scope of n among
+N memories every N/n steps, so the walk costs in proportion to N/n, while comparing the whole scope
+costs in proportion to n. The walk is cheaper for scopes larger than this factor times the square
+root of N. ADR 0021 has the measurements."""
 
 
 def index_name(dimensions: int) -> str:
-    """The name of the index for vectors of this length."""
+    """Returns the name of the index for vectors of this length."""
     return f"memories_embedding_{dimensions}"
 
 
 def cast_to(dimensions: int) -> str:
-    """The cast under which the vectors are indexed: a column of vectors of any length cannot be."""
+    """Returns the cast for the index, because vectors of varying length cannot be indexed."""
     return f"::halfvec({dimensions:d})"
 
 
@@ -52,14 +53,14 @@ class _Seen:
 
 
 class VectorIndex:
-    """Whether the vectors have an index, looked up once in a while."""
+    """Whether the vectors have an index, checked from time to time."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
         self._seen: dict[int, _Seen] = {}
 
     async def serves(self, connection: Connection, dimensions: int, memories: float) -> bool:
-        """Whether searching a scope of this many memories is faster by the index."""
+        """Whether the index makes searching a scope of this many memories faster."""
         seen = self._seen.get(dimensions)
         if seen is None or self._monotonic() - seen.at > _LOOK_AGAIN_SECONDS:
             row = await connection.fetchrow(*SQL["vector_index"](index_name=index_name(dimensions)))
@@ -98,9 +99,7 @@ class PostgresSearchIndexing:
         async with self._connected() as connection:
             dimensions = await connection.fetchval(*SQL["dimensions"]())
             if dimensions is None:
-                raise StoreUnready(
-                    "the store has no embedder yet: a server has to start on it first"
-                )
+                raise StoreUnready("the store has no embedder yet: start a server on it first")
             await connection.fetch(*SQL["allow"](memory=f"{memory_mib}MB"))
             async with running("index-progress", self._watch(on_progress)):
                 create = SQL["create_lexemes"].fill(name=LEXEMES)

@@ -48,9 +48,9 @@ from server.projects.project import Caller
 
 
 def request_key(request: Message, request_id: str) -> RequestKey | None:
-    """The key of a request that has a `request_id`.
+    """Returns the key of a request that has a `request_id`.
 
-    The type is part of the digest, because requests of two methods can be the same bytes.
+    The type is part of the digest, because requests of two methods can have the same bytes.
     """
     if not request_id:
         return None
@@ -231,7 +231,7 @@ def list_scopes_command(
 def scope_message(
     summary: ScopeSummary,
 ) -> memory_service_pb2.ListScopesResponse.ScopeSummary:
-    """A scope as clients see it."""
+    """Returns a scope as clients see it."""
     return memory_service_pb2.ListScopesResponse.ScopeSummary(
         kind=_KIND_VALUES[summary.kind],
         id=summary.id,
@@ -241,7 +241,7 @@ def scope_message(
 
 
 def receipt_message(receipt: DeletionReceipt) -> memory_service_pb2.DeletionReceipt:
-    """A receipt as clients see it."""
+    """Returns a receipt as clients see it."""
     return memory_service_pb2.DeletionReceipt(
         memories=receipt.memories,
         messages=receipt.messages,
@@ -260,7 +260,7 @@ _BARE_RESULT_BYTES = 2048
 def batch_update_response(
     outcomes: Sequence[UpdatedMemory | MemoirError], correlation_id: str, tokens: ProjectTokens
 ) -> memory_service_pb2.BatchUpdateMemoriesResponse:
-    """One result for each item. If they do not all fit, the last memories have no content."""
+    """Returns a result for each item. If not all fit, the last memories have no content."""
     results = [_update_result(outcome, correlation_id) for outcome in outcomes]
     response = memory_service_pb2.BatchUpdateMemoriesResponse(
         results=results,
@@ -296,7 +296,7 @@ def batch_delete_response(
     correlation_id: str,
     tokens: ProjectTokens,
 ) -> memory_service_pb2.BatchDeleteMemoriesResponse:
-    """One result for each item."""
+    """Returns a result for each item."""
     return memory_service_pb2.BatchDeleteMemoriesResponse(
         results=[
             _delete_result(str(item.memory_id), outcome, correlation_id)
@@ -320,5 +320,5 @@ def _delete_result(
 
 
 def _token(tokens: ProjectTokens, positions: Iterable[int]) -> str:
-    """The token of the latest change; if nothing was changed, a token that never waits."""
+    """Returns the token of the latest change; without changes, a token that never waits."""
     return consistency_token(tokens, max(positions, default=0))

@@ -106,7 +106,7 @@ def paths_command(
 
 
 def entity_message(known: KnownEntity) -> graph_service_pb2.Entity:
-    """An entity as clients see it."""
+    """Returns an entity as clients see it."""
     return graph_service_pb2.Entity(
         name=known.entity.name,
         type=known.entity.type,
@@ -117,7 +117,7 @@ def entity_message(known: KnownEntity) -> graph_service_pb2.Entity:
 
 
 def neighbourhood_message(around: Neighbourhood) -> graph_service_pb2.GetEntityResponse:
-    """An entity with its neighbourhood as clients see it; the nearest part if not all fits."""
+    """Returns an entity with its neighbourhood; only the nearest part if not all fits."""
     response = graph_service_pb2.GetEntityResponse(
         entity=entity_message(around.entity),
         neighbors=map(entity_message, around.neighbors),
@@ -135,7 +135,7 @@ def neighbourhood_message(around: Neighbourhood) -> graph_service_pb2.GetEntityR
 def paths_message(
     paths: Sequence[Sequence[StatedRelation]],
 ) -> graph_service_pb2.FindPathsResponse:
-    """Paths as clients see them."""
+    """Returns paths as a protobuf message."""
     return graph_service_pb2.FindPathsResponse(
         paths=[
             graph_service_pb2.FindPathsResponse.Path(relations=map(relation_message, path))

@@ -24,7 +24,7 @@ from server.memories.passages import Hit, Passage
 from server.memories.search.search_memories import SearchMemoriesOutcome
 
 _ENCODED_BYTES: Final = 16 * 1024 * 1024
-"""What the encoded messages of memories that were found lately may take."""
+"""The maximum size of the cached messages of recently found memories."""
 
 EVENT_TYPES = {
     EventType.ADD: memory_pb2.MemoryEvent.ADD,
@@ -35,7 +35,7 @@ EVENT_TYPES = {
 
 
 def memory_message(memory: Memory) -> memory_pb2.Memory:
-    """A memory as clients see it."""
+    """Returns a memory as clients see it."""
     return memory_pb2.Memory(
         id=str(memory.id),
         text=memory.text,
@@ -70,7 +70,7 @@ def _encoded(memory: Memory) -> bytes:
 
 
 def event_message(event: MemoryEvent) -> memory_pb2.MemoryEvent:
-    """An event as clients see it."""
+    """Returns an event as clients see it."""
     return memory_pb2.MemoryEvent(
         memory_id=str(event.memory_id),
         type=EVENT_TYPES[event.type],
@@ -99,7 +99,7 @@ def _provenance_message(provenance: Provenance) -> memory_pb2.Provenance:
 
 
 def relation_message(stated: StatedRelation) -> memory_pb2.Relation:
-    """A relation as clients see it."""
+    """Returns a relation as clients see it."""
     relation, end = stated.relation, stated.superseded_at
     return memory_pb2.Relation(
         source=relation.source.name,
@@ -117,7 +117,7 @@ def relation_message(stated: StatedRelation) -> memory_pb2.Relation:
 def add_response(
     outcome: AddMemoriesOutcome, tokens: ProjectTokens, *, with_relations: bool
 ) -> memory_service_pb2.AddMemoriesResponse:
-    """The response, with the relations if `output_format` asks for them."""
+    """Returns the response, with the relations if `output_format` is v1.1."""
     response = memory_service_pb2.AddMemoriesResponse(
         results=map(_add_result, outcome.changes),
         consistency_token=consistency_token(tokens, outcome.position),
@@ -161,7 +161,7 @@ def search_response(
     outcome: SearchMemoriesOutcome,
     tokens: ProjectTokens,
 ) -> memory_service_pb2.SearchMemoriesResponse:
-    """Returns the page of hits that the request asks for, up to the size of an answer.
+    """Returns the requested page of hits, up to the maximum size of a response.
 
     Raises:
         InvalidRequest: the page token is not one of this request.
@@ -180,7 +180,7 @@ def search_response(
     start = read_number_page_token(tokens, request, request.page_token)
     budget = MAX_ITEMS_BYTES - response.ByteSize()
     for hit in outcome.hits[start:]:
-        # Filled in place, because results that are made apart would be copied.
+        # Filled in place, because separate results would be copied.
         _fill(response.results.add(), hit, explain=request.explain)
     # At least one, so that every page makes progress.
     count = max(1, fitting_count(response.results, budget))

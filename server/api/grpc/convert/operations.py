@@ -1,4 +1,4 @@
-"""Asynchronous calls as `google.longrunning.Operation`."""
+"""Converts asynchronous calls to `google.longrunning.Operation`."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def project_of_name(name: str) -> str | None:
 
 
 def read_operation_name(name: str) -> UUID:
-    """The id of an operation from its name. Its project was checked before.
+    """Returns the id in an operation's name, whose project was checked before.
 
     Raises:
         InvalidRequest: it is not the name of an operation.
@@ -64,7 +64,7 @@ def read_parent(name: str) -> None:
 
 
 def read_state_filter(text: str) -> list[OperationState] | None:
-    """The states that a filter such as `state = FAILED` or `done = true` selects; None for all.
+    """Returns the states of a filter such as `state = FAILED` or `done = true`; None for all.
 
     Raises:
         InvalidRequest: it is not such a filter.
@@ -85,7 +85,7 @@ def read_state_filter(text: str) -> list[OperationState] | None:
 
 
 def operation_message(view: OperationView, tokens: ProjectTokens) -> operations_proto_pb2.Operation:
-    """The operation with its metadata and, once it is done, its response or error."""
+    """Returns the operation with its metadata and, once it is done, its response or error."""
     operation = view.operation
     message = operations_proto_pb2.Operation(
         name=f"projects/{operation.project_id}/operations/{operation.id}",

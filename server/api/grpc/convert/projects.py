@@ -1,4 +1,4 @@
-"""Projects and their statistics between protobuf messages and the domain."""
+"""Converts projects and their statistics to protobuf messages and back."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from server.telemetry.figures import Durations, Figures
 
 
 def project_message(project: Project) -> project_service_pb2.Project:
-    """A project as clients see it."""
+    """Returns a project as clients see it."""
     return project_service_pb2.Project(
         id=project.id,
         org_id=project.org_id,
@@ -60,13 +60,13 @@ DEFAULT_INTERVAL = timedelta(seconds=1)
 
 
 def interval_seconds(request: pb.WatchStatisticsRequest) -> float:
-    """How long to wait between two answers."""
+    """Returns the seconds between two responses."""
     asked = request.interval.ToTimedelta() if request.HasField("interval") else DEFAULT_INTERVAL
     return asked.total_seconds()
 
 
 def statistics_message(statistics: ProjectStatistics) -> pb.Statistics:
-    """The whole message."""
+    """Returns the statistics as a protobuf message."""
     held, waiting, windows = statistics.held, statistics.waiting, statistics.windows
     graph = held.graph or GraphCounts()
     return pb.Statistics(

@@ -44,11 +44,11 @@ class _HasScope(Protocol):
 
 
 class ClaimedAdd(Protocol):
-    """An AddMemories that a worker carries out."""
+    """An AddMemories that a worker performs."""
 
     @property
     def project_id(self) -> str:
-        """The project it acts on."""
+        """Its project."""
         ...
 
     @property
@@ -68,7 +68,7 @@ class ClaimedAdd(Protocol):
 
 
 def scope_of(request: _HasScope) -> Scope:
-    """The parts of a scope that a request names. Validation refuses empty ones."""
+    """Returns the scope in a request. Validation refuses empty parts."""
     return Scope(**{field: getattr(request, field) or None for field in SCOPE_FIELDS})
 
 
@@ -77,7 +77,7 @@ def filters_of(
     | memory_service_pb2.ListMemoriesRequest
     | memory_service_pb2.DeleteMemoriesRequest,
 ) -> Filter | None:
-    """The filter of a request, if it has one.
+    """Returns the filter of a request, if it has one.
 
     Raises:
         InvalidRequest: it is not a valid filter.
@@ -118,7 +118,7 @@ def add_payload(request: memory_service_pb2.AddMemoriesRequest) -> bytes:
 
 
 def claimed_command(claimed: ClaimedAdd) -> AddMemoriesCommand:
-    """An AddMemories that was accepted earlier; its "now" is the time of acceptance."""
+    """Returns the command of an accepted AddMemories; its "now" is the time of acceptance."""
     request = memory_service_pb2.AddMemoriesRequest.FromString(claimed.payload)
     command = add_command(request, claimed.project_id)
     return replace(

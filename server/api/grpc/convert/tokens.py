@@ -1,4 +1,4 @@
-"""What the tokens of pages, streams and writes hold, and pages that clients can receive."""
+"""The content of tokens of pages, streams and writes, and the size limit of pages."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ PAGE_FIELDS = ("page_size", "page_token", "consistency_token")
 
 
 def _question(request: Message) -> bytes:
-    """A digest of everything in the request that must not change from page to page."""
+    """Returns a digest of all parts of the request that must not change from page to page."""
     question = type(request)()
     question.CopyFrom(request)
     for field in PAGE_FIELDS:
@@ -59,7 +59,7 @@ def _opened(
     not_one: FieldViolation,
     question: bytes = b"",
 ) -> bytes:
-    """What the token holds.
+    """Returns the content of the token.
 
     Raises:
         InvalidRequest: it cannot be read, with the violation `not_one`.
@@ -75,7 +75,7 @@ def _texts(values: Sequence[str]) -> bytes:
 
 
 def list_page_token(tokens: ProjectTokens, request: Message, cursor: ListCursor | None) -> str:
-    """The token of the page that begins after `cursor`; empty for None."""
+    """Returns the token of the page that begins after `cursor`; empty for None."""
     if cursor is None:
         return ""
     content = _texts([cursor.create_time.isoformat(), str(cursor.memory_id)])
@@ -83,7 +83,7 @@ def list_page_token(tokens: ProjectTokens, request: Message, cursor: ListCursor 
 
 
 def read_list_page_token(tokens: ProjectTokens, request: Message, token: str) -> ListCursor | None:
-    """Where the page begins; None for the first.
+    """Returns the start of the page; None for the first page.
 
     Raises:
         InvalidRequest: the token is not one of this request.
@@ -95,12 +95,12 @@ def read_list_page_token(tokens: ProjectTokens, request: Message, token: str) ->
 
 
 def number_page_token(tokens: ProjectTokens, request: Message, number: int | None) -> str:
-    """The token of the page that begins after `number`; empty for None."""
+    """Returns the token of the page that begins after `number`; empty for None."""
     return "" if number is None else _page_token(tokens, request, _NUMBER.pack(number))
 
 
 def read_number_page_token(tokens: ProjectTokens, request: Message, token: str) -> int:
-    """The number after which the page begins; 0 for the first.
+    """Returns the number after which the page begins; 0 for the first.
 
     Raises:
         InvalidRequest: the token is not one of this request.
@@ -113,12 +113,12 @@ def read_number_page_token(tokens: ProjectTokens, request: Message, token: str) 
 
 
 def operation_page_token(tokens: ProjectTokens, request: Message, end: UUID | None) -> str:
-    """The token of the page that begins after the operation `end`; empty for None."""
+    """Returns the token of the page that begins after the operation `end`; empty for None."""
     return "" if end is None else _page_token(tokens, request, end.bytes)
 
 
 def read_operation_page_token(tokens: ProjectTokens, request: Message, token: str) -> UUID | None:
-    """The operation after which the page begins; None for the first.
+    """Returns the operation after which the page begins; None for the first.
 
     Raises:
         InvalidRequest: the token is not one of this request.
@@ -129,14 +129,14 @@ def read_operation_page_token(tokens: ProjectTokens, request: Message, token: st
 def scope_page_token(
     tokens: ProjectTokens, request: Message, end: tuple[ScopeKind, str] | None
 ) -> str:
-    """The token of the page that begins after the scope of this kind and id; empty for None."""
+    """Returns the token of the page after the scope of this kind and id; empty for None."""
     return "" if end is None else _page_token(tokens, request, _texts(end))
 
 
 def read_scope_page_token(
     tokens: ProjectTokens, request: Message, token: str
 ) -> tuple[ScopeKind, str] | None:
-    """Where the page begins, by kind and id; None for the first.
+    """Returns the start of the page by kind and id; None for the first page.
 
     Raises:
         InvalidRequest: the token is not one of this request.
@@ -150,7 +150,7 @@ def read_scope_page_token(
 def relation_page_token(
     tokens: ProjectTokens, request: Message, cursor: RelationCursor | None
 ) -> str:
-    """The token of the page that begins after `cursor`; empty for None."""
+    """Returns the token of the page that begins after `cursor`; empty for None."""
     if cursor is None:
         return ""
     content = _texts(
@@ -168,7 +168,7 @@ def relation_page_token(
 def read_relation_page_token(
     tokens: ProjectTokens, request: Message, token: str
 ) -> RelationCursor | None:
-    """Where the page begins; None for the first.
+    """Returns the start of the page; None for the first page.
 
     Raises:
         InvalidRequest: the token is not one of this request.
@@ -181,7 +181,7 @@ def read_relation_page_token(
 
 
 def entity_page_token(tokens: ProjectTokens, request: Message, cursor: EntityCursor | None) -> str:
-    """The token of the page that begins after `cursor`; empty for None."""
+    """Returns the token of the page that begins after `cursor`; empty for None."""
     if cursor is None:
         return ""
     content = _NUMBER.pack(cursor.skipped) + _texts([cursor.space, cursor.key])
@@ -191,7 +191,7 @@ def entity_page_token(tokens: ProjectTokens, request: Message, cursor: EntityCur
 def read_entity_page_token(
     tokens: ProjectTokens, request: Message, token: str
 ) -> EntityCursor | None:
-    """Where the page begins; None for the first.
+    """Returns the start of the page; None for the first page.
 
     Raises:
         InvalidRequest: the token is not one of this request.
@@ -209,7 +209,7 @@ def _read_time(text: str) -> datetime:
 
 
 def stream_cursor(tokens: ProjectTokens, cursor: StreamCursor) -> str:
-    """The cursor with which a stream of events is resumed."""
+    """Returns the cursor with which a stream of events is resumed."""
     content = _STREAM.pack(
         cursor.transaction_id,
         cursor.position,
@@ -221,7 +221,7 @@ def stream_cursor(tokens: ProjectTokens, cursor: StreamCursor) -> str:
 
 
 def read_stream_cursor(tokens: ProjectTokens, token: str) -> StreamCursor:
-    """The position in the stream.
+    """Returns the position in the stream.
 
     Raises:
         InvalidRequest: the cursor is not one of this project.
@@ -233,12 +233,12 @@ def read_stream_cursor(tokens: ProjectTokens, token: str) -> StreamCursor:
 
 
 def consistency_token(tokens: ProjectTokens, position: int) -> str:
-    """The token of a write at `position`."""
+    """Returns the token of a write at `position`."""
     return tokens.seal(TokenKind.CONSISTENCY, _NUMBER.pack(position))
 
 
 def read_consistency_token(tokens: ProjectTokens, token: str) -> int | None:
-    """The position of the write; None if there is no token.
+    """Returns the position of the write; None if there is no token.
 
     Raises:
         InvalidRequest: the token is not one of this project.
@@ -271,11 +271,11 @@ def fitting_count(items: Iterable[Message], budget: int = MAX_ITEMS_BYTES) -> in
 async def fitting_page(
     page: Callable[[int], Awaitable[ResponseT]], page_size: int, items: str
 ) -> ResponseT:
-    """A page of at most `page_size` items, or of as many as fit.
+    """Returns a page of at most `page_size` items, or of as many as fit.
 
-    `page` answers the page of a size, whose items are in the field `items`. A page that is too
-    large is asked for again, with as many items as fit, so that its token is that of its end. No
-    item is too large by itself: the bounds of what can be stored see to that.
+    `page` returns a page of a size, whose items are in the field `items`. A page that is too large
+    is read again with as many items as fit, so that its token is right. No single item is too
+    large, because of the limits on stored data.
     """
     response = await page(page_size)
     while not fits(response) and page_size > 1:

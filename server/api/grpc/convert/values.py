@@ -16,7 +16,7 @@ StructValue: TypeAlias = "bool | float | str | list[StructValue] | dict[str, Str
 
 
 class StructError(Exception):
-    """The value at `path`, relative to the struct, cannot be stored; `problem` says why."""
+    """The value at `path`, relative to the struct, cannot be stored because of `problem`."""
 
     def __init__(self, path: str, problem: str) -> None:
         super().__init__(f"{path}: {problem}")
@@ -25,13 +25,13 @@ class StructError(Exception):
 
 
 def plain(struct: Struct, max_depth: int) -> dict[str, StructValue]:
-    """The struct as a dictionary; whole numbers stay floats.
+    """Returns the struct as a dictionary; whole numbers stay floats.
 
-    The struct itself is the first level; each object and each list in it adds one.
+    The struct itself is the first level; each nested object and list adds a level.
 
     Raises:
-        StructError: it is nested deeper than `max_depth`, has a number that is not finite, a value
-            of no kind, or a NUL character, none of which can be kept as JSON.
+        StructError: it is nested deeper than `max_depth`, or has a number that is not finite, a
+            value without a kind, or a NUL character, which cannot be stored as JSON.
     """
     return _object(struct, "", max_depth)
 
@@ -88,18 +88,18 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def to_timestamp(time: datetime) -> Timestamp:
-    """The instant as a protobuf timestamp; `time` is aware."""
+    """Returns the instant as a protobuf timestamp; `time` is aware."""
     since = time - _EPOCH
     return Timestamp(seconds=since.days * 86_400 + since.seconds, nanos=since.microseconds * 1000)
 
 
 def from_timestamp(timestamp: Timestamp) -> datetime:
-    """The instant of a valid timestamp, in UTC; fractions of a microsecond are cut off."""
+    """Returns the instant of a valid timestamp, in UTC; fractions of a microsecond are cut off."""
     return timestamp.ToDatetime(UTC)
 
 
 def from_struct(struct: Struct) -> dict[str, JsonValue]:
-    """A struct as a JSON object. Whole numbers become integers, as the client wrote them."""
+    """Returns a struct as a JSON object. Whole numbers become integers, as clients wrote them."""
     return {key: _from_value(value) for key, value in struct.fields.items()}
 
 
@@ -125,7 +125,7 @@ def _from_number(number: float) -> int | float:
 
 
 def to_struct(json_object: JsonObject) -> Struct:
-    """A JSON object as a struct."""
+    """Returns a JSON object as a struct."""
     return Struct(fields={key: _to_value(value) for key, value in json_object.items()})
 
 

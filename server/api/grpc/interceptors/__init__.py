@@ -1,1 +1,1 @@
-"""What every call passes on its way to a use case."""
+"""The interceptors between a door and the use cases."""

@@ -1,4 +1,4 @@
-"""Identity: who a call's key stands for, which project the call may access, and how much."""
+"""Identity: the owner of a call's key, the project that the call may access, and quotas."""
 
 from __future__ import annotations
 
@@ -74,14 +74,14 @@ Authorize: TypeAlias = Callable[[Principal, str | None, str | None], Awaitable[C
 class AuthorizationInterceptor(CallInterceptor):
     """Decides which project the call may access.
 
-    A client stream acts on the key's own project, because no single request names another one.
+    A client stream acts on the key's own project, because it has no single request that could name
+    another project.
     """
 
     def __init__(self, authorize: Authorize, quotas: ProjectQuotas | None = None) -> None:
         """`authorize` takes the principal, and `org_id` and `project_id` of the request if given.
 
-        It raises ProjectForbidden or ProjectRequired. With `quotas`, calls are held to those of
-        their projects.
+        It raises ProjectForbidden or ProjectRequired. `quotas` enforces the quotas of projects.
         """
         self._authorize = authorize
         self._quotas = quotas
@@ -109,7 +109,7 @@ class AuthorizationInterceptor(CallInterceptor):
 
 def _project_named(request: object) -> str | None:
     if isinstance(request, Message) and request.DESCRIPTOR.file.package == OPERATIONS_PACKAGE:
-        # These have no field for the project: the name of an operation begins with it.
+        # These have no field for the project, because the name of an operation begins with it.
         return project_of_name(str(getattr(request, "name", "")))
     return _named(request, "project_id")
 

@@ -1,4 +1,4 @@
-"""All interceptors in their order."""
+"""Assembles all interceptors in order."""
 
 from __future__ import annotations
 
@@ -60,11 +60,10 @@ def build_interceptors(
     tracer_provider: TracerProvider | None = None,
     quotas: ProjectQuotas | None = None,
 ) -> list[grpc.aio.ServerInterceptor]:
-    """The interceptors of the server, outermost first.
+    """Returns the interceptors of the server, outermost first.
 
-    `timeout_seconds_by_method` maps `package.Service/Method` to the bound of a call whose client
-    sets no deadline. Without a `tracer_provider` no spans are made; without `quotas` projects have
-    none.
+    `timeout_seconds_by_method` maps `package.Service/Method` to the default deadline of its calls.
+    Without a `tracer_provider` no spans are created; without `quotas` projects have none.
     """
     deadlines = Deadlines(default_timeout_seconds, timeout_seconds_by_method or {})
     interceptors: list[CallInterceptor] = [
@@ -83,7 +82,7 @@ def build_interceptors(
 class InterceptorChain(grpc.aio.ServerInterceptor):
     """Runs interceptors around every call, the first of them outermost.
 
-    The chain of a handler is built at its first call and kept, because building it for every call
+    The chain of a handler is built at its first call and cached, because building it for every call
     would cost more than the interceptors themselves.
     """
 
@@ -97,7 +96,7 @@ class InterceptorChain(grpc.aio.ServerInterceptor):
         path = handler_call_details.method
         handler = await continuation(handler_call_details)
         if handler is None:
-            # Not kept: clients can invent any number of these.
+            # Not cached, because clients can invent any number of names.
             return self._intercept(path, unknown_method(path), exists=False)
         known, intercepted = self._intercepted.get(path, (None, handler))
         if known is not handler:

@@ -1,4 +1,4 @@
-"""What all interceptors know of a call: its context, its method and how it ended."""
+"""The common view of a call for all interceptors: its context, its method and its outcome."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ Metadata: TypeAlias = tuple[tuple[str, str | bytes], ...]
 class CallContext(grpc.aio.ServicerContext[Any, Any]):
     """gRPC's own context, with three differences.
 
-    Messages are read and written where gRPC's context carries bytes; what is written is counted in
-    `messages_written` and `bytes_written`; and the trailers that an interceptor adds are sent
-    whatever trailers the handler sets.
+    It reads and writes messages instead of bytes; it counts written messages in `messages_written`
+    and `bytes_written`; and trailers that an interceptor adds are sent whatever trailers the
+    handler sets.
     """
 
     def __init__(self, inner: Context, codec: Codec) -> None:
@@ -41,7 +41,7 @@ class CallContext(grpc.aio.ServicerContext[Any, Any]):
         self.bytes_written = 0
 
     def add_trailer(self, key: str, value: str) -> None:
-        """Sends this trailer with the answer, in addition to those of the handler."""
+        """Sends this trailer with the response, in addition to the handler's trailers."""
         self._added = (*self._added, (key, value))
         self._inner.set_trailing_metadata(self._handlers + self._added)
 
@@ -75,7 +75,7 @@ class CallContext(grpc.aio.ServicerContext[Any, Any]):
         return self._inner.trailing_metadata()
 
     def invocation_metadata(self) -> Any:
-        # gRPC builds the tuple anew whenever it is asked.
+        # Cached, because gRPC builds a new tuple for every call.
         if self._metadata is None:
             self._metadata = tuple(self._inner.invocation_metadata() or ())
         return self._metadata
@@ -136,11 +136,11 @@ PUBLIC_SERVICES = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """A method that is called. `name` is `package.Service/Method`.
+    """A called method. `name` is `package.Service/Method`.
 
-    `exists` is false for a method that a client made up.
+    `exists` is false for an unknown method.
 
-    Public methods, those of health and reflection, may be called without a key and during a drain.
+    Public methods (health and reflection) may be called without a key and during a drain.
     """
 
     name: str
@@ -157,12 +157,12 @@ _LONGEST_NAME = 200
 
 
 def method_name(path: str) -> str:
-    """The name in a path, cut to 200 characters: clients can invent names of any length."""
+    """Returns the name in a path, up to 200 characters, because clients can invent long names."""
     return path.removeprefix("/")[:_LONGEST_NAME]
 
 
 def describe(path: str, handler: Handler, *, exists: bool = True) -> Method:
-    """The method at `path`, which is `/package.Service/Method`."""
+    """Returns the method at `path`, which is `/package.Service/Method`."""
     name = method_name(path)
     return Method(
         name=name,
@@ -182,7 +182,7 @@ def describe(path: str, handler: Handler, *, exists: bool = True) -> Method:
 
 
 def _protobuf_request(name: str, handler: Handler) -> Callable[[], Message] | None:
-    """The type of the requests if they are encoded as protobuf; a door may use another encoding."""
+    """Returns the type of the requests; None if a door uses another encoding than protobuf."""
     kind = message_type_of(name)
     if kind is not None and handler.request_deserializer == kind.FromString:
         return kind
@@ -193,7 +193,7 @@ Proceed: TypeAlias = Callable[[Any, CallContext], Awaitable[Any]]
 
 
 class CallInterceptor(ABC):
-    """Does something around every call."""
+    """Runs code around every call."""
 
     @abstractmethod
     async def intercept(
@@ -211,8 +211,8 @@ _DEADLINE_SLACK_SECONDS = 0.15
 
 
 def final_code(context: Context, error: BaseException | None) -> grpc.StatusCode:
-    """The code of a call that ended with `error`, or without one."""
-    # An internal error of gRPC means that the client was gone when the answer was sent.
+    """Returns the code of a call that ended with `error`, or without one."""
+    # An internal error of gRPC means that the client was gone when the response was sent.
     if isinstance(error, asyncio.CancelledError | grpc.aio.InternalError):
         return cancellation_code()
     if error is None or isinstance(error, grpc.aio.AbortError):
@@ -225,7 +225,7 @@ def final_code(context: Context, error: BaseException | None) -> grpc.StatusCode
 def cancellation_code() -> grpc.StatusCode:
     """Returns DEADLINE_EXCEEDED if the call's time is up, else CANCELLED.
 
-    gRPC cancels the task of a call in both cases and does not say why.
+    In both cases gRPC cancels the task of the call without a reason.
     """
     left = current_request().deadline - time.monotonic()
     if left <= _DEADLINE_SLACK_SECONDS:

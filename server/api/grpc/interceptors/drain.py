@@ -1,4 +1,4 @@
-"""Draining: refusing new calls and waiting for running ones."""
+"""Draining: refuses new calls and waits for running ones."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class DrainGate:
 
     @property
     def in_flight(self) -> int:
-        """The number of calls that have entered and not left."""
+        """The number of calls that have entered but not left."""
         return len(self._in_flight)
 
     def passed(self) -> Passage:
@@ -78,7 +78,7 @@ class DrainGate:
         await self._idle.wait()
 
     async def quiet(self, seconds: float) -> None:
-        """Returns once no call has been refused or ended for this long, nor the gate closed."""
+        """Returns once no call was refused or ended, and the gate did not close, for this long."""
         # This is not polling: each sleep ends at the earliest possible instant.
         while (left := self._last_event + seconds - time.monotonic()) > 0:  # noqa: ASYNC110
             await asyncio.sleep(left)
@@ -107,6 +107,6 @@ class Passage:
         assert self._call is not None
         self._gate.leave(self._call)
         if self._gate.is_cut and isinstance(error, asyncio.CancelledError):
-            # The cancellation is that of `cut`: the client is told why, and when to come back.
+            # `cut` cancelled the call: the client gets the reason and a retry delay.
             self._call.uncancel()
             raise ShuttingDown from error

@@ -1,4 +1,4 @@
-"""Admitting calls: with a valid key, before their deadline, and within the server's capacity."""
+"""Admits calls: with a valid key, before their deadline, and within the server's capacity."""
 
 from __future__ import annotations
 
@@ -88,9 +88,9 @@ class RateLimiter:
 Authenticate: TypeAlias = Callable[[str], Awaitable[Principal]]
 
 _CREDENTIALS = re.compile(r"(?:token|bearer) +(?P<key>[!-~]{1,512})", re.IGNORECASE)
-# One wording for every failure, so that an answer reveals nothing about a key.
+# The same text for every failure, so that it reveals nothing about a key.
 _REFUSAL = "the call carries no valid API key"
-# With the time for which a key is cached, this bounds how long a revoked key keeps a stream.
+# Together with the time for which keys are cached, this bounds the life of a revoked key's stream.
 _STREAM_CHECK_SECONDS = 2.0
 
 
@@ -110,7 +110,7 @@ class Deadlines:
 
 
 class EntryInterceptor(CallInterceptor):
-    """Admits a call and bounds its time, or refuses it before anything is spent on reading it.
+    """Admits a call and bounds its time, or refuses it before reading it.
 
     In this order: a draining server admits no calls; a call is bounded by its client's deadline,
     else by the server's default; the metadata `authorization: Token <key>` must hold a valid key
@@ -201,7 +201,7 @@ class EntryInterceptor(CallInterceptor):
         while True:
             await asyncio.sleep(_STREAM_CHECK_SECONDS)
             try:
-                # While the keys cannot be read, streams go on.
+                # Streams continue while the keys cannot be read.
                 with suppress(StoreUnavailable):
                     await self._principal(metadata)
             except ApiKeyInvalid:
@@ -228,7 +228,7 @@ def _enter_deadline(seconds: float) -> None:
 async def _until(
     end: asyncio.Timeout, rest: Awaitable[Any], refusal: Callable[[], MemoirError]
 ) -> Any:
-    """The outcome of the rest of a call, which fails with a `refusal` if `end` comes first."""
+    """Returns the outcome of the rest of a call; raises `refusal` if `end` comes first."""
     try:
         async with end:
             return await rest

@@ -1,4 +1,4 @@
-"""Runs handlers of all kinds; decodes and checks their requests, and encodes their responses."""
+"""Runs handlers of all kinds, decodes and checks requests, and encodes responses."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _FACTORIES = {
 
 
 def behavior_of(handler: Handler) -> Behavior:
-    """The function that the handler's kind uses, one of four."""
+    """Returns the function of the handler, which is in one of four attributes."""
     requests = "stream" if handler.request_streaming else "unary"
     responses = "stream" if handler.response_streaming else "unary"
     behavior: Behavior = getattr(handler, f"{requests}_{responses}")
@@ -45,7 +45,7 @@ def behavior_of(handler: Handler) -> Behavior:
 
 
 def raw_handler(handler: Handler, behavior: Behavior) -> Handler:
-    """Returns a handler of the same kind for a behaviour that reads and writes bytes."""
+    """Returns a handler of the same kind with a function that reads and writes bytes."""
     factory = _FACTORIES[bool(handler.request_streaming), bool(handler.response_streaming)]
     return factory(behavior, None, None)
 
@@ -155,6 +155,6 @@ class ValidationInterceptor(CallInterceptor):
 
 
 def _confine(method: Method, request: object) -> None:
-    """Before the check, because the key's scope may be what the request lacks."""
+    """Fills in the key's scope before the check, because the request may lack it."""
     if not method.is_public:
         method.access.confine(current_principal(), request)

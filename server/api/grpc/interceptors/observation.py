@@ -48,15 +48,14 @@ _ended_event = FrequentEvent("server.rpc", "rpc.ended")
 class ObservationInterceptor(CallInterceptor):
     """Gives every call its correlation id, and records how it ends.
 
-    The id is the first well-formed one of `x-correlation-id`, `x-request-id`, the trace id and a
-    random one. It is sent back in the trailing metadata of every answer.
+    The id is the first of `x-correlation-id`, `x-request-id` and the trace id that is well-formed,
+    else random. It is returned in the trailing metadata of every response.
 
-    A call counts in the statistics of its project; if it was not authorized, in those of the
-    project of its key. Every call is logged as the event `rpc.ended`, calls of health and
-    reflection at debug level. Sizes are bytes as sent, without the frame; those of a request
-    stream are not counted.
+    A call counts in the statistics of its project; if it was not authorized, in those of its key's
+    project. Every call is logged as the event `rpc.ended`, calls of health and reflection at debug
+    level. Sizes are bytes as sent, without the frame; request streams are not counted.
 
-    All of this is one coroutine, because each part costs less than a coroutine of its own.
+    All of this is one coroutine, because each part costs less than a separate coroutine.
     """
 
     def __init__(self, statistics: Statistics, now: Callable[[], datetime]) -> None:

@@ -115,7 +115,7 @@ class AuditService:
 
 
 def audit_message(event: AuditEvent) -> audit_service_pb2.AuditEvent:
-    """An event as clients see it."""
+    """Returns an event as clients see it."""
     return audit_service_pb2.AuditEvent(
         id=str(event.id),
         time=to_timestamp(event.time),
