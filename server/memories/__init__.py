@@ -1,1 +1,1 @@
-"""Memories: added, searched, changed, read as they were."""
+"""Adding, searching, changing and reading memories, and their history."""

@@ -1,4 +1,4 @@
-"""Memories, their history, where they came from, and how they are embedded and compared."""
+"""Memories, their history and provenance, and how they are embedded and compared."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class EventType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """A verbatim passage of a stored message; "" stands for the whole message.
+    """A verbatim passage of a stored message; "" means the whole message.
 
-    `message_length` is that of the message in characters; 0 if the memory is the message itself.
+    `message_length` is the message's length in characters, or 0 if the memory is the message.
     """
 
     message_id: UUID
@@ -40,7 +40,7 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """What made one state of a memory. `key_id` is the API key of the call, if one is known."""
+    """The origin of one state of a memory. `key_id` is the API key of the call, if known."""
 
     call_id: UUID
     request_id: UUID | None
@@ -56,8 +56,8 @@ class Provenance:
 class Memory:
     """One memory in one state.
 
-    Times are aware and in UTC. The memory is visible through `expiration_date` (in UTC), but not
-    after it. `version` counts its states from 1.
+    Times are aware and in UTC. `expiration_date` is the last day (in UTC) on which it is visible.
+    `version` counts its states from 1.
     """
 
     id: UUID
@@ -87,7 +87,7 @@ class Memory:
 
 @dataclass(frozen=True, slots=True)
 class ArmScore:
-    """How one arm of a search rated a hit: its rank from 1, its score from 0 to 1."""
+    """An arm's rating of a hit: its rank from 1, its score from 0 to 1."""
 
     arm: str
     rank: int
@@ -119,7 +119,7 @@ def etag_of(memory_id: UUID, version: int) -> str:
 
 
 def today(now: datetime) -> date:
-    """Returns the current day in UTC, which expiration dates are compared with."""
+    """Returns the current day in UTC, for comparison with expiration dates."""
     return now.astimezone(UTC).date()
 
 
@@ -131,13 +131,13 @@ def verbatim_digest(role: Role, name: str | None, text: str) -> bytes:
     return digest_of("verbatim", role, _composed(name or ""), _composed(text))
 
 
-# An add compares each new fact with the same twenty candidates as the add before, several times.
+# Successive adds compare their facts with mostly the same candidates, several times.
 @lru_cache(maxsize=8_192)
 def fact_digest(text: str) -> bytes:
     """Returns a digest that is equal for facts that differ only in case and white space.
 
-    A final full stop does not count either. Text is compared in NFC, because compatibility forms
-    (NFKC) would make 10⁵ equal to 105.
+    A final full stop is ignored, too. Text is compared in NFC, because compatibility forms (NFKC)
+    would make 10⁵ equal to 105.
     """
     # Case folding can produce text that is not in NFC, so NFC is applied again.
     folded = " ".join(_composed(_composed(text).casefold()).split())
@@ -157,9 +157,9 @@ FIRST_ID = UUID(int=0)
 class MemoryEvent:
     """One entry of a memory's history.
 
-    `version` is the version that the event created; a deletion counts as one. `before` is None for
-    ADD and for the restoration of a deleted memory, `after` for DELETE. For an erased memory both
-    are None, and `erased_scope` is its former scope.
+    `version` is the version that the event created; a deletion counts as a version. `before` is
+    None for ADD and for the restoration of a deleted memory, `after` is None for DELETE. For an
+    erased memory both are None, and `erased_scope` is its former scope.
     """
 
     memory_id: UUID
@@ -182,8 +182,8 @@ class MemoryEvent:
 class PastVersion:
     """A memory as it was at one version.
 
-    `memory` is None if that version is a deletion. `embedding` is that of its text, or None if it
-    was not kept. `last_version` is the newest version of the memory.
+    `memory` is None if that version is a deletion. `embedding` belongs to its text, or is None if
+    it was not kept. `last_version` is the newest version of the memory.
     """
 
     memory: Memory | None
@@ -193,7 +193,7 @@ class PastVersion:
 
 @dataclass(frozen=True, slots=True, order=True)
 class StreamCursor:
-    """A place in the order of all events: that of an event, or the start of a transaction."""
+    """A place in the order of all events: of an event, or the start of a transaction."""
 
     transaction_id: int
     position: int = 0
@@ -203,11 +203,11 @@ class StreamCursor:
 
 
 def embedded_text(text: str, speaker: str | None) -> str:
-    """The text as it is embedded: after the speaker's name, unless it says that name itself.
+    """Returns the text to embed: after the speaker's name, unless it contains that name.
 
-    In a conversation of several people, questions name the one who spoke, and people rarely name
-    themselves. The time is not embedded: all that is said on one day would become more alike. An
-    inferred memory has no speaker here: it names whom it is about.
+    In a conversation of several people, questions name the speaker, but people rarely name
+    themselves. The time is not embedded, because it would make all texts of a day more alike.
+    Inferred memories have no speaker here, because they name their subject.
     """
     if not speaker or speaker.casefold() in text.casefold():
         return text

@@ -1,9 +1,9 @@
 """Passages: text of an inferred add that became no fact.
 
-A passage is what is left of a message without the sentences that operations rest on. It is searched
-and returned as a whole: measured on long conversations, whole messages are found better than pieces
-of them (ADR 0030). A message longer than `MAX_PART_LENGTH` is split into parts, each of which
-becomes a passage.
+A passage is a message without the sentences that are evidence of operations. It is searched and
+returned as a whole: measured on long conversations, whole messages are found better than parts of
+them (ADR 0030). A message longer than `MAX_PART_LENGTH` is split into parts, each of which becomes
+a passage.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from server.memories.memory import ArmScore, ScoredMemory
 from server.memories.scope import Scope
 
 MAX_PART_LENGTH: Final = 8_192
-"""The most characters of a passage; the same as for a memory."""
+"""The maximum length of a passage, in characters; the same as for a memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A passage as a search finds it. `role`, `name` and `event_time` are those of its message."""
+    """A passage in a search. `role`, `name` and `event_time` come from its message."""
 
     id: UUID
     message_id: UUID
@@ -70,7 +70,7 @@ class ScoredPassage:
 
 
 class Source(StrEnum):
-    """What a search covers: memories, or passages that became no memory."""
+    """What a search covers: memories or passages."""
 
     MEMORIES = "memories"
     PASSAGES = "passages"
@@ -85,7 +85,7 @@ Hit: TypeAlias = ScoredMemory | ScoredPassage
 def parts_of(text: str) -> list[Span]:
     """Splits the text between sentences into parts of at most `MAX_PART_LENGTH` characters.
 
-    A single sentence that is longer than that is split too.
+    Longer sentences are split too.
     """
     if len(text) <= MAX_PART_LENGTH:
         return [Span(0, len(text))] if text else []
@@ -103,7 +103,7 @@ def parts_of(text: str) -> list[Span]:
 
 
 def spans_of(text: str, quotes: Iterable[str]) -> list[Span]:
-    """Returns every place where one of the quotes occurs in the text, without overlaps of one."""
+    """Returns all occurrences of the quotes in the text; those of one quote do not overlap."""
     return [span for quote in set(quotes) if quote for span in _occurrences(text, quote)]
 
 
@@ -123,15 +123,15 @@ class Coverage:
         self._starts = [span.start for span in self._spans]
 
     def touches(self, start: int, end: int) -> bool:
-        """Whether any covered part lies between the two offsets."""
+        """Whether a covered part lies between the two offsets."""
         before = bisect_left(self._starts, end)
         return before > 0 and self._spans[before - 1].end > start
 
 
 def left_over(text: str, part: Span, covered: Coverage) -> tuple[str, ...]:
-    """Returns the sentences of a part that are not covered at all, as they are in the text.
+    """Returns the sentences of a part that are not covered at all, verbatim.
 
-    Greetings, thanks, fillers and what has no words at all are left out.
+    Greetings, thanks, fillers and sentences without words are left out.
     """
     left = []
     start = part.start
@@ -149,7 +149,7 @@ def passage_digest(role: Role, name: str | None, content: str, part: int) -> byt
 
 
 def _joined(spans: Iterable[Span]) -> list[Span]:
-    """Returns the same places in order, with overlaps merged."""
+    """Returns the spans in order, with overlaps merged."""
     joined: list[Span] = []
     for span in sorted(spans, key=lambda span: (span.start, span.end)):
         if span.start == span.end:

@@ -25,13 +25,13 @@ from server.memories.search.time_spans import TimeSpan
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call that changes memories, to which all of its effects can be traced back.
+    """A call that changes memories, to which all of its effects can be traced back.
 
-    `payload_digest` distinguishes two calls with one `request_id`. `item` is the place in a batch,
-    from 1; 0 stands for a single call, or for the batch itself. The token counts are those of the
+    `payload_digest` distinguishes different calls with one `request_id`. `item` is the place in a
+    batch, from 1; 0 means a single call, or the batch itself. The token counts belong to the
     language model, None if none was used. The call of an operation has the operation's id, and
-    `operation_lease` is the id of its lease. `traceparent` is the call's position in its trace, to
-    which later work on the graph links back. `notices` say what the call left out, `origin` who
+    `operation_lease` is the id of its lease. `traceparent` is the call's place in its trace, to
+    which later work on the graph links back. `notices` report what the call left out, `origin` who
     made it.
     """
 
@@ -59,8 +59,8 @@ class Call:
 class EmbeddedMemory:
     """A memory to be stored.
 
-    `ordinal` is its place among the call's changes. Memories with the same `digest` count as the
-    same, and no scope ever holds two of them.
+    `ordinal` is its place among the call's changes. Memories with the same `digest` are duplicates,
+    and no scope ever holds two of them.
     """
 
     ordinal: int
@@ -74,7 +74,7 @@ class MemoryUpdate:
     """The next state of a memory, based on its state at `version`.
 
     `metadata` is merged over the stored metadata; an `expiration_date` of None keeps the stored
-    one.
+    date.
     """
 
     ordinal: int
@@ -96,7 +96,7 @@ class MemoryUpdate:
 
 @dataclass(frozen=True, slots=True)
 class MemoryDeletion:
-    """A memory to be deleted, as it was when the deletion was decided.
+    """A memory to be deleted, in the state in which the deletion was decided.
 
     `ordinal` is its place among the call's changes.
     """
@@ -108,11 +108,11 @@ class MemoryDeletion:
 
 @dataclass(frozen=True, slots=True)
 class NewPassage:
-    """What is left of a message of the call, to be stored along with the memories.
+    """The sentences of a message that became no memory, to be stored with the memories.
 
-    `digest` is that of the message as it was sent: if the same message came before in the scope,
-    only the sentences that were left both times stay. If `sentences` is empty, none of the message
-    is kept, and none of it will be if it comes again.
+    `digest` belongs to the message as it was sent: if the scope got the same message before, only
+    the sentences that were left over both times stay. If `sentences` is empty, nothing of the
+    message is kept now or when it is sent again.
     """
 
     passage_id: UUID
@@ -137,11 +137,10 @@ class NewPassages:
 class ChangeSet:
     """Everything that one call changes; it takes effect as a whole or not at all.
 
-    The added memories share what the call says about all of them: whether they are inferred and
-    immutable, their metadata, event time and expiration date. `lease` is the id of the scope's
-    lease under which the change was decided, if there was one. `passages` need such a lease.
-    `forget_requests` are the verbatim requests to forget something: passages of the scope about the
-    same thing are removed.
+    The added memories share the values of the call: whether they are inferred and immutable, their
+    metadata, event time and expiration date. `lease` is the id of the scope's lease under which the
+    change was decided, if there was one. `passages` need such a lease. `forget_requests` are the
+    verbatim requests to forget something: matching passages of the scope are removed.
     """
 
     call: Call
@@ -158,7 +157,7 @@ class ChangeSet:
 class Committed:
     """The result of a commit: the added memories that the scope did not already hold.
 
-    `position` grows with every call of a project; it is what the outbox compares.
+    `position` grows with every call of a project; the outbox compares positions.
     """
 
     added: frozenset[UUID]
@@ -167,7 +166,7 @@ class Committed:
 
 @dataclass(frozen=True, slots=True)
 class StoredChange:
-    """One event of an earlier call; the `previous_` fields describe the state before it."""
+    """An event of an earlier call; the `previous_` fields describe the state before it."""
 
     event: EventType
     memory: Memory
@@ -177,7 +176,7 @@ class StoredChange:
 
 @dataclass(frozen=True, slots=True)
 class StoredCall:
-    """An earlier call, with its changes in the order of its outcome and what it left out."""
+    """An earlier call, with its changes in the order of its outcome and its notices."""
 
     id: UUID
     payload_digest: bytes
@@ -192,14 +191,14 @@ class StoredCall:
 class SearchQuery:
     """A search for `vector` in one project and scope, best hits first, at most `limit`.
 
-    `text` is the query in words, for the lexical arm; `weights` say how much each arm counts.
-    `graph` are memories that the graph proposes, with scores from 0 to 1; those that meet all other
-    conditions take part. `visible_on` hides memories that expired before that day; None shows all.
-    `threshold` is the minimum score. `filters` must match too. `time` is the past instant to
-    search; None means now. `sources` says what to search. Passages have no categories, so none
-    matches if `categories` are given. `question_times` are the times that the question names:
-    events close to them are preferred. With `explain`, each hit says which arms found it.
-    With `latest_at`, memories are left out whose functional relations have all been superseded by
+    `text` is the query in words, for the lexical arm; `weights` are the weights of the arms.
+    `graph` are memories that the graph proposes, with scores from 0 to 1; they take part if they
+    meet all other conditions. `visible_on` hides memories that expired before that day; None shows
+    all. `threshold` is the minimum score. `filters` must match too. `time` is the past instant to
+    search; None means now. `sources` are the kinds of content to search. Passages have no
+    categories, so `categories` excludes them. `question_times` are the times in the question:
+    events close to them are preferred. With `explain`, each hit has the scores of the arms that
+    found it. `latest_at` leaves out memories whose functional relations have all been superseded by
     then (`server.graph.project.supersession`, by the names that the memories use); it cannot be
     combined with `time`.
     """
@@ -224,7 +223,7 @@ class SearchQuery:
 
 @dataclass(frozen=True, slots=True)
 class ListQuery:
-    """Which memories to list: of one project and scope, at most `limit`, after `after`.
+    """The memories to list: of one project and scope, at most `limit`, after `after`.
 
     `filters` must match too. `with_entities` leaves out memories without entities and relations.
     """
@@ -249,15 +248,15 @@ class MemoryStore(Protocol):
     async def commit(self, changes: ChangeSet) -> Committed:
         """Stores a call with its effects, history and outbox rows, durably and in one transaction.
 
-        An added memory whose digest the scope already holds is left out; if the holder has expired,
-        it is deleted instead. The commit ends the lease, if there is one, and the operation that
-        the call belongs to.
+        An added memory whose digest the scope already holds is left out, unless the memory that
+        holds it has expired: then the expired memory is deleted. The commit ends the lease and the
+        operation of the call, if there are any.
 
         Raises:
             RequestIdReused: the call's `request_id` is taken; nothing was stored.
-            ConcurrentChange: an updated or deleted memory is no longer in the state that the change
-                was based on, or an update would make it equal to another, or somebody else holds
-                the lease of the scope or the operation by now; nothing was stored.
+            ConcurrentChange: an updated or deleted memory has changed since it was read, an update
+                would make it equal to another memory, or the lease of the scope or the operation
+                has been taken over; nothing was stored.
         """
         ...
 
@@ -289,7 +288,7 @@ class MemoryStore(Protocol):
         ...
 
     async def get(self, project_id: str, memory_id: UUID, visible_on: date | None) -> Memory | None:
-        """Returns the memory, if the project has it and it is visible."""
+        """Returns the memory if the project has it and it is visible."""
         ...
 
     async def list(self, query: ListQuery) -> list[Memory]:

@@ -31,11 +31,11 @@ class Scope:
         return tuple((field, value) for field, value in values if value is not None)
 
     def covers(self, other: Scope) -> bool:
-        """Whether a read that names this scope sees the memories of the exact tuple `other`."""
+        """Whether a read of this scope sees the memories of the exact tuple `other`."""
         return all(getattr(other, field) == value for field, value in self.parts())
 
     def sees_whole_spaces(self) -> bool:
-        """Whether the scope sees all memories of each graph space that it sees any of."""
+        """Whether the scope includes whole graph spaces: all or no memories of each."""
         return [field for field, _ in self.parts()] == ["user_id"]
 
     def readers(self) -> Iterator[Scope]:
@@ -62,7 +62,7 @@ class Scope:
         Everything known about one user forms one graph, whichever agent or run it came from.
 
         Raises:
-            ValueError: the scope names nothing.
+            ValueError: the scope is empty.
         """
         for field in SCOPE_FIELDS:
             if (value := getattr(self, field)) is not None:
@@ -96,10 +96,10 @@ class ScopeSummary:
 
 @dataclass(frozen=True, slots=True)
 class DeletionReceipt:
-    """How many rows of each kind a deletion removed; `graph_memories` leave the graph soon.
+    """The numbers of rows that a deletion removed; `graph_memories` leave the graph soon.
 
-    Messages that other memories rest on stay. `redacted_messages` lost the passages of the erased
-    memories; `retained_messages` kept some of them, because other memories rest on these too.
+    Messages that are evidence of other memories stay. `redacted_messages` lost the quotes of the
+    erased memories; `retained_messages` kept some quotes that are evidence of other memories too.
     """
 
     memories: int = 0
@@ -113,7 +113,7 @@ class DeletionReceipt:
 
 @dataclass(frozen=True, slots=True)
 class StoredDeletion:
-    """What a deletion did; `position` becomes the consistency token."""
+    """The receipt of a deletion; `position` becomes the consistency token."""
 
     receipt: DeletionReceipt
     position: int

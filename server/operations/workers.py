@@ -51,15 +51,15 @@ log = structlog.get_logger()
 
 
 class OperationLimits(BaseModel):
-    """How much operators let operations take. The names say the units of time.
+    """Limits on operations. The names contain the units of time.
 
-    Of one project only a share of `concurrency` runs at once (see `server.core.fairness`).
+    A project gets only a share of `concurrency` (see `server.core.fairness`).
     """
 
     model_config = ConfigDict(frozen=True)
 
     concurrency: int = Field(
-        default=10, ge=0, description="Operations to run at once in this server; 0 runs none."
+        default=10, ge=0, description="Concurrent operations in this server; 0 runs none."
     )
     attempt_seconds: float = Field(
         default=120.0, gt=0, description="Time for one attempt at an operation."
@@ -73,7 +73,7 @@ class OperationLimits(BaseModel):
         default=168, ge=24, description="How long a finished operation is kept."
     )
     request_id_hours: int = Field(
-        default=168, ge=24, description="How long a request id, of any call, is remembered."
+        default=168, ge=24, description="How long the request id of any call is remembered."
     )
 
 
@@ -150,7 +150,7 @@ class OperationWorkers:
             await self._running.cancel()
 
     async def begin(self) -> int:
-        """Claims and starts as many operations as there is room for, and returns how many."""
+        """Claims and starts as many operations as there is room for, and returns their number."""
         room = self._limits.concurrency - len(self._running)
         if room <= 0 or self._is_stopping:
             return 0

@@ -1,4 +1,4 @@
-"""Serves metrics to Prometheus: those of this process, or of several processes joined."""
+"""Serves metrics to Prometheus: of this process, or of several processes joined."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Family: TypeAlias = dict[str, Any]
 """A metric as JSON: its name, documentation, type and samples."""
 
 Snapshot: TypeAlias = tuple[int, list[Family]]
-"""The process that was asked, and its metrics."""
+"""The id of a process, and its metrics."""
 
 _COUNTED: Final = frozenset({"counter", "histogram"})
 _JOINS: Final[Mapping[str, Callable[[float, float], float]]] = {
@@ -33,7 +33,7 @@ _JOINS: Final[Mapping[str, Callable[[float, float], float]]] = {
 
 
 def families_of(registry: CollectorRegistry) -> list[Family]:
-    """All metrics of this process, as JSON."""
+    """Returns all metrics of this process as JSON."""
     return [
         {
             "name": metric.name,
@@ -51,13 +51,12 @@ def families_of(registry: CollectorRegistry) -> list[Family]:
 class JoinedMetrics(Collector):
     """The metrics of all workers, each series once.
 
-    What is counted is summed, and keeps what workers counted that have died since, so that no sum
-    ever falls. Gauges are joined as they are declared. A worker that does not answer is counted as
-    it was when it last did.
+    Counters are summed and include the counts of workers that have died, so that no sum ever falls.
+    Gauges are joined as they declare. For a worker that does not answer, its last answer is used.
     """
 
     def __init__(self, ask: Callable[[], Iterable[Snapshot | None]]) -> None:
-        """`ask` returns what each worker answers now, in one order; None for one that does not."""
+        """`ask` returns the answers of all workers in a fixed order, None if there is none."""
         self._ask = ask
         self._last: dict[int, Snapshot] = {}
         self._of_the_dead: list[list[Family]] = []
@@ -76,7 +75,7 @@ class JoinedMetrics(Collector):
 
     def _retire(self, families: list[Family]) -> None:
         counted = [family for family in families if family["type"] in _COUNTED]
-        # One sum for all that died, however many they were.
+        # A single sum for all workers that died.
         self._of_the_dead = [_joined([*self._of_the_dead, counted])]
 
 
@@ -128,11 +127,11 @@ class _Handler(WSGIRequestHandler):
     timeout = 10
 
     def log_message(self, *_arguments: object) -> None:
-        """Logs nothing: Prometheus asks every few seconds."""
+        """Logs nothing, because Prometheus scrapes every few seconds."""
 
 
 class _Server(ThreadingMixIn, WSGIServer):
-    """A thread for each connection, which is encrypted if there is a context for it."""
+    """Serves each connection in a thread, with TLS if there is a context for it."""
 
     daemon_threads = True
 
@@ -141,14 +140,14 @@ class _Server(ThreadingMixIn, WSGIServer):
         self.address_family, _, _, _, address = found[0]
         super().__init__((str(address[0]), port), _Handler)
         if tls is not None:
-            # The handshake happens at the first read, in the thread of the connection: here it
-            # would keep all others waiting.
+            # The handshake happens at the first read, in the thread of the connection; here it
+            # would block all others.
             self.socket = tls.wrap_socket(
                 self.socket, server_side=True, do_handshake_on_connect=False
             )
 
     def handle_error(self, _request: object, _address: object) -> None:
-        """Ignores clients that leave, or cannot agree on how to encrypt."""
+        """Ignores clients that disconnect, and failed handshakes."""
 
 
 @contextmanager
@@ -159,9 +158,9 @@ def serving_metrics(
     registry: CollectorRegistry = REGISTRY,
     tls: ssl.SSLContext | None = None,
 ) -> Iterator[int]:
-    """Serves `GET /metrics` from a thread during the block; answers the port, which 0 leaves free.
+    """Serves `GET /metrics` from a thread during the block; yields the port, which is free for 0.
 
-    With `Accept: application/openmetrics-text` the answer carries exemplars with trace ids. Without
+    With `Accept: application/openmetrics-text` the response has exemplars with trace ids. Without
     `tls` nothing is encrypted.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Figures of one call or of a span of time, which can be added up."""
+"""Figures of a call or of a span of time, which can be merged."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ class TokenUse:
 class Tally:
     """Collects figures while a call runs; its owner adds it to a project at the end.
 
-    Tasks that a call starts share its tally. `may_be_traced` is false for a call without a span,
-    whose steps need not look for one.
+    Tasks that a call starts share its tally. `may_be_traced` is false for a call without a span, so
+    that its steps need not look for a span.
     """
 
     stages: list[tuple[str, float]] = field(default_factory=list)
@@ -54,7 +54,7 @@ class Tally:
     may_be_traced: bool = True
 
     def join(self, shared: Tally) -> None:
-        """Adds model calls that several calls share, as calls of each of them."""
+        """Adds model calls that several calls share; they count for each of these calls."""
         self.model_calls += shared.model_calls
         self.tokens += shared.tokens
 
@@ -63,12 +63,12 @@ _current: ContextVar[Tally | None] = ContextVar("tally", default=None)
 
 
 def current_tally() -> Tally | None:
-    """The tally of the call that this task works for, if it is counted."""
+    """Returns the tally of the current task's call, if it has one."""
     return _current.get()
 
 
 def begin_tally() -> Tally:
-    """A new tally, for the current task and the tasks that it starts from now on."""
+    """Starts a new tally for the current task and the tasks that it starts from now on."""
     tally = Tally()
     _current.set(tally)
     return tally
@@ -76,7 +76,7 @@ def begin_tally() -> Tally:
 
 @contextmanager
 def tallied() -> Iterator[Tally]:
-    """Begins a tally for the block."""
+    """Starts a tally for the block."""
     token = _current.set(tally := Tally())
     try:
         yield tally
@@ -86,7 +86,7 @@ def tallied() -> Iterator[Tally]:
 
 RELATIVE_ACCURACY: Final = 0.01
 SLOWEST: Final = 10
-"""How many of the slowest calls are remembered of each span of time."""
+"""How many of the slowest calls are kept for each span of time."""
 
 _MOST_BINS: Final = 1024
 _MOST_NOTED: Final = 200
@@ -97,8 +97,8 @@ class Durations:
 
     C. Masson, J. Rim, H. Lee, "DDSketch", VLDB 2019. https://arxiv.org/abs/1908.10693
 
-    Durations are noted, and counted when they are read or there are many: noting is a tenth of the
-    work, and is all that a call waits for.
+    Durations are first collected, and added to the sketch when it is read or when there are many:
+    collecting is a tenth of the work, and calls wait for nothing else.
     """
 
     __slots__ = ("_counted", "_noted")
@@ -114,14 +114,14 @@ class Durations:
             self._sketch()
 
     def _sketch(self) -> LogCollapsingLowestDenseDDSketch:
-        """The sketch with all that was noted."""
+        """Returns the sketch with all durations."""
         noted, self._noted = self._noted, []
         for seconds in noted:
             self._counted.add(seconds)
         return self._counted
 
     def bins(self) -> list[tuple[float, float]]:
-        """Durations, each with how often it was counted, from which `of_bins` makes the same."""
+        """Returns durations with their counts, for `of_bins`."""
         message = DDSketchProto.to_proto(self._sketch())
         mapping = KeyMappingProto.from_proto(message.mapping)
         first = message.positiveValues.contiguousBinIndexOffset
@@ -131,7 +131,7 @@ class Durations:
 
     @classmethod
     def of_bins(cls, bins: Iterable[tuple[float, float]]) -> Durations:
-        """What `bins` was taken from."""
+        """Returns the durations that `bins` describes."""
         durations = cls()
         for seconds, count in bins:
             durations._counted.add(seconds, count)
@@ -143,18 +143,18 @@ class Durations:
 
     @property
     def count(self) -> int:
-        """How many there were."""
+        """The number of durations."""
         return int(self._sketch().count)
 
     def quantile(self, fraction: float) -> float:
-        """Returns the duration that this share of them did not exceed; 0 if there were none."""
+        """Returns the duration that this share of all did not exceed; 0 if there were none."""
         value = self._sketch().get_quantile_value(fraction)
         return 0.0 if value is None else float(value)
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class SlowCall:
-    """A call that took long."""
+    """A slow call."""
 
     seconds: float
     time: datetime
@@ -165,7 +165,7 @@ class SlowCall:
 
 @dataclass(frozen=True, slots=True)
 class EndedCall:
-    """How a call ended. `waits` means that its client chooses its duration."""
+    """How a call ended. `waits` is true if the client decides how long the call lasts."""
 
     method: str
     code: str
@@ -204,7 +204,7 @@ class ArmFigures:
 
 @dataclass(slots=True)
 class Figures:
-    """Counts and times of one project in a span of time."""
+    """Counts and durations of one project in a span of time."""
 
     methods: defaultdict[str, MethodFigures] = field(
         default_factory=lambda: defaultdict(MethodFigures)
@@ -223,7 +223,7 @@ class Figures:
     cache_misses: int = 0
 
     def add_call(self, call: EndedCall) -> None:
-        """Counts a call."""
+        """Adds a call."""
         method = self.methods[call.method]
         method.codes[call.code] += 1
         if not call.waits:
@@ -233,7 +233,7 @@ class Figures:
             )
 
     def add_tally(self, tally: Tally) -> None:
-        """Counts what a call did."""
+        """Adds the figures of a call."""
         for stage, seconds in tally.stages:
             self.stages[stage].add(seconds)
         for made in tally.model_calls:

@@ -30,7 +30,7 @@ _PLAIN = (str, int, float)
 
 
 def redact(_logger: object, _name: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
-    """A structlog processor: hides the values of keys that name secrets, nested ones too."""
+    """A structlog processor: hides the values of keys that name secrets, also nested ones."""
     for key, value in event.items():
         if not isinstance(value, _PLAIN) or _names_secret(key):
             event[key] = _redacted(key, value, _MAX_DEPTH)
@@ -57,8 +57,8 @@ def _names_secret(key: str) -> bool:
 
 WITHHELD = "(message withheld: MEMOIR_LOG_CONTENT)"
 
-# Their messages are about the program or the network; those of all others can quote a conversation:
-# a value that did not parse, a row that broke a constraint, a parameter of a statement.
+# Their messages are about the program or the network. Other messages can quote a conversation: a
+# value that did not parse, a row that broke a constraint, a parameter of a statement.
 _ABOUT_THE_PROGRAM = (AttributeError, ImportError, NameError, OSError)
 
 
@@ -68,7 +68,7 @@ def private_traceback(exc_info: ExcInfo) -> str:
 
 
 def write_private_traceback(stream: TextIO, exc_info: ExcInfo) -> None:
-    """The same for structlog's console."""
+    """Writes the same traceback to structlog's console."""
     stream.write("\n" + private_traceback(exc_info))
 
 
@@ -96,8 +96,8 @@ def _lines(error: BaseException, seen: frozenset[int]) -> Iterator[str]:
 class StreamLogger:
     """Writes lines to a stream, whatever their level.
 
-    A line that cannot be written, because the disk is full or the pipe is closed, is lost: no call
-    may fail because of it.
+    A line that cannot be written, because the disk is full or the pipe is closed, is lost, so that
+    no call fails because of it.
     """
 
     def __init__(self, name: str, stream: TextIO) -> None:
@@ -116,8 +116,8 @@ class StreamLogger:
 class StreamLoggers:
     """A structlog logger factory: one logger for each name, all on one stream.
 
-    Loggers without a name get the name of the module that asks for them. `level` is the least level
-    of what is written to them.
+    Loggers without a name get the name of the module that creates them. `level` is the lowest level
+    that is written.
     """
 
     def __init__(self, stream: TextIO, level: int = logging.NOTSET) -> None:
@@ -136,11 +136,11 @@ class StreamLoggers:
 
 LogFormat: TypeAlias = Literal["json", "console"]
 
-# Least levels. Neo4j's driver warns at every retry of every call, where the projector says once
-# that the graph is away.
+# Lowest levels. Neo4j's driver warns at every retry of every call, while the projector logs once
+# that the graph is unavailable.
 _QUIET_LOGGERS = {"neo4j": logging.ERROR}
 _ENCODE = json.JSONEncoder(default=repr).encode
-# What is neither text nor number is written as its `repr`, whichever encoder writes it.
+# Values that are neither text nor numbers are written as their `repr`, by either encoder.
 _AS_REPR = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
 
 
@@ -151,11 +151,11 @@ def configure_logging(
     *,
     with_content: bool = False,
 ) -> None:
-    """Sends everything that is logged, also by libraries, to `stream` (standard error).
+    """Sends all log events, also of libraries, to `stream` (default: standard error).
 
-    Every line carries its time (ISO 8601, UTC), level and logger, the call's correlation id and the
-    current span's trace id. It can be called again. The messages of exceptions, which may quote a
-    conversation, are written only `with_content`.
+    Every line has its time (ISO 8601, UTC), level and logger, the call's correlation id and the
+    current span's trace id. The function can be called again. The messages of exceptions, which may
+    quote a conversation, are written only `with_content`.
 
     Raises:
         ValueError: there is no such level.
@@ -163,7 +163,7 @@ def configure_logging(
     target = stream if stream is not None else sys.stderr
     renderers = _renderers(format, target, with_content=with_content)
     _configure_libraries(level, target, renderers)
-    # The server's own events bypass `logging`, whose records cost several times the line itself.
+    # The server's own events bypass `logging`, because its records cost several times the line.
     structlog.configure(
         processors=[*_shared_processors(), *renderers],
         logger_factory=StreamLoggers(target, logging.getLevelNamesMapping()[level.upper()]),
@@ -190,7 +190,7 @@ def add_time(_logger: object, _name: str, event: MutableMapping[str, Any]) -> Ma
 
 
 def timestamp() -> str:
-    """The time now, ISO 8601 in UTC."""
+    """Returns the current time, ISO 8601 in UTC."""
     return datetime.now(UTC).isoformat().replace("+00:00", "Z")
 
 
@@ -199,7 +199,7 @@ def render_json(_logger: object, _name: str, event: Mapping[str, Any]) -> str:
     try:
         return orjson.dumps(event, default=repr, option=_AS_REPR).decode()
     except orjson.JSONEncodeError:
-        # Lone surrogates and integers of more than 64 bits; the slower encoder takes them.
+        # The slower encoder accepts lone surrogates and integers of more than 64 bits.
         return _ENCODE(event)
 
 
@@ -237,7 +237,7 @@ def _renderers(
     with_content: bool,
 ) -> list[Processor]:
     if format == "json":
-        # Plain tracebacks: the structured ones hold local variables, which hold memories and keys.
+        # Plain tracebacks, because structured ones include local variables with memories and keys.
         with_messages, without = format_exc_info, ExceptionRenderer(private_traceback)
         return [with_messages if with_content else without, render_json]
     formatter = plain_traceback if with_content else write_private_traceback
@@ -248,14 +248,14 @@ _LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO}
 
 
 class FrequentEvent:
-    """Logs one kind of event as structlog would as JSON, for a fifth of the processor time.
+    """Logs one kind of event as structlog would as JSON, in a fifth of the processor time.
 
-    Nothing is redacted: the facts must be plain values, and none of them a secret. The caller adds
-    the ids of the current span. Unless lines of JSON are written, structlog logs the event.
+    Nothing is redacted: the facts must be plain values without secrets. The caller adds the ids of
+    the current span. If the format is not JSON, structlog logs the event.
     """
 
     def __init__(self, logger: str, event: str) -> None:
-        """`logger` is the name of the logger, `event` that of the event."""
+        """`logger` is the name of the logger, `event` the name of the event."""
         self._structlog: structlog.typing.FilteringBoundLogger = structlog.get_logger(logger)
         self._logger = logger
         self._event = event

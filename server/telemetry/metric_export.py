@@ -1,12 +1,12 @@
 """Sends the metrics to an OpenTelemetry collector, if one is configured.
 
 Names and attributes follow the semantic conventions where these define them. A backend that
-translates them to Prometheus arrives at the names that `GET /metrics` has.
+translates them to Prometheus produces the names of `GET /metrics`.
 https://opentelemetry.io/docs/specs/otel/compatibility/prometheus_and_openmetrics/
 
-The same recording that Prometheus reads is sent every OTEL_METRIC_EXPORT_INTERVAL milliseconds.
-Nothing is queued: each export is the state of its moment, so a slow or unavailable collector only
-costs a waiting thread, and misses some states.
+The metrics that Prometheus reads are sent every OTEL_METRIC_EXPORT_INTERVAL milliseconds. Nothing
+is queued: each export is the current state, so a slow or unavailable collector only blocks a thread
+and misses some states.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ _NANOSECONDS: Final = 1e9
 
 
 def to_metrics(families: Iterable[Family], began: int, now: int) -> Iterator[Metric]:
-    """The metrics at `now`, counted since `began`; both in nanoseconds since the epoch."""
+    """Yields the metrics at `now`, counted since `began`; both in nanoseconds since the epoch."""
     for family in families:
         name, unit = _name_and_unit(family.name)
         data = _data(family, began, now)
@@ -95,7 +95,7 @@ def _numbers(samples: Iterable[Sample], began: int, now: int) -> list[NumberData
 
 
 def _by_labels(samples: Iterable[Sample]) -> Iterable[Sequence[Sample]]:
-    """The samples of each distribution."""
+    """Groups the samples by distribution."""
     groups: dict[tuple[tuple[str, str], ...], list[Sample]] = {}
     for sample in samples:
         labels = ((name, value) for name, value in sample.labels.items() if name != _BOUND)
@@ -149,7 +149,7 @@ _log: structlog.stdlib.BoundLogger = structlog.get_logger("server.metrics")
 
 
 class MetricSender:
-    """Sends what `registry` holds every `interval` seconds, from a thread, until it is closed."""
+    """Sends the metrics in `registry` every `interval` seconds, from a thread, until closed."""
 
     def __init__(
         self,
@@ -171,7 +171,7 @@ class MetricSender:
         """Sends once more and stops. Blocks for a few seconds at most: call it in a thread."""
         self._closing.set()
         self._thread.join(LAST_CALLS_SECONDS)
-        # Ends a request that is under way, and with it the thread.
+        # Ends a request in progress, and with it the thread.
         self._exporter.shutdown()
 
     def _run(self) -> None:
@@ -192,7 +192,7 @@ class MetricSender:
 
 
 def configure_metric_export(service_version: str) -> MetricSender | None:
-    """Sends metrics from now on if the environment asks for it; returns the sender, else None."""
+    """Starts sending metrics if the environment configures it; returns the sender, else None."""
     if not is_requested(Signal.METRICS, os.environ):
         return None
     return MetricSender(

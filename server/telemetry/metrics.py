@@ -1,8 +1,8 @@
 """The Prometheus metrics of this process.
 
 Names and labels follow OpenTelemetry's semantic conventions where these define them, in the form of
-its Prometheus mapping. No label takes a value that a client or a model can choose: there are only a
-few methods, codes, stages, models and kinds.
+its Prometheus mapping. Clients and models cannot choose label values: there are only a few methods,
+codes, stages, models and kinds.
 https://opentelemetry.io/docs/specs/semconv/rpc/rpc-metrics/"""
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from prometheus_client import (
 )
 
 MOST_NOTED: Final = 500
-"""How many observations wait to be counted, at most."""
+"""The maximum number of observations that wait to be counted."""
 
 
 class Histogram(prometheus_client.Histogram):
-    """Notes observations, and counts many of them at once: when it is read, or there are too many.
+    """Collects observations, and counts them together when it is read or there are too many.
 
-    Counting one by one goes through all buckets and two locks, some ten times in each call. The
-    library has no way to count several, so this one knows its buckets.
+    Counting them one by one would go through all buckets and two locks about ten times in each
+    call. The library cannot count several at once, so this class uses its internal buckets.
     """
 
     def _metric_init(self) -> None:
@@ -37,7 +37,7 @@ class Histogram(prometheus_client.Histogram):
         self._noted: deque[float] = deque()
 
     def observe(self, amount: float, exemplar: dict[str, str] | None = None) -> None:
-        """Observes an amount; one with an exemplar, the link to a trace, is counted at once."""
+        """Observes an amount; it is counted at once if it has an exemplar, the link to a trace."""
         if exemplar:
             super().observe(amount, exemplar)
             return
@@ -50,7 +50,7 @@ class Histogram(prometheus_client.Histogram):
         return tuple(super()._child_samples())
 
     def _count_noted(self) -> None:
-        # Other threads may note and count at the same time: each amount is taken once.
+        # Other threads may observe and count at the same time: each amount is taken once.
         amounts = []
         while self._noted:
             try:
@@ -72,7 +72,7 @@ JOINED_BY: Final[dict[str, Join]] = {
     "process_max_fds": "min",
     "python_info": "max",
 }
-"""The gauges that the workers of one server do not make one by their sum; each says it below."""
+"""How the gauges are joined that are not summed over the workers of a server; see below."""
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 _SHORT_SECONDS = (0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5)
@@ -92,7 +92,7 @@ def _counter(
     *,
     values: tuple[str, ...] = (),
 ) -> Counter:
-    """`values` of the only label start at 0, because an increase from nothing is not visible."""
+    """`values` of the only label start at 0, because a first increase would not be visible."""
     counter = Counter(name, help, labels, registry=REGISTRY)
     for value in values:
         counter.labels(value)
@@ -106,7 +106,7 @@ def _gauge(
     *,
     joined_by: Join = "sum",
 ) -> Gauge:
-    """`joined_by` says how the values of one server's workers are combined."""
+    """`joined_by` is how the values of one server's workers are combined."""
     if joined_by != "sum":
         JOINED_BY[name] = joined_by
     return Gauge(name, help, labels, registry=REGISTRY)
@@ -118,34 +118,32 @@ RPC_SECONDS: Final = _histogram(
     ("rpc_method", "rpc_response_status_code"),
 )
 STAGE_SECONDS: Final = _histogram(
-    "memoir_stage_duration_seconds", "How long the steps inside calls took.", ("stage",)
+    "memoir_stage_duration_seconds", "How long the steps of calls took.", ("stage",)
 )
 MODEL_SECONDS: Final = _histogram(
     "gen_ai_client_operation_duration_seconds",
-    "How long calls of models took, each attempt by itself.",
+    "How long attempts at calls of models took.",
     ("gen_ai_operation_name", "gen_ai_request_model", "error_type"),
 )
 MODEL_TOKENS: Final = _counter(
     "memoir_model_tokens", "Tokens sent to and received from models.", ("model", "direction")
 )
-MODEL_RETRIES: Final = _counter(
-    "memoir_model_retries", "Calls of models that were tried again.", ("model",)
-)
+MODEL_RETRIES: Final = _counter("memoir_model_retries", "Retries of calls of models.", ("model",))
 MODEL_LIMIT: Final = _gauge(
-    "memoir_model_concurrency_limit", "Calls of the model provider that may be under way at once."
+    "memoir_model_concurrency_limit", "Calls of the model provider that may run concurrently."
 )
 MODEL_WAIT_SECONDS: Final = _histogram(
     "memoir_model_wait_seconds", "How long calls of the model provider waited for their turn."
 )
 MODEL_CALLS: Final = _gauge(
-    "memoir_model_calls", "Calls of the model provider that are under way or wait.", ("state",)
+    "memoir_model_calls", "Calls of the model provider that run or wait.", ("state",)
 )
 EMBEDDING_BATCH_TEXTS: Final = _histogram(
     "memoir_embedding_batch_texts", "Texts in one request for embeddings.", buckets=_COUNTS
 )
 EMBEDDING_BATCH_WAIT_SECONDS: Final = _histogram(
     "memoir_embedding_batch_wait_seconds",
-    "How long the first text of a request for embeddings waited for others.",
+    "How long the first text of an embedding request waited for others.",
     buckets=_SHORT_SECONDS,
 )
 SEARCH_ARMS: Final = _counter(
@@ -161,7 +159,7 @@ MEMORY_CHANGES: Final = _counter(
     "memoir_memory_changes", "Memories added, updated, deleted and restored.", ("type",)
 )
 CACHE_READS: Final = _counter(
-    "memoir_cache_reads", "Reads of caches by whether they could answer.", ("outcome",)
+    "memoir_cache_reads", "Reads of caches, by hit and miss.", ("outcome",)
 )
 POOL_CONNECTIONS: Final = _gauge(
     "memoir_postgres_pool_connections", "Open connections to PostgreSQL.", ("state",)
@@ -171,7 +169,7 @@ POOL_LIMIT: Final = _gauge(
 )
 POOL_WAIT_SECONDS: Final = _histogram(
     "memoir_postgres_pool_wait_seconds",
-    "How long a connection to PostgreSQL was waited for.",
+    "How long calls waited for a connection to PostgreSQL.",
     buckets=_SHORT_SECONDS,
 )
 OUTBOX_PENDING: Final = _gauge(
@@ -189,10 +187,10 @@ OUTBOX_OLDEST_SECONDS: Final = _gauge(
     "How long the oldest change has waited for the graph.",
     joined_by="max",
 )
-PROJECTED: Final = _counter("memoir_projected_memories", "Memories brought to the graph.")
+PROJECTED: Final = _counter("memoir_projected_memories", "Memories projected to the graph.")
 PROJECTION_FAILURES: Final = _counter(
     "memoir_projection_failures",
-    "Batches that could not be brought to the graph.",
+    "Batches that could not be projected to the graph.",
     ("reason",),
     values=("unavailable", "overdue", "refused", "given_up"),
 )
@@ -204,41 +202,41 @@ OPERATIONS: Final = _gauge(
 )
 OPERATIONS_OLDEST_SECONDS: Final = _gauge(
     "memoir_operations_oldest_seconds",
-    "How long the oldest undone operation has waited.",
+    "How long the oldest unfinished operation has waited.",
     joined_by="max",
 )
 OPERATION_ATTEMPTS: Final = _counter(
     "memoir_operation_attempts",
-    "Attempts at operations by how they ended.",
+    "Attempts at operations, by outcome.",
     ("outcome",),
     values=("succeeded", "failed", "quota_exhausted", "given_up"),
 )
 ADMISSION_CALLS: Final = _gauge(
     "memoir_admission_calls",
-    "Calls at work, calls parked while a model works, and calls that wait to be let in.",
+    "Calls that run, are parked, or wait for admission.",
     ("state",),
 )
 ADMISSION_REFUSALS: Final = _counter(
     "memoir_admission_refusals",
-    "Calls refused because there were too many.",
+    "Calls refused because of overload.",
     ("reason",),
     values=("overloaded", "rate_limited"),
 )
 DEPENDENCY_UP: Final = _gauge(
     "memoir_dependency_up",
-    "1 where the dependency answered the last time.",
+    "1 if the dependency answered the last check.",
     ("dependency",),
     joined_by="min",
 )
 BREAKER_OPEN: Final = _gauge(
     "memoir_circuit_breaker_open",
-    "1 while the dependency is left alone.",
+    "1 while the dependency is not called.",
     ("dependency",),
     joined_by="max",
 )
 EVENT_LOOP_LAG_SECONDS: Final = _histogram(
     "memoir_event_loop_lag_seconds",
-    "How much later than asked for a sleep ended.",
+    "How late timers of the event loop are.",
     buckets=_SHORT_SECONDS,
 )
 BUILD: Final = _gauge(

@@ -1,11 +1,11 @@
 """Sends spans to an OpenTelemetry collector, if one is configured.
 
-The standard environment variables decide: OTEL_EXPORTER_OTLP_ENDPOINT (or the one of the signal) or
-OTEL_<SIGNAL>_EXPORTER=otlp turn a signal on, OTEL_SDK_DISABLED or OTEL_<SIGNAL>_EXPORTER=none turn
-it off.
+The standard environment variables configure it: OTEL_EXPORTER_OTLP_ENDPOINT (or the endpoint of the
+signal) or OTEL_<SIGNAL>_EXPORTER=otlp turn a signal on, OTEL_SDK_DISABLED or
+OTEL_<SIGNAL>_EXPORTER=none turn it off.
 https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/
 
-OTEL_TRACES_SAMPLER says which calls are traced; the default is our own.
+OTEL_TRACES_SAMPLER selects which calls are traced; the default is `AtMost`.
 """
 
 from __future__ import annotations
@@ -41,18 +41,18 @@ from server.telemetry.spans import CORRELATION_ATTRIBUTE, CORRELATIONS_ATTRIBUTE
 
 SERVICE_NAME: Final = "memoir"
 LAST_CALLS_SECONDS: Final = 5.0
-"""How long the end of the process waits for a collector, at most."""
+"""How long the process waits for a collector at its end, at most."""
 
 
 class Signal(StrEnum):
-    """What can be sent."""
+    """The kinds of telemetry that can be sent."""
 
     TRACES = "TRACES"
     METRICS = "METRICS"
 
 
 def is_requested(signal: Signal, environment: Mapping[str, str]) -> bool:
-    """Whether the environment asks for the signal to be sent."""
+    """Whether the environment turns the signal on."""
     if environment.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
         return False
     named = environment.get(f"OTEL_{signal}_EXPORTER", "")
@@ -76,7 +76,7 @@ def resource(service_version: str) -> Resource:
         {
             "service.name": SERVICE_NAME,
             "service.version": service_version,
-            # Without it the metrics of two servers would be taken for those of one.
+            # Without it the metrics of two servers would look like those of a single server.
             "service.instance.id": _instance_id(),
         }
     )
@@ -84,10 +84,9 @@ def resource(service_version: str) -> Resource:
 
 
 class FollowLinks(Sampler):
-    """Keeps a trace that links to a kept one, so that a request is found with all its work.
+    """Samples a trace that links to a sampled trace, so that all work of a request is traced.
 
-    Traces without links are decided by the sampler that the environment names
-    (OTEL_TRACES_SAMPLER).
+    For other traces, the sampler in OTEL_TRACES_SAMPLER decides.
     """
 
     def __init__(self, root: Sampler) -> None:
@@ -115,10 +114,10 @@ class FollowLinks(Sampler):
 
 
 class AtMost(Sampler):
-    """Keeps every new trace as long as there are few: `rate` a second, and as many at once.
+    """Samples up to `rate` new traces a second, with a burst of the same size.
 
     So manual tests are always traced, and the cost of tracing does not grow with the load. It is a
-    token bucket, which ignores the ids: other services' samplers choose other traces.
+    token bucket that ignores trace ids, so samplers of other services choose other traces.
     """
 
     def __init__(self, rate: float, monotonic: Callable[[], float] = time.monotonic) -> None:
@@ -158,7 +157,7 @@ class AtMost(Sampler):
 
 
 def _is_kept(parent_context: Context | None, links: Sequence[Link] | None) -> bool:
-    """Whether the span must be kept: as part of a kept trace, or because it links to one."""
+    """Whether the span belongs or links to a sampled trace."""
     parent = trace.get_current_span(parent_context).get_span_context()
     if parent.is_valid:
         return parent.trace_flags.sampled and not parent.is_remote
@@ -169,7 +168,7 @@ DEFAULT_TRACES_PER_SECOND = 20.0
 
 
 def configure_tracing(service_version: str) -> TracerProvider | None:
-    """Sends spans from now on if the environment asks for it; returns the provider, else None."""
+    """Starts sending spans if the environment configures it; returns the provider, else None."""
     if not is_requested(Signal.TRACES, os.environ):
         return None
     provider = build_provider(service_version, OTLPSpanExporter())
@@ -194,7 +193,7 @@ def build_provider(service_version: str, exporter: SpanExporter) -> TracerProvid
     OTEL_BSP_* set the size of the queue (2,048 by default) and how spans are sent.
     """
     provider = TracerProvider(_default_sampler(), resource(service_version), shutdown_on_exit=False)
-    # Before any tracer is made, which keeps the sampler that it finds.
+    # Before any tracer is created, because a tracer keeps its sampler.
     provider.sampler = FollowLinks(provider.sampler)
     provider.add_span_processor(CorrelationProcessor())
     provider.add_span_processor(BatchSpanProcessor(exporter))

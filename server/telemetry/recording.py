@@ -1,4 +1,4 @@
-"""Records what happens: calls for metrics and statistics, and outages in the log."""
+"""Records measurements for metrics and statistics, and outages in the log."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from server.telemetry import metrics
 from server.telemetry.figures import ModelCall, TokenUse, current_tally
 from server.telemetry.spans import span
 
-# Looking up the child of a metric costs as much as the measurement itself.
+# Cached, because looking up the child of a metric costs as much as the measurement itself.
 _stage_seconds = lru_cache(maxsize=128)(metrics.STAGE_SECONDS.labels)
 _model_seconds = lru_cache(maxsize=256)(metrics.MODEL_SECONDS.labels)
 _candidates = lru_cache(maxsize=16)(metrics.SEARCH_CANDIDATES.labels)
@@ -52,10 +52,10 @@ def record_rpc(method: str, code: str, seconds: float) -> None:
 
 
 class stage:  # noqa: N801 - reads as the verb of a `with` statement
-    """Times its block as a step of the current call, with a span where the call is traced.
+    """Times its block as a step of the current call, with a span if the call is traced.
 
-    A brief step, in which nothing else is traced, is an event of the current span instead, which
-    costs a quarter.
+    A brief step, in which nothing else is traced, is an event of the current span instead, at a
+    quarter of the cost.
     """
 
     __slots__ = ("_began", "_is_brief", "_name", "_span", "_traced")
@@ -91,7 +91,7 @@ class stage:  # noqa: N801 - reads as the verb of a `with` statement
 
 
 class model_call:  # noqa: N801 - as above
-    """Times its block as one attempt at a model. `operation` is that of `gen_ai.operation.name`."""
+    """Times its block as an attempt at a model. `operation` is its `gen_ai.operation.name`."""
 
     __slots__ = ("_began", "_model", "_operation")
 
@@ -171,10 +171,10 @@ LONGEST_PAUSE_SECONDS: Final = 60.0
 
 
 class OutageLog:
-    """Logs the first failure, more of them after ever longer pauses, and the end of the outage.
+    """Logs the first failure, further failures after growing pauses, and the end of the outage.
 
-    An outage that comes soon after another one goes on with its pauses, so that a dependency that
-    comes and goes does not fill the log either. `began` and `ended` are the names of the events.
+    If an outage soon follows another, its pauses continue to grow, so that an intermittent
+    dependency does not fill the log either. `began` and `ended` are the names of the events.
     """
 
     __slots__ = (

@@ -2,8 +2,8 @@
 
 The text is the header `traceparent` of https://www.w3.org/TR/trace-context/.
 
-A span is made only within a call that is traced. Without tracing, or if the sampler left the call
-out, the functions here only read a context variable.
+Spans are created only within a traced call. In other calls, these functions only read a context
+variable.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def received_context(metadata: Iterable[tuple[str, str | bytes]]) -> Context | N
 def outgoing_headers(received: str | None) -> dict[str, str]:
     """Returns headers that pass the current span on to another service, with vendors' state.
 
-    Without a span the trace that was `received`, if any, is passed on unchanged.
+    Without a span, the `received` trace, if any, is passed on unchanged.
     """
     headers: dict[str, str] = {}
     _PROPAGATOR.inject(headers)
@@ -75,14 +75,14 @@ def inherited_headers(environment: Mapping[str, str]) -> dict[str, str]:
 
 CORRELATION_ATTRIBUTE = "memoir.correlation_id"
 CORRELATIONS_ATTRIBUTE = "memoir.correlation_ids"
-"""Of work that is done for several calls at once."""
+"""The attribute of spans for several calls."""
 
 _MOST_LINKS = 128
 """How many links of a span the SDK keeps by default."""
 
 _NONE: Mapping[str, AttributeValue] = {}
 _NO_SPAN = nullcontext(INVALID_SPAN)
-# Of the provider that is set later; asking the provider for each span costs more than the span.
+# It uses the provider that is set later; getting a tracer for each span costs more than the span.
 _TRACER = trace.get_tracer("memoir")
 
 
@@ -92,10 +92,10 @@ def span(
     attributes: Mapping[str, AttributeValue] = _NONE,
     kind: SpanKind = SpanKind.INTERNAL,
 ) -> AbstractContextManager[Span]:
-    """A block within a span of that name, a child of the current one.
+    """Runs the block in a span with this name, a child of the current span.
 
-    A block that raises or is cancelled makes the span an error and names the type of the exception,
-    but not its text, which may quote a conversation.
+    If the block raises or is cancelled, the span becomes an error with the type of the exception,
+    but without its text, which may quote a conversation.
     """
     if not trace.get_current_span().is_recording():
         return _NO_SPAN
@@ -109,9 +109,9 @@ def linked_span(
     attributes: Mapping[str, AttributeValue] = _NONE,
     kind: SpanKind = SpanKind.INTERNAL,
 ) -> AbstractContextManager[Span]:
-    """A block within the first span of a trace of its own, which links to its causes.
+    """Runs the block in the first span of a new trace, which links to its causes.
 
-    For work that is done later than the calls that cause it, or for several of them at once. The
+    It is for work that is done after the calls that cause it, or for several of them together. The
     causes are given by their `traceparent`. If none of them is traced, there is no span.
     """
     links = _links(causes)
@@ -137,7 +137,7 @@ def past_span(
 
 
 class _Current:
-    """Makes a span the current one for a block and ends it; a class, because that is cheaper."""
+    """Makes a span the current span of a block and ends it; a class, because that is cheaper."""
 
     __slots__ = ("_span", "_token")
 

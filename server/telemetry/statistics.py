@@ -1,4 +1,4 @@
-"""Figures of each project: the last minute, the last hour and since the server started."""
+"""Figures of each project for the last minute, the last hour and since the server started."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from server.telemetry.figures import (
 MINUTE_SECONDS: Final = 60.0
 HOUR_SECONDS: Final = 3600.0
 SLOT_SECONDS: Final = 5.0
-"""The last minute moves on in steps of this, the last hour in twelve times that."""
+"""The step of the last minute, in seconds; the last hour has steps of twelve times that."""
 
 _LONG_SLOT_SECONDS: Final = 60.0
 MOST_PROJECTS: Final = 200
-"""Projects that are remembered; the one that was silent longest makes way for another."""
+"""The maximum number of projects; the least recently active one is dropped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class _Slot:
 
 @dataclass(frozen=True, slots=True)
 class _Sums:
-    """The finished slots of the last minute and hour, merged; `slots` says which."""
+    """The finished slots of the last minute and hour, merged; `slots` identifies them."""
 
     slots: tuple[float, ...] = ()
     minute: Figures = field(default_factory=Figures)
@@ -58,7 +58,7 @@ class _Sums:
 
 
 class ProjectWindows:
-    """One project. Only the newest slot is written to; it joins the longer spans when it ends."""
+    """One project. Only the newest slot is written to; it is merged into others when it ends."""
 
     def __init__(self) -> None:
         self._short: deque[_Slot] = deque()
@@ -73,7 +73,7 @@ class ProjectWindows:
         return self._short[-1].figures
 
     def figures(self, now: float) -> WindowFigures:
-        """Returns all windows. Finished slots are merged once in the length of a slot."""
+        """Returns all windows. Finished slots are merged once for each new slot."""
         *short, newest = self._short or [_Slot(now)]
         short, long = _within(short, now - MINUTE_SECONDS), _within(self._long, now - HOUR_SECONDS)
         slots = (newest.begin, len(short), *(slot.begin for slot in (*short, *long)))
@@ -122,7 +122,7 @@ class Statistics:
             figures.add_call(call)
 
     def figures(self, project_id: str) -> WindowFigures:
-        """The figures of a project; all zero for one that has not called."""
+        """Returns the figures of a project; all zero if it has not called."""
         windows = self._projects.get(project_id, ProjectWindows())
         return windows.figures(self._monotonic())
 
@@ -159,7 +159,7 @@ _OF_MODELS: Final = ("calls", "failures", "read", "written")
 
 
 def windows_json(windows: WindowFigures) -> dict[str, Any]:
-    """The figures of all windows."""
+    """Returns the figures of all windows as JSON."""
     return {
         "last_minute": _figures_json(windows.last_minute),
         "last_hour": _figures_json(windows.last_hour),

@@ -50,28 +50,28 @@ _LEAST_RETRY_SECONDS, _MOST_RETRY_SECONDS = 0.1, 10.0
 class AdmissionLimits(BaseModel):
     """All limits count calls, except `queue_seconds` and `request_bytes` (of all requests held).
 
-    One tenant gets at most three quarters of each (see `server.core.fairness`).
+    A tenant gets at most three quarters of each (see `server.core.fairness`).
 
     Reads and writes share `concurrency`, of which each class may take a part, and `queue` calls of
-    each class may wait. Streams are separate, and so are parked calls, which only wait for a model
-    or for their turn on a scope: while `parked` of those wait, no new calls are admitted.
+    each class may wait. Streams are counted separately, and so are parked calls, which only wait
+    for a model or their turn on a scope: while `parked` of them wait, no new calls are admitted.
     """
 
     model_config = ConfigDict(frozen=True)
 
-    concurrency: int = Field(default=128, ge=1, description="Most reads and writes at once.")
-    reads: int = Field(default=32, ge=1, description="Most reads among them.")
-    writes: int = Field(default=96, ge=1, description="Most writes among them.")
-    queue: int = Field(default=256, ge=0, description="Most reads, and most writes, that wait.")
+    concurrency: int = Field(default=128, ge=1, description="Maximum of concurrent calls.")
+    reads: int = Field(default=32, ge=1, description="Maximum of reads among them.")
+    writes: int = Field(default=96, ge=1, description="Maximum of writes among them.")
+    queue: int = Field(default=256, ge=0, description="Reads that may wait; also writes.")
     queue_seconds: float = Field(default=1.0, ge=0, description="Longest wait.")
-    streams: int = Field(default=1000, ge=1, description="Streams and waits at once.")
+    streams: int = Field(default=1000, ge=1, description="Concurrent streams and waits.")
     parked: int = Field(
         default=1024,
         ge=1,
-        description="Calls that wait for a model or their turn on a scope, at once.",
+        description="Calls that may wait for a model or their turn on a scope.",
     )
     request_bytes: int = Field(
-        default=128 * 1024 * 1024, ge=1024, description="Requests in progress, together."
+        default=128 * 1024 * 1024, ge=1024, description="Total size of requests in progress."
     )
 
 

@@ -1,4 +1,4 @@
-"""Adds memories, verbatim or inferred, once per request id and within the response size limit."""
+"""Adds memories, verbatim or inferred, with one effect for each request id."""
 
 from __future__ import annotations
 
@@ -51,13 +51,13 @@ class AddMemoriesCommand:
 
     @property
     def key(self) -> RequestKey | None:
-        """The client's id for the intent, if it gave one."""
+        """The client's id of the call, if it gave one."""
         return RequestKey(self.request_id, self.payload_digest) if self.request_id else None
 
 
 @dataclass(frozen=True, slots=True)
 class AddedChange:
-    """One memory that the call changed. `text` is its new text, or for DELETE its last one."""
+    """A memory that the call changed. `text` is its new text, or for DELETE its last text."""
 
     memory_id: UUID
     event: EventType
@@ -69,7 +69,7 @@ class AddedChange:
 
 @dataclass(frozen=True, slots=True)
 class AddedRelation:
-    """One relation that the call changed."""
+    """A relation that the call changed."""
 
     relation: Relation
     event: EventType
@@ -77,7 +77,7 @@ class AddedRelation:
 
 @dataclass(frozen=True, slots=True)
 class AddMemoriesOutcome:
-    """What the call `call_id` changed, and what it left out.
+    """The changes of the call `call_id`, and the notices of what it left out.
 
     `position` becomes the consistency token.
     """
@@ -92,10 +92,10 @@ class AddMemoriesOutcome:
 
 
 class Remember(Protocol):
-    """One way to turn a command into stored memories."""
+    """A way to turn a command into stored memories."""
 
     async def __call__(self, command: AddMemoriesCommand) -> AddMemoriesOutcome:
-        """Stores durably and returns what has changed."""
+        """Stores durably and returns the changes."""
         ...
 
 
@@ -104,7 +104,7 @@ async def _nothing_accepted(_project_id: str, _request_id: UUID) -> bytes | None
 
 
 class AddMemories:
-    """Adds memories verbatim or by inference, as the command asks.
+    """Adds memories verbatim or by inference, depending on the command.
 
     `accepted` returns the payload digest of the asynchronous call with a request id, if any.
     """
@@ -138,7 +138,7 @@ class AddMemories:
         try:
             return await remember(command)
         except RequestIdReused:
-            # The same call arrived twice at once, and the other one was faster.
+            # The same call arrived twice at the same time, and the other one was faster.
             earlier = await self._earlier(command)
             if earlier is None:
                 raise
@@ -197,10 +197,10 @@ _LONGEST_CHARACTER = 4
 
 
 def require_receivable_verbatim(command: AddMemoriesCommand) -> None:
-    """Checks that a response could hold all messages of the add verbatim.
+    """Checks that all messages of the add would fit into a response verbatim.
 
     Raises:
-        AnswerTooLarge: it could not.
+        AnswerTooLarge: they would not.
     """
     messages = (m for m in spoken(command.messages) if m.role is not Role.SYSTEM)
     _require_room([message.content or "" for message in messages])

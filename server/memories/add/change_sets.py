@@ -39,7 +39,7 @@ class ModelUsage:
 
 @dataclass(frozen=True, slots=True)
 class AddContext:
-    """One add in progress: the command, and what was decided once for all of its memories."""
+    """An add in progress: the command, and the values that all of its memories share."""
 
     command: AddMemoriesCommand
     call: Call
@@ -58,7 +58,7 @@ def start_add(
 ) -> AddContext:
     """Starts an add: assigns ids to the call and its messages.
 
-    `lease` is the id of the scope's lease, for an add that has taken it.
+    `lease` is the id of the scope's lease, if the add has taken it.
     """
     event_time = command.event_time or now
     operation = command.operation
@@ -96,7 +96,7 @@ def start_add(
 
 
 def provenance(call: Call, evidence: Sequence[Evidence]) -> Provenance:
-    """Returns where a memory of this call comes from."""
+    """Returns the provenance of a memory of this call."""
     return Provenance(
         call_id=call.id,
         request_id=call.request_id,
@@ -117,8 +117,8 @@ def outcome(
 ) -> AddMemoriesOutcome:
     """Returns the outcome, in the order of the conversation.
 
-    `others` are the updates and deletions, each with its ordinal; `previous` holds the relations
-    that the changed memories stated before, by memory.
+    `others` are the updates and deletions, each with its ordinal; `previous` has the earlier
+    relations of the changed memories, by memory.
     """
     fresh = [item for item in changes.added if item.memory.id in committed.added]
     ordered = [(item.ordinal, _added(item.memory)) for item in fresh] + list(others)

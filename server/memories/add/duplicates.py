@@ -1,4 +1,4 @@
-"""Keeps one memory for each fact: handles proposals that repeat, conflict, or add nothing new.
+"""Keeps one memory for each fact: handles proposals that repeat, conflict or add nothing new.
 
 The similarity of vectors alone cannot decide this. Measured with the built-in embedder, "bought a
 car" and "sold a car" are more similar (cosine .92) than "likes hiking" and "enjoys hiking" (.89),
@@ -10,7 +10,7 @@ while keeping a fact twice loses nothing. So the wording must agree too. Both te
 - the same word order, except for phrases of place, time and company: "works at Acme as an engineer"
   equals "works as an engineer at Acme", but "Tom loves Ann" does not equal "Ann loves Tom".
 
-Repetitions in other words are left to the language model, which is shown the candidates.
+Repetitions in other words are left to the language model, which sees the candidates.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ from server.memories.memory import fact_digest
 
 
 def merge_repeats(screened: Sequence[Screened]) -> list[Screened]:
-    """Merges proposals that say the same thing into one, in the place of the first.
+    """Merges equal proposals into one, in the place of the first.
 
-    Two ADDs of one fact are the same, and so are two changes of one candidate with the same result.
+    Two ADDs of one fact are equal, and so are two changes of one candidate with the same result.
     """
     merged: dict[tuple[UUID | None, bytes], Screened] = {}
     for item in screened:
@@ -85,7 +85,7 @@ def settle(
 
 
 class _Facts:
-    """Keeps track of the facts that are held, stated and taken, by their digests."""
+    """Tracks the facts that are held, stated and taken, by their digests."""
 
     def __init__(
         self, operations: Sequence[PlannedOperation], candidates: Sequence[Candidate]
@@ -163,7 +163,7 @@ class StatedFact:
 
 
 class KnownFacts:
-    """Facts that are held or about to be; `threshold` is the embedder's minimum cosine."""
+    """Facts that are held or will be held; `threshold` is the embedder's minimum cosine."""
 
     def __init__(self, facts: Iterable[StatedFact], threshold: float) -> None:
         self._threshold = threshold
@@ -176,7 +176,7 @@ class KnownFacts:
         self._vectors.setdefault(_wording(fact.text), []).append(fact.vector)
 
     def has(self, fact: StatedFact) -> bool:
-        """Whether a known fact says almost the same."""
+        """Whether a known fact is almost the same."""
         alike = self._vectors.get(_wording(fact.text), [])
         return any(_cosine(vector, fact.vector) >= self._threshold for vector in alike)
 
@@ -186,10 +186,10 @@ def _cosine(one: Sequence[float], other: Sequence[float]) -> float:
     return total
 
 
-# The candidates of an add are mostly those of the one before.
+# The candidates of an add are mostly the same as those of the previous add.
 @lru_cache(maxsize=8_192)
 def _wording(text: str) -> tuple[Sequence[str], Sequence[Sequence[str]]]:
-    """Returns what two near duplicates share: how they begin, and their movable phrases."""
+    """Returns the parts that near duplicates share: their beginning and their movable phrases."""
     folded = unicodedata.normalize("NFC", text).translate(_APOSTROPHES).casefold()
     words = [word for word in _WORD.findall(_PERFECT.sub("", folded)) if word not in _ARTICLES]
     phrases: list[list[str]] = [[]]

@@ -1,4 +1,4 @@
-"""Finds the entity that a model means, and cleans the entities and relations that it names."""
+"""Finds the entity that a model means, and cleans the model's entities and relations."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from server.memories.add.inference import ProposedEntity, ProposedRelation
 from server.memories.add.quotes import clean_text
 
 MAX_ALIASES = 8
-"""The most aliases of one entity that one memory can teach."""
+"""The maximum number of aliases of an entity that a memory can state."""
 
 SHORTEST_CORE = 4
-"""The fewest characters that two similar names must have in common."""
+"""The minimum number of characters that two similar names must share."""
 
 
 def _words(text: str) -> frozenset[str]:
@@ -52,7 +52,7 @@ class KnownEntities:
         return self._entities[number - 1]
 
     def alike(self, entity: Entity) -> Entity | None:
-        """Returns the one entity with a similar name, unless one has this very name."""
+        """Returns the only entity with a similar name, unless an entity has exactly this name."""
         if entity.key in self._keys:
             return None
         similar = self._by_core.get(_core(entity.name), ())
@@ -72,14 +72,14 @@ class KnownEntities:
 
 
 class EntityResolver:
-    """Resolves proposed entities, given the entities known in the scope and what was said."""
+    """Resolves proposed entities, given the scope's known entities and the text that was said."""
 
     def __init__(self, known: KnownEntities, said: str) -> None:
         self._known = known
         self._said = _as_words(said)
 
     def resolve(self, proposed: ProposedEntity) -> Entity:
-        """Returns the entity with the other names learned for it. Its name may be empty."""
+        """Returns the entity with its aliases. Its name may be empty."""
         entity = Entity(_name(proposed.name), relation_name(clean_text(proposed.type)))
         taught = [alias for alias in map(_name, proposed.aliases) if self._is_name(alias, entity)]
         same = self._by_number(proposed, entity) or self._known.alike(entity)
@@ -144,7 +144,7 @@ def is_generic(name: str) -> bool:
     return _MEANS_NOBODY.issuperset(tokens)
 
 
-# The entities known in a scope are mostly those of the add before.
+# The known entities of a scope are mostly the same as in the previous add.
 @lru_cache(maxsize=8_192)
 def _core(name: str) -> tuple[str, ...]:
     tokens = _tokens(name)
@@ -179,10 +179,10 @@ def _name(text: str) -> str:
 
 
 MAX_ENTITIES = 50
-"""The most entities of one memory."""
+"""The maximum number of entities of a memory."""
 
 MAX_RELATIONS = 50
-"""The most relations of one memory."""
+"""The maximum number of relations of a memory."""
 
 
 def checked_graph(
@@ -192,8 +192,8 @@ def checked_graph(
 ) -> tuple[tuple[Entity, ...], tuple[Relation, ...]]:
     """Returns the usable entities and relations, each once and within the limits.
 
-    Both ends of every relation are among the entities, with the same spelling and type. A relation
-    of an entity with itself says nothing and is left out.
+    Both ends of every relation are among the entities, with the same spelling and type. Relations
+    of an entity with itself are left out.
     """
     named = _named(entities, resolver or EntityResolver(KnownEntities(), ""))
     chosen: dict[str, Entity] = {}
@@ -217,7 +217,7 @@ def checked_graph(
 def _named(entities: Sequence[ProposedEntity], resolver: EntityResolver) -> dict[str, Entity]:
     """Returns the entities by their own keys and by the keys of the names used for them here.
 
-    The first spelling wins, and the first type given.
+    The first spelling and the first type are kept.
     """
     named: dict[str, Entity] = {}
     for proposed in entities:

@@ -1,11 +1,12 @@
 """Decides what counts as evidence for a proposal: who said it, and which clause states it.
 
-- Only what a user says can change or delete a memory; an assistant or a tool never can.
+- Only a user can change or delete a memory; an assistant or a tool never can.
 - The user of the scope, whose messages have no name, may change every memory of the scope.
-- A speaker with a name may change what they said themselves, what is about them, and what no user
-  said. They may not change what another person or the user of the scope said about somebody else.
-- What an assistant or a tool says is remembered as its own statement, never as a fact about the
-  user: the text begins with `Assistant`, `Tool` or the name of the message.
+- A speaker with a name may change their own statements, memories about themselves, and memories
+that no user stated. They may not change what others, or the user of the scope, said about somebody
+else.
+- Statements of an assistant or a tool are remembered as such, never as a fact about the user: the
+text begins with `Assistant`, `Tool` or the name of the message.
 
 Text that a message quotes, forwards or hands over to be worked on (see
 `server.memories.add.others_text`) is no evidence, with one exception: a new fact, or a request to
@@ -47,7 +48,7 @@ def may_change(message: Message, candidate: Candidate) -> bool:
 
 
 def is_own_statement(message: Message, text: str) -> bool:
-    """Whether the text presents what the message says as a statement of its speaker.
+    """Whether the text attributes the statement to the speaker of the message.
 
     Statements of users need no such attribution.
     """
@@ -58,7 +59,7 @@ def is_own_statement(message: Message, text: str) -> bool:
 
 
 def user_keys(messages: Iterable[Message]) -> frozenset[str]:
-    """Returns the keys of the entities that stand for the users of a conversation."""
+    """Returns the keys of the entities that represent the users of a conversation."""
     named = (m.name for m in messages if m.role is Role.USER and m.name is not None)
     return _USER_KEYS.union(map(entity_key, named))
 
@@ -74,8 +75,8 @@ def begins_with(text: str, name: str) -> bool:
 
 
 MIN_WORDS = 2
-"""The fewest whole words that evidence must have. Short clauses have two, as in "I smoke"; a single
-word, or a part of one, occurs in so many messages that it proves nothing."""
+"""The minimum number of whole words of evidence. Short clauses have two, as in "I smoke"; a single
+word or a part of a word occurs in too many messages to be evidence."""
 
 # Thai, Lao, Tibetan, Burmese, Khmer, Kana and Han are written without spaces between words. Most of
 # their words have one or two letters, so a run of n letters counts as n / 2 words, rounded up.
@@ -85,7 +86,7 @@ _UNSPACED = re.compile(
 )
 _LETTERS_OF_A_WORD = 2
 
-# The marks that end a clause, in the scripts that have them.
+# Marks that end a clause, in the scripts that have them.
 _CLAUSE_END = re.compile(
     "[.!?,;:\n\u2026\u3001\u3002\uff01\uff0c\uff1a\uff1b\uff1f\u060c\u061b\u061f\u0964]+"
 )
@@ -106,7 +107,7 @@ _LONGEST_CLAUSE = 1000
 
 
 class OwnWords:
-    """What the speakers of a conversation say themselves, as opposed to quoted text."""
+    """The speakers' own words in a conversation, as opposed to quoted text."""
 
     def __init__(self, messages: Sequence[Message]) -> None:
         self._messages = messages
@@ -128,7 +129,7 @@ class OwnWords:
         return self._words_outside(passage, touched) >= MIN_WORDS
 
     def notices(self) -> list[Notice]:
-        """Returns notices of users' text that was taken as not their own, except for quotations."""
+        """Returns notices of users' text that counts as somebody else's, except for quotations."""
         kinds: Counter[OthersTextKind] = Counter()
         for index, message in enumerate(self._messages):
             if message.role is Role.USER:
@@ -161,9 +162,9 @@ class OwnWords:
 def asserted_end(passage: Passage, content: str) -> int:
     """Returns where the passage's assertions end: before its last clause if that is a question.
 
-    "Should I move to Oslo?" asserts nothing; "I live in Oslo, what can I do there?" asserts where.
-    A clause that begins like a statement counts as one even if a question follows without
-    punctuation, as in "I have two dogs is that ok?".
+    "Should I move to Oslo?" asserts nothing; "I live in Oslo, what can I do there?" asserts the
+    first clause. A clause that begins like a statement counts as a statement even if a question
+    follows without punctuation, as in "I have two dogs is that ok?".
     """
     marks = list(_CLAUSE_END.finditer(content, passage.start, passage.end))
     is_whole = bool(marks) and not words_in(content, marks[-1].end(), passage.end)
@@ -211,7 +212,7 @@ def _is_question_mark(character: str) -> bool:
 
 
 def words_in(content: str, start: int, end: int) -> int:
-    """Returns how many words of the content lie entirely between the two offsets."""
+    """Returns the number of words that lie entirely between the two offsets."""
     found = content[start:end].split()
     if found and start > 0 and _one_word(content[start - 1], content[start]):
         found = found[1:]
@@ -228,7 +229,7 @@ def _count(word: str) -> int:
 
 
 def _one_word(before: str, after: str) -> bool:
-    """Whether no word ends between the two neighbouring characters."""
+    """Whether two neighbouring characters belong to the same word."""
     return all(_is_of_word(c) and not _UNSPACED.match(c) for c in (before, after))
 
 

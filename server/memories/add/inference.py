@@ -49,8 +49,7 @@ class Candidate:
     """A memory of the scope that the new messages may repeat, change or contradict.
 
     `vector` is its embedding, L2-normalised. `entities` and `relations` are those that it states.
-    `role` and `name` are those of the message that it rests on; a `role` of None means that it is
-    not known.
+    `role` and `name` belong to the speaker of its evidence; a `role` of None means unknown.
     """
 
     id: UUID
@@ -67,12 +66,12 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class InferenceRequest:
-    """What a language model is shown.
+    """The input of a language model.
 
-    Messages and candidates are numbered from 1 by their place, and the answer refers to them by
-    number only. System messages are among `messages`: they give context, and no fact may come from
-    them. `problems` says what was wrong with an earlier answer to the same request.
-    `known_entities` are entities that the scope mentions, also numbered from 1.
+    Messages and candidates are numbered from 1, and the answer refers to them only by number.
+    `messages` include system messages, which give context but are no evidence. `problems` describe
+    the faults of an earlier answer to the same request. `known_entities` are entities that the
+    scope mentions, also numbered from 1.
     """
 
     messages: Sequence[Message]
@@ -116,9 +115,9 @@ class ProposedOperation:
 
     `action` should be ADD, UPDATE, DELETE or FORGET; `target` is the number of a candidate (UPDATE,
     DELETE, FORGET); `message` is the number of the message that states the fact, and `quote` the
-    passage. DELETE is for a fact that a message shows to be no longer true, FORGET for one that its
-    speaker asks to have forgotten: one FORGET for each candidate that the request names, or one
-    without `target` if it names none.
+    passage. DELETE is for a fact that is no longer true according to a message, FORGET for a fact
+    that the speaker asks to forget: one FORGET for each candidate that is meant, or one without
+    `target` if none is.
     """
 
     action: str

@@ -44,8 +44,8 @@ from server.projects.ports import ProjectStore
 from server.projects.project import Project
 from server.telemetry.recording import stage
 
-# The failures that a second answer can correct. A truncated answer would be truncated again, and a
-# blocked one blocked again.
+# The failures that a second answer can correct. A truncated or blocked answer would be truncated or
+# blocked again.
 _REPAIRABLE = frozenset({"malformed", "empty", "invalid", "unsupported"})
 
 log = structlog.get_logger()
@@ -54,12 +54,12 @@ log = structlog.get_logger()
 async def propose(
     language_model: LanguageModel, request: InferenceRequest, max_deletions: int
 ) -> tuple[InferenceAnswer, Plan]:
-    """Returns the model's answer and the resulting plan; its token counts are those of all answers.
+    """Returns the model's answer and the resulting plan; token counts are totals of all answers.
 
-    If an answer cannot be used, the model is asked once more and shown what was wrong with it.
+    If an answer cannot be used, the model is asked once more, with a description of the fault.
 
     Raises:
-        ExtractionFailed: the second answer cannot be used either, or asking again cannot help.
+        ExtractionFailed: the second answer cannot be used either, or a second would not help.
         ModelUnavailable, ModelQuotaExhausted, DeadlineExceeded: as `LanguageModel.infer`.
     """
     try:
@@ -98,7 +98,7 @@ async def _ask(
 
 CANDIDATES_AT_MOST = 20
 CANDIDATES_PER_MESSAGE = 5
-"""The fewest candidates for each compared text; a single one, which may be long, gets all."""
+"""The minimum number of candidates for each compared text; a single text gets all candidates."""
 CONTEXT_MESSAGES = 10
 KNOWN_ENTITIES_AT_MOST = 30
 
@@ -107,8 +107,8 @@ class RememberInferred:
     """Costs one language model call, at most two embedding batches and four round trips.
 
     The round trips take the scope's lease, read the project's settings and the candidates (and with
-    `version` v2 the context) and write the result. No connection is held while a model works. A
-    call that loses a race starts over once, and an unusable answer is requested once more.
+    `version` v2 the context) and write the result. No connection is held while a model works. After
+    a concurrent change the call starts over once, and an unusable answer is requested once more.
     """
 
     def __init__(
@@ -139,8 +139,8 @@ class RememberInferred:
         try:
             return await self._take_turn(command)
         except ConcurrentChange:
-            # The lease expired before the commit, or another kind of call changed what this one is
-            # based on. Decides again on the current state, but only once.
+            # The lease expired before the commit, or another kind of call changed the memories.
+            # Decides again on the current state, but only once.
             log.info("inference.restarted")
             return await self._take_turn(command)
 
@@ -199,7 +199,7 @@ class RememberInferred:
     async def _keep(
         self, command: AddMemoriesCommand, messages: Sequence[Message], lease: UUID
     ) -> AddMemoriesOutcome:
-        """Stores messages that cannot become memories, without asking a model."""
+        """Stores messages that cannot become memories, without calling a model."""
         add = start_add(command, messages, self._clock.now(), ModelUsage(self._embedder.model))
         changes = ChangeSet(add.call, add.messages, lease=lease)
         return outcome(changes, await self._store.commit(changes))
@@ -242,7 +242,7 @@ class RememberInferred:
     async def _candidates(
         self, command: AddMemoriesCommand, vectors: Sequence[Vector]
     ) -> list[Candidate]:
-        """Returns the memories nearest to the texts that are compared, which have these vectors."""
+        """Returns the memories nearest to these vectors of the compared texts."""
         with stage("candidates"):
             candidates = await self._store.find_candidates(
                 command.project_id,
@@ -270,8 +270,7 @@ def _categories(command: AddMemoriesCommand, project: Project | None) -> Sequenc
 def _keeps_passages(command: AddMemoriesCommand, project: Project | None) -> bool:
     """Whether text that became no memory is kept as passages.
 
-    It is not if the request or the project says what to remember, because anything else is then to
-    be left out.
+    It is not kept if the request or the project restricts what to remember.
     """
     if command.includes or command.excludes or _instructions(command, project):
         return False

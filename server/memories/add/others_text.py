@@ -1,9 +1,9 @@
-"""Which parts of a message are somebody else's words, and not what its speaker asserts.
+"""Finds the parts of a message that are somebody else's words, and not its speaker's statements.
 
-People paste mail, chats, code and documents into what they say. Nothing in such a passage is a
-fact about them, and it justifies no change. The passages are found by their structure: quotation
-marks, markers at the beginning of lines, headings and requests that announce a text. In doubt a
-passage counts as somebody else's.
+People paste mail, chats, code and documents into their messages. Such a passage is no evidence of
+facts about them or of changes. Passages are found by their structure: quotation marks, markers at
+the beginning of lines, headings, and requests that announce a text. When in doubt, a passage counts
+as somebody else's.
 
 The time is linear in the length of the message.
 """
@@ -18,7 +18,7 @@ from itertools import groupby
 
 
 class OthersTextKind(StrEnum):
-    """What makes a passage somebody else's."""
+    """Why a passage counts as somebody else's."""
 
     QUOTED_MAIL = "quoted mail"
     CODE = "code"
@@ -39,7 +39,7 @@ class OthersText:
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """A line that is not blank, without its end, and where it begins."""
+    """A line that is not blank, without its line break, and its start."""
 
     text: str
     start: int
@@ -53,7 +53,7 @@ _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n|$)")
 _QUOTED_LINE = re.compile(r"[ \t]{0,3}>")
 _FENCE = re.compile(r"[ \t]{0,3}(`{3,}|~{3,})")
 _TAG = re.compile(r"[ \t]*<([A-Za-z][\w-]{0,40})(?: [^<>]{0,200})?>")
-# An element within a line, such as `<note>I sold it</note>`, but for those that only set words off.
+# An element within a line, such as `<note>I sold it</note>`, except elements of mere emphasis.
 _ELEMENT = re.compile(
     r"<(?!(?:a|b|i|u|s|em|strong|mark|small|sub|sup|span)\b)([A-Za-z][\w-]{0,40})"
     r"(?: [^<>]{0,200})?>[^<>]{1,2000}</\1>|<!--.{1,2000}?-->"
@@ -154,7 +154,7 @@ _QUOTATION = re.compile(
 
 
 def find_others_text(content: str) -> list[OthersText]:
-    """The passages that are somebody else's, in their order; no two overlap."""
+    """Returns the passages that are somebody else's, in order and without overlaps."""
     spans: list[OthersText] = []
     if "\n" in content or ":" in content or "\uff1a" in content or ">" in content:
         spans += _blocks(content)
@@ -169,7 +169,7 @@ def is_within(spans: Sequence[OthersText], start: int, end: int) -> bool:
 
 
 def _disjoint(spans: Iterable[OthersText]) -> list[OthersText]:
-    """The spans in their order, overlapping ones as one of the kind of the first."""
+    """Returns the spans in order; overlapping spans are merged and keep the first kind."""
     merged: list[OthersText] = []
     for span in sorted(spans):
         if merged and span.start < merged[-1].end:
@@ -197,7 +197,7 @@ def _blocks(content: str) -> Iterator[OthersText]:
 
 
 def _code(lines: Sequence[_Line], end: int) -> Iterator[OthersText]:
-    """Fenced blocks; one that is not closed goes on to the end (CommonMark 0.31, 4.5)."""
+    """Yields fenced blocks; an unclosed block extends to the end (CommonMark 0.31, 4.5)."""
     fence = ""
     start = 0
     for line in lines:
@@ -212,7 +212,7 @@ def _code(lines: Sequence[_Line], end: int) -> Iterator[OthersText]:
 
 
 def _tagged(lines: Sequence[_Line]) -> Iterator[OthersText]:
-    """Blocks and elements between `<name>` and `</name>`, and comments in markup."""
+    """Yields blocks and elements between `<name>` and `</name>`, and comments in markup."""
     name = ""
     start = 0
     for line in lines:
@@ -228,7 +228,7 @@ def _tagged(lines: Sequence[_Line]) -> Iterator[OthersText]:
 
 
 def _mail(lines: Sequence[_Line], end: int) -> Iterator[OthersText]:
-    """Lines that begin with `>`, and what follows the heading of a quoted or forwarded mail."""
+    """Yields lines that begin with `>`, and text after a heading of quoted or forwarded mail."""
     for quoted, run in groupby(lines, _is_quoted):
         if quoted:
             block = list(run)
@@ -247,7 +247,7 @@ def _is_quoted(*lines: _Line) -> bool:
 
 
 def _transcripts(lines: Sequence[_Line]) -> Iterator[OthersText]:
-    """Runs of lines such as `Name: what was said`, and lines with several such turns."""
+    """Yields runs of lines such as `Name: some words`, and lines with several such turns."""
     run: list[tuple[_Line, re.Match[str]]] = []
     for line in lines:
         if len(speakers := list(_INLINE_SPEAKER.finditer(line.text))) > 1:
@@ -262,9 +262,9 @@ def _transcripts(lines: Sequence[_Line]) -> Iterator[OthersText]:
 
 
 def _talk(run: Sequence[tuple[_Line, re.Match[str]]]) -> Iterator[OthersText]:
-    """The lines as one passage if they are turns of a talk, and not those of a form (`City: Rome`).
+    """Yields the lines as one passage if they are a conversation, not a form (`City: Rome`).
 
-    A turn has a time, a speaker who speaks again, a person, or a full stop.
+    A turn has a time, a speaker who speaks again, a person's name, or a full stop.
     """
     turns = [turn for _, turn in run]
     is_talk = any(turn["time"] for turn in turns) or (
@@ -280,7 +280,7 @@ def _talk(run: Sequence[tuple[_Line, re.Match[str]]]) -> Iterator[OthersText]:
 
 
 def _recalled(lines: Sequence[_Line], content: str) -> Iterator[OthersText]:
-    """What follows a heading such as `Relevant memories:`, up to the next paragraph."""
+    """Yields the text after a heading such as `Relevant memories:`, up to the next paragraph."""
     start = end = -1
     for line in lines:
         is_new_paragraph = end >= 0 and content.count("\n", end, line.start) > 1
@@ -297,9 +297,9 @@ def _recalled(lines: Sequence[_Line], content: str) -> Iterator[OthersText]:
 
 
 def _told_of_user(lines: Sequence[_Line]) -> Iterator[OthersText]:
-    """Lists that speak of the user in the third person, whatever their heading is.
+    """Yields lists about the user in the third person, whatever their heading is.
 
-    People do not talk about themselves that way; memories of them do.
+    People do not write about themselves in this way; memories about them do.
     """
     for number, line in enumerate(lines):
         if told := _TOLD_AFTER_COLON.search(line.text):
@@ -322,11 +322,11 @@ def _is_of_user(line: _Line) -> bool:
 
 
 def _material(lines: Sequence[_Line], end: int) -> Iterator[OthersText]:
-    """Text that is to be summarized, translated, rewritten and so on, or that a heading announces.
+    """Yields text to summarize, translate, rewrite and so on, or that a heading announces.
 
-    After a request it reaches to the end of the message, but for a quotation, which is all of it; a
-    request about `this` at the end means what came before. What somebody `said:` within a line
-    reaches to the end of that line.
+    After a request it extends to the end of the message, or only over a quotation if one follows. A
+    request about `this` at the end refers to the text before it. Words after `said:` within a line
+    extend to the end of that line.
     """
     for number, line in enumerate(lines):
         following = lines[number + 1 : number + 2]
@@ -353,13 +353,13 @@ def _material(lines: Sequence[_Line], end: int) -> Iterator[OthersText]:
 
 
 def _announced(line: _Line, place: int, end: int) -> Iterator[OthersText]:
-    """What stands after the colon of a request, unless a quotation does, which is found as such."""
+    """Yields the text after the colon of a request, unless it is a quotation, found elsewhere."""
     if not _QUOTATION.match(line.text, place):
         yield OthersText(line.start + place, end, OthersTextKind.MATERIAL)
 
 
 def _quotations(content: str) -> Iterator[OthersText]:
-    """Quotations of more than one word; of one word they are names, or mere emphasis."""
+    """Yields quotations of more than one word; a single word is a name or mere emphasis."""
     for match in _QUOTATION.finditer(content):
         if len(match.group()[1:-1].split()) > 1:
             yield OthersText(match.start(), match.end(), OthersTextKind.QUOTATION)

@@ -1,7 +1,7 @@
 """Turns a language model's proposals into a checked plan.
 
-The answer comes from an untrusted source. Numbers, lengths and names are checked, quotes are looked
-up in the messages, and what remains is a plan that can be executed without further checks.
+The answer comes from an untrusted source. Numbers, lengths and names are checked, and quotes are
+looked up in the messages. The resulting plan can be executed without further checks.
 """
 
 from __future__ import annotations
@@ -63,11 +63,11 @@ __all__ = [
 def plan(request: InferenceRequest, answer: InferenceAnswer, max_deletions: int) -> Plan:
     """Returns the operations of the answer that can be executed, in its order.
 
-    Some operations are left out and reported in the notices: those without evidence, those that
-    their speaker may not make (see `server.memories.add.evidence`), those that change an immutable
-    candidate, those that the request's includes and excludes rule out, and those beyond a limit,
-    such as `max_deletions` for updates and deletions together. An operation that changes nothing is
-    left out too.
+    Operations are left out and reported in the notices if they have no evidence, if their speaker
+    may not make them (see `server.memories.add.evidence`), if they change an immutable candidate,
+    if the request's includes and excludes rule them out, or if they exceed a limit, such as
+    `max_deletions` for updates and deletions together. Operations that change nothing are left out
+    too.
 
     Raises:
         ExtractionFailed: `invalid` if the answer has an unknown action or number, a text that is
@@ -125,7 +125,7 @@ def _unmatched(screened: Sequence[Screened]) -> list[Passage]:
 def _without_requests(
     screened: Sequence[Screened], requests: Sequence[Passage]
 ) -> tuple[list[Screened], list[Refusal]]:
-    """Returns what is to be executed, without facts that rest on a request to forget."""
+    """Returns the operations without facts whose evidence is a request to forget."""
     usable: list[Screened] = []
     refusals: list[Refusal] = []
     for item in screened:
@@ -143,14 +143,14 @@ def _settled(
 ) -> tuple[list[PlannedOperation], list[str], list[Notice]]:
     """Returns the operations that change something, within the limit on updates and deletions.
 
-    Also returns the problems of those that change nothing, and a notice if the limit was exceeded.
+    Also returns the problems of the others, and a notice if the limit was exceeded.
     """
     known = KnownEntities(request.known_entities)
     operations = [_operation(request, item, known) for item in usable]
     settled = settle(operations, request.candidates)
     destroying = sum(o is not None and not isinstance(o, AddFact) for o in settled)
     if destroying > max_deletions:
-        # This many changes at once are more likely a mistake or an attack than what was said.
+        # So many changes at once are more likely a mistake or an attack than the user's intent.
         additions = [item for item in usable if item.proposal.candidate is None]
         kept, idle, _ = _settled(request, additions, max_deletions)
         return kept, idle, [too_many_deletions(destroying, max_deletions)]

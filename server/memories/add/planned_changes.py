@@ -1,4 +1,4 @@
-"""Turns a checked plan into a change set, with the passages that are kept beside it."""
+"""Turns a checked plan into a change set with passages."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def message_parts(messages: Sequence[Message]) -> list[MessagePart]:
 def new_passages(
     add: AddContext, parts: Sequence[MessagePart], vectors: Sequence[Vector], plan: Plan
 ) -> NewPassages:
-    """Returns what the plan leaves of the parts as passages; `vectors` are those of the parts."""
+    """Returns the sentences that the plan leaves over; `vectors` belong to the parts."""
     command, messages = add.command, add.messages
     quotes: dict[int, list[str]] = defaultdict(list)
     for passage in (*plan.evidence, *plan.forget_requests):
@@ -95,7 +95,7 @@ class PlannedChanges:
 
     @property
     def texts(self) -> list[str]:
-        """Returns the texts to embed: those of the additions, then those of the updates."""
+        """Returns the texts to embed: first of the additions, then of the updates."""
         return [o.text for _, o in self.additions] + [o.text for _, o in self.updates]
 
     @property
@@ -124,9 +124,9 @@ def without_near_duplicates(
     candidates: Sequence[Candidate],
     threshold: float,
 ) -> tuple[PlannedChanges, list[Vector]]:
-    """Returns the changes and their vectors, without additions that are known in similar words.
+    """Returns the changes and their vectors, without additions that nearly repeat a known fact.
 
-    Known facts are candidates that stay unchanged, the new texts of updated ones, and earlier
+    Known facts are candidates that stay unchanged, new texts of updated candidates, and earlier
     additions.
     """
     split = len(planned.additions)
@@ -152,7 +152,7 @@ def without_near_duplicates(
 def build_change_set(
     add: AddContext, planned: PlannedChanges, vectors: Sequence[Vector]
 ) -> ChangeSet:
-    """Returns the change set of a plan; `vectors` are those of `planned.texts`."""
+    """Returns the change set of a plan; `vectors` belong to `planned.texts`."""
     split = len(planned.additions)
     return ChangeSet(
         call=add.call,

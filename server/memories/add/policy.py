@@ -1,18 +1,17 @@
-"""Checks a model's answer against what a request wants remembered and left out.
+"""Checks a model's answer against a request's `includes` and `excludes`.
 
-Wishes are written in natural language, but only words are compared, not meanings. So the check
-covers what words and categories can decide, and no more:
+These wishes are written in natural language, but only words and categories are compared, not
+meanings:
 
 - `excludes`: a fact is left out if it has a category that the wish names, or shares a word with the
   wish. When in doubt, the fact is left out.
 - `includes`: if the wish names categories, a fact is kept if it has one of them or shares a word
   with the wish. A wish that names no category, such as "only what concerns my dog", is left to the
   model, because a fact such as "Rex is four" shares no word with it.
-- Whatever follows "except", "but" and the like is an exception: "everything except health" as
-  `includes` leaves out health.
+- Words after "except", "but" and the like are an exception: "everything except health" as
+`includes` leaves out health.
 
-Words are compared by their beginnings, without English endings. The model alone decides which facts
-a category covers: there is no list of words for it here.
+Words are compared by their stems. Only the model decides which facts belong to a category.
 """
 
 from __future__ import annotations
@@ -78,7 +77,7 @@ class Wish:
         self._exception = _read(wish[match.end() :], categories) if match else None
 
     def includes(self, text: str, categories: Sequence[str]) -> bool:
-        """Whether a fact is to be remembered, as far as words and categories can tell."""
+        """Whether a fact is to be remembered, judging by words and categories."""
         if self._exception is not None and self._exception.covers(text, categories):
             return False
         return not self._main.categories or self._main.covers(text, categories)
@@ -101,7 +100,7 @@ class MemoryPolicy:
         self._excludes = Wish(request.excludes, request.categories) if request.excludes else None
 
     def __call__(self, text: str, categories: Sequence[str]) -> bool:
-        """Whether the fact is allowed. Excludes win; a deletion, having no text, always is."""
+        """Whether the fact is allowed. Excludes take precedence. Deletions are always allowed."""
         if not text:
             return True
         if self._excludes is not None and self._excludes.excludes(text, categories):

@@ -26,7 +26,7 @@ class NoticeReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """One thing that was left out, and why. `text` is an English sentence for users."""
+    """Something that was left out, and why. `text` is an English sentence for users."""
 
     reason: NoticeReason
     text: str
@@ -41,8 +41,8 @@ def counted(count: int, one: str, many: str) -> str:
 class AddFact:
     """A fact to remember.
 
-    `message_index` is the index, from 0, of the message that states it; `quote` is a passage of
-    that message, character for character.
+    `message_index` is the index, from 0, of the message that states it; `quote` is a verbatim
+    passage of that message.
     """
 
     text: str
@@ -55,7 +55,7 @@ class AddFact:
 
 @dataclass(frozen=True, slots=True)
 class UpdateFact:
-    """A memory that gets a new text. The other fields are those of `AddFact`."""
+    """A memory that gets a new text. The other fields have the same meaning as in `AddFact`."""
 
     candidate: Candidate
     text: str
@@ -82,11 +82,11 @@ PlannedOperation = AddFact | UpdateFact | DeleteFact
 class Plan:
     """The operations to execute, in the answer's order.
 
-    No two have the same candidate, and no two result in the same fact. `dropped` says, for the log,
-    which proposals were left out and why; it may contain text from the model. `notices` says so to
-    the client. `forget_requests` are the passages that ask to forget something, whether or not it
-    is stored: they become neither memories nor anything else that a search can find. `evidence` are
-    the passages that the operations rest on, including operations without effect.
+    No two have the same candidate, and no two result in the same fact. `dropped` lists, for the
+    log, the proposals that were left out and why; it may contain text from the model. `notices`
+    report them to the client. `forget_requests` are the passages that ask to forget something,
+    whether or not it is stored: they become neither memories nor passages. `evidence` are the
+    passages that support the operations, including operations without effect.
     """
 
     operations: tuple[PlannedOperation, ...]
@@ -97,14 +97,14 @@ class Plan:
 
 
 MAX_OPERATIONS = 200
-"""The most operations considered in one answer; later ones are left out."""
+"""The maximum number of operations considered in one answer; later ones are left out."""
 
 MAX_TEXT_LENGTH = 8192
-"""The most characters in a memory's text."""
+"""The maximum length of a memory's text, in characters."""
 
 
 class Action(StrEnum):
-    """What a proposal does."""
+    """The action of a proposal."""
 
     ADD = "ADD"
     UPDATE = "UPDATE"

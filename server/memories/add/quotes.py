@@ -12,7 +12,7 @@ from server.memories.conversation import Message
 # Control characters (Cc) and lone surrogates (Cs), which cannot be encoded.
 _UNFIT = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
 
-# A quote of a few characters can occur any number of times in a long message.
+# Short quotes can occur very often in a long message.
 _MOST_PLACES = 100
 
 _TYPOGRAPHIC = str.maketrans(
@@ -39,7 +39,7 @@ class Passage:
     text: str
 
     def overlaps(self, other: Passage) -> bool:
-        """Whether the two share a character."""
+        """Whether the passages share a character."""
         same_message = self.message_index == other.message_index
         return same_message and self.start < other.end and other.start < self.end
 
@@ -52,10 +52,10 @@ class QuoteFinder:
         self._folded: dict[int, _Folded] = {}
 
     def find(self, message_index: int, quote: str) -> Iterator[Passage]:
-        """Yields each place where the message contains the quote, as a passage of the message.
+        """Yields the passages of the message that match the quote.
 
-        Exact matches come first, then folded ones. Places do not overlap, and there are at most 100
-        of each kind.
+        Exact matches come first, then folded matches. Passages do not overlap, and there are at
+        most 100 of each kind.
         """
         content = self._messages[message_index].content or ""
         stripped = quote.strip()

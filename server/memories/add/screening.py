@@ -1,4 +1,4 @@
-"""Decides which proposals may be executed: by what was said, who said it and what is wanted."""
+"""Decides which proposals may be executed, by evidence, speaker and the request's wishes."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ from server.memories.conversation import Message, Role, is_small_talk
 class Refusal:
     """Why a proposal is left out.
 
-    `reason` is what the client is given. It is None if the model quotes something that was not
-    said, which it can be asked to correct.
+    `reason` is reported to the client. It is None if the model quotes something that was not said,
+    because the model can correct that.
     """
 
     number: int
@@ -85,12 +85,12 @@ class Screening:
         return refusal or Screened(proposal, evidence, categories)
 
     def notices(self) -> list[Notice]:
-        """Returns notices of text that no proposal can rest on."""
+        """Returns notices of text that cannot be evidence."""
         return self._own_words.notices()
 
     def _evidence(self, proposal: Proposal, content: str) -> Passage | Refusal:
         if not self._has_clause(proposal.message_index, content):
-            # Asking the model for a better quote cannot help.
+            # The model cannot provide a better quote.
             problem = "its message has no clause"
             return Refusal(proposal.number, problem, NoticeReason.NO_EVIDENCE)
         problem, reason = "its quote is not in the message", None
@@ -114,7 +114,7 @@ class Screening:
         return Refusal(proposal.number, problem, reason)
 
     def _has_clause(self, index: int, content: str) -> bool:
-        """Whether the message has enough words for evidence; counts them once for each message."""
+        """Whether the message has enough words for evidence; computed once for each message."""
         if index not in self._clauses:
             self._clauses[index] = words_in(content, 0, len(content)) >= MIN_WORDS
         return self._clauses[index]
@@ -198,13 +198,13 @@ def refusal_notices(refusals: Iterable[Refusal]) -> list[Notice]:
 
 
 def too_many_operations(count: int) -> Notice:
-    """Returns the notice that there were more operations than one call may have."""
+    """Returns the notice that a call had too many operations."""
     text = f"{count} changes were proposed; only the first {MAX_OPERATIONS} were considered."
     return Notice(NoticeReason.OPERATIONS_LIMIT, text)
 
 
 def too_many_deletions(count: int, limit: int) -> Notice:
-    """Returns the notice that there were more updates and deletions than one call may have."""
+    """Returns the notice that a call had too many updates and deletions."""
     text = (
         f"{counted(count, 'update or deletion was', 'updates and deletions were')} proposed, and "
         f"at most {limit} are allowed in one call; none was made."
@@ -215,8 +215,8 @@ def too_many_deletions(count: int, limit: int) -> Notice:
 def unmatched_request(request: Passage) -> Notice:
     """Returns the notice that no memory matched a request to forget.
 
-    It does not quote the request: notices are stored, and the request may contain what was to be
-    forgotten.
+    It does not quote the request, because notices are stored and the request may contain what is to
+    be forgotten.
     """
     number = request.message_index + 1
     text = f"No memory matched a request to forget (message {number} of those with content)."

@@ -1,4 +1,4 @@
-"""Builds the calls that change memories by hand, in bulk or by expiry."""
+"""Builds the calls that change memories by hand, in bulk or after expiry."""
 
 from __future__ import annotations
 

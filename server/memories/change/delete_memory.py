@@ -21,10 +21,10 @@ from server.operations.idempotency import RequestKey, once
 
 @dataclass(frozen=True, slots=True)
 class DeleteMemoryCommand:
-    """Which memory to delete, and the etag that it must still have.
+    """The memory to delete, and the etag that it must still have.
 
-    With `erase`, its history is erased too, even if the memory was deleted before. A memory that is
-    not `within` the scope, if one is given, does not exist for the command.
+    With `erase`, its history is erased too, even if the memory is already deleted. If `within` is
+    given, memories outside of that scope are not found.
     """
 
     project_id: str
@@ -54,9 +54,9 @@ class DeleteMemory:
 
         Raises:
             RequestIdReused: the request id was used before with another payload.
-            MemoryNotFound: the project does not have it, or nothing of it is left to erase.
+            MemoryNotFound: the project does not have it, or it is already erased.
             EtagMismatch: it has changed since the etag was read.
-            ConcurrentChange: another call is changing it at the same moment.
+            ConcurrentChange: another call changed it at the same time.
             StoreUnavailable: nothing was deleted.
         """
 
@@ -86,7 +86,7 @@ class DeleteMemory:
             raise
 
     async def _erase_past(self, command: DeleteMemoryCommand) -> StoredDeletion:
-        """Erases the history of a memory that was deleted before."""
+        """Erases the history of a memory that is already deleted."""
         past = None
         if command.erase:
             past = await self._history.version(command.project_id, command.memory_id)
@@ -113,7 +113,7 @@ BATCH_DELETE_MEMORIES = "BatchDeleteMemories"
 
 @dataclass(frozen=True, slots=True)
 class BatchDeleteCommand:
-    """The deletions, in order. The `key` belongs to the batch; items have none of their own."""
+    """The deletions, in order. The `key` belongs to the batch; items have no keys."""
 
     project_id: str
     items: Sequence[DeleteMemoryCommand]

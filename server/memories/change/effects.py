@@ -1,4 +1,4 @@
-"""What changes by hand make of memories, and erasures of the messages behind them."""
+"""The effects of changes by hand on memories, and of erasures on messages."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def with_changes(
 ) -> Memory:
     """Returns the next state of a memory.
 
-    A new text drops the entities, relations and evidence that were found in the old one.
+    A new text drops the entities, relations and evidence of the old text.
     """
     named = changes.fields
     after = replace(
@@ -70,34 +70,34 @@ def with_changes(
 
 
 def memory_digest(memory: Memory) -> bytes:
-    """Returns the digest by which two memories of a scope count as the same."""
+    """Returns the digest of a memory; equal memories of a scope have the same digest."""
     if memory.inferred or memory.role is None:
         return fact_digest(memory.text)
     return verbatim_digest(memory.role, memory.name, memory.text)
 
 
 BLANK = "[erased]"
-# Shorter passages also occur in messages that have nothing to do with the memory. In the messages
-# that the memory came from, passages of any length are removed.
+# Shorter passages also occur in messages that are unrelated to the memory. In the messages that the
+# memory came from, passages of any length are removed.
 MIN_REPEATED_LENGTH = 12
 
-# The end of a sentence is ignored, because a repetition of it may continue instead.
+# The end of a sentence is ignored, because a repetition may continue there.
 SENTENCE_ENDS: Final = " \t\r\n.!?…。！？"  # noqa: RUF001 - full-width signs of other scripts
 
 _Span: TypeAlias = tuple[int, int]
 
 
 def phrase_of(passage: str) -> str:
-    """Returns the passage without the end of its sentence, as needed to find repetitions."""
+    """Returns the passage without the end of its sentence, to find repetitions."""
     return passage.strip().rstrip(SENTENCE_ENDS) or passage
 
 
 def redacted(content: str, erased: Iterable[str], kept: Sequence[str]) -> tuple[str, bool]:
-    """Returns the message without the erased passages, and whether one had to stay.
+    """Returns the message without the erased passages, and whether a passage had to stay.
 
-    `kept` are the passages that other memories rest on, "" for the whole message. Erased passages
-    are found regardless of case; one that overlaps a kept passage stays. The longest are removed
-    first, so that a passage inside a longer one leaves no remainder of it.
+    `kept` are passages that are evidence of other memories, "" for the whole message. Erased
+    passages are found regardless of case; passages that overlap a kept passage stay. The longest
+    are removed first, so that nothing remains of a passage that contains a shorter one.
     """
     protected = [
         span
@@ -116,7 +116,7 @@ def redacted(content: str, erased: Iterable[str], kept: Sequence[str]) -> tuple[
 
 
 def _occurrences(content: str, passage: str) -> Iterator[_Span]:
-    # A lookahead, so that overlapping occurrences are all found.
+    # A lookahead also finds overlapping occurrences.
     for found in re.finditer(f"(?=({re.escape(passage)}))", content, re.IGNORECASE):
         yield found.span(1)
 

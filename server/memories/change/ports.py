@@ -16,9 +16,9 @@ from server.memories.scope import ScopeKind, ScopeSummary, StoredDeletion
 
 @dataclass(frozen=True, slots=True)
 class FieldUpdate:
-    """The complete next state of a memory; its version is one above the one it was based on.
+    """The complete next state of a memory; its version is one above the previous state's.
 
-    An `embedding` of None keeps the stored one.
+    An `embedding` of None keeps the stored embedding.
     """
 
     memory: Memory
@@ -30,8 +30,8 @@ class FieldUpdate:
 class Restoration:
     """The state to restore a memory to, whether it exists now or was deleted.
 
-    It is that of `from_version`; the version of `memory` is one above the newest version that the
-    restoration was based on.
+    It is the state of `from_version`; the version of `memory` is one above the newest version that
+    was read.
     """
 
     memory: Memory
@@ -56,7 +56,7 @@ class MemoryChanges(Protocol):
 
         Raises:
             RequestIdReused: the call's `request_id` and `item` are taken.
-            ConcurrentChange: the memory is no longer in the state that the change was based on.
+            ConcurrentChange: the memory has changed since it was read.
             MemoryDuplicate: another memory of the scope has this digest.
         """
         ...
@@ -68,7 +68,7 @@ class MemoryChanges(Protocol):
 
         Raises:
             RequestIdReused: the call's `request_id` and `item` are taken.
-            ConcurrentChange: the memory has a newer version by now, or is immutable.
+            ConcurrentChange: the memory has a newer version, or is immutable.
             MemoryDuplicate: another memory of the scope has this digest.
         """
         ...
@@ -78,7 +78,7 @@ class MemoryChanges(Protocol):
 
         Raises:
             RequestIdReused: the call's `request_id` and `item` are taken.
-            ConcurrentChange: the memory is no longer in the state that the deletion was based on.
+            ConcurrentChange: the memory has changed since it was read.
         """
         ...
 
@@ -87,24 +87,24 @@ class MemoryChanges(Protocol):
 
         Raises:
             RequestIdReused: the call's `request_id` and `item` are taken.
-            ConcurrentChange: the deletion was not based on the newest version.
+            ConcurrentChange: the memory has changed since it was read.
         """
         ...
 
     async def find_deletion(
         self, project_id: str, request_id: UUID, item: int = 0
     ) -> StoredDeletion | None:
-        """Returns what an earlier deletion, or batch item, with this `request_id` did.
+        """Returns the receipt of an earlier deletion, or batch item, with this `request_id`.
 
         For calls of other methods, the receipt is empty.
         """
         ...
 
     async def claim_batch(self, batch: Call) -> frozenset[int]:
-        """Takes the batch's `request_id`, and returns which of its items are already done.
+        """Takes the batch's `request_id`, and returns the numbers of items that are already done.
 
         Raises:
-            RequestIdReused: it was used before with another payload.
+            RequestIdReused: the id was used before with another payload.
         """
         ...
 
@@ -129,10 +129,10 @@ class MemoryChanges(Protocol):
         """Deletes every memory that matches the call's scope and the filters, also from the graph.
 
         The memories' history and source messages stay, unless `erase` is true. With `validate_only`
-        nothing is deleted or recorded, and the receipt says what would be deleted.
+        nothing is deleted or recorded, and the receipt counts what would be deleted.
 
         Raises:
-            ValueError: the scope names nothing and there are no filters.
+            ValueError: the scope is empty and there are no filters.
             RequestIdReused: the call's `request_id` is taken; nothing was deleted.
             ConcurrentChange: other calls changed the same memories; nothing was deleted.
         """

@@ -30,9 +30,9 @@ RESTORE_MEMORY = "RestoreMemory"
 
 @dataclass(frozen=True, slots=True)
 class RestoreMemoryCommand:
-    """Which memory to restore to which version, and the etag that it must still have.
+    """The memory and version to restore, and the etag that the memory must still have.
 
-    A memory that is not `within` the scope, if one is given, does not exist for the command.
+    If `within` is given, memories outside of that scope are not found.
     """
 
     project_id: str
@@ -46,7 +46,7 @@ class RestoreMemoryCommand:
 class RestoreMemory:
     """Restores an earlier state of a changed or deleted memory, as a new version.
 
-    It uses the embedding from the history; the text is embedded again only if that is missing.
+    It uses the embedding from the history; the text is embedded again only if there is none.
     """
 
     def __init__(
@@ -74,8 +74,8 @@ class RestoreMemory:
             InvalidRequest: the version is a deletion, or has expired by now.
             MemoryImmutable: the memory exists and can never be changed.
             EtagMismatch: it has changed or was deleted since the etag was read.
-            ConcurrentChange: another call is changing it at the same moment.
-            MemoryDuplicate: another memory of its scope says the same.
+            ConcurrentChange: another call changed it at the same time.
+            MemoryDuplicate: another memory of its scope is equal to it.
             ModelUnavailable, ModelQuotaExhausted, StoreUnavailable: nothing was changed.
         """
 
@@ -90,7 +90,7 @@ class RestoreMemory:
 
     async def _restore(self, command: RestoreMemoryCommand) -> UpdatedMemory:
         past = await self._history.version(command.project_id, command.memory_id, command.version)
-        # A deletion has no scope, so that a confined key cannot be shown that there was one.
+        # A deletion has no scope, so a confined key must not learn that the memory existed.
         scope = past.memory.scope if past is not None and past.memory is not None else Scope()
         if past is None or not is_within(scope, command.within):
             raise MemoryNotFound(command.memory_id, command.version)

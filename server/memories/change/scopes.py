@@ -1,4 +1,4 @@
-"""The scopes of a project: lists them, deletes their memories, or erases all about one of them."""
+"""Lists the scopes of a project, deletes memories of scopes, and erases whole scopes."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ DELETE_MEMORIES = "DeleteMemories"
 
 @dataclass(frozen=True, slots=True)
 class DeleteMemoriesCommand:
-    """Which memories to delete: all that match the scope and the filters; one of them is required.
+    """The memories to delete: all that match the scope and the filters; either is required.
 
     With `erase`, their history is erased too. With `validate_only` nothing is deleted.
     """
@@ -61,7 +61,7 @@ class DeleteMemories:
         call is not recorded and the key is ignored.
 
         Raises:
-            InvalidRequest: the scope names nothing and there are no filters.
+            InvalidRequest: the scope is empty and there are no filters.
             RequestIdReused: the request id was used before with another payload.
             ConcurrentChange, StoreUnavailable: nothing was deleted.
         """
@@ -89,7 +89,7 @@ DELETE_SCOPE = "DeleteScope"
 
 @dataclass(frozen=True, slots=True)
 class DeleteScopeCommand:
-    """Which scope to erase."""
+    """The scope to erase."""
 
     project_id: str
     kind: ScopeKind
@@ -143,7 +143,7 @@ class ScopeCursor:
 
 @dataclass(frozen=True, slots=True)
 class ListScopesCommand:
-    """Which kind of scope, or None for all, and where the previous page ended (`after`)."""
+    """The kind of scopes, None for all, and the end of the previous page (`after`)."""
 
     project_id: str
     page_size: int
@@ -153,7 +153,7 @@ class ListScopesCommand:
 
 @dataclass(frozen=True, slots=True)
 class ScopePage:
-    """One page, and where the next page starts, if there is one."""
+    """One page, and the start of the next page, if there is one."""
 
     scopes: Sequence[ScopeSummary]
     next: ScopeCursor | None
@@ -172,7 +172,7 @@ class ListScopes:
         Raises:
             StoreUnavailable: the scopes cannot be read.
         """
-        # Reads one more than requested, to know whether there is a next page.
+        # One extra scope shows whether there is a next page.
         wanted = command.page_size + 1
         visible_on = today(self._clock.now())
         found: list[ScopeSummary] = []

@@ -31,9 +31,9 @@ from server.operations.idempotency import RequestKey, once
 
 @dataclass(frozen=True, slots=True)
 class UpdateMemoryCommand:
-    """Which memory to change, how, and the etag that it must still have.
+    """The memory to change, the changes, and the etag that it must still have.
 
-    A memory that is not `within` the scope, if one is given, does not exist for the command.
+    If `within` is given, memories outside of that scope are not found.
     """
 
     project_id: str
@@ -77,8 +77,8 @@ class UpdateMemory:
             MemoryNotFound: the project does not have it, or it has expired.
             MemoryImmutable: it can never be changed.
             EtagMismatch: it has changed since the etag was read.
-            ConcurrentChange: another call is changing it at the same moment.
-            MemoryDuplicate: another memory of its scope says the same.
+            ConcurrentChange: another call changed it at the same time.
+            MemoryDuplicate: another memory of its scope would be equal to it.
             ModelUnavailable, ModelQuotaExhausted, StoreUnavailable: nothing was changed.
         """
 
@@ -186,7 +186,7 @@ BATCH_UPDATE_MEMORIES = "BatchUpdateMemories"
 
 @dataclass(frozen=True, slots=True)
 class BatchUpdateCommand:
-    """The updates, in order. The `key` belongs to the batch; items have none of their own."""
+    """The updates, in order. The `key` belongs to the batch; items have no keys."""
 
     project_id: str
     items: Sequence[UpdateMemoryCommand]

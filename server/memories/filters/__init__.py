@@ -1,1 +1,1 @@
-"""Filters on memories: read, checked, and what they mean."""
+"""Filters on memories: parsing, checks and semantics."""

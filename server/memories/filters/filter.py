@@ -1,8 +1,8 @@
 """Filters on memories, and the values that fields are compared with.
 
 Every condition is either true or false. It is false for a memory that lacks the field, so its
-negation is true. The same holds if the metadata has a value of another type in that field. Every
-other field has one known type, and a filter with a value of another type is rejected.
+negation is true. The same holds if the metadata has a value of another type there. All other fields
+have a known type, and a filter with a value of another type is rejected.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class MetadataPath:
 
 
 class Comparison(StrEnum):
-    """How two values of one type are ordered: strings by code point."""
+    """The order of two values of one type; strings are ordered by code point."""
 
     GT = "gt"
     GTE = "gte"
@@ -65,7 +65,7 @@ Value: TypeAlias = JsonScalar | datetime | date
 class OneOf:
     """The field equals one of the values; for categories, at least one of them does.
 
-    For a time, a date among the values stands for the whole day in UTC.
+    For a time, a date among the values means the whole day in UTC.
     """
 
     field: Field
@@ -74,7 +74,7 @@ class OneOf:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """The field compares to the value in this way."""
+    """The field compares with the value in this way."""
 
     field: Field
     comparison: Comparison
@@ -141,7 +141,7 @@ class WrongType(Exception):
 def typed(field: Field, value: JsonScalar) -> Value:
     """Converts the value to the field's type.
 
-    For a time field it becomes an instant in UTC, or a date, which stands for the whole day in UTC.
+    For a time field it becomes an instant in UTC, or a date, which means the whole day in UTC.
     For a date field, a date stays a date and an instant becomes its day in UTC. For metadata, a
     value of any type stays unchanged.
 

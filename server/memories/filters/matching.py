@@ -26,7 +26,7 @@ from server.memories.scope import SCOPE_FIELDS
 
 
 class _Missing:
-    """Stands for the value of a field that a memory lacks."""
+    """Represents the value of a field that a memory lacks."""
 
 
 _MISSING: Final = _Missing()
@@ -81,7 +81,7 @@ def _follow(value: object, keys: Sequence[str]) -> object:
 
 
 def _comparable(field: Field, memory: Memory) -> set[_Typed | None]:
-    """Returns what may equal a value: the field itself, each category, or the day of a time."""
+    """Returns the values to compare: the field itself, each category, or the day of a time."""
     value = _value(field, memory)
     if field is Column.CATEGORIES:
         return {_typed(category) for category in memory.categories}
@@ -98,7 +98,7 @@ def _typed(value: object) -> _Typed | None:
         case bool():
             return "boolean", value
         case int() | float():
-            # By its JSON notation, which is how it is stored.
+            # By its JSON notation, as it is stored.
             return "number", Decimal(repr(value))
         case str():
             return "string", value

@@ -40,8 +40,7 @@ from server.memories.filters.filter import (
 MAX_DEPTH = 16
 MAX_NODES = 256
 MAX_LISTED = 1000
-# Each of these reads every text that the rest of the filter leaves, so their number bounds what a
-# filter costs.
+# Each of these reads every text that the rest of the filter leaves, so their number is bounded.
 MAX_CONTAINS = 16
 # Metadata is not nested more deeply, so a longer path cannot match.
 MAX_PATH_KEYS = 8
@@ -58,10 +57,10 @@ def parse_filter(value: JsonObject, path: str = "filters") -> Filter:
     """Parses a filter from its JSON object; `path` is its path in the request.
 
     Raises:
-        InvalidRequest: the filter breaks rules; names every violation. A filter may be MAX_DEPTH
-            objects deep, and have MAX_NODES operators, among them MAX_CONTAINS `contains` and
+        InvalidRequest: the filter is invalid; lists every violation. A filter may be MAX_DEPTH
+            objects deep and have MAX_NODES operators, MAX_CONTAINS of them `contains` and
             `icontains`, and MAX_LISTED values in an `in`. If it has too many operators, that is the
-            only violation named.
+            only violation listed.
     """
     return _Parser(path).parse(value)
 
@@ -255,7 +254,7 @@ def _all_of(filters: Sequence[Filter]) -> Filter:
 
 
 def _compared_time(field: Field, comparison: Comparison, bound: Value) -> Filter:
-    """A date stands for the whole day: "before" means before its start, "after" after its end."""
+    """A date means the whole day: "before" is before its start, "after" is after its end."""
     if isinstance(bound, datetime) or not isinstance(bound, date):
         return Compared(field, comparison, bound)
     match comparison:

@@ -1,1 +1,1 @@
-"""What happened to memories."""
+"""The history of memories."""

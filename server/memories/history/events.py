@@ -16,9 +16,9 @@ from server.memories.scope import Scope, is_within
 
 @dataclass(frozen=True, slots=True)
 class ListMemoryEventsCommand:
-    """Which memory's history; `after_version` is where the last page ended, 0 for the first.
+    """The memory whose history to read; `after_version` is the end of the last page, 0 at first.
 
-    A memory that is not `within` the scope, if one is given, does not exist for the command.
+    If `within` is given, memories outside of that scope are not found.
     """
 
     project_id: str
@@ -49,7 +49,7 @@ class ListMemoryEvents:
             MemoryNotFound: the project never had the memory, or its history was erased.
             StoreUnavailable: the history cannot be read.
         """
-        # Reads one more than requested, to know whether there is a next page.
+        # One extra event shows whether there is a next page.
         events = await self._history.events(
             command.project_id, command.memory_id, command.after_version, command.page_size + 1
         )
@@ -63,7 +63,7 @@ class ListMemoryEvents:
 
 @dataclass(frozen=True, slots=True)
 class WatchMemoryEventsCommand:
-    """Whose events to watch, `after` the last one that the client has; None to begin now."""
+    """The scope to watch; `after` is the cursor of the client's last event, None to begin now."""
 
     project_id: str
     scope: Scope
@@ -71,12 +71,12 @@ class WatchMemoryEventsCommand:
 
 
 class WatchMemoryEvents:
-    """Streams each event once, in one order, whichever server made it.
+    """Streams the events of all servers, each once and in one order.
 
-    A client that resumes after an event's cursor gets everything since, and nothing twice. History
-    that was erased with its scope is not sent.
+    A client that resumes after an event's cursor gets every later event once. History that was
+    erased with its scope is not sent.
 
-    Events older than the project's tail are read for this stream alone; from there on it follows
+    Events older than the project's tail are read for this stream alone; then the stream follows
     the tail, which all streams of the project share.
     """
 
@@ -88,10 +88,10 @@ class WatchMemoryEvents:
     async def __call__(
         self, command: WatchMemoryEventsCommand
     ) -> AsyncIterator[StreamedEvent | StreamCursor]:
-        """Yields events without end; if they begin now, first yields the cursor of that point.
+        """Yields events without end; if it begins now, yields the cursor of that point first.
 
         Raises:
-            ShuttingDown: this server is stopping; another one can resume after the last cursor.
+            ShuttingDown: this server is stopping; another server can resume after the last cursor.
             StoreUnavailable: the events cannot be read.
         """
         now = await self._history.stream_end()

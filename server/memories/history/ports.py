@@ -25,8 +25,8 @@ class StreamedEvent:
 class StreamPage:
     """The next events, and the cursor to continue from.
 
-    `is_last` says that there are no more for now; `is_held_back`, that there are events which
-    become readable when transactions that are open now have ended.
+    `is_last` is whether there are no more events for now; `is_held_back` is whether more events
+    become readable when the currently open transactions end.
     """
 
     events: Sequence[StreamedEvent]
@@ -45,13 +45,13 @@ class MemoryHistory(Protocol):
     async def events(
         self, project_id: str, memory_id: UUID, after_version: int, limit: int
     ) -> list[MemoryEvent]:
-        """Returns the events after the one that made `after_version`, oldest first; 0 for all."""
+        """Returns the events after the version `after_version` (0 for all), oldest first."""
         ...
 
     async def get(
         self, project_id: str, memory_id: UUID, time: datetime, visible_on: date | None
     ) -> Memory | None:
-        """Returns the memory as it was at `time`, if it existed and was visible on `visible_on`."""
+        """Returns the memory as of `time`, if it existed and was visible on `visible_on`."""
         ...
 
     async def version(
@@ -59,23 +59,23 @@ class MemoryHistory(Protocol):
     ) -> PastVersion | None:
         """Returns the memory at one version, if its history has that version.
 
-        Without a version, returns the last one that is not a deletion.
+        Without a version, returns the last version that is not a deletion.
         """
         ...
 
     async def list(self, query: ListQuery, time: datetime) -> list[Memory]:
-        """Returns one page of the memories that existed at `time`, as they were then."""
+        """Returns one page of the memories as of `time`."""
         ...
 
     async def stream_end(self) -> StreamCursor:
         """Returns the cursor after all committed events that have no open transaction before them.
 
-        All events of a project are in one order: none appears before one that was already read.
+        The events of a project have a fixed order: no event appears before one that was read.
         """
         ...
 
     async def stream(
         self, project_id: str, scope: Scope, after: StreamCursor, limit: int
     ) -> StreamPage:
-        """Returns up to `limit` events of the scope after a cursor; an empty one is the project."""
+        """Returns up to `limit` events after a cursor, of the scope or, if empty, the project."""
         ...

@@ -1,4 +1,4 @@
-"""Follows the events of projects as they happen, for everybody who watches them."""
+"""Follows the events of projects as they happen, for all streams."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ from server.operations.ports import Channel, Notifications
 
 PAGE_SIZE: Final = 100
 MOST_WAITING: Final = 1000
-"""The most events that wait for one follower. If its client is slower, it reads them itself."""
+"""The maximum number of events that wait for a follower; then it reads the table instead."""
 
-# How long to rely on notices alone before reading again, in seconds.
+# How long to rely on notifications alone before reading again, in seconds.
 _LOOK_AGAIN_SECONDS: Final = 1.0
-# How long to wait before reading again while open transactions hold events back, in seconds.
+# How long to wait before reading again while open transactions hold back events, in seconds.
 _HELD_BACK_SECONDS: Final = 0.05
-# How long a follower may take to hand on what it took, in seconds.
+# How long a follower may take to pass on an event that it took, in seconds.
 _HAND_ON_SECONDS: Final = 0.005
 _WHOLE_PROJECT: Final = Scope()
 
 
 class Follower:
-    """The events of one scope after `begin`, in order, each handed over once.
+    """The events of one scope after `begin`, in order, each delivered once.
 
-    It ends when too many events wait, or when the tail ends; events handed over by then are still
-    delivered. All followers of a project keep one `pace`.
+    It ends when too many events wait, or when the tail ends; waiting events are still delivered.
+    All followers of a project share one `pace`.
     """
 
     def __init__(self, begin: StreamCursor, pace: Pace) -> None:
         self.begin = begin
         self.pace = pace
         self.taken = 0
-        """How many events were taken from it."""
+        """The number of events that were taken from it."""
         self._waiting: deque[StreamedEvent] = deque()
         self._stirred = asyncio.Event()
         self._has_ended = False
@@ -103,7 +103,7 @@ class _Tail:
         return bool(self._followers)
 
     def take(self, page: StreamPage) -> None:
-        """Hands the events of a page to the followers whose scopes see them."""
+        """Passes the events of a page to the followers whose scopes include them."""
         for streamed in page.events:
             for scope in streamed.event.scope.readers():
                 for follower in self._followers.get(scope, ()):
@@ -111,14 +111,15 @@ class _Tail:
         self.end = page.cursor
 
     async def taken(self) -> None:
-        """Waits until the followers have taken what they were handed.
+        """Waits until the followers have taken their events.
 
-        One that takes nothing in its turn waits for its client, and is waited for no longer.
+        A follower that takes nothing in its turn is waiting for its client and is no longer waited
+        for.
         """
         behind = self._behind()
         while behind:
             await asyncio.sleep(_HAND_ON_SECONDS)
-            # By now all who could go on have asked for their turn, and have it before this.
+            # By now all followers that can continue have queued for their turn before this one.
             await self._pace.step()
             behind = {
                 follower: taken
@@ -127,7 +128,7 @@ class _Tail:
             }
 
     def _behind(self) -> dict[Follower, int]:
-        """The followers for which events wait, and how many each has taken."""
+        """Returns the followers with waiting events, and how many events each has taken."""
         return {
             follower: follower.taken
             for followers in self._followers.values()

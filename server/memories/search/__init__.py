@@ -1,1 +1,1 @@
-"""Finding memories, and how they are ranked."""
+"""Searching and ranking memories."""

@@ -1,4 +1,4 @@
-"""Arms of a search beside words and vectors: relations, and the model that reranks the hits."""
+"""Two arms of a search: relations, and the model that reranks the hits."""
 
 from __future__ import annotations
 
@@ -29,18 +29,19 @@ from server.models.ports import Reranker, RerankFailed
 from server.telemetry.recording import record_search_arm, stage
 
 RERANKED: Final = 30
-"""How many hits are ordered once more, the best of the other arms; it bounds a question's cost."""
+"""How many of the best hits are reranked, which bounds the cost of a search."""
 
 
 def reranking_limit(top_k: int) -> int:
-    """How many hits are needed, so that one that the other arms rank too low can come up."""
+    """Returns how many hits to rerank, so that hits that were ranked too low can rise."""
     return max(top_k, RERANKED)
 
 
 def reordered(hits: Sequence[Hit], scores: Sequence[float]) -> list[Hit]:
-    """The hits by these scores, of the first of them, from 0 to 1; those without one come after.
+    """Returns the hits ordered by `scores`, which belong to the first hits; the others follow.
 
-    Equals keep their order, and each hit keeps its own score: the one that thresholds bound.
+    Hits with equal scores keep their order. Each hit keeps its own score, to which thresholds
+    apply.
     """
     order = sorted(range(len(scores)), key=lambda place: (-scores[place], place))
     first = [
@@ -51,16 +52,16 @@ def reordered(hits: Sequence[Hit], scores: Sequence[float]) -> list[Hit]:
 
 
 BELIEVED_SECONDS: Final = 5.0
-"""For how long a scope without relations is not looked at again."""
+"""For how long a scope without relations is not checked again."""
 
 _KNOWN_SCOPES: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class GraphFindings:
-    """What relations propose: memories with scores, the relations of the entities in the question.
+    """Memories that relations propose, with scores, and the relations of the question's entities.
 
-    `degraded` says why it could not.
+    `degraded` is the reason if the arm could not take part.
     """
 
     scores: Mapping[UUID, float] = field(default_factory=dict)
@@ -71,9 +72,9 @@ class GraphFindings:
 class GraphArm:
     """Follows the relations of the entities in a question.
 
-    It costs one connection and a few statements of PostgreSQL, which knows the relations as soon as
-    the memories are stored; Neo4j is not asked. It costs nothing for a scope that was just found to
-    have no relations.
+    It costs one connection and a few statements of PostgreSQL, which has the relations as soon as
+    the memories are stored; Neo4j is not used. It costs nothing for a scope that was recently found
+    to have no relations.
     """
 
     def __init__(self, recall: RelationRecall, clock: Clock) -> None:
@@ -90,13 +91,13 @@ class GraphArm:
         after_write: bool = False,
         with_relations: bool = False,
     ) -> RecallQuery | None:
-        """Returns what to ask for a question; None if relations have nothing to say about it.
+        """Returns the query for a question; None if no relation can match it.
 
-        `after_write` says that the client has just written, so what is remembered of the scope may
-        be out of date.
+        `after_write` is whether the client has just written, so that cached knowledge of the scope
+        may be outdated.
         """
         if not scope.parts():
-            # A question that names its scope in a filter alone is of no one graph space.
+            # A search whose scope is only in its filter can span several graph spaces.
             return None
         if not after_write and self._empty.get((project_id, scope)):
             return None
@@ -106,11 +107,11 @@ class GraphArm:
         return RecallQuery(project_id, scope, names, self._clock.now(), with_relations)
 
     async def __call__(self, query: RecallQuery) -> GraphFindings:
-        """Returns what the relations in the scope make of the question.
+        """Returns what the relations of the scope propose for the question.
 
         Raises:
             StoreUnavailable: PostgreSQL cannot be read.
-            DeadlineExceeded: the call's time ran out.
+            DeadlineExceeded: the call's deadline has passed.
         """
         found = await self._recall.recall(query)
         record_search_arm(Arm.GRAPH, ran=True)
@@ -119,7 +120,7 @@ class GraphArm:
         return GraphFindings(scores_of(found.clues), found.relations)
 
 
-# The rest is for the answer: hits in a lesser order are worth more than none.
+# The rest of the time is for the response, because hits without reranking are better than none.
 _SHARE_FOR_RERANKING: Final = 0.8
 
 _log = structlog.get_logger()
@@ -127,9 +128,9 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Reranking:
-    """The hits, best first, and the model that was asked.
+    """The hits, best first, and the model that ordered them.
 
-    `degraded` says why they are in the order of the other arms.
+    If the hits are in the order of the other arms, `degraded` is the reason.
     """
 
     hits: Sequence[Hit]
@@ -138,10 +139,10 @@ class Reranking:
 
 
 class RerankArm:
-    """Costs one call of the language model, and none where there is nothing to order.
+    """Costs one call of the language model, or none if there is nothing to order.
 
-    It has `seconds`, or most of what the call has left. If the model fails, the hits are still
-    answered.
+    It has `seconds`, but at most a part of the time that the call has left. If the model fails, the
+    hits keep their order.
     """
 
     def __init__(self, reranker: Reranker, seconds: float) -> None:
@@ -149,7 +150,7 @@ class RerankArm:
         self._seconds = seconds
 
     async def __call__(self, question: str, hits: Sequence[Hit]) -> Reranking:
-        """The hits in the model's order."""
+        """Returns the hits in the model's order."""
         if len(hits) <= 1:
             return Reranking(hits)
         texts = [hit.text for hit in hits[:RERANKED]]

@@ -1,9 +1,9 @@
-"""Whose words a question asks for.
+"""Finds the speaker whose words a question asks for.
 
-"What did Caroline paint?" is mostly answered by what Caroline said, "When did I move?" by what the
-user said and "What did you recommend?" by what the assistant said. The answer is a preference and
-not a filter, because others may have mentioned it too. Names are recognised in every language,
-pronouns in English only.
+"What did Caroline paint?" is mostly answered by Caroline's messages, "When did I move?" by the
+user's and "What did you recommend?" by the assistant's. The result is a preference and not a
+filter, because others may have mentioned it too. Names are recognised in every language, pronouns
+only in English.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import Final, TypeAlias
 from server.memories.conversation import Role
 
 Speaker: TypeAlias = tuple[str | None, str | None]
-"""The role and the name of who said something, as the message has them."""
+"""The role and name of a message's speaker."""
 
-# What was said before: "can you tell me" and "would you suggest" ask for something new.
+# Questions about earlier statements: "can you tell me" and "would you suggest" ask for new ones.
 _YOU: Final = re.compile(
     r"\b(?:"
     r"(?:did|have|had) you"
@@ -30,9 +30,9 @@ _FIRST_PERSON: Final = re.compile(r"\b(?:i|me|my|mine|we|us|our|ours)\b")
 
 
 def speakers_asked(question: str, speakers: Iterable[Speaker]) -> frozenset[Speaker] | None:
-    """Those of the speakers whose words the question asks for; None if it does not say.
+    """Returns the speakers whose words the question asks for; None if it asks for none of them.
 
-    A speaker whom the question names comes before a pronoun. A pronoun asks for a role.
+    Names take precedence over pronouns. A pronoun asks for a role.
     """
     known = frozenset(speakers)
     asked = question.casefold()
@@ -45,7 +45,7 @@ def speakers_asked(question: str, speakers: Iterable[Speaker]) -> frozenset[Spea
 
 
 def _is_named(name: str | None, asked: str) -> bool:
-    """Whether the question has the name, or the first word of it."""
+    """Whether the question contains the name or its first word."""
     words = (name or "").casefold().split()
     return any(
         re.search(rf"(?<!\w){re.escape(part)}(?!\w)", asked)

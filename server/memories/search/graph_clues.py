@@ -1,4 +1,4 @@
-"""The graph's arm of a search: which names a question holds, and what the graph makes of them."""
+"""The graph arm of a search: the names in a question, and scores for the memories they lead to."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from uuid import UUID
 from server.graph.model import StatedRelation, entity_key
 
 MAX_NAME_WORDS: Final = 4
-"""How many words of a question can be one name."""
+"""The maximum number of words in a name."""
 
 MAX_WORDS: Final = 64
-"""How many words of a question are looked at."""
+"""The maximum number of words of a question that are examined."""
 
 NEAR_SHARE: Final = 0.2
-"""What counts of a relation of a named entity itself: its memory is mostly found by that name."""
+"""The weight of a relation of a named entity, whose memory is mostly found by that name anyway."""
 
 FAR_SHARE: Final = 0.8
-"""What counts of a relation one further on, which no word of the question leads to."""
+"""The weight of a relation one hop further, which no word of the question leads to."""
 
 _DOUBLINGS_TO_HALF: Final = 6.0
 
@@ -31,10 +31,10 @@ _POSSESSIVES: Final = ("'s", "\u2019s")
 
 @dataclass(frozen=True, slots=True)
 class Clue:
-    """A memory that states a relation to which an entity of the question leads.
+    """A memory that states a relation of a question's entity, or a relation one hop further.
 
-    `degree` counts the relations of that entity. `through` counts those of the entity in between
-    where the relation is one further on, and is 0 where it is the entity's own.
+    `degree` counts the relations of that entity. `through` counts the relations of the entity in
+    between if the relation is one hop further, else it is 0.
     """
 
     memory_id: UUID
@@ -44,10 +44,10 @@ class Clue:
 
 @dataclass(frozen=True, slots=True)
 class Recollection:
-    """What relations make of a question.
+    """The relations found for a question.
 
-    `relations` are those of the entities in it, if they were asked for. Without `has_entities` the
-    scope has no relations at all.
+    `relations` are the relations of the entities in the question, if they were requested. Without
+    `has_entities` the scope has no relations at all.
     """
 
     clues: Sequence[Clue]
@@ -56,9 +56,9 @@ class Recollection:
 
 
 def names_in(question: str) -> list[str]:
-    """The keys of everything in the question that can be a name: one to four words in a row.
+    """Returns the keys of all possible names in the question: runs of one to four words.
 
-    Punctuation around words and possessive endings do not count.
+    Punctuation around words and possessive endings are ignored.
     """
     words = [stripped for word in question.split()[:MAX_WORDS] if (stripped := word.strip(_EDGES))]
     names: dict[str, None] = {}
@@ -71,16 +71,16 @@ def names_in(question: str) -> list[str]:
 
 
 def _without_possessive(name: str) -> Sequence[str]:
-    """The name without its ending, as in Anna's; that of James' is taken for punctuation."""
+    """Returns the name without a possessive ending such as in Anna's; James' loses punctuation."""
     return [name[:-2]] if name.casefold().endswith(_POSSESSIVES) else []
 
 
 def scores_of(clues: Iterable[Clue]) -> dict[UUID, float]:
-    """How strongly the graph proposes each memory, from 0 to 1.
+    """Returns the score of each memory in the graph arm, from 0 to 1.
 
-    A relation counts by how specific the entity in the question is, and one further on also by how
-    specific the entity in between is: what is related to everything says little. Several ways to a
-    memory are independent reasons for it.
+    A relation is weighted by the specificity of the question's entity, and one hop further also by
+    that of the entity in between: an entity that relates to everything is a weak clue. Several
+    paths to a memory are combined as independent evidence.
     """
     missing: dict[UUID, float] = {}
     for clue in clues:
@@ -91,5 +91,5 @@ def scores_of(clues: Iterable[Clue]) -> dict[UUID, float]:
 
 
 def specificity(degree: int) -> float:
-    """1 for an entity of one relation, less the more it has; a half for one of 64."""
+    """Returns 1 for an entity with one relation, less for more relations, and 0.5 for 64."""
     return 1.0 / (1.0 + log2(max(degree, 1)) / _DOUBLINGS_TO_HALF)

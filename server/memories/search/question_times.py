@@ -1,10 +1,10 @@
-"""The dates and spans of time that a question names, in English.
+"""Finds the dates and periods in a question, in English.
 
-A name without a year, such as May or Monday, means the latest one that has begun: memories are
-asked about the past. "This year" and "next month" are left out: they say what a question is about,
-as in "my budget for this year", and seldom when something happened. Words that often mean something
-else (may, march, fall, a number like a year) count only after a preposition or beside a number.
-Dates such as 5/8/2023 are not read, because countries disagree about them.
+A name without a year, such as May or Monday, means the latest one that has begun, because questions
+are about the past. "This year" and "next month" are ignored: they are usually the subject of a
+question, as in "my budget for this year", and seldom the time of an event. Ambiguous words (may,
+march, fall, a number that could be a year) count only after a preposition or beside a number. Dates
+such as 5/8/2023 are ignored, because their order differs between countries.
 """
 
 from __future__ import annotations
@@ -64,9 +64,9 @@ _NUMBER: Final = rf"(?:an? )?(?P<number>\d{{1,4}}|{'|'.join(_NUMBERS)})(?: of)?"
 
 
 def times_in(question: str, reference: datetime) -> list[TimeSpan]:
-    """The times that a question names, as they are understood at the instant `reference`.
+    """Returns the times in a question, relative to the instant `reference`.
 
-    What is no date of the calendar, such as 30 February, is no time.
+    Invalid dates, such as 30 February, are ignored.
     """
     text = " ".join(question.casefold().split())
     now = reference.astimezone(UTC)
@@ -86,7 +86,7 @@ def _read(match: re.Match[str], now: datetime) -> TimeSpan | None:
 
 
 def _between(first: str, last: str, now: datetime) -> TimeSpan:
-    """Both, and what lies between them: March in "March to June 2021" is that of 2021."""
+    """Returns the span from one to the other: in "March to June 2021", March is in 2021 too."""
     end = _point(last, now)
     start = _point(first, now)
     if start.start > end.start:
@@ -125,7 +125,7 @@ def _day_of_month(match: re.Match[str], now: datetime) -> TimeSpan:
 
 
 def _named(match: re.Match[str], now: datetime) -> TimeSpan:
-    """A month, a season or a year, or a part of one."""
+    """Returns a month, a season or a year, or a part of it."""
     groups, name = match.groupdict(), match["name"]
     of_year = _by_year(name)
     if name.isdecimal():
@@ -138,7 +138,7 @@ def _named(match: re.Match[str], now: datetime) -> TimeSpan:
 
 
 def _last(match: re.Match[str], now: datetime) -> TimeSpan:
-    """The last one that is over."""
+    """Returns the last period of this kind that is over."""
     name, today = match["name"], now.date()
     match name:
         case "week":
@@ -151,18 +151,18 @@ def _last(match: re.Match[str], now: datetime) -> TimeSpan:
             return spans.years(today.year - 1)
     if name in _WEEKDAYS:
         return spans.days(_latest_weekday(name, today - DAY))
-    # In January, the winter of the year before is not over yet.
+    # In January, the winter that began in the previous year is not over yet.
     near = (_by_year(name)(today.year - back) for back in range(3))
     return next(span for span in near if span.end <= now)
 
 
 def _past_units(match: re.Match[str], now: datetime) -> TimeSpan:
-    """The time from some units ago to now."""
+    """Returns the time from some units ago to now."""
     return TimeSpan(now - _number(match["number"] or "one") * _UNITS[match["unit"]], now)
 
 
 def _ago(match: re.Match[str], now: datetime) -> TimeSpan:
-    """The days around that moment, half a unit to both sides: such numbers are rounded."""
+    """Returns half a unit before and after that moment, because such numbers are rounded."""
     unit = _UNITS[match["unit"]]
     moment = now - _number(match["number"]) * unit
     half = max(unit / 2 - DAY / 2, timedelta())
@@ -186,7 +186,7 @@ def _latest_weekday(name: str, today: date) -> date:
 
 
 def _by_year(name: str) -> Callable[[int], TimeSpan]:
-    """The month or season of each year."""
+    """Returns a function from a year to that year's month or season."""
     if season := _SEASONS.get(name):
         return lambda year: spans.season(year, season)
     return lambda year: spans.month(year, _month_number(name))
@@ -222,14 +222,14 @@ _CLEAR: Final[dict[str, _Reading]] = {
     rf"(?:last|previous) (?P<name>weekend|week|month|year|{_MONTH}|{_SEASON}|{_WEEKDAY})\b": _last,
     rf"{_NUMBER} {_UNIT} ago\b": _ago,
 }
-"""How times are written that are recognised anywhere. The first form that fits is the one."""
+"""Forms of times that are recognised anywhere. The first form that matches is used."""
 
 _BARE: Final[dict[str, _Reading]] = {
     r"(?P<decade>(?:19|20)\d0)'?s\b": _decade,
     rf"(?P<name>{_YEAR}|{_MONTH}|{_SEASON})": _named,
     rf"(?P<weekday>{_WEEKDAY})": _bare_weekday,
 }
-"""Those that need a preposition before them."""
+"""Forms of times that need a preposition."""
 
 
 _FORMS: Final = _CLEAR | _BARE

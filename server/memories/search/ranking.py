@@ -1,40 +1,41 @@
-"""How a search ranks: arms that score the memories of a scope, and one score made of all of them.
+"""Ranking in a search: arms score the memories of a scope, and their scores are fused.
 
-Every score lies between 0 and 1 and means the same in every search: 1 is what says the same in the
-same words, 0 is what has nothing in common with the question.
+Every score lies between 0 and 1 and means the same in every search: 1 for a memory with the same
+meaning in the same words, 0 for a memory that has nothing in common with the question.
 
 The **lexical** arm is BM25 (Robertson and Zaragoza, "The Probabilistic Relevance Framework", 2009)
-over word stems, with the statistics of the scope, divided by the sum of the weights of those words
-of the question that the scope knows: an average memory that has each of them once scores 1, and no
-memory scores more. Messages are understood with those around them, so what comes from a message
-(itself, its passage, or a memory made of it) also gets a share of what others around it score: as
-independent reasons, 1 - (1 - own)(1 - share * before)(1 - share * after). The next ones lend
-CONTEXT_SHARE, others within REACH FAR_SHARE: a short remark is understood with several turns around
-it, and a page with its neighbours alone. Nothing is lent from one sitting to another. Words that
-are neighbours in the question say more where they stand together (Metzler and Croft, "A Markov
-Random Field Model for Term Dependencies", 2005): each such pair is one more word of the question
-and counts PAIR_SHARE of an average one. Pairs are counted for candidates only.
+over word stems, with the statistics of the scope, divided by the sum of the weights of the
+question's words that occur in the scope: an average memory with each of these words once scores 1,
+and no memory scores more. Messages need their context, so an item from a message (the message
+itself, its passage, or a memory inferred from it) also gets a share of the scores of the messages
+around it, as independent evidence: 1 - (1 - own)(1 - share * before)(1 - share * after). Adjacent
+messages lend CONTEXT_SHARE, others within REACH lend FAR_SHARE: a short remark needs several turns
+as context, a page only its neighbours. Nothing is lent from one sitting to another. Words that are
+adjacent in the question are stronger evidence where they are adjacent in a memory (Metzler and
+Croft, "A Markov Random Field Model for Term Dependencies", 2005): each such pair counts as another
+word of the question with PAIR_SHARE of the average weight. Only candidates are scored by pairs.
 
-The **dense** arm is the cosine of the embeddings after the mean embedding of the scope is taken off
-both. All that one person speaks of has much in common; what is left tells memories apart. The mean
-of few memories is mostly those memories themselves, so it counts n / (n + CENTRE_SHRINKAGE).
+The **dense** arm is the cosine of the embeddings after subtracting the mean embedding of the scope
+from both. Everything that a person talks about has much in common; the rest distinguishes memories.
+The mean of few memories mostly consists of these memories themselves, so it is weighted with
+n / (n + CENTRE_SHRINKAGE).
 
-The **graph** arm scores the memories that it finds by entities and relations, from outside: its
-scores come with the query. It is a reason of its own beside the other two arms,
-1 - (1 - score)(1 - share * graph), but lifts no memory above GRAPH_CEILING of the best score that
-those two give: what is related to somebody in the question is seldom what is asked about them. It
-lowers nothing. A lexical arm that finds nothing at all takes no part in a search.
+The **graph** arm scores the memories that it finds by entities and relations; its scores come with
+the query. It is evidence independent of the other two arms, 1 - (1 - score)(1 - share * graph), but
+raises no memory above GRAPH_CEILING of their best score, because memories that relate to an entity
+in the question are seldom the answer. It lowers nothing. A lexical arm without any match does not
+take part in a search.
 
-A question that asks for what one **speaker** said ("what did you recommend?") prefers that speaker:
-what others said loses SPEAKER_SHARE of the score that the dense and the lexical arm give it.
+A question about the words of one **speaker** ("what did you recommend?") prefers that speaker:
+the words of others lose SPEAKER_SHARE of their score in the dense and lexical arms.
 
-Of the hits of one **message**, all but the best make room for others (same_message.py). A memory
-counts as long as its message, whose words are compared with the question too.
+All hits of one **message** but the best are lowered (same_message.py). A memory has the length of
+its message, whose words are compared with the question too.
 
-The **time** arm is how close a memory's event time is to the times that the question names. It
-lifts what the other arms have found, as the graph does, and proposes nothing by itself.
+The **time** arm is how close a memory's event time is to the times in the question. Like the graph,
+it raises memories that the other arms have found, but it proposes none.
 
-ADR 0012, 0028, 0029, 0039, 0055, 0056 and 0058 say what was measured, and how the constants were
+ADR 0012, 0028, 0029, 0039, 0055, 0056 and 0058 have the measurements and how the constants were
 found.
 """
 
@@ -52,7 +53,7 @@ from server.memories.search.same_message import lower_repeated, messages_of
 
 
 class Arm(StrEnum):
-    """What takes part in a search. `rerank` orders what the others have found."""
+    """The arms of a search. `rerank` orders the hits of the others."""
 
     DENSE = "dense"
     LEXICAL = "lexical"
@@ -63,50 +64,50 @@ class Arm(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DegradedArm:
-    """An arm that was to take part and could not, and why, in words for the client."""
+    """An arm that could not take part, and the reason, in words for the client."""
 
     arm: Arm
     reason: str
 
 
 BM25_K1: Final = 2.0
-"""How slowly a word's further occurrences in one memory stop to count."""
+"""How slowly further occurrences of a word in one memory lose weight (BM25's k1)."""
 
 BM25_B: Final = 0.9
-"""How far a long memory's words count less: 0 not at all, 1 in proportion to its length."""
+"""How much a memory's length lowers its score: 0 not at all, 1 in proportion (BM25's b)."""
 
 CONTEXT_SHARE: Final = 0.75
-"""The part of its own lexical score that a message lends to each of its neighbours."""
+"""The share of its lexical score that a message lends to each adjacent message."""
 
 FAR_SHARE: Final = 0.5
-"""The part that it lends further on, as far as it reaches."""
+"""The share that it lends to other messages within REACH."""
 
 REACH: Final = 400
-"""How far a message lends, in characters, with its own: two to four short turns."""
+"""How far a message lends, in characters including its own: two to four short turns."""
 
 PAIR_SHARE: Final = 0.5
-"""How much a pair of words counts that stand together, as a part of an average word."""
+"""The weight of a pair of adjacent words, relative to an average word."""
 
 PAIR_REACH: Final = 3
-"""How far apart the words of a pair may stand, in words."""
+"""The maximum distance of the two words of a pair, in words."""
 
 SPEAKER_SHARE: Final = 0.2
-"""The part of its score that an item loses if the question asks for another speaker's words."""
+"""The share of its score that an item loses if the question asks for another speaker's words."""
 
 SITTING: Final = timedelta(hours=6)
 """A longer pause between the event times of two messages ends a sitting."""
 
 CENTRE_SHRINKAGE: Final = 30.0
-"""The size of a scope, in memories, from which half of its mean embedding is taken off."""
+"""The number of memories at which half of the scope's mean embedding is subtracted."""
 
 CENTRE_SAMPLE: Final = 300
-"""How many memories of a scope, the newest, its mean embedding is taken from."""
+"""How many of a scope's newest memories its mean embedding is computed from."""
 
 GRAPH_CEILING: Final = 0.8
-"""How high the graph lifts at most, as a part of the best score of the other arms."""
+"""How high the graph raises a memory at most, relative to the best score of the other arms."""
 
 TIME_SHARE: Final = 0.15
-"""The part of what a score lacks to 1 that an event within the times of the question adds."""
+"""The share of the gap between a score and 1 that an event within the question's times adds."""
 
 MIN_CANDIDATES: Final = 100
 CANDIDATES_PER_HIT: Final = 4
@@ -114,9 +115,9 @@ CANDIDATES_PER_HIT: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class ArmWeights:
-    """How much each arm counts. Of dense and lexical only the ratio matters.
+    """The weights of the arms. For dense and lexical only the ratio matters.
 
-    `graph` and `time` are shares, from 0 to 1, of what is missing to a score of 1 that those arms
+    `graph` and `time` are the shares, from 0 to 1, of the gap between a score and 1 that these arms
     can add; `speaker` is the share that the words of others lose if a question asks for a speaker.
     """
 
@@ -132,11 +133,11 @@ EVEN: Final = ArmWeights()
 
 
 class Scored(NamedTuple):
-    """What the arms think of one memory; 0 is nothing.
+    """The scores of a memory in the arms; 0 if an arm did not find it.
 
-    `other_speaker` is true if the question asks for what somebody else said. `message_id` is the
-    message that it is or that it was made of, if that is known.
-    A tuple, because a search makes hundreds of these and a frozen dataclass takes thrice as long.
+    `other_speaker` is true if the question asks for somebody else's words. `message_id` is the
+    message that it is or was inferred from, if known. This is a tuple because a search creates
+    hundreds of them, and a frozen dataclass takes three times as long.
     """
 
     memory_id: UUID
@@ -150,7 +151,7 @@ class Scored(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """A memory with its score and with the arms that found it."""
+    """A memory with its score and the arms that found it."""
 
     memory_id: UUID
     score: float
@@ -158,7 +159,7 @@ class Ranked:
 
 
 def candidate_count(limit: int) -> int:
-    """How many memories each arm proposes, so that the best `limit` of all are among them."""
+    """Returns how many memories each arm proposes, so that the best `limit` are among them."""
     return max(MIN_CANDIDATES, CANDIDATES_PER_HIT * limit)
 
 
@@ -170,19 +171,19 @@ def fuse(
     *,
     explain: bool = True,
 ) -> list[Ranked]:
-    """The best candidates, best first, at most `limit`.
+    """Returns the best candidates, best first, at most `limit`.
 
-    By the weighted mean of the dense and the lexical arm, lifted by the graph and by time, and
-    lowered for all hits of a message but the best one. Scores are fused and not ranks: a rank does
-    not say whether an arm has found anything. Where no memory shares a word with the question, the
-    dense arm decides without the lexical one. Each arm must have proposed its best
-    `candidate_count(limit)`: an arm's further order is not known, and it is not named among those
-    that found a hit there. Without `explain` no arm is named, which halves the work.
+    The score is the weighted mean of the dense and the lexical arm, raised by the graph and by
+    time, and lowered for all hits of a message except the best. Scores are fused instead of ranks,
+    because a rank does not show whether an arm found a good match. If no memory shares a word with
+    the question, the lexical arm is left out. Each arm must have proposed its best
+    `candidate_count(limit)`; hits beyond them are not attributed to the arm. Without `explain` no
+    arms are listed, which halves the work.
     """
     messages = messages_of([candidate.message_id for candidate in candidates])
     scores = _scores(candidates, _taking_part(candidates, weights))
     lower_repeated(scores, messages)
-    # Below zero, which is where scores end, the dense arm still tells far from further.
+    # Before scores are limited to 0, negative cosines still order distant memories.
     order = sorted([(-scores[n], -c.dense, c.memory_id, n) for n, c in enumerate(candidates)])
     best = {
         number: (memory_id, -negated)
@@ -199,7 +200,7 @@ def fuse(
 def _arms_of(
     candidates: Sequence[Scored], wanted: Collection[int], limit: int
 ) -> Mapping[Arm, Mapping[int, tuple[int, float]]]:
-    """What each arm that proposed a wanted candidate thinks of it, by arm and number."""
+    """Returns rank and score of wanted candidates in the arms that proposed them, by number."""
     numbered = list(enumerate(candidates))
     proposed = {
         Arm.DENSE: [(-c.dense, c.memory_id, n) for n, c in numbered],
@@ -211,20 +212,20 @@ def _arms_of(
 
 
 def _taking_part(candidates: Sequence[Scored], weights: ArmWeights) -> ArmWeights:
-    """The weights without that of a lexical arm that found nothing."""
+    """Returns the weights, with 0 for a lexical arm that found nothing."""
     if any(candidate.lexical > 0 for candidate in candidates):
         return weights
     return replace(weights, dense=1.0, lexical=0.0)
 
 
 def _scores(candidates: Sequence[Scored], weights: ArmWeights) -> list[float]:
-    """The score of each candidate, of all arms."""
+    """Returns the fused score of each candidate."""
     scores = [_score(candidate, weights) for candidate in candidates]
     ceiling = GRAPH_CEILING * max(scores, default=0.0)
     for number, candidate in enumerate(candidates):
         if candidate.graph > 0.0:
             lifted = _lifted(scores[number], weights.graph * _unit(candidate.graph))
-            # Where no other arm found anything, there is nothing to be compared with.
+            # If no other arm found anything, there is nothing to compare with.
             bounded = min(lifted, ceiling) if ceiling > 0.0 else lifted
             scores[number] = max(scores[number], bounded)
         if candidate.time > 0.0:
@@ -233,21 +234,21 @@ def _scores(candidates: Sequence[Scored], weights: ArmWeights) -> list[float]:
 
 
 def _score(candidate: Scored, weights: ArmWeights) -> float:
-    """What the dense and the lexical arm make of a candidate."""
+    """Returns the score of a candidate in the dense and lexical arms."""
     total = weights.dense * _unit(candidate.dense) + weights.lexical * _unit(candidate.lexical)
     score = _unit(total / (weights.dense + weights.lexical))
     return score * (1.0 - weights.speaker) if candidate.other_speaker else score
 
 
 def _lifted(score: float, reason: float) -> float:
-    """The score with one more independent reason."""
+    """Returns the score after adding independent evidence."""
     return 1.0 - (1.0 - score) * (1.0 - reason)
 
 
 def _places(
     scored: list[tuple[float, UUID, int]], wanted: Collection[int], limit: int
 ) -> Mapping[int, tuple[int, float]]:
-    """The place from 1 and the score of each wanted candidate that the arm proposed, by number.
+    """Returns rank and score of each wanted candidate that the arm proposed, by number.
 
     The given scores are negated, so that their natural order is best first.
     """
@@ -260,8 +261,8 @@ def _places(
 
 
 def _unit(score: float) -> float:
-    """The score, at least 0 and at most 1."""
-    # Nearly all scores are within, and min() and max() cost four times this comparison.
+    """Returns the score limited to 0 to 1."""
+    # Nearly all scores are within the limits, and min() and max() cost four times this comparison.
     if 0.0 <= score <= 1.0:
         return score
     return min(max(score, 0.0), 1.0)

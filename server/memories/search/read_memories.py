@@ -1,4 +1,4 @@
-"""Reading memories: one by its id, or a scope's page by page."""
+"""Reads one memory by its id, or the memories of a scope page by page."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ class GetMemory:
         as_of: datetime | None = None,
         within: Scope | None = None,
     ) -> Memory:
-        """The memory as it is, or as it was at the past instant `as_of`, deleted since or not.
+        """Returns the memory, with `as_of` as of a past instant even if it was deleted since.
 
         Raises:
             MemoryNotFound: the project does not have it, it is not `within` the scope, or it has
-                expired; by then, with `as_of`.
-            StoreUnavailable: it cannot be read.
+                expired (with `as_of`, had expired by then).
+            StoreUnavailable: the memory cannot be read.
         """
         visible_on = None if show_expired else today(as_of or self._clock.now())
         if as_of is None:
@@ -53,9 +53,9 @@ class GetMemory:
 
 @dataclass(frozen=True, slots=True)
 class ListMemoriesCommand:
-    """Which memories to list; `after` is where the page before ended.
+    """The memories to list; `after` is the end of the previous page.
 
-    `as_of` is the past instant whose state is asked for; None means now.
+    `as_of` is the past instant to read; None means now.
     """
 
     project_id: str
@@ -70,7 +70,7 @@ class ListMemoriesCommand:
 
 @dataclass(frozen=True, slots=True)
 class MemoryPage:
-    """One page, and where the next one starts, if there is one."""
+    """One page, and the start of the next page, if there is one."""
 
     memories: Sequence[Memory]
     next: ListCursor | None
@@ -85,13 +85,13 @@ class ListMemories:
         self._clock = clock
 
     async def __call__(self, command: ListMemoriesCommand) -> MemoryPage:
-        """One page.
+        """Returns one page.
 
         Raises:
-            StoreUnavailable: it cannot be read.
+            StoreUnavailable: the memories cannot be read.
         """
         as_of = command.as_of
-        # One more than is asked for tells whether there is a next page.
+        # One extra memory shows whether there is a next page.
         query = ListQuery(
             project_id=command.project_id,
             scope=command.scope,

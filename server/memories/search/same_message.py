@@ -1,9 +1,7 @@
-"""Hits of one message: the memories that were made of it, and the passage of what is left.
+"""Adjusts the scores of hits from one message: its memories, and the passage of the rest.
 
-They tell of the same. One of them says already that the message is worth reading, so the others
-make room for what other messages say.
-
-ADR 0056 and 0058 say what was measured.
+A single hit is enough to find the message, so the others are lowered to make room for other
+messages. ADR 0056 and 0058 have the measurements.
 """
 
 from __future__ import annotations
@@ -14,16 +12,16 @@ from typing import Final, TypeAlias
 from uuid import UUID
 
 REPEATED: Final = 0.4
-"""The part of its score that is left to a hit of a message of which a better one was found."""
+"""The share of its score that a hit keeps if its message has a better hit."""
 
 Message: TypeAlias = Sequence[int]
-"""The numbers of the hits of one message, two or more."""
+"""The numbers of two or more hits of one message."""
 
 
 def messages_of(hits: Iterable[UUID | None]) -> list[Message]:
-    """Returns which hits come from one message, as the numbers of the hits.
+    """Returns groups of hits from one message, as the numbers of the hits.
 
-    `hits` are the ids of their messages; of what has none, nothing is known.
+    `hits` are the ids of their messages, None if unknown.
     """
     numbers: dict[UUID | None, list[int]] = defaultdict(list)
     for number, message_id in enumerate(hits):
@@ -32,7 +30,7 @@ def messages_of(hits: Iterable[UUID | None]) -> list[Message]:
 
 
 def lower_repeated(scores: list[float], messages: Iterable[Message]) -> None:
-    """Lowers the scores of all hits of a message but the best one."""
+    """Lowers the scores of all hits of a message except the best."""
     for message in messages:
         best = max(message, key=lambda number: scores[number])
         for number in message:

@@ -1,4 +1,4 @@
-"""Finding the memories that fit a query best."""
+"""Finds the memories that match a query best."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ DEFAULT_TOP_K = 10
 
 @dataclass(frozen=True, slots=True)
 class SearchMemoriesCommand:
-    """What to look for, and where. `position` is that of a write whose effect must be seen.
+    """A search. The result reflects the write at `position`.
 
-    `as_of` is the past instant whose state is searched; None means now. `rerank` has a language
-    model order the best hits once more. `reference_time` is when the question is asked, which its
-    words for times, such as "last May", are relative to; None means `as_of`. With `explain`, each
-    hit says which arms found it. `latest_only` leaves out memories whose functional relations have
-    all been superseded; it cannot be combined with `as_of`.
+    `as_of` is the past instant to search; None means now. `rerank` has a language model reorder the
+    best hits. `reference_time` is when the question is asked, to resolve times such as "last May";
+    None means `as_of`. With `explain`, each hit has the scores of the arms that found it.
+    `latest_only` leaves out memories whose functional relations have all been superseded; it cannot
+    be combined with `as_of`.
     """
 
     project_id: str
@@ -64,9 +64,9 @@ class SearchMemoriesCommand:
 class SearchMemoriesOutcome:
     """The hits, best first, and the models that took part.
 
-    `language_model` is the one that ordered the hits. `degraded` are the arms that could not take
-    part. `relations` are those that the hits state and
-    those of the entities in the question, if they were asked for.
+    `language_model` is the model that reranked the hits. `degraded` are the arms that could not
+    take part. `relations` are the relations that the hits state and the relations of the entities
+    in the question, if they were requested.
     """
 
     hits: Sequence[Hit]
@@ -77,9 +77,9 @@ class SearchMemoriesOutcome:
 
 
 class SearchMemories:
-    """Costs one embedding and two round trips to PostgreSQL, or one if all hits are still kept.
+    """Costs one embedding and two round trips to PostgreSQL, or one if all hits are cached.
 
-    The graph arm works beside the embedding. Reranking costs one call of the language model.
+    The graph arm works during the embedding. Reranking costs one call of the language model.
     """
 
     def __init__(
@@ -97,7 +97,7 @@ class SearchMemories:
         self._rerank = rerank
 
     async def __call__(self, command: SearchMemoriesCommand) -> SearchMemoriesOutcome:
-        """Searches.
+        """Returns the best hits.
 
         Raises:
             ModelUnavailable, ModelQuotaExhausted, StoreUnavailable.
@@ -145,7 +145,7 @@ class SearchMemories:
         return await self._rerank(command.query, hits) if command.rerank else Reranking(hits)
 
     async def _prepared(self, command: SearchMemoriesCommand) -> tuple[Vector, GraphFindings]:
-        """The question's vector and what the graph makes of it, side by side."""
+        """Returns the question's vector and the graph's findings, computed in parallel."""
         if command.as_of is not None:
             reason = "the graph holds the present only"
             findings = GraphFindings(degraded=DegradedArm(Arm.GRAPH, reason))

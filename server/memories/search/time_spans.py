@@ -1,6 +1,6 @@
-"""Spans of time, and how close an event is to one.
+"""Spans of time, and how close an event is to a span.
 
-Days, weeks and years are those of UTC, and weeks begin on Monday.
+Days, weeks and years are in UTC, and weeks begin on Monday.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _MONTHS_A_SEASON: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class TimeSpan:
-    """From `start` up to and without `end`; both are aware, and `start` is not after `end`."""
+    """From `start` up to but excluding `end`; both are aware, and `start` is not after `end`."""
 
     start: datetime
     end: datetime
@@ -31,9 +31,9 @@ class TimeSpan:
             raise ValueError("a span cannot end before it starts")
 
     def closeness(self, moment: datetime) -> float:
-        """1 within the span, falling to 0 at a margin as long as the span, of 1 to 31 days.
+        """Returns 1 within the span, falling to 0 at a distance as long as the span (1 to 31 days).
 
-        People tell of things some time after they happened, and seldom remember dates exactly.
+        People mention events some time after they happened, and seldom remember dates exactly.
         """
         distance = max(self.start - moment, moment - self.end, timedelta())
         margin = min(max(self.end - self.start, _SHORTEST_MARGIN), _LONGEST_MARGIN)
@@ -53,50 +53,50 @@ _FIRST_MONTHS: Final = {Season.SPRING: 3, Season.SUMMER: 6, Season.AUTUMN: 9, Se
 
 
 def closeness(moment: datetime, spans: Collection[TimeSpan]) -> float:
-    """How close a moment is to the nearest of the spans, from 0 to 1; 0 without any."""
-    # Most questions name no time, and this is asked of every memory.
+    """Returns the closeness of a moment to the nearest span, from 0 to 1; 0 without spans."""
+    # This is called for every memory, and most questions have no times.
     return max(span.closeness(moment) for span in spans) if spans else 0.0
 
 
 def days(first: date, count: int = 1) -> TimeSpan:
-    """This day and those after it."""
+    """Returns `count` days from `first` on."""
     start = datetime.combine(first, time(), UTC)
     return TimeSpan(start, start + count * DAY)
 
 
 def week(around: date) -> TimeSpan:
-    """The week of a day."""
+    """Returns the week of a day."""
     return days(around - around.weekday() * DAY, 7)
 
 
 def weekend(around: date) -> TimeSpan:
-    """The Saturday and Sunday of a day's week."""
+    """Returns the Saturday and Sunday of a day's week."""
     return days(around + (5 - around.weekday()) * DAY, 2)
 
 
 def month(year: int, number: int, count: int = 1) -> TimeSpan:
-    """A month and those after it. Other numbers than 1 to 12 reach into other years."""
+    """Returns `count` months from this month on. Numbers outside 1 to 12 are in other years."""
     return TimeSpan(_first_of_month(year, number), _first_of_month(year, number + count))
 
 
 def season(year: int, name: Season) -> TimeSpan:
-    """The season that begins in a year."""
+    """Returns the season that begins in a year."""
     return month(year, _FIRST_MONTHS[name], _MONTHS_A_SEASON)
 
 
 def years(first: int, count: int = 1) -> TimeSpan:
-    """This year and those after it."""
+    """Returns `count` years from `first` on."""
     return month(first, 1, 12 * count)
 
 
 def third(span: TimeSpan, number: int) -> TimeSpan:
-    """The first, second or third part of a span: 0, 1 or 2."""
+    """Returns a third of a span, by its number 0, 1 or 2."""
     part = (span.end - span.start) / 3
     return TimeSpan(span.start + number * part, span.start + (number + 1) * part)
 
 
 def hull(one: TimeSpan, other: TimeSpan) -> TimeSpan:
-    """From the start of the earlier one to the end of the later one."""
+    """Returns the span from the start of the earlier span to the end of the later span."""
     return TimeSpan(min(one.start, other.start), max(one.end, other.end))
 
 

@@ -99,7 +99,7 @@ class TlsSettings(BaseSettings):
 
 
 class HttpSettings(HttpLimits, BaseSettings):
-    """The HTTP door, for Mem0's clients and for plain JSON. Its users need an API key."""
+    """HTTP, for Mem0's clients and for plain JSON. Its users need an API key."""
 
     model_config = reading("MEMOIR_HTTP_")
 

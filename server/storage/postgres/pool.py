@@ -73,11 +73,11 @@ log = structlog.get_logger()
 
 
 class PostgresOptions(BaseModel):
-    """How the pool is bounded. Times are in seconds."""
+    """Limits of the pool. Times are in seconds."""
 
     model_config = ConfigDict(frozen=True)
 
-    pool_size: int = Field(default=16, ge=1, le=1000, description="Connections at most.")
+    pool_size: int = Field(default=16, ge=1, le=1000, description="Maximum of connections.")
     acquire_timeout: float = Field(default=2.0, gt=0, description="Wait for a free connection.")
     statement_timeout: float = Field(default=30.0, gt=0, description="Time for one statement.")
 
