@@ -1,1 +1,1 @@
-"""Embeddings and inference: ports, and one folder a provider."""
+"""Embeddings and inference: ports, and a folder for each provider."""

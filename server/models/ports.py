@@ -1,4 +1,4 @@
-"""Embedding texts, inferring facts from conversations, and ordering texts by a question."""
+"""Ports that embed texts, infer facts from conversations, and score texts for a question."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from server.memories.add.inference import InferenceAnswer, InferenceRequest
 
 
 class EmbeddingPurpose(StrEnum):
-    """What the vector is for: some models embed questions and answers differently."""
+    """The purpose of a vector: some models embed questions and answers differently."""
 
     DOCUMENT = "document"
     QUERY = "query"
 
 
 class Embedder(Protocol):
-    """Turns text into vectors. Vectors of different models never mix."""
+    """Turns text into vectors. Vectors of different models are not comparable."""
 
     @property
     def model(self) -> str:
@@ -32,12 +32,12 @@ class Embedder(Protocol):
 
     @property
     def near_duplicate_similarity(self) -> float:
-        """The least cosine of two texts that say the same in almost the same words."""
+        """The minimum cosine of two texts that count as near duplicates."""
         ...
 
     @property
     def dense_weight(self) -> float:
-        """How much its vectors count in a search, where words count 1."""
+        """The weight of its vectors in a search; words have the weight 1."""
         ...
 
     @property
@@ -46,19 +46,19 @@ class Embedder(Protocol):
         ...
 
     async def embed(self, texts: Sequence[str], purpose: EmbeddingPurpose) -> list[Vector]:
-        """One L2-normalised vector a text, in order; an empty list for no texts.
+        """Returns an L2-normalised vector for each text, in order.
 
-        Bounded by the current call's deadline.
+        The current call's deadline bounds it.
 
         Raises:
-            ModelUnavailable: the provider is away or answers with faults.
+            ModelUnavailable: the provider is unreachable or returns errors.
             ModelQuotaExhausted: the provider's quota is used up.
         """
         ...
 
 
 class LanguageModel(Protocol):
-    """Proposes what to remember."""
+    """Infers the changes that a conversation makes to memories."""
 
     @property
     def model(self) -> str:
@@ -66,18 +66,18 @@ class LanguageModel(Protocol):
         ...
 
     async def infer(self, request: InferenceRequest) -> InferenceAnswer:
-        """One proposal for the whole conversation, unchecked. Bounded by the call's deadline.
+        """Returns unchecked proposals for the whole conversation, within the call's deadline.
 
         Raises:
-            ExtractionFailed: the answer cannot be read, is cut off, or was refused.
-            ModelUnavailable: the provider is away or answers with faults.
+            ExtractionFailed: the answer cannot be read, is truncated, or was refused.
+            ModelUnavailable: the provider is unreachable or returns errors.
             ModelQuotaExhausted: the provider's quota is used up.
         """
         ...
 
 
 class RerankFailed(Exception):
-    """There are no scores; `reason` says why, in words for the client."""
+    """There are no scores; `reason` explains it to the client."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -85,7 +85,7 @@ class RerankFailed(Exception):
 
 
 class Reranker(Protocol):
-    """Reads a question and texts together, as none of a search's arms does."""
+    """Scores texts for a question, reading both together, unlike the other arms of a search."""
 
     @property
     def model(self) -> str:
@@ -93,13 +93,13 @@ class Reranker(Protocol):
         ...
 
     async def rerank(self, question: str, texts: Sequence[str]) -> list[float]:
-        """How well each text answers the question, from 0 to 1, in the order of the texts.
+        """Returns how well each text answers the question, from 0 to 1, in the order of the texts.
 
-        Bounded by the call's deadline.
+        The call's deadline bounds it.
 
         Raises:
             RerankFailed: there is no such model, or its answer cannot be used.
-            ModelUnavailable: the provider is away or answers with faults.
+            ModelUnavailable: the provider is unreachable or returns errors.
             ModelQuotaExhausted: the provider's quota is used up.
         """
         ...

@@ -1,4 +1,4 @@
-"""The names in a question, told by their capital letters."""
+"""Finds the names in a question by their capital letters."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from itertools import pairwise
 from typing import Final
 
 _MOST: Final = 1 / 3
-"""Where more of the words have capitals, these tell nothing: in a title, in a German sentence."""
+"""If more words than this have capitals, these mean nothing: in a title, in a German sentence."""
 
 _ENDS_SENTENCE: Final = re.compile(r"[.!?:][\"')\]\u2019\u201d]*$")
 _FIRST_PERSON: Final = re.compile(r"I(?:['\u2019]\w+)?\W*$")
 
 
 def proper_names(question: str) -> list[str]:
-    """The words with a capital, but for the first one of a sentence and "I"."""
+    """Returns the capitalized words, except the first word of a sentence and "I"."""
     words = question.split()
     names = [
         word
@@ -25,6 +25,6 @@ def proper_names(question: str) -> list[str]:
 
 
 def without_names(question: str) -> str:
-    """The question without these words."""
+    """Returns the question without these words."""
     names = proper_names(question)
     return " ".join(word for word in question.split() if word not in names)

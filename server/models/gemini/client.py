@@ -114,7 +114,7 @@ class GeminiClient:
 
         Raises:
             ModelQuotaExhausted: the provider's quota is used up.
-            ModelUnavailable: the provider is away or answers with faults.
+            ModelUnavailable: the provider is unreachable or returns errors.
             DeadlineExceeded: the call's time is up.
         """
         limiter = self.limiter(request.model_name)
@@ -246,7 +246,7 @@ class StructuredModel:
         """The model's response, unchecked. The call that asks is parked meanwhile.
 
         Raises:
-            ModelUnavailable: the provider is away or answers with faults.
+            ModelUnavailable: the provider is unreachable or returns errors.
             ModelQuotaExhausted: the provider's quota is used up.
             DeadlineExceeded: the call's time is up.
         """

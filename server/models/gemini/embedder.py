@@ -93,7 +93,7 @@ class GeminiEmbedder:
         who is named. The call that asks is parked meanwhile.
 
         Raises:
-            ModelUnavailable: the provider is away or answers with faults.
+            ModelUnavailable: the provider is unreachable or returns errors.
             ModelQuotaExhausted: the provider's quota is used up.
             DeadlineExceeded: the call's time is up.
         """

@@ -195,7 +195,7 @@ class GeminiLanguageModel:
 
         Raises:
             ExtractionFailed: the answer is `truncated`, `blocked`, `malformed` or `empty`.
-            ModelUnavailable: the provider is away or answers with faults.
+            ModelUnavailable: the provider is unreachable or returns errors.
             ModelQuotaExhausted: the provider's quota is used up.
             DeadlineExceeded: the call's time is up.
         """

@@ -1,4 +1,4 @@
-"""Which categories a fact belongs to, and whether it is what a request asks for, by its words."""
+"""Decides by words which categories a fact has, and whether it matches a request's wishes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _KEYWORD_STEMS = {
     for name, found in lists("categories").items()
 }
 
-# Words of a request such as `only food preferences`; what remains is what it is about.
+# Words that only phrase a request such as `only food preferences`; the others are its subject.
 _ASKING = FUNCTION_WORDS | listed("asking")
 _PREFERENCE = frozenset({"preference", "preferences"})
 
@@ -31,14 +31,14 @@ def _stems(text: str, without: frozenset[str] = frozenset()) -> frozenset[str]:
 
 @lru_cache(maxsize=256)
 def keyword_stems(category: Category) -> frozenset[str]:
-    """The stems that speak for a category: built-in ones, and its own name and description."""
+    """Returns the stems of a category's keywords: built-in ones, its name and description."""
     own = _stems(f"{category.name.replace('_', ' ')} {category.description}", _ASKING)
     return _KEYWORD_STEMS.get(category.name, frozenset()) | own
 
 
 @lru_cache(maxsize=64)
 def _named_by_stem(categories: tuple[Category, ...]) -> dict[str, list[str]]:
-    """The categories that each stem speaks for."""
+    """Returns the categories of each stem."""
     found = defaultdict(list)
     for category in categories:
         for stem in keyword_stems(category):
@@ -47,7 +47,7 @@ def _named_by_stem(categories: tuple[Category, ...]) -> dict[str, list[str]]:
 
 
 def categories_of(text: str, categories: Sequence[Category]) -> tuple[str, ...]:
-    """At most three of the categories, the ones that most words speak for first; else `misc`."""
+    """Returns at most three categories, by number of matching words; `misc` if none matches."""
     named, names = _named_by_stem(tuple(categories)), [category.name for category in categories]
     scores = Counter(name for stem in _stems(text) for name in named.get(stem, ()))
     best = sorted(scores, key=lambda name: (-scores[name], names.index(name)))
@@ -57,18 +57,18 @@ def categories_of(text: str, categories: Sequence[Category]) -> tuple[str, ...]:
 
 
 class Filter:
-    """A wish such as `only food preferences`, read as a list of words.
+    """A wish such as `only food preferences`, as a list of words.
 
-    A fact meets it if the two share a stem, or if the fact has a keyword of a category that the
-    wish names. A wish of no such words is met by every fact.
+    A fact matches if it shares a stem with the wish, or has a keyword of a category that the wish
+    names. A wish without such words matches every fact.
     """
 
     def __init__(self, wish: str, categories: Sequence[Category]) -> None:
-        # `Food preferences` is about food; `preferences` alone is about these.
+        # `Food preferences` is about food; `preferences` alone is about preferences.
         stems = _stems(wish, _ASKING | _PREFERENCE) or _stems(wish, _ASKING)
         named = [c for c in categories if stems & _stems(c.name.replace("_", " "))]
         self._stems = stems.union(*map(keyword_stems, named))
 
     def matches(self, text: str) -> bool:
-        """Whether the fact has to do with the wish."""
+        """Whether the fact matches the wish."""
         return not self._stems or bool(self._stems & _stems(text))

@@ -1,6 +1,6 @@
-"""What new facts do to the memories that are there, and to each other.
+"""Applies new facts to existing memories and to each other.
 
-What is taken back goes, and what else its memory holds stays. In doubt nothing is changed.
+A retracted fact is removed, and other facts of its memory stay. When in doubt, nothing is changed.
 """
 
 from __future__ import annotations
@@ -18,15 +18,14 @@ from server.models.offline.phrases import Item
 from server.models.offline.reading import without_items
 
 Describe = Callable[[ProposedOperation, str, Sequence[Fact]], ProposedOperation]
-"""Gives an operation the text, and the entities and relations of the facts in it."""
+"""Adds the text, and the entities and relations of its facts, to an operation."""
 
 
 @dataclass(slots=True)
 class Entry:
-    """A memory, or one that is about to be: its facts, and what is to be done with it.
+    """An existing or new memory: its facts, and the operation on it.
 
-    `number` is the candidate's number; None for what is new. `repeated` says where it is told
-    again.
+    `number` is the candidate's number; None for a new memory. `repeated` holds its repetitions.
     """
 
     text: str
@@ -39,12 +38,12 @@ class Entry:
     digest: bytes = field(init=False)
 
     def __post_init__(self) -> None:
-        """Notes what makes two memories the same to the letter."""
+        """Computes the key by which identical memories are found."""
         self.digest = fact_digest(self.text)
 
     @property
     def is_open(self) -> bool:
-        """Whether it is there and may be changed."""
+        """Whether the memory exists and may be changed."""
         return not (self.is_gone or self.is_immutable)
 
     def told_again(self) -> list[ProposedOperation]:
@@ -56,7 +55,7 @@ class Entry:
 
 
 class Ledger:
-    """Keeps the memories of one request as its facts change them."""
+    """The memories of a request and their changes."""
 
     def __init__(self, known: Sequence[Entry], describe: Describe) -> None:
         self._entries = list(known)
@@ -65,7 +64,7 @@ class Ledger:
         self._unmatched: list[ProposedOperation] = []
 
     def operations(self) -> list[ProposedOperation]:
-        """What is to be done in the order of what was said, then what was only told again."""
+        """Returns the operations in the order of the conversation, then the repetitions."""
         done = [entry.operation for entry in self._entries if entry.operation is not None]
         repeated = [again for entry in self._entries for again in entry.told_again()]
         return [*sorted([*done, *self._unmatched], key=lambda o: o.message), *repeated]
@@ -74,11 +73,11 @@ class Ledger:
         return sum(entry.operation is not None for entry in self._entries) + len(self._unmatched)
 
     def say(self, text: str, operation: ProposedOperation) -> None:
-        """Takes in something that is kept as it was said."""
+        """Adds a statement that is kept verbatim."""
         self._add(text, (), operation)
 
     def state(self, fact: Fact, operation: ProposedOperation) -> None:
-        """Takes in a fact."""
+        """Adds a fact."""
         digest = fact_digest(fact.text)
         if digest in self._digests:
             _note(fact, [entry for entry in self._entries if entry.digest == digest], operation)
@@ -104,7 +103,7 @@ class Ledger:
                 self._put(*place, fact.with_employer_of(place[1]), operation)
 
     def forget(self, request: ForgetRequest, speaker: str, operation: ProposedOperation) -> None:
-        """Forgets the memories that the request names, and of a list only what it names."""
+        """Forgets the memories, or only the items of a list, that the request names."""
         found = False
         for entry in self._entries:
             if not (entry.is_open and request.names(entry.text, entry.facts, speaker)):
@@ -134,7 +133,7 @@ class Ledger:
     def _replaced(
         self, fact: Fact, near: Sequence[tuple[Entry, Fact]]
     ) -> tuple[Entry, Fact] | None:
-        """The one fact whose place the new one takes; None if there is none, or several."""
+        """Returns the fact that the new one replaces; None if there is none or more than one."""
         found = [(e, o) for e, o in near if e.is_open and replaces(fact, o)]
         if len({_value(other, fact) for _, other in found}) > 1:
             return None
@@ -143,7 +142,7 @@ class Ledger:
         return found[0] if found else None
 
     def _put(self, entry: Entry, old: Fact, fact: Fact, operation: ProposedOperation) -> None:
-        """Puts a fact in the place of another; beside what else that one's memory holds."""
+        """Replaces a fact of a memory; other facts of the memory stay."""
         if len(entry.facts) > 1:
             self._take_out(entry, old, (), operation)
             self._add(fact.text, (fact,), operation)
@@ -158,7 +157,7 @@ class Ledger:
         matches: Sequence[tuple[Entry, Fact, tuple[Item, ...]]],
         operation: ProposedOperation,
     ) -> None:
-        """Takes out what the fact denies. It is kept itself if it says more than that."""
+        """Removes what the fact denies. The fact itself is kept if it states more than that."""
         is_kept = not matches or _says_more(fact)
         for entry, other, gone in matches:
             if is_kept and len(entry.facts) == 1 and not gone:
@@ -172,7 +171,7 @@ class Ledger:
     def _take_out(
         self, entry: Entry, fact: Fact, gone: Sequence[Item], operation: ProposedOperation | None
     ) -> None:
-        """Takes a fact out of a memory, or of a list only the things that are gone."""
+        """Removes a fact from a memory, or only some items of its list."""
         left = list(entry.facts)
         place = left.index(fact)
         shorter = without_items(fact, gone) if gone else None
@@ -182,7 +181,7 @@ class Ledger:
         self._change(entry, operation)
 
     def _change(self, entry: Entry, operation: ProposedOperation | None) -> None:
-        """Notes what becomes of a memory whose facts have changed."""
+        """Sets the operation on a memory whose facts have changed."""
         entry.is_gone = not entry.facts
         entry.operation = None
         if operation is None or (entry.is_gone and entry.number is None):
@@ -203,7 +202,7 @@ def _note(fact: Fact, known: Sequence[Entry], operation: ProposedOperation) -> N
 
 
 def _forgotten(entry: Entry, request: ForgetRequest, speaker: str) -> tuple[Item, ...]:
-    """The things of a list that the request names by themselves; () if that is not only some."""
+    """Returns the items of a list that the request names; () if these are none or all."""
     if len(entry.facts) != 1 or entry.text.rstrip(".") != entry.facts[0].text.rstrip("."):
         return ()
     fact = entry.facts[0]
@@ -216,11 +215,11 @@ def _forgotten(entry: Entry, request: ForgetRequest, speaker: str) -> tuple[Item
 
 
 def _value(fact: Fact, new: Fact) -> str:
-    """The value of a fact in the slot that it shares with a new one."""
+    """Returns the value of a fact in the slot that it shares with a new fact."""
     return next((value for slot, value in fact.slots.items() if slot in new.slots), fact.text)
 
 
 def _says_more(fact: Fact) -> bool:
-    """Whether a retraction is worth keeping: a dislike, a sale, what was once so."""
+    """Whether a retraction is itself worth keeping: a dislike, a sale, a past state."""
     is_dislike = fact.stem in TASTES and any(r.relation == "dislikes" for r in fact.relations)
     return not fact.statement.is_denied or is_dislike or bool(fact.slots)

@@ -1,7 +1,7 @@
-"""A sentence falls into its clauses, so that each can be a memory of its own.
+"""Splits a sentence into clauses, each of which can become a memory.
 
-`I moved to Lisbon and I work at Acme` are two clauses; `I am vegetarian and lactose intolerant` are
-too, of which the second shares the first one's subject and verb.
+`I moved to Lisbon and I work at Acme` has two clauses, and so has `I am vegetarian and lactose
+intolerant`, in which the second clause shares the subject and verb of the first.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from server.models.offline.tokens import Token, after_adverbs, lowered
 
 @dataclass(frozen=True, slots=True)
 class Clause:
-    """The words of a clause with its subject, which it shares with the one before if not whole."""
+    """The words of a clause with its subject, which it may share with the previous clause."""
 
     tokens: tuple[Token, ...]
     joined_by: str = ""
@@ -46,7 +46,7 @@ _MOST_CLAUSE_WORDS = 12
 
 
 def is_verb(tokens: Sequence[Token], place: int, *, is_plural: bool = False) -> bool:
-    """Whether a verb, or an adverb before one, follows the subject that ends at this place."""
+    """Whether a verb, or an adverb and a verb, follows a subject that ends at this place."""
     before = tokens[place - 1]
     place = after_adverbs(tokens, place)
     if place >= len(tokens):
@@ -66,7 +66,7 @@ def is_verb(tokens: Sequence[Token], place: int, *, is_plural: bool = False) -> 
 
 
 def subject_end(tokens: Sequence[Token], place: int) -> int | None:
-    """Where the subject ends that begins here with a verb after it; None if there is none."""
+    """Returns the end of the subject that begins here before a verb; None if there is none."""
     if place + 1 >= len(tokens):
         return None
     first = tokens[place].lower
@@ -100,7 +100,7 @@ def _noun_phrase_end(tokens: Sequence[Token], start: int, end: int) -> int | Non
 
 
 def _after_apposition(tokens: Sequence[Token], place: int) -> int | None:
-    """Where `, Ms Kaur,` after a noun ends, if a verb follows."""
+    """Returns the end of an apposition such as `, Ms Kaur,` before a verb."""
     for end in range(place + 2, min(place + 7, len(tokens) - 1)):
         if tokens[end].text == ",":
             return end + 1 if is_verb(tokens, end + 1) else None
@@ -108,10 +108,10 @@ def _after_apposition(tokens: Sequence[Token], place: int) -> int | None:
 
 
 def main_subject(tokens: Sequence[Token]) -> tuple[int, int] | None:
-    """Where the subject of the main clause begins and ends; None if there is none.
+    """Returns the start and end of the main clause's subject; None if there is none.
 
-    A clause may begin with when or where: `In summer I live in Faro`. If a clause of its own is in
-    front, the main clause begins after its comma.
+    A clause may begin with a time or place: `In summer I live in Faro`. If a subordinate clause is
+    in front, the main clause begins after its comma.
     """
     for place in _beginnings(tokens):
         end = subject_end(tokens, place)
@@ -140,7 +140,7 @@ def _is_preposition(tokens: Sequence[Token]) -> bool:
 
 
 def split(tokens: Sequence[Token]) -> Iterator[Clause]:
-    """The clauses of a sentence in their order."""
+    """Yields the clauses of a sentence in order."""
     start = 0
     shared: tuple[Token, ...] = ()
     joined_by = ""
@@ -161,7 +161,7 @@ def split(tokens: Sequence[Token]) -> Iterator[Clause]:
 def _next_clause(
     tokens: Sequence[Token], place: int, left: Sequence[Token]
 ) -> tuple[int, tuple[Token, ...]] | None:
-    """Where a clause begins after this place, and the words that it shares with the left one."""
+    """Returns where the next clause begins, and the words that it shares with the left clause."""
     owner = main_subject(left)
     following = place + 1
     while following < len(tokens) and tokens[following].lower in _AFTER_JOINING:
@@ -172,7 +172,7 @@ def _next_clause(
         return None
     if subject_end(tokens, following) is not None:
         return following, ()
-    # A comma joins only verbs that show it by themselves: `I sold my car, bought a bike`.
+    # A comma alone joins clauses only before clear verbs: `I sold my car, bought a bike`.
     is_shown = lexicon.is_past(tokens[following].lower) and lowered(tokens[following + 1 :])[
         :1
     ] not in ([], ["by"])
@@ -184,7 +184,7 @@ def _next_clause(
 def _shared(
     left: Sequence[Token], subject: tuple[int, int], right: Sequence[Token]
 ) -> tuple[Token, ...]:
-    """The subject, and the verb where it is shared too, if the words go on with the left clause."""
+    """Returns the shared subject, and the verb if it is shared too; empty if nothing is shared."""
     owner = tuple(left[slice(*subject)])
     verb, skipped = after_adverbs(left, subject[1]), after_adverbs(right, 0)
     if verb >= len(left) or skipped >= len(right):
@@ -201,7 +201,7 @@ def _shared(
 
 
 def _is_same_form(left: Sequence[Token], right: Sequence[Token], owner: Sequence[Token]) -> bool:
-    """Whether the right words begin with a verb in the form of the left ones: `work and play`."""
+    """Whether the right words begin with a verb in the same form as the left: `work and play`."""
     verb, word = left[0].lower, right[0].lower
     if word in _FINITE:
         return len(right) > 1
@@ -219,7 +219,7 @@ def _is_same_form(left: Sequence[Token], right: Sequence[Token], owner: Sequence
 
 
 def _is_described(tokens: Sequence[Token]) -> bool:
-    """Whether words of its own follow a thing: `a flat in London`."""
+    """Whether a description follows a thing: `a flat in London`."""
     return lowered(tokens[:1]) in (["a"], ["an"]) and not _DESCRIBING.isdisjoint(
         lowered(tokens[2:5])
     )

@@ -1,7 +1,7 @@
-"""Whether one fact repeats, replaces or takes back another.
+"""Decides whether a fact repeats, replaces or retracts another.
 
-A fact replaces another only if both are about the same, say one thing of which there is one at a
-time, and neither is qualified. Of a list only the things that are named go. In doubt nothing does.
+A fact replaces another only if both are about the same functional property (one value at a time)
+and neither is qualified. Only named items of a list are removed. When in doubt, nothing is.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ _FUNCTION_STEMS = content_stems(" ".join(lexicon.PREPOSITIONS | lexicon.DETERMIN
 
 
 def repeats(fact: Fact, other: Fact) -> bool:
-    """Whether a fact says nothing that the other does not."""
+    """Whether a fact states nothing that the other does not."""
     is_alike = fact.is_qualified == other.is_qualified and not fact.complement.tail
     return is_alike and not other.is_ending and bool(fact.stated) and fact.stated <= other.stated
 
 
 def replaces(fact: Fact, other: Fact) -> bool:
-    """Whether a fact gives another value of something of which there is one at a time."""
+    """Whether a fact gives another value of a functional property."""
     if fact.frame and fact.frame == other.frame and (fact.is_news or fact.is_measure):
         return True
     if _is_correction(fact, other) or _is_found(fact, other):
@@ -73,7 +73,7 @@ def _has_another_value(fact: Fact, other: Fact) -> bool:
 
 
 def _is_correction(fact: Fact, other: Fact) -> bool:
-    """Whether a fact says what the other one was to say: `I live in Ulm, not Bonn`."""
+    """Whether a fact corrects the other: `I live in Ulm, not Bonn`."""
     if not (fact.is_correction or fact.contrast) or other.is_ending:
         return False
     is_like = other.stem == fact.contrast_stem if fact.contrast_stem else fact.is_like(other)
@@ -82,9 +82,9 @@ def _is_correction(fact: Fact, other: Fact) -> bool:
 
 
 def _is_elsewhere(fact: Fact, other: Fact) -> bool:
-    """Whether both say where or as what somebody is day by day: `I work at a bank now`.
+    """Whether both state where or as what somebody spends their days: `I work at a bank now`.
 
-    The same goes for things of a kind that one has one of: `I work the day shift now`.
+    The same applies to things that people have one of: `I work the day shift now`.
     """
     is_event = fact.statement.is_past or other.statement.is_past
     is_single = len(fact.complement.items) == len(other.complement.items) == 1
@@ -98,7 +98,7 @@ def _is_elsewhere(fact: Fact, other: Fact) -> bool:
 
 
 def _is_found(fact: Fact, other: Fact) -> bool:
-    """Whether a fact says that what is looked for by the other one is found."""
+    """Whether a fact states that something is found that the other says is searched."""
     if other.stem not in _SEEKING or fact.stem not in _FINDING or fact.statement.is_planned:
         return False
     heads = {item.head for item in other.complement.items if other.complement.lead == "for"}
@@ -106,7 +106,7 @@ def _is_found(fact: Fact, other: Fact) -> bool:
 
 
 def _is_opposite(fact: Fact, other: Fact) -> bool:
-    """Whether a fact says that what the other one denies is so."""
+    """Whether a fact states what the other denies."""
     is_had = fact.stem in lexicon.POSSESSING and other.stem in lexicon.POSSESSING
     is_named = bool(other.things or not fact.things) and all(
         any(denied.stems <= item.stems or denied.kind in {item.kind} - {""}
@@ -119,7 +119,7 @@ def _is_opposite(fact: Fact, other: Fact) -> bool:
 
 
 def _is_renewed(fact: Fact, other: Fact, slot: str) -> bool:
-    """Whether one of several is said to be new; a new role leaves no employer behind."""
+    """Whether a value is said to be new; a new role does not end the employment."""
     is_kept = (
         slot == "works_as"
         and not fact.is_promotion
@@ -129,7 +129,7 @@ def _is_renewed(fact: Fact, other: Fact, slot: str) -> bool:
 
 
 def taken_back(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
-    """What the first fact takes back of the other: things, () for all of it, None for nothing."""
+    """Returns what the first fact retracts of the other: items, () for all, None for nothing."""
     ending, is_shared = fact.ending, fact.shares_subject(other)
     is_value = other.stem == "be" and other.subject.owner == fact.subject.entity
     is_own = DISPOSAL in ending.kinds and not fact.own_things.isdisjoint(other.about)
@@ -156,7 +156,7 @@ def taken_back(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
 
 
 def _lost(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
-    """What of the other fact is over once its subject, or what it says is had, is not there."""
+    """Returns what of the other fact ends because its subject or its possession is gone."""
     if fact.stem in _DYING and not fact.subject.is_somebody:
         return None  # A telephone that died may live on.
     gone = fact.subject.names | fact.own_things
@@ -176,7 +176,7 @@ def _lost(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
 
 
 def _relation_ended(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
-    """What of the other fact the verb ends, such as working somewhere."""
+    """Returns what of the other fact the verb ends, such as working somewhere."""
     targets = [
         relation.target.key
         for relation in other.relations
@@ -193,9 +193,9 @@ def _relation_ended(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
 
 
 def _parted_with(fact: Fact, other: Fact, *, is_value: bool) -> tuple[Item, ...] | None:
-    """What of the other fact is had no longer: sold, lost, or left for something else.
+    """Returns what of the other fact is no longer owned: sold, lost, or replaced.
 
-    For how much or to whom it went makes no difference once it is gone.
+    The price or the buyer does not matter.
     """
     if SWITCH in fact.ending.kinds:
         return _matching(fact, other) if is_value or other.stem in _HAVING | _LIVING else None
@@ -211,7 +211,7 @@ def _parted_with(fact: Fact, other: Fact, *, is_value: bool) -> tuple[Item, ...]
 
 
 def _denied(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
-    """What a fact denies of another, in the same words or more general ones."""
+    """Returns what a fact denies of another, in the same words or more general ones."""
     is_over = fact.statement.is_over
     if fact.statement.is_past and not (is_over or other.statement.is_past):
         return None
@@ -233,13 +233,13 @@ def _denied(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
 
 
 def _given_up(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
-    """What of the other fact was given up, named by all of its words.
+    """Returns what of the other fact was given up, if all of its words are named.
 
-    Things are dropped and left in other ways too: then it must be told in full.
+    Verbs such as drop and leave have other meanings too, so the whole fact must be repeated.
     """
     days = {f"{word}s" for word in lowered(fact.complement.tail) if word in lexicon.DAYS}
     if not days.isdisjoint(lowered(other.complement.tail)):
-        return None  # What was cancelled on Monday is still done on Mondays.
+        return None  # Something cancelled on Monday is still done on Mondays.
     behind = content_stems(joined(fact.complement.tail)) if fact.is_qualified else frozenset()
     gone = []
     for item in fact.complement.items:
@@ -253,7 +253,7 @@ def _given_up(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
 
 
 def _is_meant(fact: Fact, item: Item, other: Fact) -> bool:
-    """Whether giving up the item can mean that the other fact is so no longer."""
+    """Whether giving up the item can mean that the other fact has ended."""
     if other.stem == "be":
         is_office = fact.complement.lead == "down as"
         return is_office or not _BELONGING.isdisjoint(lowered(other.statement.rest[:3]))
@@ -268,7 +268,7 @@ def _is_meant(fact: Fact, item: Item, other: Fact) -> bool:
 
 
 def _matching(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
-    """The things of the other fact that this one names; `wine` names `red wine` too."""
+    """Returns the items of the other fact that this fact names; `wine` names `red wine` too."""
     named = fact.complement.items
     return _of(other, [
         item for item in other.complement.items
@@ -278,7 +278,7 @@ def _matching(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
 
 
 def _of(fact: Fact, gone: Iterable[Item]) -> tuple[Item, ...] | None:
-    """The things in the fact's order; () if those are all of them, None if there are none."""
+    """Returns the items in the fact's order; () if they are all of its items, None for none."""
     named = set(gone)
     found = tuple(item for item in fact.complement.items if item in named)
     return (found if len(found) < len(fact.complement.items) else ()) if found else None

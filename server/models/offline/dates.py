@@ -1,4 +1,4 @@
-"""Relative dates, resolved: `yesterday` becomes `yesterday (2026-11-22)`."""
+"""Resolves relative dates: `yesterday` becomes `yesterday (2026-11-22)`."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _WEEK = timedelta(weeks=1)
 
 
 def resolved(text: str, now: datetime) -> str:
-    """The text with the calendar date, by the UTC day of `now`, after each relative one."""
+    """Returns the text with the calendar date, by the UTC day of `now`, after relative dates."""
     today = now.astimezone(UTC).date()
     return _RELATIVE.sub(lambda match: _annotated(match, today), text)
 
@@ -53,7 +53,7 @@ def _meaning(match: re.Match[str], today: date) -> str:
 
 
 def _which(step: int, what: str, today: date) -> str:
-    """Last, this or next `what`; days count in calendar weeks that begin on Monday."""
+    """Returns the last, this or next `what`, in calendar weeks that begin on Monday."""
     monday = today - timedelta(days=today.weekday())
     if what == "weekend":
         return f"weekend of {monday + timedelta(days=5) + step * _WEEK}"
@@ -61,7 +61,7 @@ def _which(step: int, what: str, today: date) -> str:
         return f"week of {monday + step * _WEEK}"
     if what not in DAYS:
         return _distant(step, what, today)
-    # The nearest such day before or after today; of this week for `this`.
+    # The nearest such day before or after today; for `this`, the day of this week.
     ahead = DAYS.index(what) - today.weekday()
     days = {-1: ahead % 7 - 7, 0: ahead, 1: ahead % 7 or 7}[step]
     return str(today + timedelta(days=days))

@@ -1,4 +1,4 @@
-"""Embeddings without a network: WordLlama's static token vectors, which its wheel carries."""
+"""Embeddings without a network, from WordLlama's static token vectors in its wheel."""
 
 from __future__ import annotations
 
@@ -23,35 +23,35 @@ from server.telemetry.recording import model_call
 
 DIMENSIONS = 256
 
-# 1,000 characters take about 0.25 ms; from some milliseconds on, the event loop should not wait.
+# 1,000 characters take about 0.25 ms; work of some milliseconds should not block the event loop.
 _THREAD_FROM_CHARACTERS = 16_384
 
 # Token vectors are summed in blocks, so that one huge text does not need hundreds of megabytes.
 _BLOCK_TOKENS = 4_096
 
-# Words whose tokens are remembered, and the longest of them; together a few megabytes.
+# The number of words whose tokens are cached, and their maximum length; a few megabytes in total.
 _WORDS_KEPT = 20_000
 _LONGEST_WORD = 32
 
-# What the tokenizer writes for a space.
+# The tokenizer's symbol for a space.
 _SPACE_MARK = "\u2581"
 
-# The least of the pairs of test_near_duplicates.py that say the same is .90.
+# The minimum cosine of the near duplicates in test_near_duplicates.py is .90.
 _NEAR_DUPLICATE_SIMILARITY = 0.85
 
-# Otherwise whatever asks something is near to every question.
+# Otherwise every question is close to every other question.
 _QUESTION_MARKS = str.maketrans(dict.fromkeys("?\u00bf\u037e\u055e\u061f\uff1f", " "))
 
-# The vectors of names say little, and are near to whatever addresses the one who is named.
+# The vectors of names mean little, and are close to all texts that address that person.
 _NAME_WEIGHT = 0.25
 
 _Floats = NDArray[np.float32]
 
 
 class OfflineEmbedder:
-    """The mean of a text's token vectors, L2-normalised.
+    """Embeds a text as the mean of its token vectors, L2-normalised.
 
-    Of a query, question marks do not count and names count less: words find those exactly.
+    In a query, question marks are ignored and names have less weight: the lexical arm finds them.
     """
 
     def __init__(self, tokenizer: Any, token_vectors: _Floats) -> None:
@@ -65,9 +65,9 @@ class OfflineEmbedder:
         """Reads the model from the installed package; takes about 0.2 s and 35 MB.
 
         Raises:
-            RuntimeError: the package carries another model than the one pinned here.
+            RuntimeError: the package contains another model than expected.
         """
-        # Without its own folder as the cache, WordLlama looks for its tokenizer on the network.
+        # If its own folder is not the cache, WordLlama downloads its tokenizer.
         model = wordllama.WordLlama.load(
             dim=DIMENSIONS, cache_dir=Path(wordllama.__file__).parent, disable_download=True
         )
@@ -88,12 +88,12 @@ class OfflineEmbedder:
 
     @property
     def near_duplicate_similarity(self) -> float:
-        """Measured on pairs of sentences that differ in articles, plurals and order."""
+        """The threshold, measured on sentences that differ in articles, plurals and order."""
         return _NEAR_DUPLICATE_SIMILARITY
 
     @property
     def dense_weight(self) -> float:
-        """As much as words: ADR 0012."""
+        """The same weight as words: ADR 0012."""
         return 1.0
 
     @property
@@ -102,10 +102,10 @@ class OfflineEmbedder:
         return False
 
     async def embed(self, texts: Sequence[str], purpose: EmbeddingPurpose) -> list[Vector]:
-        """One vector a text, in order. A text without any token gets a vector of its own.
+        """Returns a vector for each text, in order. A text without tokens gets an arbitrary vector.
 
         Raises:
-            DeadlineExceeded: the call's time was up before the work began.
+            DeadlineExceeded: the call's deadline passed before the work began.
         """
         current_request().remaining()
         one = self._embed_query if purpose is EmbeddingPurpose.QUERY else self._embed
@@ -125,7 +125,7 @@ class OfflineEmbedder:
         return _normalised(total, question)
 
     def _total(self, text: str) -> _Floats:
-        """The sum of the vectors of all tokens."""
+        """Returns the sum of the vectors of all tokens."""
         tokens = self.tokens(text)
         total = self._sum(tokens[:_BLOCK_TOKENS])
         for start in range(_BLOCK_TOKENS, len(tokens), _BLOCK_TOKENS):
@@ -137,10 +137,10 @@ class OfflineEmbedder:
         return total
 
     def tokens(self, text: str) -> list[int]:
-        """The tokens of a text: those of its words, because no token reaches across a space.
+        """Returns the tokens of a text, word by word, because no token contains a space.
 
-        Most words have been seen before. Looking their tokens up takes a small part of the time and
-        memory that merging them from characters takes.
+        Most words have been seen before, and looking up their tokens takes a small part of the time
+        and memory of tokenizing them.
         """
         words = text.split(" ")
         if "" in words or _SPACE_MARK in text or any(special in text for special in self._special):
@@ -164,7 +164,7 @@ def _normalised(total: _Floats, text: str) -> Vector:
 
 
 def _axis(text: str) -> Vector:
-    """A unit vector along one axis, the same for the same text in every process."""
+    """Returns a unit vector along an axis, which is the same for a text in every process."""
     place = int.from_bytes(hashlib.sha256(text.encode()).digest()[:4]) % DIMENSIONS
     vector = array("f", bytes(4 * DIMENSIONS))
     vector[place] = 1.0

@@ -1,4 +1,4 @@
-"""From a conversation to the facts in it, one clause at a time."""
+"""Extracts the facts from a conversation, clause by clause."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ from server.models.offline.tokens import Token, lowered
 _MAX_SPEAKER_LENGTH = 64
 _MAX_ENTITIES = 20
 _MAX_SENTENCE_LENGTH = 1_000
-"""Longer ones are hardly sentences; the time for one grows with the square of its length."""
+"""Longer texts are hardly sentences, and the time grows with the square of the length."""
 
 _SPEAKERS = {Role.USER: Speaker("User"), Role.ASSISTANT: Speaker("Assistant", "assistant")}
 
 
 class Extraction:
-    """The facts of one request. It stops at as many operations as an answer may have."""
+    """Extracts the facts of a request, up to the maximum number of operations of an answer."""
 
     def __init__(self, request: InferenceRequest) -> None:
         self._request = request
@@ -49,7 +49,7 @@ class Extraction:
         self._ledger = Ledger(list(self._known()), self._described)
 
     def run(self) -> list[ProposedOperation]:
-        """What the conversation changes, in its order."""
+        """Returns the changes by the conversation, in order."""
         for message in self._request.context:
             if message.role is Role.USER:
                 self._listen(message)
@@ -60,7 +60,7 @@ class Extraction:
         return self._ledger.operations()[:MAX_OPERATIONS]
 
     def _listen(self, message: Message) -> None:
-        """Takes from an earlier message whom a pronoun may mean, and nothing else."""
+        """Collects from an earlier message only the people that pronouns may refer to."""
         for sentence, speaker in _said(message):
             for _ in _facts(sentence.statement, speaker, self._people):
                 pass
@@ -87,7 +87,7 @@ class Extraction:
     def _described(
         self, operation: ProposedOperation, text: str, facts: Sequence[Fact]
     ) -> ProposedOperation:
-        """The operation with its text, and what the graph holds of it."""
+        """Returns the operation with its text, entities and relations."""
         relations = tuple(dict.fromkeys(r for fact in facts for r in fact.relations))
         found = [f.subject.owner for f in facts if f.subject.owner.name in f.text]
         found += [f.subject.entity for f in facts if f.subject.is_somebody]
@@ -124,14 +124,14 @@ class Extraction:
 
 
 def _said(message: Message) -> Iterator[tuple[Sentence, Speaker]]:
-    """The sentences of a message, and who says them; nothing of the system and of tools."""
+    """Yields the sentences of a message with their speaker; none of the system and of tools."""
     if speaker := _speaker(message):
         for sentence in own_sentences(message.content or ""):
             yield sentence, speaker
 
 
 def _facts(statement: str, speaker: Speaker, people: People) -> Iterator[Fact]:
-    """The facts in a sentence, whose people are heard of on the way."""
+    """Yields the facts in a sentence, and notes the people in it."""
     if len(statement) > _MAX_SENTENCE_LENGTH:
         return
     has_pronoun = not PRONOUNS.keys().isdisjoint(statement.lower().split())
@@ -148,7 +148,7 @@ def _read(statement: str, speaker: Speaker) -> Sequence[Fact]:
 
 
 def _read_facts(statement: str, speaker: Speaker, people: People) -> Iterator[Fact]:
-    """The facts in a sentence. Once a clause is not asserted, nothing joined to it is either."""
+    """Yields the facts in a sentence, up to the first clause that is not asserted."""
     is_open = True
     thing: Sequence[Token] = ()
     for said in split(tokenize(statement)):
@@ -159,7 +159,7 @@ def _read_facts(statement: str, speaker: Speaker, people: People) -> Iterator[Fa
         words = lowered(clause.tokens)
         pronoun = next((word for word in words if word in PRONOUNS), None)
         fact = read_fact(clause, speaker, people.meant(pronoun) if pronoun else None)
-        # `That's wrong` and `I don't` say nothing by themselves, and put nothing in doubt.
+        # `That's wrong` and `I don't` state nothing by themselves, and do not affect other clauses.
         is_short = words[-1] in AUXILIARIES or words[-1] in NEGATED
         is_open = fact is not None or is_short or words[0] in {"that", "this", "it", "there"}
         if fact is not None:
@@ -167,7 +167,7 @@ def _read_facts(statement: str, speaker: Speaker, people: People) -> Iterator[Fa
 
 
 def _named(text: str) -> Iterator[Entity]:
-    """What a text names, but for a word that only begins it; what somebody is in, is a place."""
+    """Yields the names in a text, except its first word; a name after `in` is a place."""
     tokens = tokenize(text)
     for place, name in names_in(tokens, 1):
         is_place = tokens[place - 1].lower in {"in", "near"}
@@ -175,7 +175,7 @@ def _named(text: str) -> Iterator[Entity]:
 
 
 def _speaker(message: Message) -> Speaker | None:
-    """Who is quoted for a message's statements; nobody for the system and tools."""
+    """Returns the speaker of a message's statements; None for the system and tools."""
     default = _SPEAKERS.get(message.role)
     if default is None:
         return None

@@ -1,6 +1,6 @@
-"""A fact: an asserted clause in the words that are kept, and what it says for comparing it.
+"""A fact: an asserted clause in the words that are kept, and its meaning for comparisons.
 
-Of some things there is one at a time, such as the town somebody lives in: these are its slots."""
+Its slots are functional properties, which have one value at a time, such as a home town."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from server.models.offline.tokens import Token, joined, lowered
 
 @dataclass(frozen=True)
 class Fact:
-    """What a clause says, and in which words it is kept.
+    """The meaning of a clause, and the words in which it is kept.
 
-    A qualified fact holds on some occasions, or for one thing beside others: it neither replaces
-    another fact nor takes one back. `contrast` are the keys of what is said not to be so (`tea, not
-    coffee`), and `contrast_stem` is its verb if it has its own (`instead of taking the bus`).
+    A qualified fact holds only on some occasions, or for one thing among others: it neither
+    replaces nor retracts another fact. `contrast` are the keys of what is denied (`tea, not
+    coffee`), and `contrast_stem` is its verb if it has one (`instead of taking the bus`).
     """
 
     text: str
@@ -46,7 +46,7 @@ class Fact:
 
     @cached_property
     def attitude(self) -> int:
-        """1 for what somebody likes, -1 for what they dislike; else 0."""
+        """1 if somebody likes something, -1 if they dislike it, else 0."""
         is_unbearable = self.stem in _BEARING and self.statement.is_denied
         return (self.stem in lexicon.TASTES) - (self.stem in lexicon.DISTASTES or is_unbearable)
 
@@ -57,31 +57,31 @@ class Fact:
 
     @property
     def is_dated(self) -> bool:
-        """Whether it tells of a move or a change in a year that it names."""
+        """Whether it states a move or a change in a certain year."""
         return self.statement.is_past and bool(_IN_A_YEAR.search(self.text))
 
     @cached_property
     def ending(self) -> Ending:
-        """What it says is so no longer."""
+        """What has ended, according to the fact."""
         return read_ending(self.statement, self.complement)
 
     @cached_property
     def is_ending(self) -> bool:
-        """Whether it says that something is so no longer."""
+        """Whether it states that something has ended."""
         return bool(self.ending)
 
     @cached_property
     def is_news(self) -> bool:
-        """Whether it says that it is so from now on."""
+        """Whether it states that something holds from now on."""
         is_told = _NEWS.search(joined(self.statement.tokens).lower())
         is_new = self.subject.is_new or self.is_promotion
         return is_new or bool(self.newcomer or _new_value(self) or is_told)
 
     @cached_property
     def frame(self) -> str:
-        """What it says with its numbers, days and names left open; "" if it has none.
+        """The text with placeholders for numbers, days and names; "" if it has none of them.
 
-        Names that are the object itself are not left open: one may speak several languages.
+        Names that are the object itself are kept, because people may speak several languages.
         """
         rest = self.statement.rest
         frame = " ".join(map(_left_open, rest[: contrast_place(rest)]))
@@ -93,16 +93,16 @@ class Fact:
 
     @property
     def is_measure(self) -> bool:
-        """Whether it tells how old, tall or long its subject is, or the like."""
+        """Whether it states how old, tall or long its subject is, or the like."""
         return self.frame.startswith("be #")
 
     @property
     def is_promotion(self) -> bool:
-        """Whether it tells of another role with the same employer."""
+        """Whether it states another role with the same employer."""
         return lowered(self.statement.rest[:2]) in (["promoted", "to"], ["made", "a"])
 
     def with_employer_of(self, other: Fact) -> Fact:
-        """The promotion, told with the employer that the fact before it names."""
+        """Returns the promotion with the employer in the other fact."""
         employer = next((r for r in other.relations if r.relation == "works_at"), None)
         if not self.is_promotion or employer is None or self.values("works_at"):
             return self
@@ -111,31 +111,31 @@ class Fact:
 
     @property
     def tells_name(self) -> bool:
-        """Whether it tells the name of somebody who had none: `my mom's name is Helga`."""
+        """Whether it states the name of somebody who had none: `my mom's name is Helga`."""
         known = self.subject.relations
         kinds = {relation.relation for relation in known}
         told = (r for r in self.relations if r.relation in kinds and r not in known)
         return self.stem == "be" and any(told)
 
     def without_slots(self) -> Fact:
-        """The fact without the relations of which there is one at a time."""
+        """Returns the fact without its functional relations."""
         kept = tuple(r for r in self.relations if not is_functional(r.relation))
         return replace(self, relations=kept)
 
     def is_like(self, other: Fact) -> bool:
-        """Whether both say in the same words what something is to their things: `allergic to`."""
+        """Whether both relate to their items in the same words: `allergic to`."""
         return (self.stem, self.complement.lead) == (other.stem, other.complement.lead)
 
     def shares_subject(self, other: Fact) -> bool:
-        """Whether both are about the same."""
+        """Whether both have the same subject."""
         return not self.about.isdisjoint(other.about)
 
     def values(self, relation: str) -> frozenset[str]:
-        """The keys of what it relates to in this way."""
+        """Returns the keys of the targets of this relation."""
         return frozenset(r.target.key for r in self.relations if r.relation == relation)
 
     def mentioned(self) -> Iterator[tuple[str, str]]:
-        """Names of what may be a person, with the word before each, but for those in relations."""
+        """Yields possible names of people, each with the word before it, except in relations."""
         rest = self.statement.rest
         known = {e.key for r in self.relations for e in (r.source, r.target) if e.type}
         for place, name in names_in(rest):
@@ -146,17 +146,17 @@ class Fact:
 
     @cached_property
     def stated(self) -> frozenset[tuple[str, str, str]]:
-        """What makes its relations the same as another's."""
+        """The identities of its relations."""
         return frozenset(relation.identity for relation in self.relations)
 
     @cached_property
     def things(self) -> frozenset[str]:
-        """The keys of the things that it lists."""
+        """The keys of its items."""
         return frozenset(item.key for item in self.complement.items)
 
     @cached_property
     def own_things(self) -> frozenset[str]:
-        """The things of the speaker's that follow the verb: `my flat`."""
+        """The speaker's own things after the verb: `my flat`."""
         rest = joined(self.statement.rest).lower()
         owner = self.subject.owner.key
         return frozenset(
@@ -168,14 +168,14 @@ class Fact:
 
     @cached_property
     def about(self) -> frozenset[str]:
-        """The names of what it is about; `I have a new boss, Tom` is about the boss as well."""
+        """The names of its subjects; `I have a new boss, Tom` is about the boss as well."""
         owner = self.subject.entity.key
         new = {f"{owner}'s {self.newcomer[0]}"} if self.newcomer else set()
         return self.subject.names | new | ({self.role} if self.role else set())
 
     @cached_property
     def role(self) -> str:
-        """What of the speaker's a named subject is: `Jasmin is my team lead`; "" for nothing."""
+        """The role of a named subject for the speaker: `Jasmin is my team lead`; "" for none."""
         words = [word for word in lowered(self.statement.rest) if word not in lexicon.ADVERBS]
         is_role = self.stem == "be" and words[:1] in (["my"], ["our"]) and len(words) > 1
         if not is_role or self.statement.who is not Who.NAMED:
@@ -184,7 +184,7 @@ class Fact:
 
     @cached_property
     def slots(self) -> dict[str, str]:
-        """That of its subject of which it tells the value, as there is one at a time, or a new one.
+        """The functional properties of its subject that it states, by name.
 
         The values are keys of entities, or words.
         """
@@ -192,7 +192,7 @@ class Fact:
 
     @cached_property
     def newcomer(self) -> tuple[str, str] | None:
-        """What new one the subject has, and its key: `I have a new boss, Tom`."""
+        """The kind and key of something new that the subject has: `I have a new boss, Tom`."""
         return _newcomer(self)
 
 
@@ -219,7 +219,7 @@ _SEVERAL = listed("several_kin")
 
 
 def _slots_of(fact: Fact) -> dict[str, str]:
-    """The slots that a fact fills, with their values: keys of entities, or words."""
+    """Returns the slots of a fact with their values: keys of entities, or words."""
     subject, words = fact.subject, lowered(fact.statement.rest)
     found = _theirs(fact)
     for r in fact.relations:
@@ -236,7 +236,7 @@ def _slots_of(fact: Fact) -> dict[str, str]:
 
 
 def _theirs(fact: Fact) -> dict[str, str]:
-    """Who somebody's boss is, which car somebody has, or how it is."""
+    """Returns who somebody's boss is, which car they have, or what it is like, by name."""
     subject = fact.subject
     is_named = subject.is_new and not subject.entity.name.startswith(f"{subject.owner.name}'s ")
     if fact.newcomer:
@@ -255,7 +255,7 @@ def _theirs(fact: Fact) -> dict[str, str]:
 
 
 def _of_thing(fact: Fact) -> dict[str, str]:
-    """Which one a thing of somebody's is, where it is, or how."""
+    """Returns which one somebody's thing is, where it is, or what it is like."""
     subject, rest = fact.subject, fact.statement.rest
     words = " ".join(lowered(rest))
     name = min(subject.names - {subject.owner.key}, default="")
@@ -269,7 +269,7 @@ def _of_thing(fact: Fact) -> dict[str, str]:
 
 
 def _slot(owner: str, noun: str, value: str) -> dict[str, str]:
-    """What fills the place of somebody's boss or car; nothing where one has several."""
+    """Returns the value for somebody's boss or car; nothing if people have several."""
     *_, last = noun.split()
     if last in _SEVERAL | PETS:
         return {}
@@ -277,7 +277,7 @@ def _slot(owner: str, noun: str, value: str) -> dict[str, str]:
 
 
 def _newcomer(fact: Fact) -> tuple[str, str] | None:
-    """What new one the subject has, and its key: `I have a new boss, Tom`."""
+    """Returns the kind and key of something new of the subject: `I have a new boss, Tom`."""
     rest, is_change = joined(fact.statement.rest), fact.stem in _MOVING
     match = _CHANGED.match(rest) if is_change else _NEWCOMER.match(rest)
     if match is None or not (is_change or fact.stem in lexicon.POSSESSING):
@@ -289,12 +289,12 @@ def _newcomer(fact: Fact) -> tuple[str, str] | None:
 
 
 def _new_value(fact: Fact) -> str:
-    """What something has become: `my rent went up to 1000 euros`; "" if that is not told."""
+    """Returns the new value of something: `my rent went up to 1000 euros`; "" if unknown."""
     is_moved = not _CHANGING.isdisjoint(lowered(fact.statement.tokens[fact.statement.verb :]))
     leads_to = fact.complement.lead.endswith("to") and bool(fact.complement.items)
     return fact.complement.items[0].key if is_moved and leads_to else ""
 
 
 def _other(relation: Relation, owner: Entity) -> str:
-    """The key of the other one in a relation of the owner's."""
+    """Returns the key of the other entity in a relation of the owner."""
     return (relation.target if relation.source == owner else relation.source).key

@@ -1,4 +1,4 @@
-"""Requests to forget, such as `forget that I live in Oslo`, and which memories they name."""
+"""Requests to forget, such as `forget that I live in Oslo`, and the memories that they mean."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _SHORTEST_COMMON = 4
 
 @dataclass(frozen=True, slots=True)
 class ForgetRequest:
-    """What a speaker wants forgotten. `is_own` says that it is something about themselves.
+    """What a speaker wants forgotten. `is_own` is whether it is about themselves.
 
-    `is_bare` says that nothing is said of memory (`delete my phone number`); that could be about
-    something else, and so names only memories that state a relation.
+    `is_bare` is whether the request does not mention memory (`delete my phone number`); as it could
+    be about something else, it only matches memories that state a relation.
     """
 
     stems: frozenset[str]
@@ -33,7 +33,7 @@ class ForgetRequest:
     is_bare: bool
 
     def names(self, text: str, facts: Sequence[Fact], speaker: str) -> bool:
-        """Whether the request names a memory: all of its words are found in it."""
+        """Whether the request matches a memory, which contains all of its words."""
         is_about_speaker = normalized(text).startswith((f"{speaker} ", f"{speaker}'s ")) or any(
             fact.subject.owner.name == speaker and speaker in text for fact in facts
         )
@@ -50,7 +50,7 @@ class ForgetRequest:
 
 
 def read_request(sentence: str) -> ForgetRequest | None:
-    """The request to forget that the sentence is; None if it is none."""
+    """Returns the request to forget in the sentence; None if it is no such request."""
     match = _REQUEST.match(normalized(sentence))
     if match is None:
         return None
@@ -65,7 +65,7 @@ def read_request(sentence: str) -> ForgetRequest | None:
 
 
 def _same(one: str, other: str) -> bool:
-    """Whether two stems are of one word: `allergi` and `allerg`."""
+    """Whether two stems belong to one word: `allergi` and `allerg`."""
     shorter, longer = sorted((one, other), key=len)
     is_close = len(longer) - len(shorter) <= 1 and len(shorter) > _SHORTEST_COMMON
     return one == other or (is_close and longer.startswith(shorter))

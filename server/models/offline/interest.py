@@ -1,7 +1,7 @@
-"""Which facts are worth keeping.
+"""Decides which facts are worth keeping.
 
-Left out are remarks on the conversation and on the moment, vague plans, and what an assistant says
-but for what it has done.
+Left out are remarks on the conversation and on the moment, vague plans, and statements of an
+assistant except about what it has done.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def _is_of_assistant(fact: Fact) -> bool:
 
 
 def _is_remark(fact: Fact) -> bool:
-    """Whether it only answers, points at what was said, or tells of the moment."""
+    """Whether it is only a reply, a reference to the conversation, or about the moment."""
     statement = fact.statement
     words = [
         t.lower for t in statement.rest if t.is_word and (t.is_name or t.lower not in COURTESIES)

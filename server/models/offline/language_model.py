@@ -1,4 +1,4 @@
-"""The offline language model, which takes facts from plain English clauses by rules of grammar."""
+"""The offline language model, which extracts facts from plain English by rules of grammar."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from server.models.offline.extraction import Extraction
 from server.models.ports import RerankFailed
 from server.telemetry.recording import model_call
 
-# 1,000 characters take about a millisecond; longer conversations should not hold up the event loop.
+# 1,000 characters take about a millisecond; longer conversations should not block the event loop.
 _THREAD_FROM_CHARACTERS = 8_192
 
 _VERSION = "extractive-2"
 
 
 class OfflineLanguageModel:
-    """A deterministic extractor of facts, in the place of a language model."""
+    """A deterministic extractor of facts that replaces a language model."""
 
     @property
     def model(self) -> str:
@@ -26,10 +26,10 @@ class OfflineLanguageModel:
         return f"offline/{_VERSION}"
 
     async def infer(self, request: InferenceRequest) -> InferenceAnswer:
-        """The facts in the messages, and what they change among the candidates.
+        """Returns the facts in the messages, and their changes of the candidates.
 
         Raises:
-            DeadlineExceeded: the call's time was up before the work began.
+            DeadlineExceeded: the call's deadline passed before the work began.
         """
         current_request().remaining()
         extraction = Extraction(request)
@@ -43,7 +43,7 @@ class OfflineLanguageModel:
 
 
 class OfflineReranker:
-    """Implements `server.models.ports.Reranker` by saying that there is none."""
+    """Implements `server.models.ports.Reranker` without reranking."""
 
     @property
     def model(self) -> str:
@@ -51,10 +51,10 @@ class OfflineReranker:
         return "offline/none"
 
     async def rerank(self, question: str, texts: Sequence[str]) -> list[float]:
-        """Refuses, always.
+        """Always refuses.
 
         Raises:
-            RerankFailed: reads nothing.
+            RerankFailed: always.
         """
         del question, texts
         raise RerankFailed("the offline models do not rerank")

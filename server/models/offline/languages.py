@@ -1,7 +1,7 @@
-"""Telling sentences of other languages from English ones, and statements from other talk.
+"""Recognises sentences in other languages than English, and statements among them.
 
-A sentence in a language that cannot be parsed is kept as it stands, unless it asks, greets, thanks
-or requests in a language of which the lists know the words.
+A sentence in another language is kept verbatim, unless the word lists recognise it as a question, a
+courtesy or a request.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _SENTENCE_OF_WORDS = 2
 
 
 def is_foreign(text: str) -> bool:
-    """Whether the sentence is of another language than English, as far as its words tell."""
+    """Whether the sentence is in another language than English, judging by its words."""
     if other := len(_OTHER_SCRIPT.findall(text)):
         return 2 * other >= sum(character.isalpha() for character in text)
     found = [word.lower() for word in words(text)]
@@ -38,7 +38,7 @@ def is_foreign(text: str) -> bool:
 
 
 def is_statement(text: str) -> bool:
-    """Whether a sentence of another language is more than a question, a courtesy or a request."""
+    """Whether a sentence in another language is not a question, a courtesy or a request."""
     found = [word.lower() for word in words(text)]
     lower = text.lower()
     is_asked = _QUESTION_MARK.search(text) or any(phrase in lower for phrase in _ASKING)
@@ -50,6 +50,6 @@ def is_statement(text: str) -> bool:
 
 
 def _is_thanks(text: str) -> bool:
-    """Whether it ends in a courtesy of its own: `mir geht es gut, danke`."""
+    """Whether it ends with thanks: `mir geht es gut, danke`."""
     last = _LAST.search(text)
     return last is not None and last.group(1) in COURTESIES

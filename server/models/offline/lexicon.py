@@ -1,4 +1,4 @@
-"""The words that decide what a clause is, the forms of verbs, and what verbs state and end.
+"""The word lists that classify clauses, the forms of verbs, and the rules of what verbs state.
 
 They are read from `words.toml` and `rules.toml`.
 """
@@ -19,7 +19,7 @@ from server.memories.conversation import COURTESIES
 
 
 def data_file(name: str) -> dict[str, Any]:
-    """What a TOML file beside this module holds."""
+    """Returns the content of a TOML file beside this module."""
     path = files("server.models.offline").joinpath(f"{name}.toml")
     return tomllib.loads(path.read_text(encoding="utf-8"))
 
@@ -30,17 +30,17 @@ _REFERENCE: Final = re.compile(r"(?<!P)<(\w+)>")
 
 
 def word_set(text: str) -> frozenset[str]:
-    """The words of a list that is written as running text."""
+    """Returns the words of a list that is written as running text."""
     return frozenset(text.split())
 
 
 def listed(name: str, table: str = "english") -> frozenset[str]:
-    """The words of a list in `words.toml`."""
+    """Returns the words of a list in `words.toml`."""
     return word_set(_TABLES[table][name])
 
 
 def stems(text: str) -> frozenset[str]:
-    """The stems of the words of a running text."""
+    """Returns the stems of the words of a running text."""
     return frozenset(map(english_stem, text.split()))
 
 
@@ -50,17 +50,17 @@ def lists(table: str) -> dict[str, frozenset[str]]:
 
 
 def verbs_listed(name: str) -> frozenset[str]:
-    """The stems of the verbs of a list in `words.toml`."""
+    """Returns the stems of the verbs of a list in `words.toml`."""
     return stems(_TABLES["english"][name])
 
 
 def pairs(name: str) -> dict[str, str]:
-    """A list of `word:meaning` in `words.toml`."""
+    """Returns a list of `word:meaning` in `words.toml`."""
     return dict(pair.split(":") for pair in _TABLES["english"][name].split())
 
 
 def pattern(name: str) -> re.Pattern[str]:
-    """A pattern of `patterns.toml`, for text in any case."""
+    """Returns a pattern of `patterns.toml`, for text in any case."""
     return re.compile(_spelled_out(_PATTERNS[name]), re.IGNORECASE)
 
 
@@ -70,7 +70,7 @@ def compiled(text: str) -> re.Pattern[str]:
 
 
 def _spelled_out(text: str) -> str:
-    """The pattern with the lists and patterns that it names."""
+    """Returns the pattern with the lists and patterns that it names."""
     text = "".join(map(str.strip, text.splitlines()))
     return _REFERENCE.sub(lambda match: f"(?:{_meant(match.group(1))})", text)
 
@@ -145,7 +145,7 @@ _THIRD_PERSON = {"am": "is", "are": "is", "were": "was", "have": "has"}
 
 
 def is_past(word: str) -> bool:
-    """Whether the word is a verb in the past tense, as far as its look tells."""
+    """Whether the word is a verb in the past tense, judging by its form."""
     return word in _IRREGULAR_PAST or (word.endswith("ed") and word not in _NEVER_PAST)
 
 
@@ -155,12 +155,12 @@ def is_gerund(word: str) -> bool:
 
 
 def verb_stem(word: str) -> str:
-    """What all forms of a verb have in common."""
+    """Returns the common stem of all forms of a verb."""
     return english_stem(_IRREGULAR.get(word, word))
 
 
 def third_person(verb: str) -> str:
-    """The form for he, she or it: `study` becomes `studies`."""
+    """Returns the form for he, she or it: `study` becomes `studies`."""
     if verb in _THIRD_PERSON:
         return _THIRD_PERSON[verb]
     if verb in NEGATED:
@@ -176,7 +176,7 @@ def third_person(verb: str) -> str:
 
 
 def kind_of(word: str) -> tuple[str, str] | None:
-    """The relation and the type of a noun for a person or an animal that one has."""
+    """Returns relation and type for a noun such as `sister` or `dog`; None for others."""
     for noun in (word, word.removesuffix("s"), word.removesuffix("ren")):
         if noun in KINSHIP:
             return KINSHIP[noun], PERSON
@@ -187,7 +187,7 @@ def kind_of(word: str) -> tuple[str, str] | None:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A rule of the file; its fields are described there."""
+    """A rule of the file, which describes the fields."""
 
     kind: str
     relations: Sequence[str]
@@ -200,7 +200,7 @@ class Rule:
 
 
 def rules(table: str) -> Mapping[str, Sequence[Rule]]:
-    """The rules of a table by the stems of their verbs."""
+    """Returns the rules of a table by the stems of their verbs."""
     found = defaultdict(list)
     for row in data_file("rules")[table]:
         verbs = " ".join(listed(row["list"])) if "list" in row else row["verbs"]

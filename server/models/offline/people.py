@@ -1,4 +1,4 @@
-"""Whom a clause is about: the speaker, somebody or something of theirs, or who is named."""
+"""Finds the subject of a clause: the speaker, somebody or something of theirs, or a name."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from server.models.offline.tokens import Token, joined, lowered
 class Subject:
     """The subject of a clause, by its entity and the names that it may have elsewhere.
 
-    `kin` is the noun for what it is to its owner. `attribute` is set where the subject is something
-    that the owner has one of: then the clause tells its value, and is about the owner. `is_new`
-    says that it comes after another one: `my new car`. `members` are those of several together.
+    `kin` is the noun for its relation to its owner. `attribute` is set if the subject is something
+    that the owner has one of: then the clause states its value, and is about the owner. `is_new`
+    means that it replaces another: `my new car`. `members` are the parts of a joint subject.
     """
 
     text: str
@@ -52,13 +52,13 @@ _BEFORE_TIMES = word_set("these this at right any anymore")
 
 
 def related(owner: Entity, relation: str, thing: Entity) -> Relation:
-    """The relation between an owner and theirs, from the side from which it is told."""
+    """Returns the relation between an owner and a thing or person, in the right direction."""
     ends = (owner, thing) if relation in _FROM_OWNER else (thing, owner)
     return Relation(ends[0], relation, ends[1])
 
 
 def read_subject(statement: Statement, speaker: Entity, meant: Subject | None) -> Subject | None:
-    """Who the subject of a statement is; None for a pronoun that could mean several, or nobody."""
+    """Returns the subject of a statement; None if a pronoun is ambiguous or means nobody."""
     tokens = statement.subject_tokens
     first, text = tokens[0].lower, joined(tokens)
     if statement.who in {Who.SPEAKER, Who.GROUP} or text == speaker.name:
@@ -78,7 +78,7 @@ def read_subject(statement: Statement, speaker: Entity, meant: Subject | None) -
 
 
 def _together(tokens: Sequence[Token]) -> list[Sequence[Token]]:
-    """The subjects in `my mum and dad` and `Kim and Lee`, each with its owner."""
+    """Returns the subjects in `my mum and dad` and `Kim and Lee`, each with its owner."""
     found: list[Sequence[Token]] = [[]]
     for token in tokens:
         if token.lower in {"and", "&"}:
@@ -114,7 +114,7 @@ def _named(tokens: Sequence[Token], speaker: Entity) -> Subject | None:
 
 
 def _owned(tokens: Sequence[Token], owner: Entity) -> Subject:
-    """What `my older sister Ana` is: somebody, by name if there is one, or something."""
+    """Returns the subject for words such as `my older sister Ana`, by name if there is one."""
     text = f"{owner.name}'s {joined(tokens)}"
     for place, token in enumerate(tokens[:-1]):
         if token.lower.endswith("'s"):
@@ -146,13 +146,13 @@ def _owned(tokens: Sequence[Token], owner: Entity) -> Subject:
 
 
 def without_which(words: Sequence[str]) -> list[str]:
-    """The words without those that say which of several, or when: `new`, `these days`."""
+    """Returns the words except those that distinguish in time: `new`, `these days`."""
     when = next((p for p, word in enumerate(words) if word in _BEFORE_TIMES), len(words))
     return [word for word in words[:when] if word not in _WHICH_ONE]
 
 
 def attribute_named(words: Sequence[str]) -> str:
-    """The relation for what somebody has one of, such as `new phone number`; "" for others."""
+    """Returns the relation for things that people have one of: `new phone number`; else ""."""
     kept = [word.replace("e-mail", "email") for word in without_which(words)]
     if kept[:1] in (["favourite"], ["favorite"]):
         kept[0] = "favorite"
@@ -163,7 +163,7 @@ def attribute_named(words: Sequence[str]) -> str:
 
 
 def introduced(statement: Statement, subject: Subject) -> Iterator[Relation]:
-    """Who is introduced, as in `I have a sister named Ana`, `Ana is my sister` and `I am Ana`."""
+    """Yields who is introduced: `I have a sister named Ana`, `Ana is my sister`, `I am Ana`."""
     rest = statement.rest
     while rest and rest[-1].lower in lexicon.ADVERBS:
         rest = rest[:-1]
@@ -187,12 +187,12 @@ def introduced(statement: Statement, subject: Subject) -> Iterator[Relation]:
 
 
 def is_personal_name(name: str) -> bool:
-    """Whether a capitalized word after `I am` can be a name, and is no nationality or faith."""
+    """Whether a capitalized word after `I am` can be a name, and not a nationality or faith."""
     return name.lower() not in _NATIONALITIES
 
 
 def _had(rest: Sequence[Token], owner: Entity) -> Iterator[Relation]:
-    """Whom somebody has, by name: `a friend Mikkel`, `two dogs, Rex and Luna`."""
+    """Yields named people and animals: `a friend Mikkel`, `two dogs, Rex and Luna`."""
     words = lowered(rest)
     place = next((p for p, word in enumerate(words[:5]) if kind_of(word)), None)
     kind = kind_of(words[place]) if place is not None else None
@@ -214,7 +214,7 @@ def _had(rest: Sequence[Token], owner: Entity) -> Iterator[Relation]:
 
 
 def gender_of(subject: Subject) -> str:
-    """`she`, `he`, or "" where the noun for the person does not tell."""
+    """Returns `she`, `he`, or "" if the noun for the person does not show it."""
     words = {subject.kin, *subject.text.lower().replace(".", "").split()}
     if words & _FEMALE:
         return "she"

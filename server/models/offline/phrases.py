@@ -1,4 +1,4 @@
-"""Names and noun phrases among the words that follow a verb."""
+"""Names and noun phrases after a verb."""
 
 from __future__ import annotations
 
@@ -37,37 +37,37 @@ _YEAR = re.compile(r"(?:19|20)\d\d")
 
 @dataclass(frozen=True)
 class Item:
-    """One thing of a list such as `tea, green tea and coffee`."""
+    """An item of a list such as `tea, green tea and coffee`."""
 
     text: str
 
     @property
     def key(self) -> str:
-        """The same for all spellings of the thing."""
+        """The key of the thing, which is equal for all spellings."""
         return self.text.casefold()
 
     @cached_property
     def head(self) -> str:
-        """The stem of the word that says what it is."""
+        """The stem of its main noun."""
         found = words(self.text)
         return english_stem(found[-1]) if found else ""
 
     @cached_property
     def kind(self) -> str:
-        """The relation to a person or an animal of this kind; "" for others."""
+        """The relation to a person or an animal of this kind; "" for other things."""
         kinds = filter(None, map(kind_of, self.text.lower().split()))
         return next((relation for relation, _ in kinds), "")
 
     @cached_property
     def stems(self) -> frozenset[str]:
-        """The stems of all of its words but `my`, `the` and their like."""
+        """The stems of all of its words except `my`, `the` and the like."""
         found = [word for word in words(self.text) if word.lower() not in DETERMINERS]
         return content_stems(" ".join(found) or self.text)
 
 
 @dataclass(frozen=True, slots=True)
 class Complement:
-    """What follows a verb: words that go with it (`allergic to`), things, and what is left."""
+    """The words after a verb: words that belong to it (`allergic to`), items, and the rest."""
 
     lead: str
     items: tuple[Item, ...]
@@ -75,42 +75,42 @@ class Complement:
 
     @property
     def places(self) -> frozenset[str]:
-        """The names of where the things are: `my house in Nice`."""
+        """The names of the places of the items: `my house in Nice`."""
         is_place = bool(self.tail) and self.tail[0].lower in {"in", "at", "near"}
         return frozenset(token.lower for token in self.tail if is_place and token.is_name)
 
     @property
     def is_several(self) -> bool:
-        """Whether a list goes on behind the things: `a house in Spain and a flat in London`."""
+        """Whether the list continues after the items: `a house in Spain and a flat in London`."""
         return any(token.lower in _LISTING for token in self.tail)
 
     @property
     def is_called(self) -> bool:
-        """Whether a name follows the things: `a horse named Dusty`."""
+        """Whether a name follows the items: `a horse named Dusty`."""
         return bool(self.tail) and self.tail[0].lower in {"called", "named"}
 
     @property
     def tail_stems(self) -> frozenset[str]:
-        """The stems of what is said about the things behind them; none if it may be of others."""
+        """The stems of the words after the items, empty if they may belong to others."""
         return frozenset() if self.is_several else content_stems(joined(self.tail))
 
     @property
     def is_date(self) -> bool:
-        """Whether it only says on which day or in which month: `on Tuesday`."""
+        """Whether it is only a date: `on Tuesday`."""
         return not self.items and _is_date(self.tail, 1)
 
 
 def content_stems(text: str) -> frozenset[str]:
-    """The stems of the words of a text; verbs in all their forms have one."""
+    """Returns the stems of the words of a text; all forms of a verb have one stem."""
     return frozenset(verb_stem(word.lower().removesuffix("'s")) for word in words(text))
 
 
 def read_name(
     tokens: Sequence[Token], place: int, *, several: bool = False
 ) -> tuple[str, int] | None:
-    """The name that begins here, and where it ends.
+    """Returns the name that begins here, and its end.
 
-    `several` says that `and` may join names to one, as in `Marks and Spencer`.
+    With `several`, `and` may be part of a name, as in `Marks and Spencer`.
     """
     inner = _INNER | {"and"} if several else _INNER
     if place < len(tokens) and tokens[place].lower == "the":
@@ -130,7 +130,7 @@ def read_name(
 
 
 def names_in(tokens: Sequence[Token], start: int = 0) -> Iterator[tuple[int, str]]:
-    """The names among the tokens and where each begins."""
+    """Returns the names among the tokens and where each begins."""
     place = start
     while place < len(tokens):
         name = read_name(tokens, place) if tokens[place].lower != "the" else None
@@ -140,13 +140,13 @@ def names_in(tokens: Sequence[Token], start: int = 0) -> Iterator[tuple[int, str
 
 
 def unquoted(text: str) -> str:
-    """The text without the quotation marks that are around all of it."""
+    """Returns the text without quotation marks around all of it."""
     is_quoted = len(text) > 1 and text[0] in _QUOTES and text[-1] in _QUOTES
     return text[1:-1] if is_quoted else text
 
 
 def read_complement(tokens: Sequence[Token], *, after_be: bool) -> Complement:
-    """The complement in its parts."""
+    """Returns the parts of the complement."""
     start = 0
     if after_be:
         near = [token.lower in PREPOSITIONS for token in tokens[:3]]
@@ -181,7 +181,7 @@ def _items(tokens: Sequence[Token], start: int) -> tuple[tuple[Item, ...], int]:
 
 
 def _item_end(tokens: Sequence[Token], place: int) -> int:
-    """Where the noun phrase that begins here ends; `and` is in one only in quotes."""
+    """Returns the end of the noun phrase that begins here; it contains `and` only in quotes."""
     start = place
     while place < len(tokens) and place - start < _MOST_WORDS:
         token = tokens[place]

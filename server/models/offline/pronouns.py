@@ -1,4 +1,4 @@
-"""Who was spoken of, so that `she` means somebody only where it can mean one person alone."""
+"""Resolves pronouns such as `she`, if only one person can be meant."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ PRONOUNS = {"he": "he", "his": "he", "she": "she", "her": "she"}
 
 
 class People:
-    """The people that were heard of, and names that were only mentioned and may be people's."""
+    """The people in the conversation so far, and other names that may be people's."""
 
     def __init__(self) -> None:
         self._known: dict[str, Subject] = {}
         self._rivals: dict[str, Subject] = {}
 
     def hear(self, fact: Fact, speaker: str) -> None:
-        """Notes the people that a fact is about or names.
+        """Adds the people in a fact.
 
-        Whose name is told (`my mom's name is Helga`) is from then on known by that name alone.
+        A person whose name is stated (`my mom's name is Helga`) is only known by that name from
+        then on.
         """
         subject = fact.subject
         if fact.tells_name:
@@ -45,7 +46,7 @@ class People:
                     self._known.setdefault(entity.key, other)
 
     def meant(self, pronoun: str) -> Subject | None:
-        """The only one that the pronoun can mean."""
+        """Returns the only person that the pronoun can mean, else None."""
         fitting = {
             key: subject
             for key, subject in (self._rivals | self._known).items()
@@ -58,7 +59,7 @@ class People:
 
 
 def own_thing(clause: Clause) -> Sequence[Token]:
-    """The only thing of the speaker's that a clause names, such as `my number`."""
+    """Returns the speaker's only thing in a clause, such as `my number`."""
     tokens, words = clause.tokens, lowered(clause.tokens)
     starts = [place for place, word in enumerate(words) if word in {"my", "our"}]
     if len(starts) != 1:
@@ -72,7 +73,7 @@ def own_thing(clause: Clause) -> Sequence[Token]:
 
 
 def with_thing(clause: Clause, thing: Sequence[Token]) -> Clause:
-    """The clause with what `it` means, where it tells a value: `it's 555 1234 now`."""
+    """Returns the clause with `it` replaced if it states a value: `it's 555 1234 now`."""
     is_value = any(token.is_name or token.text[0].isdigit() for token in clause.tokens)
     if not (thing and is_value and lowered(clause.tokens[:2]) == ["it", "is"]):
         return clause

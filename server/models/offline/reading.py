@@ -1,4 +1,4 @@
-"""From a clause to the fact in it."""
+"""Reads the fact in a clause."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from server.models.offline.tokens import joined, lowered
 
 
 def read_fact(clause: Clause, speaker: Speaker, meant: Subject | None) -> Fact | None:
-    """The fact in a clause; None if it asserts none, or it is not clear about whom."""
+    """Returns the fact in a clause; None if it asserts none, or its subject is unclear."""
     statement = read_statement(clause)
     own = Entity(speaker.name, speaker.type)
     subject = read_subject(statement, own, meant) if statement else None
@@ -55,14 +55,14 @@ def read_fact(clause: Clause, speaker: Speaker, meant: Subject | None) -> Fact |
 
 @lru_cache(maxsize=8_192)
 def facts_of(text: str, speaker: Speaker) -> tuple[Fact, ...]:
-    """The facts that a memory holds, so far as they can be told apart."""
+    """Returns the facts in a memory, as far as they can be separated."""
     said = text.removeprefix(attributed("", speaker))
     found = (read_fact(clause, speaker, None) for clause in split(tokenize(said)))
     return tuple(fact for fact in found if fact is not None)
 
 
 def without_items(fact: Fact, gone: Sequence[Item]) -> Fact | None:
-    """The fact without some of the things that it lists; None if none is left."""
+    """Returns the fact without some of its items; None if none is left."""
     items = fact.complement.items
     kept = [item for item in items if item not in gone]
     start = fact.text.find(items[0].text) if items else -1
@@ -81,7 +81,7 @@ def without_items(fact: Fact, gone: Sequence[Item]) -> Fact | None:
 
 
 def _of_introduced(statement: Statement, speaker: Speaker) -> Iterator[Relation]:
-    """What a clause says of whom it introduces: `I have a brother named Tom who lives in Rome`."""
+    """Yields relations of an introduced person: `I have a brother named Tom who lives in Rome`."""
     rest = statement.rest
     place = next((p for p, token in enumerate(rest) if token.lower == "who"), 0)
     end = place - (place > 0 and rest[place - 1].text == ",")
@@ -92,7 +92,7 @@ def _of_introduced(statement: Statement, speaker: Speaker) -> Iterator[Relation]
 
 
 def _everybody(statement: Statement, subject: Subject) -> Sequence[Subject]:
-    """The subject, or all of `Kim and Lee`, and of `my wife and I`."""
+    """Returns the subject, or all members of `Kim and Lee` and `my wife and I`."""
     if subject.members:
         return subject.members
     words = lowered(statement.subject_tokens)

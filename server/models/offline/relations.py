@@ -1,4 +1,4 @@
-"""Who relates to what, by an asserted clause, and the other names that a sentence gives."""
+"""Finds the relations that an asserted clause states, and the aliases in a sentence."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SAME_RELATION = lexicon.pairs("same_relation")
 _LEADS = {"allergic to": "allergic_to", "fan of": "likes"}
 _DENIED = lexicon.pairs("denied")
 _NAMES_WITHIN = 10
-"""How many words after the verb a name may begin."""
+"""The maximum number of words between the verb and a name."""
 
 _STREETS, _NOT_PLACES = listed("streets"), listed("not_places")
 _PAST_MEANS_OVER = stems("live reside work intern study come")
@@ -29,13 +29,13 @@ _ANY = re.compile(r"\S")
 _VALUES = {"email": re.compile("@"), "works_at": re.compile(r"[A-Z\d]")} | dict.fromkeys(
     ("phone_number", "age", "height", "weight", "birthday", "anniversary"), re.compile(r"\d")
 )
-"""What a value looks like, where that is known."""
+"""Patterns of values, where known."""
 
 
 def stated(
     statement: Statement, subjects: Sequence[Subject], complement: Complement
 ) -> Iterator[Relation]:
-    """The relations that an asserted clause states of its subjects."""
+    """Yields the relations of its subjects that an asserted clause states."""
     for subject in subjects:
         yield from tuple(introduced(statement, subject)) or subject.relations
         found = _attributes(statement, subject, complement)
@@ -50,7 +50,7 @@ def stated(
 def _attributes(
     statement: Statement, subject: Subject, complement: Complement
 ) -> list[tuple[str, Entity]]:
-    """What `my favourite colour is blue` and `I have a new number: 555-1234` state."""
+    """Returns attributes: `my favourite colour is blue`, `I have a new number: 555-1234`."""
     rest = statement.rest
     words = lowered(rest)
     relation, value, type_ = subject.attribute, "", ""
@@ -93,7 +93,7 @@ def _targets(
 
 
 def _named(statement: Statement, subject: Subject) -> Iterator[tuple[str, Entity]]:
-    """The relations to the names after the verb, the first of each kind."""
+    """Yields the relations to names after the verb, the first of each kind."""
     rest, words = statement.rest, lowered(statement.rest)
     goes_on = "since" in words or (statement.is_perfect and "for" in words)
     if statement.is_past and statement.stem in _PAST_MEANS_OVER and not goes_on:
@@ -118,7 +118,7 @@ def _named(statement: Statement, subject: Subject) -> Iterator[tuple[str, Entity
 
 
 def _being(statement: Statement) -> Iterator[tuple[str, Entity]]:
-    """What `I am a nurse`, `I am vegan`, `I am 30` and `I turned 30` state."""
+    """Yields relations of `I am a nurse`, `I am vegan`, `I am 30` and `I turned 30`."""
     words = lowered(statement.rest)
     was_so = statement.is_past and not (statement.is_perfect or lexicon.is_past("".join(words[:1])))
     if statement.stem == "be" and was_so:
@@ -136,7 +136,7 @@ _KNOWN_AS = re.compile(
 )
 _IN_PARENTHESES = re.compile(rf"\b{_NAME} \((?:aka )?{_NAME}\)")
 
-# Of these one has one, or few: two of them make the words ambiguous, which joins neither.
+# People have only one or few of these; with two of them the words are ambiguous and join neither.
 _OWN = KINSHIP.keys() - listed("several_kin") | word_set("sister brother son daughter twin")
 _RELATIVE = re.compile(
     rf"\b(({_WORD})'s ((?:(?:older|younger|elder|eldest|oldest|youngest|big|little|twin) )?"
@@ -146,10 +146,10 @@ _RELATIVE = re.compile(
 
 
 def find_aliases(text: str) -> dict[str, tuple[str, ...]]:
-    """The other names of each entity, by the key of its name, as far as the text says so.
+    """Returns the aliases of each entity in the text, by the key of its name.
 
-    What stands in parentheses is often something else ("Paris (France)"), so there the names must
-    fit: as initials, or because one is part of the other.
+    Parentheses often contain something else ("Paris (France)"), so the names in them must match: as
+    initials, or because one is part of the other.
     """
     found: dict[str, dict[str, None]] = {}
     for match in _KNOWN_AS.finditer(text):
@@ -165,7 +165,7 @@ def find_aliases(text: str) -> dict[str, tuple[str, ...]]:
 
 
 def _add(found: dict[str, dict[str, None]], one: str, other: str) -> None:
-    """The longer name is the entity's own."""
+    """Adds an alias; the longer name is the entity's own."""
     name, alias = sorted((one, other), key=lambda it: (-len(it.split()), -len(it), it))
     found.setdefault(entity_key(name), {})[alias] = None
 

@@ -1,6 +1,6 @@
-"""From what a speaker says of themselves to what is said of them, with short forms resolved.
+"""Rewrites statements from the first to the third person: `I moved` becomes `User moved`.
 
-So `I moved` becomes `User moved`; `'s` stands for `is`, `has`, or that something is somebody's.
+It also resolves short forms: `'s` means `is`, `has`, or a possessive.
 """
 
 from __future__ import annotations
@@ -53,13 +53,13 @@ def _is_short(tokens: Sequence[Token], place: int) -> bool:
 
 
 def _is_done(token: Token) -> bool:
-    """Whether the word after `'s` says that it means `has`: `she's moved`."""
+    """Whether the word after `'s` shows that it means `has`: `she's moved`."""
     word = token.lower
     return word in {"been", "got", "become"} or (lexicon.is_past(word) and word not in _STATES)
 
 
 def _begins_clause(tokens: Sequence[Token], place: int) -> bool:
-    """Whether the words up to this one are `my older sister` or a name, at a clause's beginning."""
+    """Whether a clause begins with `my older sister` or a name that ends at this place."""
     start = place
     while start and tokens[start - 1].lower not in JOINING:
         start -= 1
@@ -70,13 +70,13 @@ def _begins_clause(tokens: Sequence[Token], place: int) -> bool:
 
 
 def _no_noun(token: Token) -> bool:
-    """Whether no noun phrase goes on with this word after an owner."""
+    """Whether no noun phrase after a possessive begins with this word."""
     word = token.lower
     return word in _NO_NOUNS or token.text.isdigit() or lexicon.is_gerund(word)
 
 
 def _is_last(tokens: Sequence[Token], place: int) -> bool:
-    """Whether a state such as `vegan` or `allergic to nuts` is all that follows, without a verb."""
+    """Whether only a state such as `vegan` or `allergic to nuts` follows, without a verb."""
     end = next((p for p in range(place, len(tokens)) if tokens[p].lower in JOINING), len(tokens))
     first, *rest = tokens[place:end] or [IS]
     is_state = first.lower in _STATES or lexicon.is_past(first.lower)
@@ -86,7 +86,7 @@ def _is_last(tokens: Sequence[Token], place: int) -> bool:
 
 
 _PRESENT_OTHERS = word_set("you your yours yourself we us ours ourselves")
-"""Words whose meaning depends on who else is there."""
+"""Words whose meaning depends on who is present."""
 
 _PLURAL = {"am": "are", "was": "were"}
 _OWN = {"my": "their", "our": "their", "i": "they", "me": "them", "mine": "theirs",
@@ -95,26 +95,26 @@ _OWN = {"my": "their", "our": "their", "i": "they", "me": "them", "mine": "their
 
 @dataclass(frozen=True, slots=True)
 class Speaker:
-    """Whose words are rewritten, by the name that stands for them and its type in the graph."""
+    """The speaker of the words, by name and type in the graph."""
 
     name: str
     type: str = "person"
 
     @property
     def possessive(self) -> str:
-        """The name as an owner's: `Anna's`."""
+        """The possessive form of the name: `Anna's`."""
         return f"{self.name}'s"
 
 
 def attributed(text: str, speaker: Speaker) -> str:
-    """The text as it is, as something that the speaker said."""
+    """Returns the verbatim text as something that the speaker said."""
     return f"{speaker.name} said: {' '.join(text.split())}"
 
 
 def third_person_text(statement: Statement, speaker: Speaker, subject: str) -> str | None:
-    """The statement in the third person with `subject` as its subject, without its full stop.
+    """Returns the statement in the third person with this subject, without its full stop.
 
-    None where that is not safe: it speaks for several people, or to somebody who is present.
+    Returns None if that is not safe, because it speaks for several people or addresses somebody.
     """
     tokens, verb = statement.tokens, statement.verb + 1
     is_own = statement.who is Who.SPEAKER
@@ -132,9 +132,9 @@ def third_person_text(statement: Statement, speaker: Speaker, subject: str) -> s
 
 
 def _others(tokens: Sequence[Token], speaker: Speaker, *, is_own: bool) -> str | None:
-    """The other words, with the speaker's own pronouns replaced; None where one is not safe.
+    """Returns the other words with the speaker's pronouns replaced; None if that is not safe.
 
-    `is_own` says that the speaker is the subject, whom `they` and `their` mean then.
+    `is_own` is whether the speaker is the subject, so that `they` and `their` mean the speaker.
     """
     found: list[Token] = []
     after_i = False

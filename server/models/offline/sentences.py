@@ -1,4 +1,4 @@
-"""The sentences that a speaker says in their own words, and what kind of talk each is."""
+"""Finds the sentences in a speaker's own words, and classifies them."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from server.models.offline.lexicon import pattern
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """A sentence as it stands in its message.
+    """A sentence, verbatim.
 
-    `statement` is the part of it that may state something: without a greeting before it and a
-    question or a request after it. It is empty where nothing is left. `is_correction` says that it
-    takes back something said by mistake.
+    `statement` is the part that may state something: without a greeting before it and a question or
+    request after it. It can be empty. `is_correction` is whether it retracts something that was
+    said by mistake.
     """
 
     text: str
@@ -37,9 +37,9 @@ _CLOSING = "\"'\u201d\u2019)\u300d \u2026!."
 
 
 def own_sentences(content: str) -> Iterator[Sentence]:
-    """The sentences of a message that are the speaker's own and not imagined, in their order.
+    """Yields the sentences of a message that are the speaker's own and not imagined, in order.
 
-    From where a speaker begins to imagine something, such as a role, nothing more is taken.
+    It ends where a speaker begins to imagine something, such as a role.
     """
     for text in _own_parts(content):
         for part in sentences(text):
@@ -61,7 +61,7 @@ def _own_parts(content: str) -> Iterator[str]:
 
 @lru_cache(maxsize=4_096)
 def _read(text: str) -> Sentence | None:
-    """The sentence; None if it begins something imagined."""
+    """Returns the sentence; None if something imagined begins with it."""
     if languages.is_foreign(text):
         is_statement = languages.is_statement(text)
         return Sentence(text, text if is_statement else "", is_foreign=True)
@@ -83,7 +83,7 @@ _PARTING = lexicon.verbs_listed("disposing") | lexicon.verbs_listed("ending")
 
 
 def _with_subject(statement: str) -> str:
-    """The statement with `I`, which `Moved to Ulm`, `Call me Jo` and `They fired me` lack."""
+    """Returns the statement with `I` added to `Moved to Ulm`, `Call me Jo` and `They fired me`."""
     level = normalized(statement)
     if (name := _CALL_ME.match(statement)) is not None:
         return f"I go by {statement[name.end() :]}"
@@ -96,7 +96,7 @@ def _with_subject(statement: str) -> str:
     diary = _DIARY.match(level)
     if diary is None or not lexicon.is_past(diary.group(1).lower()):
         return statement
-    # `Fixed the bug` is about the talk; `Sold the car` is not.
+    # `Fixed the bug` is about the conversation; `Sold the car` is not.
     is_the = diary.group(2) == "the"
     stem = lexicon.verb_stem(diary.group(1).lower())
     is_told = stem in (_PARTING if is_the else lexicon.VERB_STEMS)
@@ -104,7 +104,7 @@ def _with_subject(statement: str) -> str:
 
 
 def _without_lead(text: str) -> str:
-    """The text without `well,`, `by the way,` and their like in front."""
+    """Returns the text without `well,`, `by the way,` and the like in front."""
     level = normalized(text)
     if len(level) != len(text):
         return text

@@ -1,8 +1,8 @@
-"""What a clause asserts: of whom, by which verb, whether it is denied, and what is only imagined.
+"""Parses what a clause asserts: its subject and verb, and whether it is denied or imagined.
 
 A clause states a fact if its subject is the speaker, somebody of theirs or somebody named, and its
-verb is in the indicative. A clause with a second subject in it (`Tom says that I moved`) states
-nothing, nor does one with a condition or a word such as `maybe`. In doubt a clause states nothing.
+verb is in the indicative. A clause with a second subject (`Tom says that I moved`), a condition or
+a word such as `maybe` states nothing. When in doubt, a clause states nothing.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from server.models.offline.tokens import Token, after_adverbs, lowered
 
 
 class Who(Enum):
-    """What kind of subject a clause has."""
+    """The kind of subject of a clause."""
 
     SPEAKER = auto()
     GROUP = auto()
@@ -36,13 +36,12 @@ class Who(Enum):
 
 @dataclass(slots=True)
 class Statement:
-    """An asserted clause, taken apart; it is not changed once it is read.
+    """An asserted clause, parsed; it does not change after it is read.
 
     `begin`, `end` and `verb` are places among the tokens: of the subject, and of the verb, whose
-    `stem` all of its forms have in common. `is_over` says that it holds no longer (`no longer`,
-    `any more`, `used to`, `stopped`); `is_planned` that it is only intended; `is_ability` that it
-    is about what one can do; `is_limited` that it is said of some occasions, or of one thing beside
-    others.
+    `stem` all of its forms share. `is_over` means that it no longer holds (`no longer`, `any more`,
+    `used to`, `stopped`); `is_planned` that it is only intended; `is_ability` that it is about an
+    ability; `is_limited` that it holds only on some occasions, or for one thing among others.
     """
 
     tokens: tuple[Token, ...]
@@ -68,7 +67,7 @@ class Statement:
 
     @property
     def is_retraction(self) -> bool:
-        """Whether it says that something is not so, or not any longer."""
+        """Whether it denies something, or states that it has ended."""
         return self.is_denied or self.is_over
 
 
@@ -79,16 +78,16 @@ _LIMITING = listed("limiting")
 _STARTING = stems("start begin")
 _STOPPING = verbs_listed("ending")
 PHRASAL = frozenset({("give", "up"), ("pack", "in"), ("cut", "out"), ("swear", "off")})
-"""Verbs that end something only with what follows them."""
+"""Verbs that end something only together with the words after them."""
 
 _FICTION = word_set("dream dreams nightmare novel story game book movie film script life")
 _WISHES = word_set("like love prefer rather")
 _UNDER_WAY = word_set("moving going getting starting leaving planning relocating switching")
-"""What is said in the progressive form of what is still to come."""
+"""Progressive forms for things that are yet to come."""
 
 
 def read_statement(clause: Clause) -> Statement | None:
-    """What the clause asserts; None if that is nothing, or is not certain."""
+    """Returns the assertion of the clause; None if there is none, or it is uncertain."""
     tokens = _trimmed(clause.tokens)
     found = main_subject(tokens)
     if found is None:
@@ -110,7 +109,7 @@ _ANY_MORE = frozenset({("any", "more"), ("any", "longer")})
 
 
 def _read_verb(statement: Statement) -> bool:
-    """Reads from the subject to what the main verb says; whether that is in the indicative."""
+    """Reads the words up to the main verb. Returns whether it is in the indicative."""
     tokens = statement.tokens
     place = statement.end
     while length := _helping(statement, place):
@@ -135,7 +134,7 @@ def _read_verb(statement: Statement) -> bool:
 
 
 def _helping(statement: Statement, place: int) -> int:
-    """How many words at this place help the verb after them; less than 0: it is not asserted."""
+    """Returns the number of auxiliary words at this place; negative if nothing is asserted."""
     tokens = statement.tokens
     if length := _adverb(statement, place):
         return length
@@ -173,7 +172,7 @@ def _helping(statement: Statement, place: int) -> int:
 
 
 def _before_gerund(word: str, following: str, later: str) -> int:
-    """How many words stand before a verb in -ing: `stopped`, `started` or `gave up`; 0 for none."""
+    """Returns the length of `stopped`, `started` or `gave up` before a verb in -ing; 0 for none."""
     stem = lexicon.verb_stem(word)
     if (stem, following) in PHRASAL:
         return 2 * later.endswith("ing")
@@ -181,7 +180,7 @@ def _before_gerund(word: str, following: str, later: str) -> int:
 
 
 def _adverb(statement: Statement, place: int) -> int:
-    """How many words at this place are an adverb; what it says of the statement is noted."""
+    """Returns the length of an adverb at this place, and stores its meaning in the statement."""
     words = lowered(statement.tokens[place : place + 2])
     if words == ["no", "longer"]:
         statement.is_denied = statement.is_over = True
@@ -194,7 +193,7 @@ def _adverb(statement: Statement, place: int) -> int:
 
 
 def _trimmed(tokens: Sequence[Token]) -> tuple[Token, ...]:
-    """The tokens without punctuation at their ends."""
+    """Returns the tokens without punctuation at both ends."""
     begin, end = 0, len(tokens)
     while begin < end and not tokens[begin].is_word:
         begin += 1
@@ -208,7 +207,7 @@ def _is_loose(token: Token) -> bool:
 
 
 def _who(subject: Sequence[Token]) -> Who | None:
-    """What kind of subject this is; None for `you`, `it`, `nobody` and their like."""
+    """Returns the kind of subject; None for `you`, `it`, `nobody` and the like."""
     first = subject[0].lower
     if len(subject) > 1 and (subject[-1].lower == "i" or first == "me"):
         return Who.GROUP

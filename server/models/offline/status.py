@@ -1,4 +1,4 @@
-"""Whether what a clause says holds for good, on some occasions only, or no longer."""
+"""Decides whether a clause holds permanently, only on some occasions, or no longer."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ DENIAL, DISPOSAL, GIVING_UP, SWITCH, LOSS = "denial", "disposal", "giving up", "
 
 
 def is_qualified(statement: Statement, complement: Complement) -> bool:
-    """Whether a statement is said of some occasions, or of one thing beside others."""
+    """Whether a statement holds only on some occasions, or for one thing among others."""
     is_plain = _is_neutral(statement.tokens[: statement.begin])
     return statement.is_limited or not (is_plain and _is_tail_neutral(statement, complement))
 
 
 def contrast_place(rest: Sequence[Token]) -> int | None:
-    """Where `, not coffee` or `instead of coffee` begins."""
+    """Returns where `, not coffee` or `instead of coffee` begins."""
     for place in range(1, len(rest) - 1):
         before, word, after = lowered(rest[place - 1 : place + 2])
         is_not = word == "not" and before in {",", "and"}
@@ -36,7 +36,7 @@ def contrast_place(rest: Sequence[Token]) -> int | None:
 
 
 def read_contrast(tokens: Sequence[Token]) -> tuple[tuple[Item, ...], str]:
-    """The things in `not coffee` and `instead of taking the bus`, and the stem of their verb."""
+    """Returns items and verb stem of `not coffee` or `instead of taking the bus`."""
     tokens = tokens[1 + (tokens[1].lower in {"of", "than"}) :]
     place = next((p for p, token in enumerate(tokens) if is_gerund(token.lower)), None)
     if place is None:
@@ -47,9 +47,9 @@ def read_contrast(tokens: Sequence[Token]) -> tuple[tuple[Item, ...], str]:
 
 
 def _is_tail_neutral(statement: Statement, complement: Complement) -> bool:
-    """Whether what follows the things only says since when, where or how it is so for good.
+    """Whether the words after the items only state since when, where or how the fact holds.
 
-    What is not done in one place, or on one day, is done elsewhere.
+    Something that is denied for one place or day can still hold for others.
     """
     if statement.stem in _MOVING and lowered(complement.tail[:1]) == ["to"]:
         return True
@@ -62,9 +62,9 @@ def _is_tail_neutral(statement: Statement, complement: Complement) -> bool:
 
 
 def _is_neutral(tokens: Sequence[Token], *, is_event: bool = False) -> bool:
-    """Whether the words around a fact only say since when, where or how it is so for good.
+    """Whether the words around a fact only state since when, where or how it holds.
 
-    Of an event the day only says when it is.
+    The day of an event does not qualify it.
     """
     text = joined(tokens)
     if is_event:
@@ -76,12 +76,12 @@ def _is_neutral(tokens: Sequence[Token], *, is_event: bool = False) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a clause ends what was so.
+    """What a clause ends, and how.
 
-    `relations` end by what the verb says, such as `works_at`; if `is_named` only those to what the
-    clause names. `over` matches what cannot be so as well, from the verb on. By their `kinds`,
-    things are had no longer (DISPOSAL), used or done no longer (GIVING_UP), or neither, nor lived
-    in (SWITCH); after a LOSS the subject is there no longer.
+    The verb ends `relations` such as `works_at`; with `is_named` only relations to entities in the
+    clause. `over` matches clauses, from the verb on, that can no longer be true. The `kinds` mean
+    that things are no longer owned (DISPOSAL), no longer used or done (GIVING_UP), or neither, nor
+    lived in (SWITCH); after a LOSS the subject no longer exists.
     """
 
     kinds: frozenset[str] = frozenset()
@@ -95,7 +95,7 @@ class Ending:
 
 
 def read_ending(statement: Statement, complement: Complement) -> Ending:
-    """What a clause ends."""
+    """Returns what a clause ends."""
     if statement.is_retraction:
         return _denial(statement, complement)
     if statement.is_planned or statement.is_limited:
@@ -116,7 +116,7 @@ def _fits(rule: Rule, statement: Statement, complement: Complement) -> bool:
 
 
 def _denial(statement: Statement, complement: Complement) -> Ending:
-    """What ends by not being so: `I no longer work at Acme`, `we are not together`."""
+    """Returns what a negation ends: `I no longer work at Acme`, `we are not together`."""
     is_apart = statement.who is Who.GROUP and "together" in lowered(statement.rest)
     is_work = statement.is_over and statement.stem == "work" and complement.lead in {"at", "for"}
     ended = _PARTNERS if is_apart else frozenset({"works_at"} if is_work else ())

@@ -11,7 +11,7 @@ from server.models.offline import lexicon
 
 
 class Token(NamedTuple):
-    """A word, a quotation or a punctuation mark; `lower` is the word for comparing it."""
+    """A word, a quotation or a punctuation mark; `lower` is its form for comparisons."""
 
     text: str
     lower: str
@@ -24,7 +24,7 @@ class Token(NamedTuple):
 
     @property
     def is_word(self) -> bool:
-        """Whether it is a word, or a quotation in the place of one."""
+        """Whether it is a word, or a quotation in place of a word."""
         return self.text[0].isalnum() or self.text[0] in QUOTES
 
 
@@ -41,9 +41,9 @@ IS, HAS = Token("is", "is", spaced=True), Token("has", "has", spaced=True)
 
 
 def split_words(sentence: str) -> list[Token]:
-    """The tokens of a sentence; short forms of pronouns as the two words that they are.
+    """Returns the tokens of a sentence; short forms of pronouns become two words.
 
-    The one of `is` could be one of `has` as well.
+    A short form of `is` could also mean `has`.
     """
     tokens: list[Token] = []
     previous, is_plain = 0, sentence.isascii()
@@ -62,17 +62,17 @@ def split_words(sentence: str) -> list[Token]:
 
 
 def joined(tokens: Sequence[Token]) -> str:
-    """The text of tokens, spaced as they were."""
+    """Returns the text of tokens with their original spaces."""
     return "".join(f" {t.text}" if t.spaced else t.text for t in tokens).strip()
 
 
 def lowered(tokens: Sequence[Token]) -> list[str]:
-    """The words of the tokens for comparing them."""
+    """Returns the words of the tokens in their form for comparisons."""
     return [token.lower for token in tokens]
 
 
 def after_adverbs(tokens: Sequence[Token], place: int) -> int:
-    """The place of the next token that is no adverb."""
+    """Returns the place of the next token that is not an adverb."""
     while place < len(tokens) and tokens[place].lower in lexicon.ADVERBS:
         place += 1
     return place
