@@ -75,7 +75,7 @@ class CommitGroups:
             asyncpg.PostgresError, StoreUnavailable, DeadlineExceeded: nothing was stored, or it is
                 not known whether it was.
         """
-        if not _is_small(changes):
+        if not _may_share(changes):
             [committed] = await self._record([changes])
             return committed
         project_id = changes.call.project_id
@@ -157,9 +157,11 @@ def _fail(waiting: _Waiting, error: Exception) -> None:
         waiting.outcome.set_exception(error)
 
 
-def _is_small(changes: ChangeSet) -> bool:
+def _may_share(changes: ChangeSet) -> bool:
+    """Whether the call is small, and nobody waits for a lease that it holds."""
     items = len(changes.messages) + len(changes.added)
     return (
-        items <= _FEW_ITEMS
+        changes.lease is None
+        and items <= _FEW_ITEMS
         and sum(len(message.content) for message in changes.messages) <= _FEW_CHARACTERS
     )
