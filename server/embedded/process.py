@@ -293,7 +293,7 @@ class EmbeddedServer(ABC):
 
     @property
     def log_path(self) -> Path:
-        """What the process writes to its standard output and error."""
+        """The file with the standard output and error of the process."""
         return self._log
 
     @abstractmethod

@@ -1,4 +1,4 @@
-"""Which role each method needs, and what a confined key may do.
+"""The role that each method needs, and the methods that a confined key may call.
 
 A key may be confined to a scope, such as one user. That scope is then filled into its requests, and
 nothing outside of the scope exists for them.
@@ -16,7 +16,7 @@ from server.projects.project import KeyRole, Principal
 
 
 class Reach(Enum):
-    """What a request concerns, which decides whether a confined key may send it."""
+    """The reach of a request, which decides whether a confined key may send it."""
 
     SCOPE = auto()
     """A scope: the key's scope is filled in, and another scope is refused."""

@@ -146,10 +146,10 @@ _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("server.error
 
 
 class ErrorsInterceptor(CallInterceptor):
-    """Answers exceptions: those of the domain as they are, all others as INTERNAL.
+    """Turns exceptions into statuses: domain errors by the table, all others as INTERNAL.
 
-    Cancellation and gRPC's own errors pass through: they mean that the call is already answered, or
-    that its client or the server is gone, and such a call must not be touched again.
+    Cancellation and gRPC's own errors pass through. They mean that the call has been answered, or
+    that its client or the server is gone; aborting such a call again would fail.
     """
 
     async def intercept(
@@ -176,7 +176,7 @@ async def _answer(
 
 
 def _report(error: Exception, method: Method, cause: BaseException | None) -> None:
-    """Logs the cause, which the client does not see."""
+    """Logs the cause, which is never sent to the client."""
     if type(error) not in OUTCOMES:
         _log.error("rpc.failed", method=method.name, exc_info=error)
     elif isinstance(error, ExtractionFailed):

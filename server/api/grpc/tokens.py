@@ -29,7 +29,7 @@ class UnreadableToken(Exception):
 
 
 class TokenKind(Enum):
-    """What a token is for. A change of what a kind holds needs a new value."""
+    """The kinds of tokens. If the content of a kind changes, its value must change too."""
 
     CONSISTENCY = b"consistency/1"
     STREAM = b"stream/1"

@@ -192,7 +192,7 @@ class Door:
 
 
 async def _after_key(respond: Respond, exchange: Exchange, session: Session) -> object:
-    """What `respond` returns; a stranger learns nothing of what is wrong with the request.
+    """Returns the result of `respond`. Without a valid key, an error reveals only that.
 
     Raises:
         CallFailed: a call ended with an error; without a valid key, that error.

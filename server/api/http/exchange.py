@@ -198,7 +198,7 @@ class Exchange:
         return value
 
     def metadata(self) -> Metadata:
-        """What the call carries, as it would over gRPC."""
+        """Returns the headers that become metadata of the call."""
         return tuple(
             (name, value) for name, value in self.request.headers.items() if name in _PASSED_ON
         )

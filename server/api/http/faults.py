@@ -149,7 +149,7 @@ def unacceptable(request: Request, error: MemoirError, rename: Rename | None = N
 
 
 async def or_refusal(request: Request, answer: Awaitable[Response]) -> Response:
-    """What `answer` returns; a refusal if the request cannot be read or does not become a call."""
+    """Returns the answer, or a refusal if the request cannot be read or turned into a call."""
     try:
         return await answer
     except BodyRefused as refusal:

@@ -27,7 +27,7 @@ ADD_MEMORIES = "AddMemories"
 
 @dataclass(frozen=True, slots=True)
 class AddMemoriesCommand:
-    """What to remember, about whom, and how. `event_time` None means now.
+    """The messages to remember, their scope, and how. `event_time` None means now.
 
     `operation` is the lease of the asynchronous operation that runs this command, if any.
     """

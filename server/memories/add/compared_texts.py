@@ -1,4 +1,4 @@
-"""What of the messages is compared with memories, to find those that the messages change."""
+"""The texts that are compared with memories, to find the memories that messages change."""
 
 from __future__ import annotations
 

@@ -203,7 +203,7 @@ def _begins_clause(content: str, start: int) -> bool:
 
 
 def _same_clause(content: str, start: int) -> str:
-    """What stands before the offset in the same clause."""
+    """Returns the part of the clause before the offset."""
     return _CLAUSE_END.split(content[max(0, start - _LONGEST_CLAUSE) : start])[-1]
 
 

@@ -115,7 +115,7 @@ class ContentPart(_Read):
 
 
 class Content(_Read):
-    """What the model said."""
+    """The text of an answer, in parts."""
 
     parts: Sequence[ContentPart] | None = None
 
@@ -134,7 +134,7 @@ class PromptFeedback(_Read):
 
 
 class Usage(_Read):
-    """What the request cost."""
+    """The tokens that a request used."""
 
     prompt_token_count: int | None = None
     candidates_token_count: int | None = None
@@ -157,10 +157,10 @@ def tokens_of(completion: Completion) -> tuple[int, int]:
 
 
 def completion_text(completion: Completion) -> str:
-    """What the model said, without its thoughts.
+    """Returns the text of the answer, without the model's thoughts.
 
     Raises:
-        UnusableCompletion: it was stopped, refused, or said nothing.
+        UnusableCompletion: the answer was stopped, refused or empty.
     """
     feedback = completion.prompt_feedback
     if feedback and feedback.block_reason:

@@ -103,14 +103,14 @@ class GeminiClient:
         self._show_limiters()
 
     def limiter(self, model_name: str) -> AdaptiveLimiter:
-        """What bounds the requests to this model."""
+        """Returns the limiter of the requests to this model."""
         limiter = self._limiters.get(model_name)
         if limiter is None:
             limiter = self._limiters[model_name] = AdaptiveLimiter(self._max_concurrency)
         return limiter
 
     async def call(self, request: ModelRequest[T]) -> T:
-        """What the model answers.
+        """Sends the request and returns the model's answer.
 
         Raises:
             ModelQuotaExhausted: the provider's quota is used up.
@@ -220,7 +220,7 @@ _LEAST_THINKING: tuple[tuple[re.Pattern[str], Mapping[str, object]], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What a model is to do, and how it must answer."""
+    """Instructions for a model, and the schema of its answer."""
 
     rules: str
     schema: dict[str, object]

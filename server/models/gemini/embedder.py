@@ -127,7 +127,7 @@ class GeminiEmbedder:
             raise ModelUnavailable(self.model) from fault
 
     def _entry(self, text: str, purpose: EmbeddingPurpose) -> dict[str, object]:
-        """What asks for the vector of one text."""
+        """Returns the request for the vector of one text."""
         prefix = "" if self._has_task_type else _PREFIXES[purpose]
         entry: dict[str, object] = {
             "model": f"models/{self._model_name}",

@@ -1,4 +1,4 @@
-"""Which Gemini models are used, and how."""
+"""Options of the Gemini adapter: models, endpoint, timeouts and concurrency."""
 
 from __future__ import annotations
 

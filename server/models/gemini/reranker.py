@@ -36,14 +36,14 @@ _log = structlog.get_logger()
 
 
 class AnsweredScore(Part):
-    """What the model thinks of one candidate."""
+    """The model's score of one candidate."""
 
     number: int
     score: Annotated[int, Field(ge=0, le=_BEST)]
 
 
 class AnsweredScores(Part):
-    """What it thinks of all of them."""
+    """The model's scores of all candidates."""
 
     scores: list[AnsweredScore]
 

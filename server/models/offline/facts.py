@@ -62,7 +62,7 @@ class Fact:
 
     @cached_property
     def ending(self) -> Ending:
-        """What has ended, according to the fact."""
+        """Whatever the fact says has ended."""
         return read_ending(self.statement, self.complement)
 
     @cached_property

@@ -21,7 +21,7 @@ _SHORTEST_COMMON = 4
 
 @dataclass(frozen=True, slots=True)
 class ForgetRequest:
-    """What a speaker wants forgotten. `is_own` is whether it is about themselves.
+    """A request to forget something. `is_own` is whether it concerns the speaker.
 
     `is_bare` is whether the request does not mention memory (`delete my phone number`); as it could
     be about something else, it only matches memories that state a relation.

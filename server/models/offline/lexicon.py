@@ -126,7 +126,7 @@ _OTHER_LISTS: Final[dict[str, Iterable[str]]] = {
     "forget": listed("forget", "languages"),
     "no_object": PHRASE_STOPS | {"back", "out"},
 }
-"""What patterns may name beside the lists of the file."""
+"""Lists that patterns may name in addition to those of the file."""
 
 NOT_NAMES: Final = (
     FUNCTION_WORDS | MODALS | NEGATED.keys() | ADVERBS | QUESTION_WORDS | UNREAL | TIMES

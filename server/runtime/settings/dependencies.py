@@ -56,7 +56,7 @@ class ModelChoice(StrEnum):
 
 
 class ModelSettings(BaseSettings):
-    """Which models are used."""
+    """The choice of models."""
 
     model_config = reading("MEMOIR_")
 

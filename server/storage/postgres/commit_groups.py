@@ -49,7 +49,7 @@ class _Waiting:
 
 @dataclass(slots=True)
 class _Project:
-    """What runs and waits for one project."""
+    """The running statements and the waiting calls of one project."""
 
     running: int = 0
     waiting: deque[_Waiting] = field(default_factory=deque)

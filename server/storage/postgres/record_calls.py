@@ -125,7 +125,7 @@ def _call(number: int, changes: ChangeSet) -> dict[str, object]:
 
 
 def _of_all_items(changes: ChangeSet) -> dict[str, object]:
-    """What the memories, messages and passages of a call share."""
+    """Returns the values that the memories, messages and passages of a call share."""
     memory = changes.added[0].memory if changes.added else None
     values: dict[str, object] = {
         "event_time": _event_time(changes),

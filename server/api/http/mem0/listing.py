@@ -32,10 +32,10 @@ def export_id(filters: dict[str, Any]) -> str:
 
 
 def exported_filters(text: object) -> dict[str, Any]:
-    """What an export's id says.
+    """Returns the filters that are encoded in the id of an export.
 
     Raises:
-        InvalidRequest: it is no such id.
+        InvalidRequest: the id is not one of an export.
     """
     try:
         raw = base64.urlsafe_b64decode(str(text) + "=" * (-len(str(text)) % 4))

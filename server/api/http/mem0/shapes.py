@@ -1,4 +1,4 @@
-"""What Mem0's clients read: memories, events and operations as JSON."""
+"""Memories, events and operations as the JSON that Mem0's clients expect."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def hit_json(hit: memory_service_pb2.SearchMemoriesResult, fields: list[str]) ->
 
 
 def added_json(response: memory_service_pb2.AddMemoriesResponse) -> list[dict[str, Any]]:
-    """What an add changed."""
+    """Returns the changes of an add."""
     return [
         {
             "id": result.id,
