@@ -189,7 +189,7 @@ async def test_the_page_and_the_tools_call_a_server_that_encrypts(
     asked = b'{"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}'
     headers = {"memoir-user-id": "alice", "accept": "application/json, text/event-stream"}
     tools = await asyncio.to_thread(ask, f"{encrypted.process.http_address}/mcp", asked, **headers)
-    assert "remember" in tools
+    assert "search_memories" in tools
     statistics = await asyncio.to_thread(ask, f"{page}api/StatisticsService/GetStatistics", b"{}")
     assert "statistics" in statistics
 
