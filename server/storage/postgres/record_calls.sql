@@ -114,33 +114,42 @@ placed AS MATERIALIZED (
 )
 
 -- block: permitted_by_lease
+-- Rows to change are named by arrays of keys: joined with `given`, whose size PostgreSQL cannot know,
+-- they would be looked for in all rows of the project.
 released_leases AS (
     -- The lease ends with the commit. Until then its row is locked, so that nobody can take the lease
-    -- over and work on a state that lacks the changes of this call.
-    DELETE FROM scope_leases AS held
-    USING given
-    WHERE held.project_id = :project_id AND held.scope_key = given.scope_key
-      AND held.lease = given.lease AND call NOT IN (SELECT call FROM expired_holders)
-    RETURNING call
+    -- over and work on a state that lacks the changes of this call. No two leases have the same id.
+    DELETE FROM scope_leases
+    WHERE project_id = :project_id
+      AND scope_key = ANY (ARRAY(SELECT scope_key FROM given WHERE lease IS NOT NULL))
+      AND lease = ANY (ARRAY(
+          SELECT lease FROM given
+          WHERE lease IS NOT NULL AND call NOT IN (SELECT call FROM expired_holders)
+      ))
+    RETURNING lease
 ),
 completed AS (
     -- The operation ends in the transaction that has its effect, so it takes effect exactly once.
-    UPDATE operations AS waiting
+    -- The call has the id of its operation.
+    UPDATE operations
     SET state = 'SUCCEEDED', end_time = clock_timestamp(), lease = NULL, payload = NULL,
-        fault = NULL, call_id = given.call_id
-    FROM given
-    WHERE waiting.project_id = :project_id AND waiting.operation_id = given.call_id
-      AND waiting.lease = given.operation_lease
-      AND call NOT IN (SELECT call FROM expired_holders)
-      AND (given.lease IS NULL OR call IN (SELECT call FROM released_leases))
-    RETURNING call
+        fault = NULL, call_id = operation_id
+    WHERE project_id = :project_id
+      AND operation_id = ANY (ARRAY(SELECT call_id FROM given WHERE operation_lease IS NOT NULL))
+      AND lease = ANY (ARRAY(
+          SELECT operation_lease FROM given
+          WHERE operation_lease IS NOT NULL
+            AND call NOT IN (SELECT call FROM expired_holders)
+            AND (given.lease IS NULL OR given.lease IN (SELECT lease FROM released_leases))
+      ))
+    RETURNING operation_id
 ),
 placed AS MATERIALIZED (
     SELECT given.*, nextval('change_position') AS position
     FROM given
     WHERE CASE
-        WHEN operation_lease IS NOT NULL THEN call IN (SELECT call FROM completed)
-        WHEN lease IS NOT NULL THEN call IN (SELECT call FROM released_leases)
+        WHEN operation_lease IS NOT NULL THEN call_id IN (SELECT operation_id FROM completed)
+        WHEN lease IS NOT NULL THEN lease IN (SELECT lease FROM released_leases)
         ELSE call NOT IN (SELECT call FROM expired_holders)
     END
 )
@@ -205,9 +214,11 @@ new_passages AS MATERIALIZED (
 ),
 replaced_passages AS (
     UPDATE passages AS p
-    SET delete_time = new.call_time
-    FROM new_passages AS new
-    WHERE p.project_id = :project_id AND p.passage_id = new.former_id AND p.delete_time IS NULL
+    SET delete_time = (
+        SELECT min(new.call_time) FROM new_passages AS new WHERE new.former_id = p.passage_id
+    )
+    WHERE p.project_id = :project_id AND p.delete_time IS NULL
+      AND p.passage_id = ANY (ARRAY(SELECT former_id FROM new_passages))
 ),
 added_passages AS (
     INSERT INTO passages (

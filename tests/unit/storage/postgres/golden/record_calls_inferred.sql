@@ -42,29 +42,35 @@ expired_holders AS MATERIALIZED (
     ) AS held
 ),
 released_leases AS (
-    DELETE FROM scope_leases AS held
-    USING given
-    WHERE held.project_id = $2 AND held.scope_key = given.scope_key
-      AND held.lease = given.lease AND call NOT IN (SELECT call FROM expired_holders)
-    RETURNING call
+    DELETE FROM scope_leases
+    WHERE project_id = $2
+      AND scope_key = ANY (ARRAY(SELECT scope_key FROM given WHERE lease IS NOT NULL))
+      AND lease = ANY (ARRAY(
+          SELECT lease FROM given
+          WHERE lease IS NOT NULL AND call NOT IN (SELECT call FROM expired_holders)
+      ))
+    RETURNING lease
 ),
 completed AS (
-    UPDATE operations AS waiting
+    UPDATE operations
     SET state = 'SUCCEEDED', end_time = clock_timestamp(), lease = NULL, payload = NULL,
-        fault = NULL, call_id = given.call_id
-    FROM given
-    WHERE waiting.project_id = $2 AND waiting.operation_id = given.call_id
-      AND waiting.lease = given.operation_lease
-      AND call NOT IN (SELECT call FROM expired_holders)
-      AND (given.lease IS NULL OR call IN (SELECT call FROM released_leases))
-    RETURNING call
+        fault = NULL, call_id = operation_id
+    WHERE project_id = $2
+      AND operation_id = ANY (ARRAY(SELECT call_id FROM given WHERE operation_lease IS NOT NULL))
+      AND lease = ANY (ARRAY(
+          SELECT operation_lease FROM given
+          WHERE operation_lease IS NOT NULL
+            AND call NOT IN (SELECT call FROM expired_holders)
+            AND (given.lease IS NULL OR given.lease IN (SELECT lease FROM released_leases))
+      ))
+    RETURNING operation_id
 ),
 placed AS MATERIALIZED (
     SELECT given.*, nextval('change_position') AS position
     FROM given
     WHERE CASE
-        WHEN operation_lease IS NOT NULL THEN call IN (SELECT call FROM completed)
-        WHEN lease IS NOT NULL THEN call IN (SELECT call FROM released_leases)
+        WHEN operation_lease IS NOT NULL THEN call_id IN (SELECT operation_id FROM completed)
+        WHEN lease IS NOT NULL THEN lease IN (SELECT lease FROM released_leases)
         ELSE call NOT IN (SELECT call FROM expired_holders)
     END
 ),
@@ -169,9 +175,11 @@ new_passages AS MATERIALIZED (
 ),
 replaced_passages AS (
     UPDATE passages AS p
-    SET delete_time = new.call_time
-    FROM new_passages AS new
-    WHERE p.project_id = $2 AND p.passage_id = new.former_id AND p.delete_time IS NULL
+    SET delete_time = (
+        SELECT min(new.call_time) FROM new_passages AS new WHERE new.former_id = p.passage_id
+    )
+    WHERE p.project_id = $2 AND p.delete_time IS NULL
+      AND p.passage_id = ANY (ARRAY(SELECT former_id FROM new_passages))
 ),
 added_passages AS (
     INSERT INTO passages (
