@@ -26,8 +26,15 @@ def processor_seconds() -> dict[str, float]:
 
 def server_processes() -> list[psutil.Process]:
     """Returns the descendants of this process that serve."""
-    below = psutil.Process().children(recursive=True)
-    return [process for process in below if "serve" in process.cmdline()]
+    return [process for process in psutil.Process().children(recursive=True) if _serves(process)]
+
+
+def _serves(process: psutil.Process) -> bool:
+    try:
+        return "serve" in process.cmdline()
+    except psutil.NoSuchProcess:
+        # It has ended since it was listed, as processes of PostgreSQL do.
+        return False
 
 
 def seconds_of(processes: Iterable[psutil.Process]) -> float:
