@@ -35,32 +35,6 @@ if TYPE_CHECKING:
 REQUEST_ID_INDEX = "calls_request_id"
 
 
-def call_values(call: Call) -> dict[str, object]:
-    """Returns the parameters of the block `call_values` in changing.sql."""
-    scope = call.scope
-    return {
-        "project_id": call.project_id,
-        "call_id": call.id,
-        "method": call.method,
-        "user_id": scope.user_id,
-        "agent_id": scope.agent_id,
-        "app_id": scope.app_id,
-        "run_id": scope.run_id,
-        "scope_key": scope.key(),
-        "request_id": call.request_id,
-        "item": call.item,
-        "payload_digest": call.payload_digest,
-        "correlation_id": call.correlation_id,
-        "embedding_model": call.embedding_model,
-        "language_model": call.language_model,
-        "prompt_version": call.prompt_version,
-        "call_time": call.time,
-        "traceparent": call.traceparent,
-        "key_id": call.origin.key_id,
-        "peer": call.origin.peer,
-    }
-
-
 @contextmanager
 def translate_conflicts(call: Call) -> Iterator[None]:
     """Translates conflicts between two calls to domain errors.

@@ -7,6 +7,7 @@ states (ADR 0054), and the content of a state never changes. Other items are rea
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, TypeAlias
 from uuid import UUID
 
@@ -67,8 +68,10 @@ class FoundItems:
         for id_, item in items.items():
             state = _state_of(item)
             # An item may have changed since it was ranked.
-            if state == states[id_] and _byte_size(item) <= self._kept.maxsize:
-                self._kept[project_id, id_, state] = item
+            if state == states[id_]:
+                # An item that is larger than the whole cache is not kept.
+                with suppress(ValueError):
+                    self._kept[project_id, id_, state] = item
 
 
 def _state_of(item: Item) -> State:

@@ -10,7 +10,7 @@ from uuid import UUID
 from server.core.background import by_size
 from server.memories.conversation import StoredMessage
 from server.memories.memory import today
-from server.memories.ports import ChangeSet, Committed, EmbeddedMemory, NewPassage
+from server.memories.ports import Call, ChangeSet, Committed, EmbeddedMemory, NewPassage
 from server.storage.postgres.rows import (
     from_entities,
     from_evidence,
@@ -92,20 +92,21 @@ def _is_inferred(changes: ChangeSet) -> bool:
     )
 
 
-def _call(number: int, changes: ChangeSet) -> dict[str, object]:
-    call, scope = changes.call, changes.call.scope
+def call_values(call: Call) -> dict[str, object]:
+    """Returns the parameters of the block `call_values` in changing.sql."""
+    scope = call.scope
     return {
-        "call": number,
+        "project_id": call.project_id,
         "call_id": call.id,
         "method": call.method,
         "user_id": scope.user_id,
         "agent_id": scope.agent_id,
         "app_id": scope.app_id,
         "run_id": scope.run_id,
-        "scope_key": _hex(scope.key()),
+        "scope_key": scope.key(),
         "request_id": call.request_id,
         "item": call.item,
-        "payload_digest": _hex(call.payload_digest),
+        "payload_digest": call.payload_digest,
         "correlation_id": call.correlation_id,
         "embedding_model": call.embedding_model,
         "language_model": call.language_model,
@@ -114,6 +115,16 @@ def _call(number: int, changes: ChangeSet) -> dict[str, object]:
         "traceparent": call.traceparent,
         "key_id": call.origin.key_id,
         "peer": call.origin.peer,
+    }
+
+
+def _call(number: int, changes: ChangeSet) -> dict[str, object]:
+    call = changes.call
+    return {
+        **call_values(call),
+        "scope_key": _hex(call.scope.key()),
+        "payload_digest": _hex(call.payload_digest),
+        "call": number,
         "input_tokens": call.input_tokens,
         "output_tokens": call.output_tokens,
         "notices": from_notices(call.notices),

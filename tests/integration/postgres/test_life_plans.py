@@ -14,12 +14,12 @@ from server.memories.change.effects import MIN_REPEATED_LENGTH, SENTENCE_ENDS
 from server.memories.ports import ListQuery
 from server.memories.scope import Scope, ScopeKind
 from server.storage.postgres import memory_history
-from server.storage.postgres.commit import call_values
 from server.storage.postgres.erasing import CHANGES, deletion_statement, erasure_statement
 from server.storage.postgres.erasing import RETENTION_SQL as RETENTION
 from server.storage.postgres.erasing import SQL as ERASE
 from server.storage.postgres.memory_history import list_statement
 from server.storage.postgres.ranking_statements import rank_statement
+from server.storage.postgres.record_calls import call_values
 from tests.support.builders import ALICE, NOW, PROJECT, call
 from tests.support.postgres import loaded
 from tests.support.query_plans import (
