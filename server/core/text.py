@@ -1,4 +1,4 @@
-"""Splits text into sentences and words, in every script, and reduces English words to their stems.
+"""Finds sentences, words and names in text, in every script, and reduces English words to stems.
 
 A word keeps its combining marks (Unicode categories Mn and Mc, which many scripts need) and the
 punctuation in names such as McDonald's, AC/DC, AT&T, node.js, C++ and F#. Text is compared in NFC,
@@ -12,7 +12,8 @@ import sys
 import unicodedata
 from collections.abc import Iterator
 from functools import lru_cache
-from itertools import groupby
+from itertools import groupby, pairwise
+from typing import Final
 
 import sentencex
 import Stemmer
@@ -148,3 +149,27 @@ def _at_pronouns(text: str) -> Iterator[str]:
         start = space.end()
     if start < len(text):
         yield text[start:]
+
+
+_MOST: Final = 1 / 3
+"""If more words than this have capitals, these mean nothing: in a title, in a German sentence."""
+
+_ENDS_SENTENCE: Final = re.compile(r"[.!?:][\"')\]\u2019\u201d]*$")
+_SPEAKER: Final = re.compile(r"I(?:['\u2019]\w+)?\W*$")
+
+
+def proper_names(question: str) -> list[str]:
+    """Returns the capitalized words, except the first word of a sentence and "I"."""
+    words = question.split()
+    names = [
+        word
+        for before, word in pairwise(words)
+        if word[0].isupper() and not _SPEAKER.match(word) and not _ENDS_SENTENCE.search(before)
+    ]
+    return names if len(names) <= _MOST * len(words) else []
+
+
+def without_names(question: str) -> str:
+    """Returns the question without these words."""
+    names = proper_names(question)
+    return " ".join(word for word in question.split() if word not in names)

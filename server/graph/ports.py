@@ -19,7 +19,7 @@ from server.graph.model import (
 )
 from server.graph.names import Split
 from server.memories.scope import Scope
-from server.memories.search.graph_clues import Recollection
+from server.memories.search.question_clues import Recollection
 from server.projects.project import GraphCounts
 
 

@@ -15,7 +15,7 @@ from server.graph.ports import RecallQuery, RelationRecall
 from server.memories.memory import fact_digest
 from server.memories.ports import ChangeSet, EmbeddedMemory, MemoryDeletion
 from server.memories.scope import Scope
-from server.memories.search.graph_clues import Recollection, names_in
+from server.memories.search.question_clues import Recollection, names_in
 from server.storage.postgres.entities import PostgresEntitySplits
 from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.pool import Database

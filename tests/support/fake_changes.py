@@ -10,11 +10,11 @@ from uuid import UUID
 from server.core.errors import ConcurrentChange, MemoryDuplicate, RequestIdReused
 from server.memories.change.ports import FieldUpdate, Restoration
 from server.memories.filters.filter import Filter
-from server.memories.filters.matching import matches
 from server.memories.memory import EventType, Memory, today
 from server.memories.ports import Call, MemoryDeletion, StoredCall, StoredChange
 from server.memories.scope import DeletionReceipt, Scope, ScopeKind, ScopeSummary, StoredDeletion
 from tests.support.fake_store import FakeStore
+from tests.support.filter_matching import matches
 
 
 @dataclass

@@ -15,7 +15,6 @@ from server.core.pages import ListOrder
 from server.core.values import Vector
 from server.memories.add.inference import Candidate
 from server.memories.conversation import StoredMessage
-from server.memories.filters.matching import matches
 from server.memories.memory import EventType, Memory, Provenance, ScoredMemory, today
 from server.memories.passages import Hit
 from server.memories.ports import (
@@ -31,6 +30,7 @@ from server.memories.ports import (
 )
 from server.memories.scope import Scope
 from server.operations.ports import ScopeLease
+from tests.support.filter_matching import matches
 from tests.support.lives import Past
 
 

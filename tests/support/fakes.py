@@ -23,7 +23,7 @@ from server.graph.ports import (
 )
 from server.graph.project.ports import Backlog, DirtyMemory, KnownSubgraphs
 from server.memories.add.inference import InferenceAnswer, InferenceRequest, ProposedOperation
-from server.memories.search.graph_clues import Clue, Recollection
+from server.memories.search.question_clues import Clue, Recollection
 from server.models.ports import EmbeddingPurpose
 from server.projects.ports import RequestTrace
 from server.projects.project import (

@@ -23,7 +23,7 @@ from server.graph.ports import RecallQuery, RelationRecall
 from server.memories.memory import ArmScore
 from server.memories.passages import Hit
 from server.memories.scope import Scope
-from server.memories.search.graph_clues import names_in, scores_of
+from server.memories.search.question_clues import names_in, scores_of
 from server.memories.search.ranking import Arm, DegradedArm
 from server.models.ports import Reranker, RerankFailed
 from server.telemetry.recording import record_search_arm, stage

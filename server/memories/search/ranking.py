@@ -29,7 +29,7 @@ take part in a search.
 A question about the words of one **speaker** ("what did you recommend?") prefers that speaker:
 the words of others lose SPEAKER_SHARE of their score in the dense and lexical arms.
 
-All hits of one **message** but the best are lowered (same_message.py). A memory has the length of
+All hits of one **message** but the best are lowered (`lower_repeated`). A memory has the length of
 its message, whose words are compared with the question too.
 
 The **time** arm is how close a memory's event time is to the times in the question. Like the graph,
@@ -41,15 +41,41 @@ found.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 from uuid import UUID
 
 from server.memories.memory import ArmScore
-from server.memories.search.same_message import lower_repeated, messages_of
+
+REPEATED: Final = 0.4
+"""The share of its score that a hit keeps if its message has a better hit."""
+
+Message: TypeAlias = Sequence[int]
+"""The numbers of two or more hits of one message."""
+
+
+def messages_of(hits: Iterable[UUID | None]) -> list[Message]:
+    """Returns groups of hits from one message, as the numbers of the hits.
+
+    `hits` are the ids of their messages, None if unknown.
+    """
+    numbers: dict[UUID | None, list[int]] = defaultdict(list)
+    for number, message_id in enumerate(hits):
+        numbers[message_id].append(number)
+    return [found for id_, found in numbers.items() if id_ is not None and len(found) > 1]
+
+
+def lower_repeated(scores: list[float], messages: Iterable[Message]) -> None:
+    """Lowers the scores of all hits of a message except the best."""
+    for message in messages:
+        best = max(message, key=lambda number: scores[number])
+        for number in message:
+            if number != best:
+                scores[number] *= REPEATED
 
 
 class Arm(StrEnum):

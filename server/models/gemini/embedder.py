@@ -9,13 +9,13 @@ from pydantic import BaseModel
 
 from server.core.errors import ModelUnavailable
 from server.core.request_context import parked
+from server.core.text import without_names
 from server.core.values import Vector
 from server.models.gemini.answers import InvalidEmbeddings, mean_direction, unit_vectors
 from server.models.gemini.batcher import EmbeddingBatcher
 from server.models.gemini.client import EMBEDDINGS, GeminiClient, ModelRequest, model_span
 from server.models.gemini.options import GeminiOptions
 from server.models.ports import EmbeddingPurpose
-from server.models.proper_names import without_names
 
 # Also for one text, so that there is one shape of request and of answer.
 _METHOD = "batchEmbedContents"

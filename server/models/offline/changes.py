@@ -1,4 +1,4 @@
-"""Applies new facts to existing memories and to each other.
+"""Applies new facts, and requests such as `forget that I live in Oslo`, to memories.
 
 A retracted fact is removed, and other facts of its memory stay. When in doubt, nothing is changed.
 """
@@ -8,14 +8,75 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
+from server.core.text import english_stem, normalized, words
 from server.memories.add.inference import ProposedOperation
 from server.memories.memory import fact_digest
 from server.models.offline.comparing import repeats, replaces, taken_back
 from server.models.offline.facts import Fact
-from server.models.offline.forgetting import ForgetRequest
-from server.models.offline.lexicon import TASTES
-from server.models.offline.phrases import Item
+from server.models.offline.lexicon import FUNCTION_WORDS, TASTES, listed, lists, pattern
+from server.models.offline.phrases import Item, content_stems
 from server.models.offline.reading import without_items
+
+_REQUEST, _EVERYTHING = pattern("forget_request"), pattern("everything")
+_SAYS_NOTHING = FUNCTION_WORDS | listed("asking")
+_SAID_OTHERWISE = {
+    relation: frozenset(map(english_stem, names))
+    for relation, names in lists("said_otherwise").items()
+}
+_SHORTEST_COMMON = 4
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetRequest:
+    """A request to forget something. `is_own` is whether it concerns the speaker.
+
+    `is_bare` is whether the request does not mention memory (`delete my phone number`); as it could
+    be about something else, it only matches memories that state a relation.
+    """
+
+    stems: frozenset[str]
+    is_everything: bool
+    is_own: bool
+    is_bare: bool
+
+    def names(self, text: str, facts: Sequence[Fact], speaker: str) -> bool:
+        """Whether the request matches a memory, which contains all of its words."""
+        is_about_speaker = normalized(text).startswith((f"{speaker} ", f"{speaker}'s ")) or any(
+            fact.subject.owner.name == speaker and speaker in text for fact in facts
+        )
+        if self.is_own and not is_about_speaker:
+            return False
+        if self.is_everything:
+            return is_about_speaker
+        relations = {relation.relation for fact in facts for relation in fact.relations}
+        if self.is_bare and not relations:
+            return False
+        known = content_stems(f"{text} {' '.join(relations)}".replace("_", " "))
+        known = known.union(*(_SAID_OTHERWISE.get(r, ()) for r in relations))
+        return bool(self.stems) and all(any(_same(s, k) for k in known) for s in self.stems)
+
+
+def read_request(sentence: str) -> ForgetRequest | None:
+    """Returns the request to forget in the sentence; None if it is no such request."""
+    match = _REQUEST.match(normalized(sentence))
+    if match is None:
+        return None
+    named = next(group for group in match.groups() if group)
+    found = [word.lower() for word in words(named)]
+    return ForgetRequest(
+        content_stems(" ".join(word for word in found if word not in _SAYS_NOTHING)),
+        is_everything=bool(_EVERYTHING.match(named)),
+        is_bare=match["own"] is not None,
+        is_own=bool({"i", "my", "me", "i'm", "i've"}.intersection(found)),
+    )
+
+
+def _same(one: str, other: str) -> bool:
+    """Whether two stems belong to one word: `allergi` and `allerg`."""
+    shorter, longer = sorted((one, other), key=len)
+    is_close = len(longer) - len(shorter) <= 1 and len(shorter) > _SHORTEST_COMMON
+    return one == other or (is_close and longer.startswith(shorter))
+
 
 Describe = Callable[[ProposedOperation, str, Sequence[Fact]], ProposedOperation]
 """Adds the text, and the entities and relations of its facts, to an operation."""

@@ -16,9 +16,9 @@ import wordllama
 from numpy.typing import NDArray
 
 from server.core.request_context import current_request
+from server.core.text import proper_names
 from server.core.values import Vector
 from server.models.ports import EmbeddingPurpose
-from server.models.proper_names import proper_names
 from server.telemetry.recording import model_call
 
 DIMENSIONS = 256

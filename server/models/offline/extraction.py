@@ -16,12 +16,10 @@ from server.memories.add.inference import (
 from server.memories.add.plan import MAX_OPERATIONS, MAX_TEXT_LENGTH
 from server.memories.conversation import Message, Role
 from server.models.offline import dates
-from server.models.offline.categories import Filter, categories_of
-from server.models.offline.changes import Entry, Ledger
+from server.models.offline.changes import Entry, Ledger, read_request
 from server.models.offline.clauses import split
 from server.models.offline.facts import Fact
-from server.models.offline.forgetting import read_request
-from server.models.offline.interest import is_of_interest
+from server.models.offline.interest import Filter, categories_of, is_of_interest
 from server.models.offline.lexicon import AUXILIARIES, NEGATED
 from server.models.offline.phrases import names_in
 from server.models.offline.pronouns import PRONOUNS, People, own_thing, with_thing

@@ -10,7 +10,7 @@ from server.graph.model import StatedRelation
 from server.graph.names import Joins, Pair, TaughtAlias, apart, pair_of
 from server.graph.ports import RecallQuery
 from server.memories.memory import today
-from server.memories.search.graph_clues import Clue, Recollection
+from server.memories.search.question_clues import Clue, Recollection
 from server.storage.postgres.filters import scope_condition
 from server.storage.postgres.rows import FUNCTIONAL, to_entities, to_relations
 from server.storage.postgres.statements import BoundStatement, load_sql

@@ -18,7 +18,7 @@ from server.memories.memory import Memory, ScoredMemory
 from server.memories.passages import EVERY_SOURCE, Hit, ScoredPassage, Source
 from server.memories.ports import SearchQuery
 from server.memories.scope import Scope
-from server.memories.search.asked_speaker import speakers_asked
+from server.memories.search.question_clues import speakers_asked
 from server.memories.search.ranking import Arm, Ranked, Scored, fuse
 from server.memories.search.time_spans import closeness
 from server.storage.postgres.filters import reading

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 
 from server.core.pages import ListOrder
 from server.core.values import JsonObject
-from server.memories.filters.matching import matches
 from server.memories.filters.parser import parse_filter
 from server.memories.memory import Memory
 from server.memories.ports import ListQuery
 from server.memories.scope import Scope
 from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.pool import Database
+from tests.support.filter_matching import matches
 from tests.support.filter_memories import keep
 from tests.support.filter_strategies import filters, memories
 

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from server.core.errors import InvalidRequest
 from server.core.values import JsonObject, JsonValue
-from server.memories.filters.matching import matches
 from server.memories.filters.parser import parse_filter
 from server.memories.memory import Memory
+from tests.support.filter_matching import matches
 from tests.support.filter_strategies import filters, known_conditions, memories, metadata_conditions
 
 _OTHERS: list[JsonValue] = ["", "\0", "a", 0, 1, 1767225600, 0.5, True, False, None, [], ["a"]]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from server.core.values import JsonObject
-from server.memories.filters.matching import matches
 from server.memories.filters.parser import parse_filter
 from tests.support.filter_cases import BARE, CASES, FULL, named
+from tests.support.filter_matching import matches
 
 
 @pytest.mark.parametrize(("value", "expected"), CASES, ids=str)

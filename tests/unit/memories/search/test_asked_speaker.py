@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from server.memories.conversation import Role
-from server.memories.search.asked_speaker import Speaker, speakers_asked
+from server.memories.search.question_clues import Speaker, speakers_asked
 
 USER: Speaker = (Role.USER, None)
 ASSISTANT: Speaker = (Role.ASSISTANT, None)

@@ -6,7 +6,7 @@ import pytest
 
 from server.graph.model import StatedRelation
 from server.memories.search.arms import GraphArm, GraphFindings
-from server.memories.search.graph_clues import Clue
+from server.memories.search.question_clues import Clue
 from tests.support.builders import ALICE, LISBON, NOW, PROJECT
 from tests.support.fakes import FakeClock, FakeRecall
 from tests.support.subgraphs import memory_id

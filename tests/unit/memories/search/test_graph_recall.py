@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from server.memories.search.graph_clues import (
+from server.memories.search.question_clues import (
     FAR_SHARE,
     MAX_NAME_WORDS,
     MAX_WORDS,

@@ -6,9 +6,11 @@ from uuid import UUID
 
 import pytest
 
-from server.memories.search.ranking import EVEN, Scored, fuse
-from server.memories.search.same_message import (
+from server.memories.search.ranking import (
+    EVEN,
     REPEATED,
+    Scored,
+    fuse,
     lower_repeated,
     messages_of,
 )

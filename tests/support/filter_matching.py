@@ -1,4 +1,4 @@
-"""Decides whether a memory matches a filter: the reference that every store must agree with."""
+"""The meaning of filters, with which PostgreSQL is compared, and by which fakes select memories."""
 
 from __future__ import annotations
 

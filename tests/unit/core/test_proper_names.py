@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from server.models.proper_names import proper_names, without_names
+from server.core.text import proper_names, without_names
 
 
 @pytest.mark.parametrize(
