@@ -9,8 +9,8 @@ from enum import StrEnum
 from server.core.errors import FieldViolation, InvalidRequest
 from server.core.values import Clock
 from server.graph.model import clean_name, entity_key
-from server.graph.names import Joins, Split, TaughtAlias, pair_of
-from server.graph.ports import EntitySplits, TaughtName
+from server.graph.names import Joins, Split, StatedAlias, pair_of
+from server.graph.ports import AliasCount, EntitySplits
 
 
 class JoinState(StrEnum):
@@ -44,13 +44,12 @@ class EntityJoins:
 
     async def list(self, project_id: str, space: str | None = None) -> list[NameJoin]:
         """Returns names that are joined, ambiguous or split, in one graph space or in all."""
-        taught = await self._splits.taught(project_id, space)
-        by_space: dict[str, list[TaughtName]] = {}
-        for each in taught:
+        by_space: dict[str, list[AliasCount]] = {}
+        for each in await self._splits.stated_aliases(project_id, space):
             by_space.setdefault(each.space, []).append(each)
         spaces = None if space is None else [space]
         splits = await self._splits.splits(project_id, spaces, self._clock.now())
-        found = [join for names in by_space.values() for join in _joins(names)]
+        found = [join for aliases in by_space.values() for join in _joins(aliases)]
         found += [NameJoin(s.space, s.name, s.other_name, JoinState.SPLIT, None) for s in splits]
         return sorted(found, key=lambda join: (join.space, join.name, join.alias))
 
@@ -64,8 +63,8 @@ class EntityJoins:
         """
         split = self._split(space, name, alias)
         known = await self._splits.splits(project_id, [space], self._clock.now())
-        taught = await self._splits.taught(project_id, space)
-        pairs = {each.pair for each in known} | {pair_of(each.name, each.alias) for each in taught}
+        stated = await self._splits.stated_aliases(project_id, space)
+        pairs = {each.pair for each in known} | {pair_of(each.name, each.alias) for each in stated}
         if split.pair not in pairs:
             rule = f"no memory of {space} joins these names"
             raise InvalidRequest([FieldViolation("alias", rule)])
@@ -85,9 +84,9 @@ class EntityJoins:
         return Split(space, clean_name(name), clean_name(alias), self._clock.now())
 
 
-def _joins(names: Sequence[TaughtName]) -> list[NameJoin]:
+def _joins(aliases: Sequence[AliasCount]) -> list[NameJoin]:
     """Returns the joins of one space."""
-    joins = Joins(TaughtAlias("", each.name, each.alias) for each in names)
+    joins = Joins(StatedAlias("", each.name, each.alias) for each in aliases)
     return [
         NameJoin(
             each.space,
@@ -98,5 +97,5 @@ def _joins(names: Sequence[TaughtName]) -> list[NameJoin]:
             else JoinState.AMBIGUOUS,
             each.memories,
         )
-        for each in names
+        for each in aliases
     ]

@@ -213,4 +213,4 @@ class DifferenceKind(StrEnum):
     RELATION_ENDS_WRONGLY = "relation ends wrongly"
     ENTITY_UNMENTIONED = "entity unmentioned"
     ENTITY_MISNAMED = "entity misnamed"
-    ALIASES_NOT_LEARNED = "aliases not learned"
+    ALIASES_NOT_STORED = "aliases not stored"

@@ -1,6 +1,6 @@
 """The names of entities: mentions in memories, and matching of words.
 
-Memories teach aliases. A split says that of two names in a graph space neither is an alias of the
+Memories state aliases. A split says that of two names in a graph space neither is an alias of the
 other. The memories themselves stay unchanged and are only interpreted differently, so a split can
 be undone.
 """
@@ -168,7 +168,7 @@ MAX_ALIASES = 32
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class TaughtAlias:
+class StatedAlias:
     """A statement of a memory that `alias` is another name of the entity `name`."""
 
     memory_id: str
@@ -184,11 +184,11 @@ class Joins:
     again.
     """
 
-    def __init__(self, taught: Iterable[TaughtAlias]) -> None:
-        ordered = sorted(taught)
+    def __init__(self, stated: Iterable[StatedAlias]) -> None:
+        ordered = sorted(stated)
         entities: dict[str, set[str]] = {}
-        for lesson in ordered:
-            alias, entity = entity_key(lesson.alias), entity_key(lesson.name)
+        for each in ordered:
+            alias, entity = entity_key(each.alias), entity_key(each.name)
             if alias and entity and alias != entity:
                 entities.setdefault(alias, set()).add(entity)
         self._next = {
@@ -222,11 +222,11 @@ class Joins:
             key = self._next[key]
         return key
 
-    def _names(self, ordered: Iterable[TaughtAlias]) -> dict[str, tuple[str, ...]]:
+    def _names(self, ordered: Iterable[StatedAlias]) -> dict[str, tuple[str, ...]]:
         """Returns the other names of each entity, in their oldest spelling."""
         names: dict[str, dict[str, str]] = {}
-        for lesson in ordered:
-            for name in (lesson.name, lesson.alias):
+        for each in ordered:
+            for name in (each.name, each.alias):
                 key = entity_key(name)
                 entity = self.key(key)
                 if key != entity:

@@ -234,7 +234,7 @@ class GraphAudit(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class TaughtName:
+class AliasCount:
     """The number of memories in a graph space that state `alias` as another name of `name`."""
 
     space: str
@@ -249,7 +249,9 @@ class EntitySplits(Protocol):
     Every method raises StoreUnavailable if PostgreSQL cannot be reached.
     """
 
-    async def taught(self, project_id: str, space: str | None = None) -> Sequence[TaughtName]:
+    async def stated_aliases(
+        self, project_id: str, space: str | None = None
+    ) -> Sequence[AliasCount]:
         """Returns the aliases that memories of one or all graph spaces state, except split ones."""
         ...
 

@@ -62,7 +62,7 @@ async def test_an_entity_comes_with_its_type_aliases_and_memories(graph: Neo4jGr
     assert entity.memory_ids == [memory_id(2), memory_id(1)]
 
 
-async def test_an_entity_is_found_by_its_alias_while_that_is_taught(graph: Neo4jGraph) -> None:
+async def test_an_entity_is_found_by_its_alias_while_it_is_stated(graph: Neo4jGraph) -> None:
     met, likes = stating(1, ("Bob", "met", "Alice")), stating(2, ("Robert Smith", "likes", "Tea"))
     joined, aliases = {"bob": "robert smith"}, {"robert smith": ("Bob",)}
     await graph.project([replace(each, joined=joined, aliases=aliases) for each in (met, likes)])

@@ -52,26 +52,26 @@ def joined(batch: Sequence[MemorySubgraph]) -> dict[str, str]:
     return {key: name for subgraph in batch for key, name in subgraph.joined.items()}
 
 
-async def test_an_alias_reaches_those_that_mention_it_and_leaves_them(
+async def test_an_alias_applies_to_memories_that_mention_it_while_it_is_stated(
     store: MemoryStore, outbox: Outbox
 ) -> None:
     early = await mention(store, "Bob likes tea", BOB)
     await mention(store, "Anna likes tea", Entity("Anna"))
     assert [joined(batch) for batch in await projected(outbox)] == [{}]
 
-    lesson = await mention(store, "Robert Smith is called Bob", ROBERT)
+    stating = await mention(store, "Robert Smith is called Bob", ROBERT)
     first, second = await projected(outbox)
-    assert [s.memory_id for s in first] == [lesson.memory.id]
+    assert [s.memory_id for s in first] == [stating.memory.id]
     assert dict(first[0].aliases) == {"robert smith": ("Bob",)}
-    # The one that teaches is told too, of what it has taught itself.
-    assert {s.memory_id for s in second} == {early.memory.id, lesson.memory.id}
+    # The memory that states the alias is projected again too.
+    assert {s.memory_id for s in second} == {early.memory.id, stating.memory.id}
     assert joined(second) == {"bob": "robert smith"}
 
     late = await mention(store, "Bob likes cake", BOB)
     [batch] = await projected(outbox)
     assert joined(batch) == {"bob": "robert smith"}
 
-    await remove(store, lesson)
+    await remove(store, stating)
     first, second = await projected(outbox)
     assert [s.exists for s in first] == [False]
     assert {s.memory_id for s in second} == {early.memory.id, late.memory.id}
@@ -107,10 +107,12 @@ async def test_alias_changes_of_a_dead_projector_are_processed(
     assert [s.memory_id for s in batch] == [early.memory.id]
 
 
-async def test_one_batch_learns_in_several_spaces(store: MemoryStore, outbox: Outbox) -> None:
+async def test_one_batch_stores_aliases_of_several_spaces(
+    store: MemoryStore, outbox: Outbox
+) -> None:
     bob = Scope(user_id="bob")
     robin = Entity("Robin Hood", aliases=("Bob",))
-    lessons = [
+    items = [
         await mention(store, "Robert Smith is called Bob", ROBERT),
         await mention(store, "Robert Smith is called Bob too", ROBERT),
         await mention(store, "Robin Hood is called Bob", robin, scope=bob),
@@ -118,17 +120,16 @@ async def test_one_batch_learns_in_several_spaces(store: MemoryStore, outbox: Ou
     ]
     first, *_ = await projected(outbox)
     by_memory = {subgraph.memory_id: subgraph for subgraph in first}
-    taught = [dict(by_memory[lesson.memory.id].aliases) for lesson in lessons]
-    assert taught == [
+    assert [dict(by_memory[item.memory.id].aliases) for item in items] == [
         {"robert smith": ("Bob",)},
         {"robert smith": ("Bob",)},
         {"robin hood": ("Bob",)},
         {"robin hood": ("Bob",)},
     ]
 
-    # What one of two says is still taught when the other is gone, and nothing in another space.
-    await remove(store, lessons[0])
-    await remove(store, lessons[2])
+    # Alice's alias is still stated by one of two memories; Bob's is stated by none.
+    await remove(store, items[0])
+    await remove(store, items[2])
     *_, last = await projected(outbox)
     assert joined(last) == {}
     await mention(store, "Bob likes cake", BOB)

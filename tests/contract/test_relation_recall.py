@@ -142,14 +142,16 @@ async def test_nothing_is_recalled_of_other_projects_spaces_and_scopes(world: Wo
     assert await world.near("Alice", Scope(user_id="alice", run_id="run-2")) == set()
 
 
-async def test_a_scope_counts_and_learns_nothing_of_another_run(world: World) -> None:
-    teaches = ("Robert Smith", "likes", "Tea")
-    await world.knows(teaches, ("Alice", "knows", "Oslo"), scope=RUN_1, entities=(ROBERT,))
+async def test_counts_and_aliases_come_from_the_scope_and_not_from_another_run(
+    world: World,
+) -> None:
+    stating = ("Robert Smith", "likes", "Tea")
+    await world.knows(stating, ("Alice", "knows", "Oslo"), scope=RUN_1, entities=(ROBERT,))
     await world.knows(LIVES, scope=RUN_2)
     await world.knows(MOVES, scope=RUN_1, minute=5)
-    assert await world.near("Bob", RUN_1) == {teaches}
+    assert await world.near("Bob", RUN_1) == {stating}
     assert await world.near("Bob", RUN_2) == set()
-    assert await world.near("Bob", AT_AGENT) == {teaches}
+    assert await world.near("Bob", AT_AGENT) == {stating}
     # Run 1 says later that Alice has moved, which run 2 cannot know.
     assert await world.near("Alice", RUN_2) == {LIVES}
     assert LIVES not in await world.near("Alice", AT_AGENT)

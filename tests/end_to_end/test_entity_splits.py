@@ -98,5 +98,5 @@ async def test_the_splits_of_a_user_go_with_the_user(
     async def forgotten() -> bool:
         return "Robert Smith" not in await entities(shared_home, "list", *space)
 
-    # Names that memories taught go once the graph follows the deletion.
+    # Aliases that the memories stated disappear once the graph reflects the deletion.
     await eventually(forgotten, FOLLOW_SECONDS)

@@ -36,7 +36,7 @@ names = st.sampled_from(["Ann", "Bob", "Robert", "Bill", "Oslo", "Rome"])
 triples = st.lists(
     st.tuples(names, st.sampled_from(["lives_in", "knows"]), names), max_size=3, unique=True
 )
-teachers = st.sampled_from([None, None, "Robert", "Bill"])
+alias_owners = st.sampled_from([None, None, "Robert", "Bill"])
 users = st.sampled_from(["ann", "ben"])
 days = st.sampled_from([None, 0, 1])
 
@@ -52,18 +52,18 @@ class GraphMachine(RuleBasedStateMachine):
     def _run(self, work: Coroutine[Any, Any, object]) -> None:
         self._runner.run(work)
 
-    @rule(user=users, said=triples, teacher=teachers, kept=days)
+    @rule(user=users, said=triples, alias_of=alias_owners, kept=days)
     def add(
-        self, user: str, said: list[tuple[str, str, str]], teacher: str | None, kept: int | None
+        self, user: str, said: list[tuple[str, str, str]], alias_of: str | None, kept: int | None
     ) -> None:
-        self._run(self._project.add(user, said, teacher, kept))
+        self._run(self._project.add(user, said, alias_of, kept))
 
     @precondition(lambda self: self._project.facts)
-    @rule(choice=st.data(), said=triples, teacher=teachers)
+    @rule(choice=st.data(), said=triples, alias_of=alias_owners)
     def update(
-        self, choice: st.DataObject, said: list[tuple[str, str, str]], teacher: str | None
+        self, choice: st.DataObject, said: list[tuple[str, str, str]], alias_of: str | None
     ) -> None:
-        self._run(self._project.update(self._one(choice), said, teacher))
+        self._run(self._project.update(self._one(choice), said, alias_of))
 
     @precondition(lambda self: self._project.facts)
     @rule(choice=st.data())

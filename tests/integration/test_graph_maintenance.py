@@ -45,11 +45,11 @@ async def test_a_projected_graph_is_equal(stores: GraphStores) -> None:
 async def test_joined_names_are_one_entity_until_the_memory_that_joins_them_goes(
     stores: GraphStores, neo4j_driver: AsyncDriver
 ) -> None:
-    *_, lesson = await fill(stores)
+    *_, stating = await fill(stores)
     query = "MATCH (e:Entity) WHERE e.key IN ['bob', 'robert smith'] RETURN e.name, e.aliases"
     records, _, _ = await neo4j_driver.execute_query(query)
     assert [tuple(r.values()) for r in records] == [("Robert Smith", ["Bob"])]
-    deletion = MemoryDeletion(0, lesson.memory.id, 1)
+    deletion = MemoryDeletion(0, stating.memory.id, 1)
     await stores.store.commit(ChangeSet(call(), deleted=[deletion]))
     await stores.project()
     records, _, _ = await neo4j_driver.execute_query(query)

@@ -10,7 +10,7 @@ from datetime import date, datetime
 from uuid import UUID
 
 from server.graph.names import Split
-from server.graph.ports import TaughtName
+from server.graph.ports import AliasCount
 from server.memories.history.ports import StreamedEvent, StreamPage
 from server.memories.memory import EventType, Memory, MemoryEvent, PastVersion, StreamCursor
 from server.memories.ports import ListQuery
@@ -112,7 +112,7 @@ class FakeSplits:
 
     kept: list[Split] = field(default_factory=list)
 
-    async def taught(self, project_id: str, space: str | None = None) -> list[TaughtName]:
+    async def stated_aliases(self, project_id: str, space: str | None = None) -> list[AliasCount]:
         return []
 
     async def splits(

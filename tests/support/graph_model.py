@@ -29,7 +29,7 @@ class Fact:
     version: int
     user: str
     triples: tuple[Triple, ...]
-    teacher: str | None
+    alias_of: str | None
     time: datetime
     last_day: date | None
 
@@ -56,12 +56,12 @@ def expected(facts: Iterable[Fact], day: date) -> GraphState:
             mentions |= {(fact.memory_id, f"user:{fact.user}", end) for end in ends}
             if ends[0] != ends[1] or source == target:
                 stated.append((fact, ends[0], kind, ends[1]))
-        if fact.teacher:
-            entity = _entity(fact.teacher, of_user)
+        if fact.alias_of:
+            entity = _entity(fact.alias_of, of_user)
             mentions.add((fact.memory_id, f"user:{fact.user}", entity))
     return GraphState(
         memories=frozenset(
-            (fact.memory_id, fact.version) for fact in visible if fact.triples or fact.teacher
+            (fact.memory_id, fact.version) for fact in visible if fact.triples or fact.alias_of
         ),
         mentions=frozenset(mentions),
         entities=tuple(sorted({(space, key) for _, space, key in mentions})),
@@ -78,9 +78,9 @@ def expected(facts: Iterable[Fact], day: date) -> GraphState:
 
 
 def _entity(name: str, of_user: Collection[Fact]) -> str:
-    teachers = {fact.teacher for fact in of_user if fact.teacher}
-    if name == ALIAS and len(teachers) == 1:
-        return teachers.pop().casefold()
+    owners = {fact.alias_of for fact in of_user if fact.alias_of}
+    if name == ALIAS and len(owners) == 1:
+        return owners.pop().casefold()
     return name.casefold()
 
 

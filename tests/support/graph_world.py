@@ -76,7 +76,7 @@ class Project:
         self.rebuild = RebuildGraph(self.outbox, audit, self.graph, self.projector)
 
     async def add(
-        self, user: str, triples: Sequence[Triple], teacher: str | None, days: int | None
+        self, user: str, triples: Sequence[Triple], alias_of: str | None, days: int | None
     ) -> None:
         """Adds a memory, which expires after so many days unless `days` is None."""
         number, now = next(self._texts), self._pass()
@@ -85,30 +85,30 @@ class Project:
         item = addition(
             of,
             f"fact {number}",
-            entities=_entities(teacher),
+            entities=_entities(alias_of),
             relations=_relations(triples),
             expiration_date=last_day,
         )
         await self.store.commit(ChangeSet(of, added=[item]))
         self._items[number] = item
         self.facts[number] = Fact(
-            str(item.memory.id), 1, user, tuple(triples), teacher, now, last_day
+            str(item.memory.id), 1, user, tuple(triples), alias_of, now, last_day
         )
 
-    async def update(self, number: int, triples: Sequence[Triple], teacher: str | None) -> None:
+    async def update(self, number: int, triples: Sequence[Triple], alias_of: str | None) -> None:
         """Replaces the contents of a memory."""
         fact, now, text = self.facts[number], self._pass(), f"fact {next(self._texts)}"
         changed = replace(
             revision(self._items[number], text, version=fact.version),
             digest=fact_digest(text),
-            entities=_entities(teacher),
+            entities=_entities(alias_of),
             relations=_relations(triples),
             event_time=now,
         )
         of = call(project_id=self.id, scope=Scope(fact.user), time=now)
         await self.store.commit(ChangeSet(of, updated=[changed]))
         self.facts[number] = replace(
-            fact, version=fact.version + 1, triples=tuple(triples), teacher=teacher, time=now
+            fact, version=fact.version + 1, triples=tuple(triples), alias_of=alias_of, time=now
         )
 
     async def delete(self, number: int) -> None:
@@ -159,8 +159,8 @@ class Project:
         return self.clock.time
 
 
-def _entities(teacher: str | None) -> list[Entity]:
-    return [Entity(teacher, "person", (ALIAS,))] if teacher else []
+def _entities(alias_of: str | None) -> list[Entity]:
+    return [Entity(alias_of, "person", (ALIAS,))] if alias_of else []
 
 
 def _relations(triples: Sequence[Triple]) -> list[Relation]:

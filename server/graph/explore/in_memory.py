@@ -19,7 +19,7 @@ from server.graph.model import (
     entity_key,
     newest_first,
 )
-from server.graph.names import Joins, Pair, Split, TaughtAlias, apart, mentions_of, naming_mentions
+from server.graph.names import Joins, Pair, Split, StatedAlias, apart, mentions_of, naming_mentions
 from server.graph.project.supersession import Holding, is_functional, superseded_at
 from server.memories.memory import Memory
 
@@ -79,7 +79,7 @@ def relations_of(spaces: Iterable[PastSpace], entity: str | None = None) -> list
 
 
 def _space(name: str, memories: Sequence[Memory]) -> PastSpace:
-    joins = Joins(_taught(memories))
+    joins = Joins(_stated_aliases(memories))
     mentions = [each for memory in memories for each in mentions_of(_subgraph(memory, joins))]
     mentioned_by: dict[str, list[UUID]] = {}
     for mention in mentions:
@@ -93,11 +93,11 @@ def _space(name: str, memories: Sequence[Memory]) -> PastSpace:
     return PastSpace(name, joins, entities, mentioned_by, list(dict.fromkeys(relations)))
 
 
-def _taught(memories: Iterable[Memory]) -> Iterable[TaughtAlias]:
+def _stated_aliases(memories: Iterable[Memory]) -> Iterable[StatedAlias]:
     for memory in memories:
         for entity in memory.entities:
             for alias in entity.aliases:
-                yield TaughtAlias(str(memory.id), entity.name, alias)
+                yield StatedAlias(str(memory.id), entity.name, alias)
 
 
 def _subgraph(memory: Memory, joins: Joins) -> MemorySubgraph:

@@ -109,9 +109,9 @@ class VerifyGraph:
     ) -> dict[UUID, Counter[DifferenceKind]]:
         known = await self._outbox.known_subgraphs(project_id, memory_ids)
         found = dict(await self._audit.compare(known.subgraphs))
-        for memory_id in known.not_learned:
+        for memory_id in known.aliases_not_stored:
             kinds = found.setdefault(memory_id, Counter())
-            kinds[DifferenceKind.ALIASES_NOT_LEARNED] += 1
+            kinds[DifferenceKind.ALIASES_NOT_STORED] += 1
         return found
 
 

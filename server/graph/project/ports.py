@@ -43,10 +43,10 @@ class Backlog:
 
 @dataclass(frozen=True, slots=True)
 class KnownSubgraphs:
-    """The expected content; `not_learned` are memories whose aliases are not stored yet."""
+    """The expected subgraphs, and the memories whose aliases are not stored yet."""
 
     subgraphs: Sequence[MemorySubgraph]
-    not_learned: Sequence[UUID]
+    aliases_not_stored: Sequence[UUID]
 
 
 class Outbox(Protocol):

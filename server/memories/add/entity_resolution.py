@@ -81,11 +81,11 @@ class EntityResolver:
     def resolve(self, proposed: ProposedEntity) -> Entity:
         """Returns the entity with its aliases. Its name may be empty."""
         entity = Entity(_name(proposed.name), relation_name(clean_text(proposed.type)))
-        taught = [alias for alias in map(_name, proposed.aliases) if self._is_name(alias, entity)]
+        aliases = [alias for alias in map(_name, proposed.aliases) if self._is_name(alias, entity)]
         same = self._by_number(proposed, entity) or self._known.alike(entity)
         if same is None:
-            return Entity(entity.name, entity.type, _distinct(taught, entity.key))
-        names = _distinct([entity.name, *taught], same.key)
+            return Entity(entity.name, entity.type, _distinct(aliases, entity.key))
+        names = _distinct([entity.name, *aliases], same.key)
         return Entity(same.name, entity.type or same.type, names)
 
     def _is_name(self, alias: str, entity: Entity) -> bool:

@@ -10,8 +10,8 @@ from uuid import UUID, uuid4
 
 from server.core.values import digest_of
 from server.graph.model import Entity, entity_key
-from server.graph.names import Joins, Split, TaughtAlias, pair_of
-from server.graph.ports import TaughtName
+from server.graph.names import Joins, Split, StatedAlias, pair_of
+from server.graph.ports import AliasCount
 from server.memories.scope import SCOPE_FIELDS
 from server.storage.postgres.pool import Database, transaction
 from server.storage.postgres.rows import to_entities
@@ -30,73 +30,75 @@ CORRELATION_ID = "entity-aliases"
 Space = tuple[str, str]
 """A project and one of its graph spaces."""
 
-Lesson = tuple[str, str]
-"""The name of an entity and an alias."""
+Alias = tuple[str, str]
+"""The name of an entity, and an alias of it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Teaching:
+class MemoryAliases:
     """The aliases that a memory states now, which differ from the stored ones."""
 
     project_id: str
     memory_id: UUID
     space: str
-    lessons: Sequence[Lesson]
+    aliases: Sequence[Alias]
 
     @property
-    def place(self) -> Space:
+    def project_space(self) -> Space:
         """The graph space, with its project."""
         return self.project_id, self.space
 
     @property
-    def memory(self) -> tuple[str, UUID]:
+    def key(self) -> tuple[str, UUID]:
         """The identity of the memory."""
         return self.project_id, self.memory_id
 
 
-def lessons_of(entities: Iterable[Entity]) -> list[Lesson]:
+def aliases_of(entities: Iterable[Entity]) -> list[Alias]:
     """Returns the aliases of a memory's entities."""
     return [(entity.name, alias) for entity in entities for alias in entity.aliases]
 
 
-async def learn(connection: Connection, teachings: Sequence[Teaching]) -> dict[Space, Joins]:
+async def store_aliases(
+    connection: Connection, memories: Sequence[MemoryAliases]
+) -> dict[Space, Joins]:
     """Stores the memories' aliases, and records which names now belong to another entity.
 
     Returns the joins of each of their spaces. It is one transaction with the same number of
     statements for any number of memories. It locks the spaces in a fixed order, so that it sees
     the aliases of earlier transactions.
     """
-    spaces = sorted({teaching.place for teaching in teachings})
-    memories = _columns(("project_ids", "memory_ids"), [t.memory for t in teachings])
+    spaces = sorted({memory.project_space for memory in memories})
+    keys = _columns(("project_ids", "memory_ids"), [memory.key for memory in memories])
     async with transaction(connection):
         await connection.execute(*SQL["lock_spaces"](**_space_columns(spaces)))
-        before = await _taught(connection, spaces)
-        await connection.execute(*SQL["forget_aliases"](**memories))
-        await connection.execute(*SQL["learn_aliases"](**_lesson_columns(teachings)))
-        now = {space: Joins(taught) for space, taught in _relearned(before, teachings).items()}
+        before = await _stated_aliases(connection, spaces)
+        await connection.execute(*SQL["delete_aliases"](**keys))
+        await connection.execute(*SQL["insert_aliases"](**_alias_columns(memories)))
+        after = _with_changes(before, memories)
+        now = {space: Joins(stated) for space, stated in after.items()}
         changes = {space: Joins(before[space]).changed(now[space]) for space in spaces}
         if any(changes.values()):
-            await connection.execute(*SQL["note_changes"](changes=_noted(changes)))
+            await connection.execute(*SQL["insert_changes"](changes=_change_rows(changes)))
     return now
 
 
-def _relearned(
-    before: Mapping[Space, Sequence[TaughtAlias]], teachings: Iterable[Teaching]
-) -> dict[Space, list[TaughtAlias]]:
+def _with_changes(
+    before: Mapping[Space, Sequence[StatedAlias]], memories: Sequence[MemoryAliases]
+) -> dict[Space, list[StatedAlias]]:
     """Returns the aliases in each space after the change of these memories."""
-    teachings = list(teachings)
-    again = {teaching.memory for teaching in teachings}
-    now = {
-        space: [lesson for lesson in taught if (space[0], UUID(lesson.memory_id)) not in again]
-        for space, taught in before.items()
+    changed = {memory.key for memory in memories}
+    after = {
+        space: [each for each in stated if (space[0], UUID(each.memory_id)) not in changed]
+        for space, stated in before.items()
     }
-    for teaching in teachings:
-        memory_id = str(teaching.memory_id)
-        now[teaching.place] += [TaughtAlias(memory_id, *lesson) for lesson in teaching.lessons]
-    return now
+    for memory in memories:
+        memory_id = str(memory.memory_id)
+        after[memory.project_space] += [StatedAlias(memory_id, *alias) for alias in memory.aliases]
+    return after
 
 
-def _noted(changes: Mapping[Space, frozenset[str]]) -> list[dict[str, object]]:
+def _change_rows(changes: Mapping[Space, frozenset[str]]) -> list[dict[str, object]]:
     """Returns the changes for a JSON parameter."""
     return [
         {
@@ -110,13 +112,13 @@ def _noted(changes: Mapping[Space, frozenset[str]]) -> list[dict[str, object]]:
     ]
 
 
-def _lesson_columns(teachings: Iterable[Teaching]) -> dict[str, list[object]]:
+def _alias_columns(memories: Iterable[MemoryAliases]) -> dict[str, list[object]]:
     return _columns(
         ("project_ids", "memory_ids", "ordinals", "spaces", "names", "aliases"),
         [
-            (teaching.project_id, teaching.memory_id, ordinal, teaching.space, name, alias)
-            for teaching in teachings
-            for ordinal, (name, alias) in enumerate(teaching.lessons, start=1)
+            (memory.project_id, memory.memory_id, ordinal, memory.space, name, alias)
+            for memory in memories
+            for ordinal, (name, alias) in enumerate(memory.aliases, start=1)
         ],
     )
 
@@ -132,19 +134,19 @@ def _columns(names: Sequence[str], rows: Sequence[tuple[object, ...]]) -> dict[s
 
 async def joins_of(connection: Connection, spaces: Iterable[Space]) -> dict[Space, Joins]:
     """Returns the joins of each space."""
-    taught = await _taught(connection, sorted(set(spaces)))
-    return {space: Joins(lessons) for space, lessons in taught.items()}
+    aliases = await _stated_aliases(connection, sorted(set(spaces)))
+    return {space: Joins(stated) for space, stated in aliases.items()}
 
 
-async def _taught(
+async def _stated_aliases(
     connection: Connection, spaces: Sequence[Space]
-) -> dict[Space, list[TaughtAlias]]:
-    taught: dict[Space, list[TaughtAlias]] = {space: [] for space in spaces}
+) -> dict[Space, list[StatedAlias]]:
+    aliases: dict[Space, list[StatedAlias]] = {space: [] for space in spaces}
     if spaces:
         for row in await connection.fetch(*SQL["aliases"](**_space_columns(spaces))):
-            lesson = TaughtAlias(str(row["memory_id"]), row["name"], row["alias"])
-            taught[row["project_id"], row["space"]].append(lesson)
-    return taught
+            stated = StatedAlias(str(row["memory_id"]), row["name"], row["alias"])
+            aliases[row["project_id"], row["space"]].append(stated)
+    return aliases
 
 
 async def enqueue_affected(connection: Connection, changes: Iterable[Row]) -> int:
@@ -160,20 +162,20 @@ async def enqueue_affected(connection: Connection, changes: Iterable[Row]) -> in
             rows = await connection.fetch(
                 *SQL["names_in_space"](project_id=project_id, space=space, **scope_values(space))
             )
-            concerned = _mentioning(rows, frozenset(change["keys"]))
+            affected = _mentioning(rows, frozenset(change["keys"]))
             await connection.execute(
                 *OUTBOX["enqueue_given"](
-                    project_ids=[project_id] * len(concerned),
-                    memory_ids=concerned,
+                    project_ids=[project_id] * len(affected),
+                    memory_ids=affected,
                     correlation_id=CORRELATION_ID,
                 )
             )
             await connection.execute(
-                *SQL["forget_change"](
+                *SQL["delete_change"](
                     project_id=project_id, space=space, change_id=change["change_id"]
                 )
             )
-        enqueued += len(concerned)
+        enqueued += len(affected)
     return enqueued
 
 
@@ -197,11 +199,11 @@ class PostgresEntitySplits:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def taught(self, project_id: str, space: str | None = None) -> list[TaughtName]:
+    async def stated_aliases(self, project_id: str, space: str | None = None) -> list[AliasCount]:
         async with self._database.connection() as connection:
-            rows = await connection.fetch(*SQL["lessons"](project_id=project_id, space=space))
+            rows = await connection.fetch(*SQL["alias_counts"](project_id=project_id, space=space))
         return [
-            TaughtName(row["space"], row["name"], row["alias"], row["memories"]) for row in rows
+            AliasCount(row["space"], row["name"], row["alias"], row["memories"]) for row in rows
         ]
 
     async def splits(
@@ -256,9 +258,11 @@ async def _enqueue(connection: Connection, project_id: str, split: Split) -> int
     The projector finds the other memories that are affected.
     """
     rows = await connection.fetch(
-        *SQL["teachers"](project_id=project_id, space=split.space, **scope_values(split.space))
+        *SQL["memories_with_aliases"](
+            project_id=project_id, space=split.space, **scope_values(split.space)
+        )
     )
-    concerned = [
+    affected = [
         row["memory_id"]
         for row in rows
         if any(
@@ -269,9 +273,9 @@ async def _enqueue(connection: Connection, project_id: str, split: Split) -> int
     ]
     await connection.execute(
         *OUTBOX["enqueue_given"](
-            project_ids=[project_id] * len(concerned),
-            memory_ids=concerned,
+            project_ids=[project_id] * len(affected),
+            memory_ids=affected,
             correlation_id=_CORRELATION_ID,
         )
     )
-    return len(concerned)
+    return len(affected)

@@ -146,10 +146,10 @@ class PostgresOutbox:
 
     async def known_subgraphs(self, project_id: str, memory_ids: Sequence[UUID]) -> KnownSubgraphs:
         memories = [(project_id, memory_id, "") for memory_id in memory_ids]
-        subgraphs, not_learned = await peek_subgraphs(
+        subgraphs, not_stored = await peek_subgraphs(
             self._database, memories, today(self._clock.now())
         )
-        return KnownSubgraphs(subgraphs, not_learned)
+        return KnownSubgraphs(subgraphs, not_stored)
 
     async def outstanding(self, project_id: str, memory_ids: Sequence[UUID]) -> set[UUID]:
         async with self._database.connection() as connection:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from server.graph.model import StatedRelation
-from server.graph.names import Joins, Pair, TaughtAlias, apart, pair_of
+from server.graph.names import Joins, Pair, StatedAlias, apart, pair_of
 from server.graph.ports import RecallQuery
 from server.memories.memory import today
 from server.memories.search.question_clues import Clue, Recollection
@@ -54,7 +54,7 @@ class PostgresRecall:
             places = _places(spaces, query.names, {})
             look = await _look(connection, query, spaces, places)
             known = [places[place - 1] for place in look["known"]]
-            if look["has_teachers"]:
+            if look["has_aliases"]:
                 joins = await _joins(connection, query, spaces)
                 known = _places(spaces, query.names, joins)
             rows = await connection.fetch(*recall_statement(query, known)) if known else []
@@ -106,24 +106,24 @@ async def _joins(
     connection: Connection, query: RecallQuery, spaces: Sequence[str]
 ) -> dict[str, Joins]:
     """Returns the joins of each space, by the aliases that memories of the scope state."""
-    teachers = await connection.fetch(
-        *_bound("teachers", query, spaces=spaces, visible_on=today(query.at))
+    rows = await connection.fetch(
+        *_bound("memories_with_aliases", query, spaces=spaces, visible_on=today(query.at))
     )
     splits: dict[str, set[Pair]] = {}
     for row in await connection.fetch(
         *_SPLITS(project_id=query.project_id, spaces=spaces, time=query.at)
     ):
         splits.setdefault(row["space"], set()).add(pair_of(row["name"], row["other_name"]))
-    taught: dict[str, list[TaughtAlias]] = {}
-    for row in teachers:
+    aliases: dict[str, list[StatedAlias]] = {}
+    for row in rows:
         of_space = splits.get(row["space"], set())
         entities, _ = apart(to_entities(row["entities"]), (), row["text"], of_space)
-        taught.setdefault(row["space"], []).extend(
-            TaughtAlias(str(row["memory_id"]), entity.name, alias)
+        aliases.setdefault(row["space"], []).extend(
+            StatedAlias(str(row["memory_id"]), entity.name, alias)
             for entity in entities
             for alias in entity.aliases
         )
-    return {space: Joins(lessons) for space, lessons in taught.items()}
+    return {space: Joins(stated) for space, stated in aliases.items()}
 
 
 def _with_other_names(names: Sequence[str], joins: Joins | None) -> Iterable[str]:

@@ -26,7 +26,7 @@ SELECT ARRAY(
            WHERE m.project_id = :project_id
              AND {space} = ANY (:spaces::text[])
              AND jsonb_path_exists(m.entities, '$[*].aliases[*]')
-       ) AS has_teachers;
+       ) AS has_aliases;
 
 -- name: recall (scope)
 -- The relations of the named entities (`near`) and those one hop further (`far`), each as the memory that
@@ -130,8 +130,8 @@ FROM (
 ) AS newest
 LIMIT :most_spaces;
 
--- name: teachers (scope)
--- The memories of the scope that teach other names of entities.
+-- name: memories_with_aliases (scope)
+-- The memories of the scope that state aliases.
 SELECT memory_id, entities, text,
        {space} AS space
 FROM memories AS m

@@ -71,7 +71,7 @@ class ScopeSizes:
         """Returns the size of a scope if it is known to be large."""
         return self._sizes.get((project_id, scope, sources))
 
-    def learn(
+    def record(
         self,
         project_id: str,
         scope: Scope,
@@ -123,7 +123,7 @@ class Searches:
         if size is None:
             rows = await _compare_all(connection, query)
             size = ScopeSize(rows[0]["size"], rows[0]["mean_length"]) if rows else NOTHING
-            self._sizes.learn(query.project_id, query.scope, size, query.sources)
+            self._sizes.record(query.project_id, query.scope, size, query.sources)
         else:
             rows = await self._compare_likely(connection, query, size)
         if is_whole:

@@ -11,13 +11,13 @@ from server.graph.model import Entity, MemorySubgraph, Relation
 from server.graph.names import Joins, apart, pair_of
 from server.storage.postgres.entities import (
     SQL,
-    Lesson,
+    Alias,
+    MemoryAliases,
     Space,
-    Teaching,
+    aliases_of,
     enqueue_affected,
     joins_of,
-    learn,
-    lessons_of,
+    store_aliases,
 )
 from server.storage.postgres.rows import to_entities, to_relations, to_scope
 
@@ -39,11 +39,11 @@ async def read_subgraphs(
     """
     async with database.connection() as connection:
         rows = await _rows(connection, memories, day)
-        teachings = [teaching for row in rows if (teaching := _teaching(row))]
+        changed = [aliases for row in rows if (aliases := _changed_aliases(row))]
         spaces = {_space(row) for row in rows if row["found"] and row["has_aliases"]}
         joins: dict[Space, Joins] = {}
-        if teachings:
-            joins = await learn(connection, teachings)
+        if changed:
+            joins = await store_aliases(connection, changed)
             await enqueue_affected(connection, await _changes(connection, spaces | joins.keys()))
         joins |= await joins_of(connection, spaces - joins.keys())
     return [_to_subgraph(row, joins) for row in rows]
@@ -59,7 +59,7 @@ async def peek_subgraphs(
         joins = await joins_of(connection, spaces)
     return (
         [_to_subgraph(row, joins) for row in rows],
-        [row["memory_id"] for row in rows if _teaching(row)],
+        [row["memory_id"] for row in rows if _changed_aliases(row)],
     )
 
 
@@ -93,14 +93,14 @@ def _space(row: Row) -> Space:
     return row["project_id"], to_scope(row).graph_space()
 
 
-def _teaching(row: Row) -> Teaching | None:
+def _changed_aliases(row: Row) -> MemoryAliases | None:
     """Returns the memory's aliases if they differ from the stored ones."""
-    kept: list[Lesson] = [(lesson["name"], lesson["alias"]) for lesson in row["lessons"]]
-    current = lessons_of(_said(row)[0]) if row["found"] else []
-    if kept == current:
+    stored: list[Alias] = [(each["name"], each["alias"]) for each in row["stored_aliases"]]
+    current = aliases_of(_said(row)[0]) if row["found"] else []
+    if stored == current:
         return None
-    space = _space(row)[1] if row["found"] else row["taught_space"]
-    return Teaching(row["project_id"], row["memory_id"], space, current)
+    space = _space(row)[1] if row["found"] else row["stored_space"]
+    return MemoryAliases(row["project_id"], row["memory_id"], space, current)
 
 
 def _said(row: Row) -> tuple[tuple[Entity, ...], tuple[Relation, ...]]:

@@ -6,7 +6,7 @@
 SELECT claimed.project_id, claimed.memory_id, claimed.correlation_id,
        m.memory_id IS NOT NULL AS found, m.version, m.user_id, m.agent_id, m.app_id, m.run_id,
        m.entities, m.relations, m.event_time, m.expiration_date,
-       coalesce(taught.lessons, '[]') AS lessons, taught.space AS taught_space,
+       coalesce(stored.aliases, '[]') AS stored_aliases, stored.space AS stored_space,
        EXISTS (
            SELECT FROM entity_aliases AS a
            WHERE a.project_id = m.project_id
@@ -21,11 +21,11 @@ LEFT JOIN memories AS m
            (SELECT (value #>> '{}')::date FROM store_settings WHERE name = 'graph_day'), :day)))
 LEFT JOIN LATERAL (
     SELECT jsonb_agg(jsonb_build_object('name', a.name, 'alias', a.alias) ORDER BY a.ordinal)
-               AS lessons,
+               AS aliases,
            min(a.space) AS space
     FROM entity_aliases AS a
     WHERE a.project_id = claimed.project_id AND a.memory_id = claimed.memory_id
-) AS taught ON true
+) AS stored ON true
 LEFT JOIN LATERAL (
     SELECT jsonb_agg(jsonb_build_array(s.name, s.other_name)) AS pairs
     FROM entity_splits AS s
@@ -48,20 +48,20 @@ FROM entity_aliases AS a
 JOIN unnest(:project_ids::text[], :spaces::text[]) AS given (project_id, space) USING (project_id,
 space);
 
--- name: forget_aliases
+-- name: delete_aliases
 DELETE FROM entity_aliases AS a
 USING unnest(:project_ids::text[], :memory_ids::uuid[]) AS given (project_id, memory_id)
 WHERE a.project_id = given.project_id AND a.memory_id = given.memory_id;
 
--- name: learn_aliases
+-- name: insert_aliases
 INSERT INTO entity_aliases (project_id, memory_id, ordinal, space, name, alias)
 SELECT project_id, memory_id, ordinal, space, name, alias
 FROM unnest(
     :project_ids::text[], :memory_ids::uuid[], :ordinals::integer[], :spaces::text[], :names::text[],
     :aliases::text[]
-) AS taught (project_id, memory_id, ordinal, space, name, alias);
+) AS given (project_id, memory_id, ordinal, space, name, alias);
 
--- name: note_changes
+-- name: insert_changes
 INSERT INTO entity_alias_changes (project_id, space, change_id, keys)
 SELECT project_id, space, change_id, keys
 FROM jsonb_to_recordset(:changes::jsonb)
@@ -85,7 +85,7 @@ WHERE project_id = :project_id
   AND graph_space = :space
   AND entities || relations <> '[]';
 
--- name: forget_change
+-- name: delete_change
 DELETE FROM entity_alias_changes WHERE project_id = :project_id AND space = :space
   AND change_id = :change_id;
 
@@ -106,15 +106,15 @@ RETURNING true;
 DELETE FROM entity_splits WHERE project_id = :project_id AND space = :space AND split_id = :split_id
 RETURNING true;
 
--- name: lessons
--- Every alias that a memory states, whether it joins two names or not.
+-- name: alias_counts
+-- Counts the memories that state each alias, even if it joins no names.
 SELECT space, name, alias, count(*) AS memories
 FROM entity_aliases
 WHERE project_id = :project_id AND (:space::text IS NULL OR space = :space)
 GROUP BY space, name, alias
 ORDER BY space, name, alias;
 
--- name: teachers
+-- name: memories_with_aliases
 -- Only the scope field that defines the space is not null.
 SELECT memory_id, entities
 FROM memories

@@ -117,7 +117,7 @@ async def test_reads_are_one_statement_and_a_search_is_two(wiretap: Wiretap) -> 
 
 
 @pytest.mark.parametrize("users", [1, 20])
-async def test_names_of_many_users_are_learned_together(wiretap: Wiretap, users: int) -> None:
+async def test_aliases_of_many_users_are_stored_together(wiretap: Wiretap, users: int) -> None:
     """Reading the memories; a transaction of six; and a look for what others left unfinished."""
     outbox = PostgresOutbox(wiretap.database, SystemClock())
     # An alias of two entities joins neither, so nobody else is affected.

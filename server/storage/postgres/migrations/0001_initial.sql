@@ -516,8 +516,8 @@ CREATE INDEX memories_expiration ON memories (expiration_date) WHERE expiration_
 CREATE INDEX memories_conversation
     ON memories (project_id, scope_key, message_id, memory_id) WHERE message_id IS NOT NULL;
 
--- Of a graph space those that teach other names of entities.
-CREATE INDEX memories_teachers
+-- The memories of a graph space that state aliases.
+CREATE INDEX memories_with_aliases
     ON memories (project_id, (coalesce('user:' || user_id, 'agent:' || agent_id, 'app:' || app_id, 'run:' || run_id)))
     WHERE jsonb_path_exists(entities, '$[*].aliases[*]');
 
@@ -924,9 +924,9 @@ CREATE TABLE entity_aliases (
     PRIMARY KEY (project_id, memory_id, ordinal)
 );
 COMMENT ON TABLE entity_aliases IS
-    'What the memories of a graph space teach about names, derived from their entities.';
+    'The aliases that the memories of a graph space state, derived from their entities.';
 
--- All that a space teaches.
+-- The aliases of a graph space.
 CREATE INDEX entity_aliases_space ON entity_aliases (project_id, space);
 
 CREATE TABLE entity_alias_changes (
@@ -950,7 +950,7 @@ CREATE TABLE entity_splits (
     PRIMARY KEY (project_id, space, split_id)
 );
 COMMENT ON TABLE entity_splits IS
-    'Names of a space that an operator has said are not one entity, whatever memories teach.';
+    'Names of a space that an operator declared to be different entities, whatever memories state.';
 COMMENT ON COLUMN entity_splits.split_id IS
     'Digest of both names in folded form, which may be too long for a key.';
 

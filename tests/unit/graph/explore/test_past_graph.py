@@ -46,8 +46,8 @@ def test_spaces_are_apart() -> None:
 
 
 def test_an_entity_is_found_by_its_names() -> None:
-    taught = Entity("Robert Smith", "person", ("Bob", "Bobby"))
-    memories = [memory(KNOWS), memory(ROME), memory(entities=[taught])]
+    robert = Entity("Robert Smith", "person", ("Bob", "Bobby"))
+    memories = [memory(KNOWS), memory(ROME), memory(entities=[robert])]
     for name in ("bob", "ROBERT SMITH", "Bobby"):
         assert [triple(s) for s in relations_of(spaces_of(memories), name)] == [
             ("Alice", "knows", "Robert Smith")
@@ -56,8 +56,8 @@ def test_an_entity_is_found_by_its_names() -> None:
 
 
 def test_a_relation_between_two_names_of_one_entity_says_nothing() -> None:
-    taught = Entity("Robert", "person", ("Bob",))
-    memories = [memory(("Robert", "knows", "Bob"), KNOWS, entities=[taught])]
+    robert = Entity("Robert", "person", ("Bob",))
+    memories = [memory(("Robert", "knows", "Bob"), KNOWS, entities=[robert])]
     stated = [triple(s) for s in relations_of(spaces_of(memories))]
     assert stated == [("Alice", "knows", "Robert")]
 

@@ -70,7 +70,7 @@ def resolve(*known: Entity, said: str = SAID, **proposed: object) -> Entity:
     return EntityResolver(KnownEntities(known), said).resolve(ProposedEntity(**proposed))  # type: ignore[arg-type]
 
 
-def test_aliases_that_were_said_are_learned() -> None:
+def test_aliases_that_were_said_are_kept() -> None:
     assert resolve(name="Robert Smith", aliases=["Bob", "bob", "Robert  Smith"]).aliases == ("Bob",)
 
 

@@ -41,7 +41,7 @@ EXCEPTIONS: Mapping[str, str] = {
     "retention.sql/lock_expired": _UPKEEP,
     "retention.sql/find_deleted": _UPKEEP,
     "project_deletion.sql/tables": "asks which tables there are",
-    "subgraphs.sql/note_changes": "each row of the bound JSON has its project",
+    "subgraphs.sql/insert_changes": "each row of the bound JSON has its project",
     "projects.sql/find_principal": "finds the project of a key",
     "projects.sql/list_projects": _ADMIN,
     "projects.sql/list_keys": _ADMIN,

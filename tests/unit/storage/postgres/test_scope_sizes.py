@@ -12,7 +12,7 @@ ALICE = Scope(user_id="alice")
 
 def test_a_large_scope_is_known_by_its_project_and_parts() -> None:
     sizes = ScopeSizes(large=10)
-    sizes.learn("p", ALICE, ScopeSize(10, 50.0))
+    sizes.record("p", ALICE, ScopeSize(10, 50.0))
     assert sizes.of("p", ALICE) == ScopeSize(10, 50.0)
     assert sizes.of("q", ALICE) is None
     assert sizes.of("p", Scope(user_id="alice", run_id="r")) is None
@@ -20,15 +20,15 @@ def test_a_large_scope_is_known_by_its_project_and_parts() -> None:
 
 def test_a_scope_that_is_small_by_now_is_forgotten() -> None:
     sizes = ScopeSizes(large=10)
-    sizes.learn("p", ALICE, ScopeSize(10, 50.0))
-    sizes.learn("p", ALICE, ScopeSize(9, 50.0))
+    sizes.record("p", ALICE, ScopeSize(10, 50.0))
+    sizes.record("p", ALICE, ScopeSize(9, 50.0))
     assert sizes.of("p", ALICE) is None
 
 
 def test_a_size_is_found_anew_after_ten_minutes() -> None:
     clock = HandClock(100.0)
     sizes = ScopeSizes(large=10, monotonic=clock)
-    sizes.learn("p", ALICE, ScopeSize(10, 50.0))
+    sizes.record("p", ALICE, ScopeSize(10, 50.0))
     clock.now += 599.9
     assert sizes.of("p", ALICE) is not None
     clock.now = 700.0
@@ -38,6 +38,6 @@ def test_a_size_is_found_anew_after_ten_minutes() -> None:
 def test_the_scope_that_was_learned_longest_ago_makes_way() -> None:
     sizes = ScopeSizes(large=0)
     for number in range(10_001):
-        sizes.learn("p", Scope(user_id=str(number)), ScopeSize(number, 1.0))
+        sizes.record("p", Scope(user_id=str(number)), ScopeSize(number, 1.0))
     assert sizes.of("p", Scope(user_id="0")) is None
     assert sizes.of("p", Scope(user_id="1")) == ScopeSize(1, 1.0)

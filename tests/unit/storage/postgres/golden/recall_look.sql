@@ -28,4 +28,4 @@ WHERE m.project_id = $3 AND m.user_id = $4 AND m.run_id = $5
            WHERE m.project_id = $3
              AND coalesce('user:' || m.user_id, 'agent:' || m.agent_id, 'app:' || m.app_id, 'run:' || m.run_id) = ANY ($7::text[])
              AND jsonb_path_exists(m.entities, '$[*].aliases[*]')
-       ) AS has_teachers;
+       ) AS has_aliases;

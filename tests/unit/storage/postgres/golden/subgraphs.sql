@@ -2,7 +2,7 @@
 SELECT claimed.project_id, claimed.memory_id, claimed.correlation_id,
        m.memory_id IS NOT NULL AS found, m.version, m.user_id, m.agent_id, m.app_id, m.run_id,
        m.entities, m.relations, m.event_time, m.expiration_date,
-       coalesce(taught.lessons, '[]') AS lessons, taught.space AS taught_space,
+       coalesce(stored.aliases, '[]') AS stored_aliases, stored.space AS stored_space,
        EXISTS (
            SELECT FROM entity_aliases AS a
            WHERE a.project_id = m.project_id
@@ -17,11 +17,11 @@ LEFT JOIN memories AS m
            (SELECT (value #>> '{}')::date FROM store_settings WHERE name = 'graph_day'), $4)))
 LEFT JOIN LATERAL (
     SELECT jsonb_agg(jsonb_build_object('name', a.name, 'alias', a.alias) ORDER BY a.ordinal)
-               AS lessons,
+               AS aliases,
            min(a.space) AS space
     FROM entity_aliases AS a
     WHERE a.project_id = claimed.project_id AND a.memory_id = claimed.memory_id
-) AS taught ON true
+) AS stored ON true
 LEFT JOIN LATERAL (
     SELECT jsonb_agg(jsonb_build_array(s.name, s.other_name)) AS pairs
     FROM entity_splits AS s
@@ -43,20 +43,20 @@ FROM entity_aliases AS a
 JOIN unnest($1::text[], $2::text[]) AS given (project_id, space) USING (project_id,
 space);
 
--- name: forget_aliases
+-- name: delete_aliases
 DELETE FROM entity_aliases AS a
 USING unnest($1::text[], $2::uuid[]) AS given (project_id, memory_id)
 WHERE a.project_id = given.project_id AND a.memory_id = given.memory_id;
 
--- name: learn_aliases
+-- name: insert_aliases
 INSERT INTO entity_aliases (project_id, memory_id, ordinal, space, name, alias)
 SELECT project_id, memory_id, ordinal, space, name, alias
 FROM unnest(
     $1::text[], $2::uuid[], $3::integer[], $4::text[], $5::text[],
     $6::text[]
-) AS taught (project_id, memory_id, ordinal, space, name, alias);
+) AS given (project_id, memory_id, ordinal, space, name, alias);
 
--- name: note_changes
+-- name: insert_changes
 INSERT INTO entity_alias_changes (project_id, space, change_id, keys)
 SELECT project_id, space, change_id, keys
 FROM jsonb_to_recordset($1::jsonb)
@@ -79,7 +79,7 @@ WHERE project_id = $1
   AND graph_space = $6
   AND entities || relations <> '[]';
 
--- name: forget_change
+-- name: delete_change
 DELETE FROM entity_alias_changes WHERE project_id = $1 AND space = $2
   AND change_id = $3;
 
@@ -100,14 +100,14 @@ RETURNING true;
 DELETE FROM entity_splits WHERE project_id = $1 AND space = $2 AND split_id = $3
 RETURNING true;
 
--- name: lessons
+-- name: alias_counts
 SELECT space, name, alias, count(*) AS memories
 FROM entity_aliases
 WHERE project_id = $1 AND ($2::text IS NULL OR space = $2)
 GROUP BY space, name, alias
 ORDER BY space, name, alias;
 
--- name: teachers
+-- name: memories_with_aliases
 SELECT memory_id, entities
 FROM memories
 WHERE project_id = $1

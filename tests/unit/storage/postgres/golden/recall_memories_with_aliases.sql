@@ -1,4 +1,4 @@
--- name: teachers
+-- name: memories_with_aliases
 SELECT memory_id, entities, text,
        coalesce('user:' || m.user_id, 'agent:' || m.agent_id, 'app:' || m.app_id, 'run:' || m.run_id) AS space
 FROM memories AS m
