@@ -1,11 +1,11 @@
-# Every step is safe to repeat: what is already there and current is not done again.
+# Every step is safe to repeat; steps that are up to date are skipped.
 # `make help` lists the targets.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-# Where Python is told to keep nothing, each of the many processes of the tests would compile anew.
+# With it, each of the many test processes would compile all modules again.
 unexport PYTHONDONTWRITEBYTECODE
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 
@@ -31,10 +31,10 @@ MEM0_CLIENTS  := $(MEM0_VERSIONS:%=$(LOCAL)/mem0/%/.installed)
 ADAPTERS      := $(LOCAL)/adapters/langgraph/.installed $(LOCAL)/adapters/adk/.installed
 
 NEO4J_LIB := $(LOCAL)/neo4j/$(NEO4J_VERSION)/lib
-# Folders that hold Python of ours; some of them come later than others.
+# Folders with Python code, if they exist.
 SOURCES   := $(wildcard client server tests benchmarks scripts examples)
 
-# Colour is for people: only on a terminal, and not where NO_COLOR asks for none.
+# Colours only on a terminal, and not if NO_COLOR is set.
 ifneq ($(MAKE_TERMOUT),)
 ifndef NO_COLOR
 BOLD  := $(shell printf '\033[1m')
@@ -59,9 +59,9 @@ help: ## List the targets
 install: $(VENV)/.installed ## Create .venv with the locked dependencies (--require-hashes)
 	@:
 
-# The lock is whole, so there is nothing to resolve (--no-deps): pip would also consider releases newer
-# than the locked ones where a package is asked for with extras, and refuse them for want of a hash.
-# The editable install takes a second, the dependencies a minute: each has its own reason to rerun.
+# The lock file is complete, so nothing has to be resolved (--no-deps). For packages with extras, pip would also
+# consider releases newer than the locked ones, and refuse them because they have no hash.
+# The editable install takes a second and the dependencies a minute, so they are separate steps.
 $(VENV)/.installed: $(VENV)/.dependencies pyproject.toml
 	@$(BIN)/python -m pip install --disable-pip-version-check --quiet \
 	  --no-deps --no-build-isolation --editable .
@@ -110,8 +110,8 @@ $(GITLEAKS):
 $(GHZ):
 	$(call go-tool,ghz,$(GHZ_VERSION),github.com/bojand/ghz/cmd/ghz)
 
-# Prometheus replaces a dependency, which `go install` refuses: so it is built in its own folder. The
-# discovery of targets in clouds would double the time that this takes.
+# `go install` refuses Prometheus, because it replaces a dependency, so it is built in its own folder. Without
+# service discovery in clouds, the build takes half the time.
 PROMETHEUS := github.com/prometheus/prometheus@$(PROMTOOL_VERSION)
 
 $(PROMTOOL):
@@ -124,7 +124,7 @@ $(PROMTOOL):
 	  -tags remove_all_sd,enable_dns_sd -o $(CURDIR)/$(TOOLS)/promtool ./cmd/promtool
 	@touch $@
 
-# What is installed bears the name of its folder, `server`.
+# The installed program has the name of its folder, `server`.
 $(TOXIPROXY):
 	$(call go-tool,toxiproxy,$(TOXIPROXY_VERSION),github.com/Shopify/toxiproxy/v2/cmd/server)
 	@mv $(TOOLS)/server $(TOOLS)/toxiproxy-server
@@ -145,7 +145,7 @@ mem0-clients: $(MEM0_CLIENTS) ## Install Mem0's own clients, which test the HTTP
 adapters: $(ADAPTERS) ## Install LangGraph and ADK, which test the client's adapters (PyPI)
 	@:
 
-# Each has an environment of its own, because they want different versions of the same packages.
+# Each has its own environment, because they require different versions of the same packages.
 define install_alone
 	@$(call say,Installing $(basename $(<F)))
 	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(@D)
@@ -159,7 +159,7 @@ $(LOCAL)/mem0/%/.installed: tests/support/mem0/mem0ai-%.txt | $(VENV)/.installed
 $(LOCAL)/adapters/%/.installed: tests/support/adapters/%.txt | $(VENV)/.installed
 	$(install_alone)
 
-# Only Debian's apt-get, and only as root: nobody is asked for a password in the middle of the tests.
+# Only with Debian's apt-get, and only as root, so that no test asks for a password.
 chromium: ## Install Debian's Chromium, which tests the web page (as root)
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || { \
 	  command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] || { \
@@ -170,17 +170,17 @@ chromium: ## Install Debian's Chromium, which tests the web page (as root)
 
 # --- running ------------------------------------------------------------------------------------
 
-# The server replaces the recipe's shell, so signals reach it and no process stays between.
-run: install ## Start PostgreSQL, Neo4j and the server; Ctrl-C stops all of it
+# The server replaces the recipe's shell, so that it receives signals directly.
+run: install ## Start PostgreSQL, Neo4j and the server; Ctrl-C stops all of them
 	@$(MAKE) neo4j || echo 'Serving without Neo4j: the graph catches up once `make neo4j` works.' >&2
 	@command -v grpcurl >/dev/null || $(MAKE) --silent $(GRPCURL) || \
 	  echo 'The printed command needs grpcurl: `make tools` builds it, with Go.' >&2
 	@exec $(BIN)/python -m server serve
 
-demo: install ## Play a short conversation through the running server
+demo: install ## Send a short conversation to the running server
 	@$(BIN)/python examples/demo.py
 
-bench: install ## Measure calls per second, what overload and a hostile project leave of them, and what telemetry costs
+bench: install ## Measure calls per second, also under overload and beside a hostile project, and the cost of telemetry
 	@$(MAKE) neo4j
 	@$(MAKE) --silent $(GHZ)
 	@$(BIN)/python -m benchmarks
@@ -191,13 +191,13 @@ bench: install ## Measure calls per second, what overload and a hostile project 
 	@$(BIN)/python -m benchmarks.models
 	@$(BIN)/python -m benchmarks.telemetry
 
-bench-telemetry: install ## Measure only what logs, metrics and traces cost
+bench-telemetry: install ## Measure only the cost of logs, metrics and traces
 	@$(BIN)/python -m benchmarks.telemetry
 
 # --- checking -----------------------------------------------------------------------------------
 
-# Processes that share the tests, a file at a time. Each has databases of its own (about 1.5 GB), and the
-# order of sets must not differ between them, because names of tests may come from one.
+# The number of processes that share the tests, a file at a time. Each has its own databases (about 1.5 GB). They
+# share a hash seed, because the names of some tests depend on the order of a set.
 TEST_WORKERS ?= 2
 
 test: install ## Run every test against real PostgreSQL and Neo4j
@@ -211,16 +211,16 @@ test: install ## Run every test against real PostgreSQL and Neo4j
 	@PATH="$(CURDIR)/$(TOOLS):$$PATH" PYTHONHASHSEED=0 $(BIN)/python -m pytest \
 	  --numprocesses=$(TEST_WORKERS) --dist=loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
-# Given on the command line, they reach the test as environment variables.
+# Values from the command line are passed to the test as environment variables.
 chaos: export CHAOS_MINUTES := $(CHAOS_MINUTES)
-# Without a seed every run draws another one; `make test` always uses the same.
+# Without CHAOS_SEED, every run uses a new seed; `make test` always uses the same.
 chaos: export CHAOS_SEED := $(or $(CHAOS_SEED),$(shell echo $$RANDOM))
-chaos: install ## Inject faults under load and check what they left (CHAOS_MINUTES=N, CHAOS_SEED=N)
+chaos: install ## Inject faults under load and check the result (CHAOS_MINUTES=N, CHAOS_SEED=N)
 	@$(MAKE) neo4j
 	@$(MAKE) --silent $(GHZ) $(TOXIPROXY)
 	@PATH="$(CURDIR)/$(TOOLS):$$PATH" $(BIN)/python -m pytest tests/faults/test_chaos.py -q -s
 
-check: lint imports types proto-check secrets test ## Everything CI checks: lint, types, contract, secrets, tests
+check: lint imports types proto-check secrets test ## Run everything that CI checks: lint, types, contract, secrets, tests
 
 format: install ## Format the code and sort its imports
 	@$(BIN)/ruff check --quiet --select I --fix .
@@ -232,7 +232,7 @@ lint: install ## Check format and lint rules
 	@$(call say,Lint)
 	@$(BIN)/ruff check .
 
-imports: install ## Check that the layers' arrows point downwards
+imports: install ## Check that imports between rooms and layers go one way
 	@$(call say,Imports between layers)
 	@$(BIN)/lint-imports --config pyproject.toml --no-cache
 
@@ -247,11 +247,11 @@ proto-check: install ## Check that the contract is clean and the stubs are curre
 	@$(call say,Contract)
 	@$(BIN)/python -m scripts.check_protos
 
-secrets: $(GITLEAKS) ## Scan history and files for secrets
+secrets: $(GITLEAKS) ## Scan the history and the files for secrets
 	@$(call say,Secrets)
 	@scripts/scan_secrets.sh $(TOOLS)/gitleaks
 
-screenshots: install ## Make the pictures in docs/images from a server at work
+screenshots: install ## Recreate the pictures in docs/images from a busy server
 	@$(MAKE) neo4j
 	@$(MAKE) --silent chromium
 	@$(BIN)/python -m scripts.screenshots

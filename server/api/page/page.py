@@ -1,4 +1,4 @@
-"""Serves the page on a port of its own, and passes its reading calls on to the service."""
+"""Serves the web page on its own port, and forwards its calls, which only read, to the service."""
 
 from __future__ import annotations
 
@@ -60,18 +60,18 @@ METHODS: Mapping[str, MethodDescriptor] = {
 MAX_REQUEST_BYTES: Final = 64 * 1024
 MAX_TOTAL_BYTES: Final = 128 * 1024 * 1024
 CALL_SECONDS: Final = 15.0
-_PASSED_ON: Final = ("authorization", CORRELATION_HEADER, "traceparent", "tracestate")
+_FORWARDED_HEADERS: Final = ("authorization", CORRELATION_HEADER, "traceparent", "tracestate")
 
 
 class Gateway:
-    """`POST /api/{service}/{method}` with protobuf's JSON, for the methods of `METHODS`."""
+    """Serves `POST /api/{service}/{method}` in protobuf's JSON, for the methods in `METHODS`."""
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self._channel = channel
         self._bodies = Bodies(BodyLimits(MAX_REQUEST_BYTES, MAX_TOTAL_BYTES))
 
     async def handle(self, request: Request) -> Response:
-        """Answers one call: protobuf's JSON with the names of the .proto, or the error as JSON."""
+        """Returns the response, or the error, in protobuf's JSON with field names of the .proto."""
         return await or_refusal(request, self._answer(request))
 
     async def _answer(self, request: Request) -> Response:
@@ -93,36 +93,36 @@ class Gateway:
             answer = await call
         except grpc.aio.AioRpcError as error:
             return failed(_status(error), _correlation_id(error.trailing_metadata()))
-        # Without the fields that are empty, for a page shows only what there is.
+        # Without empty fields, which the page does not show.
         value = json_format.MessageToDict(answer, preserving_proto_field_name=True)
         headers = {CORRELATION_HEADER: _correlation_id(await call.trailing_metadata())}
         return Response(orjson.dumps(value), media_type=JSON, headers=headers)
 
 
 def _method(request: Request) -> MethodDescriptor:
-    """Returns the method that is called.
+    """Returns the called method.
 
     Raises:
         Unimplemented: the page may not call it.
-        InvalidRequest: the body is not JSON by its type.
+        InvalidRequest: the content type is not JSON.
     """
     name = "{service}/{method}".format_map(request.path_params)
     method = METHODS.get(name)
     if method is None:
         raise Unimplemented(name)
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != JSON:
-        # Another site's form cannot send this type without a CORS preflight.
+        # The form of another site cannot send this type without a CORS preflight.
         raise InvalidRequest([FieldViolation("content-type", f"must be {JSON}")])
     return method
 
 
 def _metadata(headers: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Returns the headers that are passed on with a call.
+    """Returns the headers that are forwarded with a call.
 
     Raises:
-        InvalidRequest: a header has characters that gRPC cannot transport.
+        InvalidRequest: a header contains characters that gRPC cannot transport.
     """
-    taken = [(name, headers[name]) for name in _PASSED_ON if name in headers]
+    taken = [(name, headers[name]) for name in _FORWARDED_HEADERS if name in headers]
     violations = [
         FieldViolation(name, "must be printable ASCII")
         for name, value in taken
@@ -134,7 +134,7 @@ def _metadata(headers: Mapping[str, str]) -> list[tuple[str, str]]:
 
 
 def _status(error: grpc.aio.AioRpcError) -> status_pb2.Status:
-    # The types of grpcio-status cover only synchronous calls; both kinds have what it reads.
+    # The types of grpcio-status allow only synchronous calls, but it reads only attributes of both.
     status: status_pb2.Status | None = rpc_status.from_call(error)
     if status is None:
         code: Any = error.code()
@@ -146,7 +146,7 @@ def _correlation_id(trailers: grpc.aio.Metadata) -> str:
     return str(trailers.get(CORRELATION_HEADER, ""))
 
 
-# Everything is served from here and nothing is inline, so no text of a memory can become code.
+# The page loads only its own files and has no inline code, so no text of a memory can run as code.
 HEADERS: Mapping[str, str] = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
@@ -161,10 +161,10 @@ HEADERS: Mapping[str, str] = {
 
 
 class Protection:
-    """Refuses requests that name another host, and sets the headers of every answer.
+    """Refuses requests for other host names, and sets the security headers of every response.
 
-    A foreign page that makes its own name resolve to this address (DNS rebinding) still sends
-    that name as the host.
+    A page of another site whose name resolves to this address (DNS rebinding) still sends that name
+    as the host.
     """
 
     def __init__(self, application: ASGIApp, hosts: frozenset[str]) -> None:
@@ -188,11 +188,11 @@ def _host_name(headers: Headers) -> str | None:
     host = headers.get("host", "")
     try:
         parts = urlsplit(f"//{host}")
-        # Reading the port checks it.
-        is_whole = parts.netloc == host and parts.username is None and parts.port != 0
+        # Reading the port validates it.
+        is_host = parts.netloc == host and parts.username is None and parts.port != 0
     except ValueError:
         return None
-    return parts.hostname if is_whole else None
+    return parts.hostname if is_host else None
 
 
 MAX_ANSWER_BYTES: Final = 16 * 1024 * 1024
@@ -208,7 +208,7 @@ _LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 
 @dataclass(frozen=True, slots=True)
 class PageOptions:
-    """How to listen, under which other names a proxy serves the page, and the service's address."""
+    """How to listen, under which host names a proxy serves the page, and the service's address."""
 
     http: HttpOptions
     names: tuple[str, ...]
@@ -220,7 +220,7 @@ async def serving_page(options: PageOptions) -> AsyncIterator[int]:
     """Serves the page during the block and yields its port.
 
     Raises:
-        OSError: the address cannot be listened on.
+        OSError: the server cannot listen on the address.
     """
     largest = (("grpc.max_receive_message_length", MAX_ANSWER_BYTES),)
     async with (
@@ -231,7 +231,7 @@ async def serving_page(options: PageOptions) -> AsyncIterator[int]:
 
 
 def page_application(channel: grpc.aio.Channel, options: PageOptions) -> ASGIApp:
-    """Returns the page, its files, and the gateway."""
+    """Returns the application: the page, its files and the gateway."""
     files = Files(_STATIC)
     routes = [
         Route("/", files.handle, methods=["GET"]),
@@ -243,7 +243,7 @@ def page_application(channel: grpc.aio.Channel, options: PageOptions) -> ASGIApp
 
 
 class Files:
-    """The files of the page, read once; no other path is served."""
+    """Serves the files of the page, which are read once."""
 
     def __init__(self, directory: Path) -> None:
         self._files = {
@@ -253,10 +253,10 @@ class Files:
         }
 
     async def handle(self, request: Request) -> Response:
-        """Answers one file.
+        """Returns one file.
 
         Raises:
-            HTTPException: there is none of that name.
+            HTTPException: no file has that name.
         """
         found = self._files.get(request.path_params.get("path", "index.html"))
         if found is None:

@@ -82,4 +82,4 @@ SELECT version FROM deleted;
 -- name: forget_passages
 -- Covers the passages of this call too: a reply that repeats what is to be forgotten is forgotten
 -- with it.
-SELECT take_out_of_passages(:project_id, :scope_key, :forget_requests, NULL, NULL, :call_time);
+SELECT remove_from_passages(:project_id, :scope_key, :forget_requests, NULL, NULL, :call_time);

@@ -133,10 +133,10 @@ chosen AS MATERIALIZED (
     UNION
     SELECT p.call_id, p.message_id
     FROM erased_phrases
-    CROSS JOIN LATERAL telling_sentences(
+    CROSS JOIN LATERAL sentences_stating(
         :project_id, erased_phrases.scope_key, erased_phrases.phrases, NULL, false
-    ) AS telling
-    JOIN passages AS p ON p.project_id = :project_id AND p.passage_id = telling.passage_id
+    ) AS stating
+    JOIN passages AS p ON p.project_id = :project_id AND p.passage_id = stating.passage_id
 ),
 -- In one order, so that two deletions cannot deadlock.
 locked_passages AS MATERIALIZED (

@@ -1,5 +1,5 @@
-// Calls of the service. The key is kept in the tab's sessionStorage and sent as a header; there are
-// no cookies, so no other site can make this browser call with it.
+// Calls of the service. The key is kept in the tab's sessionStorage and sent as a header. Without
+// cookies, no other site can make this browser call with it.
 
 const KEY = "memoir.key";
 const PROJECT = "memoir.project";
@@ -30,7 +30,7 @@ export function remember(key, project) {
 
 export const forget = () => [KEY, PROJECT].forEach((name) => sessionStorage.removeItem(name));
 
-// The answer as protobuf's JSON, in which a field that has its default value is absent.
+// Returns the response in protobuf's JSON, which leaves out fields with their default value.
 export async function call(method, request = {}) {
   const project = sessionStorage.getItem(PROJECT);
   let response;

@@ -1,4 +1,4 @@
-// Lines over the last minutes, drawn by uPlot.
+// Line charts of the last minutes, drawn by uPlot.
 
 import { colour } from "./dom.js";
 import { count, decimal } from "./format.js";
@@ -12,7 +12,7 @@ export class LineChart {
   constructor(place, labels) {
     this.data = [[], ...labels.map(() => [])];
     const stroke = ["accent", "second", "third"];
-    // Asked for at each drawing, so that they follow a change between light and dark.
+    // Functions, so that each drawing uses the current colours, light or dark.
     const axis = {
       font: "11px system-ui, sans-serif",
       stroke: () => colour("quiet"),
@@ -32,7 +32,7 @@ export class LineChart {
           { label: "at", value: (plot, time) => asClock(time ?? plot.data[0].at(-1)) },
           ...labels.map((label, i) => ({
             label, stroke: () => colour(stroke[i]), width: 2, points: { show: false },
-            // Where the pointer is, else the newest.
+            // The value at the pointer, or else the newest.
             value: (plot, value, series, at) =>
               figure(at === null ? plot.data[series].at(-1) : value),
           })),

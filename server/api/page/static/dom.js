@@ -1,4 +1,4 @@
-// Building elements. Texts become text nodes, never markup: a memory may say anything.
+// Builds elements. Texts become text nodes and never markup, because memories can contain anything.
 
 export const byId = (id) => document.getElementById(id);
 
@@ -32,7 +32,7 @@ export function table(title, columns, rows) {
 export const colour = (name) =>
   getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 
-// Runs what a person asked for, and shows why it failed if it did.
+// Runs an action of the user, and shows the error if it fails.
 export async function attempt(work) {
   const fault = byId("fault");
   try {

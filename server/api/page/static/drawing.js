@@ -1,4 +1,4 @@
-// How the graph looks: a colour for each kind of entity, larger where more memories mention it.
+// Draws the graph: entities have the colour of their type, and are larger if more memories mention them.
 
 import { colour } from "./dom.js";
 import { idOf } from "./spaces.js";
@@ -36,7 +36,7 @@ export function drawing(container, entities, relations) {
   return graph;
 }
 
-// What is laid out is about as wide as high; the place for it is wider.
+// The layout is about square, but the space for it is wider.
 function stretch(graph) {
   const { w: width, h: height } = graph.nodes().boundingBox({ includeLabels: false });
   const shape = (graph.width() - 2 * PADDING) / (graph.height() - 2 * PADDING);

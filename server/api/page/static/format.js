@@ -1,4 +1,4 @@
-// Figures and times as people read them.
+// Formats numbers and times.
 
 export const decimal = (value = 0) =>
   value < 10 ? value.toFixed(1) : Math.round(value).toLocaleString("en");

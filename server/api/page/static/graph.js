@@ -1,5 +1,5 @@
-// The entities of a scope and their relations, drawn by Cytoscape; the list beside the drawing
-// is the same for the keyboard and for screen readers.
+// The entities of a scope and their relations, drawn by Cytoscape. The list beside the drawing shows
+// the same for the keyboard and for screen readers.
 
 import { call } from "./api.js";
 import { attempt, byId, element } from "./dom.js";
@@ -89,7 +89,7 @@ export class GraphView {
 const relationsOf = (scope) =>
   call("GraphService/ListRelations", { ...scope, page_size: RELATIONS });
 
-// The space is said where there are several, for then a name can stand there twice.
+// If there are several spaces, each option shows its space, because a name can occur in both.
 function options(entities) {
   const isOne = new Set(entities.map(({ space }) => space)).size < 2;
   return entities.map((entity) => {

@@ -1,4 +1,4 @@
-// What happened to a memory, newest last, and who made it happen.
+// The events of a memory, newest last, and the calls that caused them.
 
 import { call } from "./api.js";
 import { attempt, byId, element } from "./dom.js";
@@ -11,7 +11,7 @@ export function showHistory(id) {
     const answer = await call("MemoryService/ListMemoryEvents", { id, page_size: EVENTS });
     byId("memory-id").textContent = id;
     const items = (answer.events ?? []).map(eventItem);
-    if (answer.next_page_token) items.push(element("li", { class: "quiet" }, "and more"));
+    if (answer.next_page_token) items.push(element("li", { class: "quiet" }, "There are more events."));
     byId("events").replaceChildren(...items);
     if (!byId("memory").open) byId("memory").showModal();
   });
@@ -26,7 +26,7 @@ function eventItem({ type, version, time, before, after, provenance = {} }) {
     before ? element("p", { class: "text" }, element("del", {}, before.text)) : null,
     after ? element("p", { class: "text" }, element("ins", {}, after.text)) : null,
     ...(provenance.evidence ?? []).map(({ quote }) =>
-      element("p", { class: "quiet" }, "shown by “", quote ?? "", "”"),
+      element("p", { class: "quiet" }, "evidence: “", quote ?? "", "”"),
     ),
     element(
       "p",

@@ -1,4 +1,4 @@
-// The page: a key opens it, tabs choose what is looked at.
+// The page: asks for a key, then shows tabs.
 
 import { call, forget, hasKey, remember } from "./api.js";
 import { attempt, byId } from "./dom.js";

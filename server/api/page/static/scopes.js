@@ -1,4 +1,4 @@
-// A form that asks about a user, agent, app or run, with those that the project has as suggestions.
+// A form in which to choose a user, agent, app or run, with suggestions from the project.
 
 import { call } from "./api.js";
 import { attempt, byId, element } from "./dom.js";
@@ -7,7 +7,7 @@ const KINDS = { user_id: "USER", agent_id: "AGENT", app_id: "APP", run_id: "RUN"
 const SUGGESTIONS = 200;
 
 export class ScopeForm {
-  // Puts the choice before the other fields of the form; `work` is done when it is sent.
+  // Puts the fields of the scope before the others of the form. `work` runs when the form is sent.
   constructor(prefix, work) {
     const ids = `${prefix}-ids`;
     const options = Object.entries(KINDS).map(([field, kind]) =>
@@ -15,7 +15,7 @@ export class ScopeForm {
     );
     this.kind = element(
       "select",
-      { id: `${prefix}-kind`, change: () => this.another() },
+      { id: `${prefix}-kind`, change: () => this.changeKind() },
       ...options,
     );
     this.id = element("input", {
@@ -24,7 +24,7 @@ export class ScopeForm {
     this.suggestions = element("datalist", { id: ids });
     const form = byId(`${prefix}-form`);
     form.prepend(
-      element("label", {}, "Of ", this.kind),
+      element("label", {}, "Scope ", this.kind),
       element("label", {}, "Id ", this.id),
       this.suggestions,
     );
@@ -38,8 +38,8 @@ export class ScopeForm {
     return { [this.kind.value]: this.id.value };
   }
 
-  // What is called so as a user is nothing as an agent.
-  another() {
+  // Clears the id when another kind is chosen, because it is the id of another kind.
+  changeKind() {
     this.id.value = "";
     return this.refresh();
   }

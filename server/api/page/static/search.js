@@ -1,4 +1,4 @@
-// Searching a scope, with what each arm of the search said of a memory.
+// Searches a scope, and shows how each arm of the search ranked each result.
 
 import { call } from "./api.js";
 import { byId, element } from "./dom.js";
@@ -29,7 +29,7 @@ export class SearchView {
   }
 }
 
-// A bar is as long as its share of the arm's best score among these results.
+// The length of a bar is its share of the arm's best score in these results.
 function results(found) {
   const best = {};
   for (const { arms = [] } of found) {

@@ -1,5 +1,5 @@
-// Graph spaces: an entity is one within its space, such as `user:alice`. Another space may have an
-// entity of the same name that has nothing to do with it.
+// Graph spaces, such as `user:alice`. Entities with the same name in different spaces are different
+// entities.
 
 const KINDS = ["user", "agent", "app", "run"];
 
@@ -7,15 +7,15 @@ export const idOf = ({ space, name }) => JSON.stringify([space, name]);
 
 const kindOf = (space) => space.slice(0, space.indexOf(":"));
 
-// The scope, narrowed to what belongs to a space.
+// Returns the scope, narrowed to a space.
 export const scopeOf = (space, scope) => ({
   ...scope,
   [`${kindOf(space)}_id`]: space.slice(space.indexOf(":") + 1),
 });
 
-// The relations with the space of each, which they do not say themselves. Where there are several,
-// those of each space are read by themselves: a memory belongs to one, and its relations with it.
-// The most general part of a scope is its space, so what has a user is taken first.
+// Returns the relations with their spaces, which responses do not contain. If there are several spaces,
+// the relations of each are read separately. A relation belongs to the space of its memory, which is the
+// most general field of its scope, so the spaces of users are read first.
 export async function spacesOf(scope, entities, relations, read) {
   const spaces = [...new Set(entities.map(({ space }) => space))];
   const own = Object.entries(scope).map(([field, id]) => `${field.replace(/_id$/, "")}:${id}`)[0];
@@ -33,7 +33,7 @@ export async function spacesOf(scope, entities, relations, read) {
   return relations.map((each) => ({ ...each, space: found.get(each.memory_id) ?? rest }));
 }
 
-// The entities, and those at the ends of relations that lie beyond the ones listed.
+// Returns the entities, and the ends of relations that are not listed among them.
 export function withEnds(entities, relations) {
   const all = new Map(entities.map((entity) => [idOf(entity), entity]));
   for (const { space, source, target, source_type, target_type } of relations) {

@@ -1,4 +1,4 @@
-// What the service does, read again every two seconds while it is looked at.
+// The statistics of the service, read again every two seconds while they are shown.
 
 import { call } from "./api.js";
 import { LineChart } from "./charts.js";
@@ -21,7 +21,7 @@ const calls = (window) =>
 const p95 = (window, name) =>
   (window.methods ?? []).find((method) => method.method === name)?.latency?.p95_ms ?? null;
 
-// Streams have none.
+// Streams have no latencies.
 const latency = (figures = {}) =>
   [figures.p50_ms, figures.p95_ms, figures.p99_ms].map((value) =>
     Number(figures.count ?? 0) ? milliseconds(value) : "–",
@@ -35,7 +35,7 @@ export class StatisticsView {
     byId("window").addEventListener("change", () => this.showWindow());
   }
 
-  // Reads until `isShown` says no. One read at a time, however slow.
+  // Reads one after another until `isShown` returns false.
   async run(isShown) {
     while (isShown()) {
       const answer = await attempt(() => call("StatisticsService/GetStatistics"));
@@ -67,7 +67,7 @@ export class StatisticsView {
       figure("relations", count(store.relations)),
       figure("queued", count(queue.depth)),
       figure("given up", count(queue.dead_letters), Number(queue.dead_letters) > 0),
-      figure("graph", graph.available ? "up" : "away", !graph.available),
+      figure("graph", graph.available ? "up" : "down", !graph.available),
       figure("graph lag", `${seconds(graph.lag).toFixed(1)} s`),
       figure("connections", `${(pool.size ?? 0) - (pool.idle ?? 0)}/${pool.max_size ?? 0}`),
     );
@@ -82,7 +82,7 @@ export class StatisticsView {
     const now = { time: Date.parse(time) / 1000, calls: calls(all), start };
     const before = this.previous;
     this.previous = now;
-    // Another start time is another server, or the same one anew: its counts are not comparable.
+    // A different start time means another or a restarted server, whose counts are not comparable.
     if (before && before.start === now.start && now.time > before.time) {
       this.charts.calls.add(now.time, [(now.calls - before.calls) / (now.time - before.time)]);
     }
@@ -101,7 +101,7 @@ export class StatisticsView {
   }
 }
 
-// A call that its client gave up is not the server's fault.
+// Calls that were cancelled by their clients did not fail.
 const NO_FAULTS = ["OK", "CANCELLED"];
 
 const failures = (method) =>

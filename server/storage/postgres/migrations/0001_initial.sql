@@ -1,19 +1,19 @@
 -- The schema of the store.
 --
--- PostgreSQL is the only source of truth. The key of every tenant's table begins with project_id and
--- every statement binds it, so that the tables can be distributed by project. There are no foreign
--- keys between them: one statement writes a call with all its effects, and a project is moved or
--- deleted whole.
+-- PostgreSQL is the only source of truth. The primary key of every table of the tenants begins with
+-- project_id, and every statement binds it, so that the tables can be distributed by project. They have
+-- no foreign keys: one statement writes a call with all its effects, and projects are moved or deleted
+-- as a whole.
 
 CREATE EXTENSION IF NOT EXISTS vector;
 
 CREATE SEQUENCE change_position;
 COMMENT ON SEQUENCE change_position IS
-    'Orders the changes of a project: outbox, history and consistency tokens count in it.';
+    'Orders the changes of a project in the outbox, the history and consistency tokens.';
 
--- The text as it is split into words: composed (NFC) and case folded, so that one word has one spelling.
--- Scripts without spaces become pairs of characters, each character but the first and the last in two
--- of them. Signs that belong to a name are written out: "C++" and "C" are two words.
+-- Returns the text in the form that is split into words: composed (NFC) and case folded, so that every
+-- word has one spelling. Text in scripts without spaces becomes overlapping pairs of characters. Signs
+-- that belong to a name are spelled out, so that "C++" and "C" are different words.
 CREATE FUNCTION spelled_out(said text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT CASE
@@ -33,7 +33,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
             '([[:alnum:]])#(?![[:alnum:]])', '\1sharp', 'g')
     ) AS folded (said),
     (
-        -- Thai, Lao, Khmer, Burmese, kana and Han, each a letter or a mark.
+        -- One character (letter or mark) of Thai, Lao, Khmer, Burmese, kana or Han.
         SELECT '[\u0E00-\u0EFF\u1000-\u109F\u1780-\u17FF\u3040-\u30FF\u3400-\u9FFF]',
                '([\u0E00-\u0EFF\u1000-\u109F\u1780-\u17FF\u3040-\u30FF\u3400-\u9FFF]{2})',
                '(^|[^\u0E00-\u0EFF\u1000-\u109F\u1780-\u17FF\u3040-\u30FF\u3400-\u9FFF])'
@@ -42,9 +42,10 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     ) AS unspaced (one, two, first, others)
 $$;
 
--- The language of a text in Latin letters by its first words: one that PostgreSQL knows the stop words of, or
--- NULL, which stands for English too. Most texts are English at first sight. Of others, the frequent words of
--- each language are counted, but not those that are an English word or an abbreviation, such as "MIT".
+-- Returns the language of a text in Latin letters, judged by its first words; NULL for English and for unknown
+-- languages. Only languages with stop words in PostgreSQL are recognized. Most texts contain a common English
+-- word, which decides at once. Otherwise frequent words of each language are counted, except English words
+-- and abbreviations such as "MIT".
 CREATE FUNCTION language_of(said text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE
@@ -72,10 +73,10 @@ RETURN CASE
     )
 END;
 
--- The lexemes of a text, stemmed as its script suggests. A text in Latin letters has English stems. If its language
--- is known to be another, it has the stems of that too, and none of its stop words: a question too short to tell its
--- language finds it by the English stems. A tsvector holds at most 1 MiB, and a longer one would refuse the
--- memory: what stands behind the first 100,000 characters is not indexed.
+-- Returns the lexemes of a text, stemmed according to its script. Text in Latin letters gets English stems. If its
+-- language is recognized as another one, it also gets the stems of that language, without its stop words. The English
+-- stems then match questions that are too short to recognize their language. Only the first 100,000 characters are
+-- indexed, because a tsvector holds at most 1 MiB and a memory with a longer one could not be stored.
 CREATE FUNCTION words_of(said text) RETURNS tsvector
 -- pg_restore computes generated columns without a search path.
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path FROM CURRENT AS $$
@@ -115,14 +116,14 @@ BEGIN
 END
 $$;
 
--- `to_char` depends on the settings of a session for other patterns than these, which name months and
--- days in English always.
+-- Immutable only with these patterns, which always name months and days in English. Other patterns of
+-- `to_char` depend on the settings of the session.
 CREATE FUNCTION words_of_time(event_time timestamptz) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN to_char(event_time AT TIME ZONE 'UTC', 'FMDD FMMonth YYYY FMDay YYYY-MM');
 
--- What a memory or passage is found by. Of a memory that was inferred also how it was said (the quotes
--- of its evidence), and the names of its entities.
+-- Returns the words by which a memory or passage is found: text, speaker and time, and for an inferred
+-- memory also the quotes of its evidence and the names of its entities.
 CREATE FUNCTION indexed_words(
     said text, role text, name text, event_time timestamptz,
     entities jsonb DEFAULT '[]', evidence jsonb DEFAULT '[]'
@@ -134,14 +135,14 @@ RETURN words_of(concat_ws(
     CASE WHEN evidence <> '[]' THEN jsonb_path_query_array(evidence, '$[*].quote') #>> '{}' END
 ));
 
--- How many characters a memory counts for where its words are compared, and in what was said around it:
--- as many as its message, whose words are found by it and stand beside them.
-CREATE FUNCTION told_length(said text, evidence jsonb) RETURNS integer
+-- Returns the length of a memory for ranking, in characters: that of its message if it is longer, because
+-- the memory is also found by the words of its message.
+CREATE FUNCTION ranking_length(said text, evidence jsonb) RETURNS integer
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN greatest(char_length(said), (evidence -> 0 ->> 'message_length')::integer);
 
--- The stems of a fact's words, each to be found with its last letter or without: "allergic" finds
--- "allergy". Stop words are none of them, nor is what stands for the speaker.
+-- Returns a query for the stem of each word of a fact. Long stems match with or without their last letter,
+-- so that "allergic" finds "allergy". Stop words and the word "user" are left out.
 CREATE FUNCTION words_of_fact(fact text) RETURNS tsquery[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN ARRAY(
@@ -154,7 +155,7 @@ RETURN ARRAY(
     ) AS found (stem, ending)
 );
 
--- Whatever way a memory is changed or deleted, no passage brings back what it said.
+-- However a memory is updated or deleted, its former text is also removed from passages.
 CREATE FUNCTION passages_follow_memories() RETURNS trigger
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -166,7 +167,7 @@ BEGIN
             FROM former
             GROUP BY project_id, scope_key
         LOOP
-            PERFORM take_out_of_passages(
+            PERFORM remove_from_passages(
                 change.project_id, change.scope_key, change.facts, NULL, NULL, statement_timestamp()
             );
         END LOOP;
@@ -177,7 +178,7 @@ BEGIN
             FROM former JOIN present USING (project_id, memory_id)
             WHERE former.text <> present.text
         LOOP
-            PERFORM take_out_of_passages(
+            PERFORM remove_from_passages(
                 change.project_id, change.scope_key, ARRAY[change.text], change.new_text,
                 change.call_id, statement_timestamp()
             );
@@ -187,8 +188,9 @@ BEGIN
 END
 $$;
 
--- The key of an entity's name, as server/graph/model.py folds it: compatibility form, no case, single
--- spaces. An index entry holds about 2,700 bytes, so a digest stands for a longer key.
+-- Returns the key of an entity's name, folded as in server/graph/model.py: compatibility form (NFKC), case
+-- folded, single spaces. A long key is replaced by its digest, because an index entry holds only about
+-- 2,700 bytes.
 CREATE FUNCTION folded_entity_key(name text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN (
@@ -203,8 +205,8 @@ RETURN (
     ) AS folded (key)
 );
 
--- Most names are short, of ASCII and without spaces to fold. For them PostgreSQL puts this expression in
--- the place of the call, at a thirtieth of the cost of a function with a query in it.
+-- Most names are short ASCII without spaces to fold. For them PostgreSQL inlines this expression, at a
+-- thirtieth of the cost of calling a function that contains a query.
 CREATE FUNCTION entity_key_of(name text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE
@@ -213,7 +215,7 @@ RETURN CASE
     ELSE folded_entity_key(name)
 END;
 
--- Whatever way a memory is written or deleted, its relations are found by their ends.
+-- However a memory is written or deleted, memory_relations holds its current relations.
 CREATE FUNCTION relations_follow_memories() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
@@ -245,15 +247,15 @@ CREATE TABLE store_settings (
     PRIMARY KEY (name)
 );
 COMMENT ON TABLE store_settings IS
-    'What holds for the whole store, such as the embedder that wrote its vectors.';
+    'Settings of the whole store, such as the embedder of its vectors.';
 
 CREATE TABLE servers (
     server_id bigint NOT NULL,
     PRIMARY KEY (server_id)
 );
 COMMENT ON TABLE servers IS
-    'Servers that are there. A server holds the advisory lock of its number while it lives, '
-    'so a row whose lock is free belongs to a dead one.';
+    'Running servers. A server holds the advisory lock of its number while it runs, so a row '
+    'whose lock is free belongs to a dead server.';
 
 CREATE TABLE projects (
     project_id text NOT NULL,
@@ -276,22 +278,22 @@ CREATE TABLE projects (
         least(max_memories, max_bytes, max_calls_per_second, max_calls, max_streams) >= 0
     )
 );
-COMMENT ON TABLE projects IS 'Tenants, with what their clients may set, and their quotas.';
-COMMENT ON COLUMN projects.max_memories IS 'How many memories it may hold; 0 is no limit.';
+COMMENT ON TABLE projects IS 'Tenants, with the settings of their clients and their quotas.';
+COMMENT ON COLUMN projects.max_memories IS 'The maximum number of memories; 0 means no limit.';
 COMMENT ON COLUMN projects.max_bytes IS
-    'How many bytes the texts of its memories and messages may have; 0 is no limit.';
+    'The maximum size of the texts of memories and messages, in bytes; 0 means no limit.';
 COMMENT ON COLUMN projects.max_calls_per_second IS
-    'How many calls each serving process takes in a second; 0 is no limit.';
+    'The maximum number of calls per second in each serving process; 0 means no limit.';
 COMMENT ON COLUMN projects.max_calls IS
-    'How many calls each serving process works on at once; 0 is no limit.';
+    'The maximum number of concurrent calls in each serving process; 0 means no limit.';
 COMMENT ON COLUMN projects.max_streams IS
-    'How many streams each serving process holds open; 0 is no limit.';
+    'The maximum number of open streams in each serving process; 0 means no limit.';
 COMMENT ON COLUMN projects.custom_instructions IS
-    'What the language model is told beside its own rules.';
+    'Instructions for the language model, in addition to the built-in prompt.';
 COMMENT ON COLUMN projects.custom_categories IS
-    'Categories in place of the built-in ones; empty keeps those.';
+    'Categories that replace the built-in ones; empty means the built-in ones.';
 COMMENT ON COLUMN projects.default_retention_days IS
-    'After how many days a memory expires that names no date; 0 is never.';
+    'Days until a memory without an expiration date expires; 0 means never.';
 
 CREATE TABLE api_keys (
     digest bytea NOT NULL,
@@ -314,18 +316,18 @@ CREATE TABLE api_keys (
     CONSTRAINT api_keys_role CHECK (role IN ('read', 'write', 'admin'))
 );
 COMMENT ON TABLE api_keys IS
-    'Keys of organizations and projects. Looked up before their project is known, so the '
-    'digest is the primary key; the key itself is not stored.';
+    'Keys of organizations and projects. The primary key is the digest, because a key is looked '
+    'up before its project is known. The key itself is not stored.';
 COMMENT ON COLUMN api_keys.digest IS 'SHA-256 of the key.';
 COMMENT ON COLUMN api_keys.project_id IS
-    'The one project that the key opens; null opens all of its organization.';
-COMMENT ON COLUMN api_keys.revoke_time IS 'From when on the key opens nothing.';
-COMMENT ON COLUMN api_keys.role IS 'What the key may do: read, also write, or also administrate.';
+    'The only project that the key gives access to; null means all projects of the organization.';
+COMMENT ON COLUMN api_keys.revoke_time IS 'When the key was revoked; null if it was not.';
+COMMENT ON COLUMN api_keys.role IS 'The role: read, write (includes read) or admin (includes both).';
 COMMENT ON COLUMN api_keys.user_id IS
-    'With agent_id, app_id and run_id the scope that the key is confined to; null does not confine.';
-COMMENT ON COLUMN api_keys.expire_time IS 'From when on the key opens nothing; null is never.';
+    'With agent_id, app_id and run_id the scope to which the key is confined; null means any.';
+COMMENT ON COLUMN api_keys.expire_time IS 'When the key expires; null means never.';
 COMMENT ON COLUMN api_keys.last_use_time IS
-    'When the key was last used, up to a quarter of a minute late; null is never.';
+    'When the key was last used, updated within 15 seconds; null means never.';
 
 CREATE TABLE calls (
     project_id text NOT NULL,
@@ -356,44 +358,44 @@ CREATE TABLE calls (
     PRIMARY KEY (project_id, call_id)
 );
 COMMENT ON TABLE calls IS
-    'Calls that changed something, one row each: the unit of idempotency and of history.';
+    'Calls that changed something: the unit of idempotency and of history.';
 COMMENT ON COLUMN calls.scope_key IS
-    'Digest of the four scope fields: rows of one scope share it.';
-COMMENT ON COLUMN calls.correlation_id IS 'The id of the request, as in logs and traces.';
+    'Digest of the four scope fields, the same for all rows of a scope.';
+COMMENT ON COLUMN calls.correlation_id IS 'The correlation id of the request, as in logs and traces.';
 COMMENT ON COLUMN calls.traceparent IS
-    'The place of the call in its trace (W3C Trace Context); later work links back to it. '
-    'Null where the call was in no trace.';
+    'The span of the call (W3C Trace Context), to which later work links; null if the call '
+    'was not traced.';
 COMMENT ON COLUMN calls.key_id IS
-    'The API key of the call; null for the service''s own work.';
-COMMENT ON COLUMN calls.peer IS 'The client''s address; null for the service''s own work.';
+    'The API key of the call; null for changes by the service itself.';
+COMMENT ON COLUMN calls.peer IS 'The client''s address; null for changes by the service itself.';
 COMMENT ON COLUMN calls.position IS
-    'The place among the changes of the project, from change_position.';
-COMMENT ON COLUMN calls.method IS 'The RPC by which it came.';
+    'The position of the change in its project, from change_position.';
+COMMENT ON COLUMN calls.method IS 'The called RPC.';
 COMMENT ON COLUMN calls.request_id IS
-    'The client''s id of the intent: at most one call a project has its effect.';
+    'The client''s id of the request: at most one call of a project with this id takes effect.';
 COMMENT ON COLUMN calls.request_id_release_time IS
-    'From when on the request id may be used again; the call keeps it for tracing.';
+    'When the request id became available again; the call keeps it for tracing.';
 COMMENT ON COLUMN calls.payload_digest IS
-    'Digest of the request: the same request id with another one is refused.';
+    'Digest of the request: the same request id with another payload is refused.';
 COMMENT ON COLUMN calls.item IS
-    'The place in a batch, from 1; 0 is a call of its own, or the batch itself.';
+    'The place in a batch, from 1; 0 for a single call and for the batch itself.';
 COMMENT ON COLUMN calls.outcome IS
-    'What the call answered that its history does not tell: the receipt of a deletion.';
+    'The part of the response that the history does not contain: the receipt of a deletion.';
 COMMENT ON COLUMN calls.notices IS
-    'What an add left out, and why, so that a repeated call answers the same: a list of '
-    '{reason, text}.';
+    'What an add left out and why, as a list of {reason, text}, so that a repeated call returns '
+    'the same notices.';
 COMMENT ON COLUMN calls.input_tokens IS
-    'What the inference cost; null where no language model took part.';
+    'The input tokens of the inference; null if no language model was used.';
 
 CREATE INDEX calls_scope ON calls (project_id, scope_key, "position" DESC);
 
--- Of each part of a scope by time: the past of a user is listed by them, and deleted by them.
+-- The calls of a user, agent, app or run by time, for listing and deleting their past.
 CREATE INDEX calls_user ON calls (project_id, user_id, call_time) WHERE user_id IS NOT NULL;
 CREATE INDEX calls_agent ON calls (project_id, agent_id, call_time) WHERE agent_id IS NOT NULL;
 CREATE INDEX calls_app ON calls (project_id, app_id, call_time) WHERE app_id IS NOT NULL;
 CREATE INDEX calls_run ON calls (project_id, run_id, call_time) WHERE run_id IS NOT NULL;
 
--- One effect a request id.
+-- A request id takes effect once.
 CREATE UNIQUE INDEX calls_request_id
     ON calls (project_id, request_id, item)
     WHERE request_id IS NOT NULL AND request_id_release_time IS NULL;
@@ -402,8 +404,8 @@ CREATE UNIQUE INDEX calls_request_id
 CREATE INDEX calls_request_time
     ON calls (call_time) WHERE request_id IS NOT NULL AND request_id_release_time IS NULL;
 
--- Operators look for what a request left behind in all projects, so this begins with the
--- correlation id. A B-tree and no hash index: a client may send one id with all of its calls.
+-- Begins with the correlation id, because operators trace a request across all projects. A B-tree instead of
+-- a hash index, because a client may send the same id with all its calls.
 CREATE INDEX calls_correlation_id ON calls (correlation_id, project_id);
 
 CREATE TABLE messages (
@@ -417,8 +419,8 @@ CREATE TABLE messages (
     event_time timestamptz NOT NULL,
     PRIMARY KEY (project_id, call_id, ordinal)
 );
-COMMENT ON TABLE messages IS 'The conversations that memories came from, as they were sent.';
-COMMENT ON COLUMN messages.ordinal IS 'The place in the call, from 0.';
+COMMENT ON TABLE messages IS 'The messages of conversations, as they were sent.';
+COMMENT ON COLUMN messages.ordinal IS 'The place of the message in its call, from 0.';
 
 CREATE TABLE memories (
     project_id text NOT NULL,
@@ -447,7 +449,7 @@ CREATE TABLE memories (
     update_time timestamptz NOT NULL,
     embedding halfvec STORAGE PLAIN NOT NULL,
     lexemes tsvector STORAGE MAIN NOT NULL GENERATED ALWAYS AS (indexed_words(text, role, name, event_time, entities, evidence)) STORED,
-    text_length integer NOT NULL GENERATED ALWAYS AS (told_length(text, evidence)) STORED,
+    text_length integer NOT NULL GENERATED ALWAYS AS (ranking_length(text, evidence)) STORED,
     graph_space text GENERATED ALWAYS AS (
         coalesce('user:' || user_id, 'agent:' || agent_id, 'app:' || app_id, 'run:' || run_id)
     ) STORED,
@@ -455,40 +457,40 @@ CREATE TABLE memories (
     PRIMARY KEY (project_id, memory_id),
     CONSTRAINT memories_version CHECK (version >= 1)
 ) WITH (toast_tuple_target = 4096);
-COMMENT ON TABLE memories IS 'Memories as they are now.';
+COMMENT ON TABLE memories IS 'The current state of memories.';
 COMMENT ON COLUMN memories.scope_key IS
-    'Digest of the four scope fields: rows of one scope share it.';
+    'Digest of the four scope fields, the same for all rows of a scope.';
 COMMENT ON COLUMN memories.graph_space IS
-    'Where names mean the same entity: the first named part of the scope, as in `user:alice`.';
-COMMENT ON COLUMN memories.version IS 'Counts the changes, from 1.';
-COMMENT ON COLUMN memories.call_id IS 'The call of the newest version.';
-COMMENT ON COLUMN memories.digest IS 'Digest of the text: a scope holds a text once.';
-COMMENT ON COLUMN memories.role IS 'Who said it, as the message has it.';
-COMMENT ON COLUMN memories.name IS 'The name of the speaker, as the message has it.';
+    'The space in which a name means one entity: the first field of the scope, as in `user:alice`.';
+COMMENT ON COLUMN memories.version IS 'The number of the version, from 1.';
+COMMENT ON COLUMN memories.call_id IS 'The call that wrote this version.';
+COMMENT ON COLUMN memories.digest IS 'Digest of the text, unique in the scope.';
+COMMENT ON COLUMN memories.role IS 'The role of the message.';
+COMMENT ON COLUMN memories.name IS 'The name of the speaker, from the message.';
 COMMENT ON COLUMN memories.inferred IS
-    'Made by a language model; otherwise a message as it was sent.';
-COMMENT ON COLUMN memories.immutable IS 'Only deletions may change it.';
+    'Whether a language model inferred the memory; otherwise it is a verbatim message.';
+COMMENT ON COLUMN memories.immutable IS 'Whether updates are refused; deletions are not.';
 COMMENT ON COLUMN memories.entities IS 'The entities that the memory mentions.';
 COMMENT ON COLUMN memories.relations IS 'The relations between entities that the memory states.';
-COMMENT ON COLUMN memories.evidence IS 'The messages, and what of them, that the memory rests on.';
+COMMENT ON COLUMN memories.evidence IS 'The messages, and the quotes from them, that support the memory.';
 COMMENT ON COLUMN memories.message_id IS
-    'The first message of the evidence. Ids of messages are in the order of the conversation, so a '
-    'search tells by them what was said next to what, and which hits come from one message.';
+    'The first message of the evidence. Message ids are in the order of the conversation, so a '
+    'search sees from them which texts are neighbours, and which hits come from one message.';
 COMMENT ON COLUMN memories.event_time IS 'When it was said.';
-COMMENT ON COLUMN memories.expiration_date IS 'From this day on (UTC) no read returns it.';
+COMMENT ON COLUMN memories.expiration_date IS 'The last day, in UTC, on which reads return the memory.';
 COMMENT ON COLUMN memories.embedding IS
-    'Stored in line, because a search reads the embeddings of a whole scope.';
+    'Stored inline, because a search reads all embeddings of a scope.';
 COMMENT ON COLUMN memories.text_length IS
-    'The length of the text, or of its message if that is longer, in characters.';
+    'The length of the text or of its message, whichever is longer, in characters.';
 COMMENT ON COLUMN memories.lexemes IS
-    'What the lexical arm of a search reads: words, speaker and time.';
+    'The words for the lexical arm of a search: text, speaker and time.';
 
--- A scope holds a text once.
+-- A text occurs once in a scope.
 CREATE UNIQUE INDEX memories_digest ON memories (project_id, scope_key, digest);
 
--- Of each part of a scope in the order of lists: a page costs what it holds, and a search reads
--- its scope, however large the table is. With the version, a digest of a scope is computed from the
--- entries alone.
+-- The memories of a user, agent, app or run in the order of lists. The cost of a page depends on its size and
+-- that of a search on its scope, not on the table. They contain the version, so that the digest of a scope is
+-- computed by index-only scans.
 CREATE INDEX memories_user
     ON memories (project_id, user_id, create_time, memory_id) INCLUDE (version)
     WHERE user_id IS NOT NULL;
@@ -504,15 +506,15 @@ CREATE INDEX memories_run
 CREATE INDEX memories_create_time
     ON memories (project_id, create_time, memory_id) INCLUDE (version);
 
--- Equality in filters on metadata is containment. Without a pending list a look-up costs the same
--- after many writes as after few.
+-- For filters on metadata: equality is evaluated as containment. Without a pending list, many writes do not
+-- slow a look-up.
 CREATE INDEX memories_metadata
     ON memories USING gin (metadata jsonb_path_ops) WITH (fastupdate=off);
 
--- What a new day takes out of the graph.
+-- The memories that expire on a day, which leave the graph.
 CREATE INDEX memories_expiration ON memories (expiration_date) WHERE expiration_date IS NOT NULL;
 
--- What was said just before a message, and just after it: searches of large scopes look it up.
+-- The neighbours of a message, for searches of large scopes.
 CREATE INDEX memories_conversation
     ON memories (project_id, scope_key, message_id, memory_id) WHERE message_id IS NOT NULL;
 
@@ -548,21 +550,21 @@ CREATE TABLE passages (
     PRIMARY KEY (project_id, passage_id)
 ) WITH (toast_tuple_target = 4096);
 COMMENT ON TABLE passages IS
-    'What was told in an inferred add and became no fact: what is left of a message without '
-    'the sentences that its memories rest on. Never changed: one that loses a sentence makes '
-    'way for another. Columns named as in memories mean the same.';
+    'The sentences of inferred adds that became no memory: those of a message that are not the '
+    'evidence of a memory. Rows never change: a passage that loses a sentence is replaced by a new '
+    'one. Columns with the same names as in memories have the same meaning.';
 COMMENT ON COLUMN passages.digest IS
-    'Of the message as it was sent, speaker and words: a conversation that is sent again is '
-    'kept once.';
+    'Digest of the message (speaker and text), so that a conversation that is sent again is kept '
+    'once.';
 COMMENT ON COLUMN passages.sentences IS
-    'Those that are left, as they stand in the message; none where all of it became memories.';
+    'The remaining sentences, as in the message; empty if all of them became memories.';
 COMMENT ON COLUMN passages.embedding IS
-    'Of the whole message: what stands around a sentence helps to find it.';
+    'The embedding of the whole message: the context of a sentence helps to find it.';
 COMMENT ON COLUMN passages.store_time IS
-    'From when it could be found, so that searches of the past find it as it was.';
-COMMENT ON COLUMN passages.delete_time IS 'Until when it could be found.';
+    'The start of the time in which searches, including those of the past, find the passage.';
+COMMENT ON COLUMN passages.delete_time IS 'The end of that time.';
 
--- Of each part of a scope, in the order of the conversation: of those that can be found.
+-- The current passages of a user, agent, app or run, in the order of the conversation.
 CREATE INDEX passages_user
     ON passages (project_id, user_id, create_time, passage_id)
     WHERE user_id IS NOT NULL AND delete_time IS NULL;
@@ -578,17 +580,17 @@ CREATE INDEX passages_run
 CREATE INDEX passages_create_time
     ON passages (project_id, create_time, passage_id) WHERE delete_time IS NULL;
 
--- The newest of a message, whether it can be found or not.
+-- The newest passage of a message, deleted or not.
 CREATE INDEX passages_digest ON passages (project_id, scope_key, digest, store_time);
 
--- What was told just before and just after: searches of large scopes look it up.
+-- The neighbours of a passage, for searches of large scopes.
 CREATE INDEX passages_conversation
     ON passages (project_id, scope_key, message_id, passage_id) WHERE delete_time IS NULL;
 
--- What has expired is purged in time.
+-- Expired passages, which are purged.
 CREATE INDEX passages_expiration ON passages (expiration_date) WHERE expiration_date IS NOT NULL;
 
--- Of a call: its messages are deleted with it, and searches of the past come from there.
+-- The passages of a call: they are deleted with its messages, and searches of the past start from calls.
 CREATE INDEX passages_call ON passages (project_id, call_id);
 
 CREATE TABLE memory_events (
@@ -608,34 +610,34 @@ CREATE TABLE memory_events (
     CONSTRAINT memory_events_type CHECK (type IN ('ADD', 'UPDATE', 'DELETE', 'RESTORE'))
 );
 COMMENT ON TABLE memory_events IS
-    'The history of memories, append-only: enough to read any of them as it was at any '
-    'instant.';
+    'The history of memories, append-only. It is enough to read any memory as it was at any '
+    'time.';
 COMMENT ON COLUMN memory_events.ordinal IS
-    'The place among the changes of the call, from 0; -1 for an expired memory that made way '
-    'for a new one.';
+    'The place among the changes of the call, from 0; -1 for the purge of an expired memory '
+    'with the same text as a new one.';
 COMMENT ON COLUMN memory_events.state IS
-    'The row after the event without its embedding; null after a deletion.';
+    'The row of the memory after the event, without its embedding; null after a deletion.';
 COMMENT ON COLUMN memory_events.embedding IS
-    'The embedding of a new text; null where the event left the text as it was.';
+    'The embedding of the text; null if the event did not change the text.';
 COMMENT ON COLUMN memory_events.transaction_id IS
-    'Ids of transactions order the stream: below the oldest open one nothing can appear any '
-    'more, which cannot be said of positions.';
+    'Orders the stream of events. Unlike with positions, no event can appear any more with an id '
+    'below that of the oldest open transaction.';
 
 CREATE INDEX memory_events_call ON memory_events (project_id, call_id, ordinal);
 
--- The stream of a project, in an order in which nothing appears behind what was seen.
+-- The stream of a project, in an order in which events are only appended.
 CREATE INDEX memory_events_stream
     ON memory_events (project_id, transaction_id, "position", ordinal, memory_id, version);
 
--- Counts the changes of the last minutes. Rows come nearly in the order of their times, so ranges
--- are enough.
+-- For counting the changes of the last minutes. A BRIN index is enough, because rows are nearly in the order of
+-- their times.
 CREATE INDEX memory_events_time
     ON memory_events USING brin (change_time) WITH (pages_per_range=32, autosummarize=on);
 CREATE INDEX memory_events_erased
     ON memory_events USING gin (erased_scope jsonb_path_ops) WHERE erased_scope IS NOT NULL;
 
--- Memories that were deleted when they had an expiration date: retention erases what history keeps
--- of them. Dates in ISO 8601 are in the order of their letters.
+-- States with an expiration date, from which retention erases the history of deleted memories. Text is in the
+-- order of time, because dates are in ISO 8601.
 CREATE INDEX memory_events_expiration
     ON memory_events (((state ->> 'expiration_date'::text)))
     WHERE (state ->> 'expiration_date') IS NOT NULL;
@@ -649,11 +651,11 @@ CREATE UNLOGGED TABLE scope_leases (
     PRIMARY KEY (project_id, scope_key)
 );
 COMMENT ON TABLE scope_leases IS
-    'Who works on a scope, so that inferred adds to it run one after another on all servers. '
-    'Unlogged: a lease need not survive a crash, and whoever finds it gone cannot commit.';
+    'The leases by which inferred adds to a scope run one after another on all servers. '
+    'Unlogged, because a lease need not survive a crash: nobody can commit with a lost lease.';
 COMMENT ON COLUMN scope_leases.lease IS
-    'Names the lease: only who knows it may renew it, give it back or commit with it.';
-COMMENT ON COLUMN scope_leases.server_id IS 'The server that has the lease, or had it last.';
+    'Identifies the lease: only its holder knows it, and can renew, release or commit with it.';
+COMMENT ON COLUMN scope_leases.server_id IS 'The server of the current or last holder.';
 
 CREATE TABLE operations (
     project_id text NOT NULL,
@@ -688,54 +690,53 @@ CREATE TABLE operations (
     CONSTRAINT operations_state CHECK (state IN ('QUEUED', 'RUNNING', 'SUCCEEDED', 'FAILED', 'CANCELLED'))
 );
 COMMENT ON TABLE operations IS
-    'Asynchronous calls: durable before they are answered, and worked on later by any server.';
+    'Asynchronous calls: stored before they are acknowledged, and executed later by any server.';
 COMMENT ON COLUMN operations.scope_key IS
-    'Digest of the four scope fields: rows of one scope share it.';
-COMMENT ON COLUMN operations.correlation_id IS 'The id of the request, as in logs and traces.';
+    'Digest of the four scope fields, the same for all rows of a scope.';
+COMMENT ON COLUMN operations.correlation_id IS 'The correlation id of the request, as in logs and traces.';
 COMMENT ON COLUMN operations.traceparent IS
-    'The place of the call in its trace (W3C Trace Context); later work links back to it. '
-    'Null where the call was in no trace.';
-COMMENT ON COLUMN operations.key_id IS 'The API key that the call was sent with.';
-COMMENT ON COLUMN operations.peer IS 'The address of the client that sent the call.';
-COMMENT ON COLUMN operations.position IS 'The order in which they are taken.';
-COMMENT ON COLUMN operations.payload IS 'The request, until it is done.';
+    'The span of the call (W3C Trace Context), to which later work links; null if the call '
+    'was not traced.';
+COMMENT ON COLUMN operations.key_id IS 'The API key of the call.';
+COMMENT ON COLUMN operations.peer IS 'The client''s address.';
+COMMENT ON COLUMN operations.position IS 'The order in which operations are executed.';
+COMMENT ON COLUMN operations.payload IS 'The request, until the operation has ended.';
 COMMENT ON COLUMN operations.failures IS
-    'Attempts that speak against the call itself; one counts from its beginning, so that a '
-    'crash counts too.';
-COMMENT ON COLUMN operations.lease IS 'The holder while RUNNING, until available_at.';
-COMMENT ON COLUMN operations.server_id IS 'The server that has the lease, or had it last.';
+    'Attempts that failed because of the call itself. An attempt counts from its start, so that '
+    'crashes count too.';
+COMMENT ON COLUMN operations.lease IS 'The lease of the worker while RUNNING; it ends at available_at.';
+COMMENT ON COLUMN operations.server_id IS 'The server of the current or last holder.';
 COMMENT ON COLUMN operations.available_at IS
-    'When the lease ends, or when the operation may be tried (again).';
-COMMENT ON COLUMN operations.end_time IS 'When it SUCCEEDED, FAILED or was CANCELLED.';
-COMMENT ON COLUMN operations.call_id IS 'The call that has the effect.';
-COMMENT ON COLUMN operations.error IS 'What it failed with, as google.rpc.Status.';
+    'When the lease ends, or when the next attempt may start.';
+COMMENT ON COLUMN operations.end_time IS 'When the operation succeeded, failed or was cancelled.';
+COMMENT ON COLUMN operations.call_id IS 'The call that took effect.';
+COMMENT ON COLUMN operations.error IS 'The error, as google.rpc.Status.';
 
 CREATE UNIQUE INDEX operations_request_id
     ON operations (project_id, request_id) WHERE request_id IS NOT NULL;
 
--- Of what a project has not done, the oldest first.
+-- The pending operations of a project, oldest first.
 CREATE INDEX operations_pending
     ON operations (project_id, "position") WHERE end_time IS NULL;
 
--- The oldest of a scope that is not done.
+-- The oldest pending operation of a scope.
 CREATE INDEX operations_pending_of_scope
     ON operations (project_id, scope_key, "position") WHERE end_time IS NULL;
 
--- Of what is done, the oldest goes first.
+-- Ended operations, which are purged oldest first.
 CREATE INDEX operations_done ON operations (end_time) WHERE end_time IS NOT NULL;
 
--- As calls_correlation_id.
+-- For tracing a request, as calls_correlation_id.
 CREATE INDEX operations_correlation_id ON operations (correlation_id, project_id);
 
--- Counted at every look at the queue.
+-- For counting failed operations with every measurement of the queue.
 CREATE INDEX operations_failed ON operations (project_id) WHERE state = 'FAILED';
 
--- Deleting a scope finds its operations without reading all that are done: most by their calls,
--- these by themselves.
+-- For deleting a scope: most of its ended operations are found by their calls, but these have none.
 CREATE INDEX operations_without_call
     ON operations (project_id) WHERE state = ANY (ARRAY['FAILED', 'CANCELLED']);
 
--- Those that ended with what another call of the same request id had done.
+-- Operations that returned the result of another call with the same request id.
 CREATE INDEX operations_of_other_call
     ON operations (project_id, call_id) WHERE call_id <> operation_id;
 
@@ -756,28 +757,28 @@ CREATE TABLE graph_outbox (
     PRIMARY KEY (project_id, memory_id),
     CONSTRAINT graph_outbox_positions CHECK (first_position <= position)
 );
-COMMENT ON TABLE graph_outbox IS 'Memories whose change the graph does not hold yet.';
-COMMENT ON COLUMN graph_outbox.position IS 'The newest change.';
-COMMENT ON COLUMN graph_outbox.first_position IS 'The oldest change that the graph does not hold.';
-COMMENT ON COLUMN graph_outbox.available_at IS 'In the future: the end of a lease, or of a delay.';
+COMMENT ON TABLE graph_outbox IS 'Memories with changes that are not in the graph yet.';
+COMMENT ON COLUMN graph_outbox.position IS 'The position of the newest change.';
+COMMENT ON COLUMN graph_outbox.first_position IS 'The position of the oldest change that is not in the graph.';
+COMMENT ON COLUMN graph_outbox.available_at IS 'When the row may be claimed: a time in the future is the end of a lease or a delay.';
 COMMENT ON COLUMN graph_outbox.lease IS
-    'The claim that holds the row, and the only one that may settle it.';
-COMMENT ON COLUMN graph_outbox.refusals IS 'How often the graph refused the memory by itself.';
-COMMENT ON COLUMN graph_outbox.fault IS 'What the graph refused it with.';
+    'The lease of the projector that claimed the row; nobody else can settle it.';
+COMMENT ON COLUMN graph_outbox.refusals IS 'How often the graph refused the memory when it was projected alone.';
+COMMENT ON COLUMN graph_outbox.fault IS 'The error with which the graph refused the memory.';
 COMMENT ON COLUMN graph_outbox.dead_position IS
-    'The change at which it was given up; a newer one gives it another try.';
-COMMENT ON COLUMN graph_outbox.correlation_id IS 'The id of the request, as in logs and traces.';
+    'The position at which the memory was given up; it is tried again after a newer change.';
+COMMENT ON COLUMN graph_outbox.correlation_id IS 'The correlation id of the request, as in logs and traces.';
 COMMENT ON COLUMN graph_outbox.traceparent IS
-    'The place of the call in its trace (W3C Trace Context); later work links back to it. '
-    'Null where the call was in no trace.';
+    'The span of the call (W3C Trace Context), to which later work links; null if the call '
+    'was not traced.';
 
 CREATE INDEX graph_outbox_pending ON graph_outbox (project_id, first_position);
 
--- What may be taken, the oldest first.
+-- Rows that may be claimed, oldest first.
 CREATE INDEX graph_outbox_available
     ON graph_outbox (available_at) WHERE dead_position IS DISTINCT FROM "position";
 
--- What was given up.
+-- Memories that were given up.
 CREATE INDEX graph_outbox_dead ON graph_outbox (project_id) WHERE dead_position = "position";
 
 CREATE TABLE audit_events (
@@ -796,20 +797,19 @@ CREATE TABLE audit_events (
     PRIMARY KEY (project_id, position)
 );
 COMMENT ON TABLE audit_events IS
-    'Administrative and destructive acts, each written by the transaction that performs it. Rows are '
-    'only added, and outlive what they tell of; they hold ids, settings, versions and counts, no text of '
-    'memories.';
-COMMENT ON COLUMN audit_events.project_id IS 'Empty for an act on an organization.';
+    'Administrative and destructive acts, each recorded by the transaction that performs it. Rows are '
+    'never changed or deleted. They contain ids, settings, versions and counts, but no text of memories.';
+COMMENT ON COLUMN audit_events.project_id IS 'The project; empty for an act on an organization.';
 COMMENT ON COLUMN audit_events.position IS 'The order of the acts.';
-COMMENT ON COLUMN audit_events.action IS 'The RPC, or what the command line did.';
+COMMENT ON COLUMN audit_events.action IS 'The RPC or the command of the command line.';
 COMMENT ON COLUMN audit_events.key_id IS
-    'The API key of the call; null on the command line and for the service''s own work.';
+    'The API key of the call; null for the command line and for acts of the service itself.';
 COMMENT ON COLUMN audit_events.peer IS
-    'The client''s address, or user and host of the command line; null for the service''s own work.';
-COMMENT ON COLUMN audit_events.correlation_id IS 'The id of the request, as in logs and traces.';
-COMMENT ON COLUMN audit_events.target IS 'What was acted on, by its ids.';
+    'The client''s address, or user and host of the command line; null for acts of the service itself.';
+COMMENT ON COLUMN audit_events.correlation_id IS 'The correlation id of the request, as in logs and traces.';
+COMMENT ON COLUMN audit_events.target IS 'The ids of the affected objects.';
 
--- Read by operators across projects.
+-- For operators, who read the log across projects.
 CREATE INDEX audit_events_position ON audit_events (position);
 
 CREATE FUNCTION refuse_to_change_audit_events() RETURNS trigger
@@ -823,8 +823,8 @@ CREATE TRIGGER audit_events_stay
     BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_events
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_to_change_audit_events();
 
--- Whatever way memories are deleted or restored by a call, the audit log tells of it. It names the
--- first hundred memories by their ids; the counts are those of the receipt.
+-- Records every call that deletes or restores memories in the audit log, with the ids of the first hundred
+-- memories and the counts of the receipt.
 CREATE FUNCTION audit_calls() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
@@ -849,7 +849,7 @@ BEGIN
 END
 $$;
 
--- A call has an outcome if it deletes. Calls that an archive brings were audited where they were made.
+-- Only deletions have an outcome. Imported calls were audited in the store that they come from.
 CREATE TRIGGER calls_are_audited
     AFTER INSERT ON calls
     FOR EACH ROW WHEN (
@@ -875,21 +875,21 @@ CREATE TABLE memory_relations (
     PRIMARY KEY (project_id, memory_id, ordinal)
 );
 COMMENT ON TABLE memory_relations IS
-    'The relations that memories state, by the keys of their ends: what a search asks instead of '
-    'the graph. Derived from memories.relations by triggers.';
-COMMENT ON COLUMN memory_relations.ordinal IS 'The place in memories.relations, from 1.';
+    'The relations that memories state, by the keys of their ends, for searches, which do not read '
+    'the graph. Triggers derive them from memories.relations.';
+COMMENT ON COLUMN memory_relations.ordinal IS 'The place of the relation in memories.relations, from 1.';
 COMMENT ON COLUMN memory_relations.space IS
-    'The graph space of the memory: the most general part of its scope.';
+    'The graph space of the memory: the most general field of its scope.';
 COMMENT ON COLUMN memory_relations.source_key IS
-    'The key of the name that the memory uses, whatever other names the entity has.';
+    'The key of the name in the memory, even if it is an alias of an entity.';
 
--- Of each entity the newest relations.
+-- The newest relations of an entity.
 CREATE INDEX memory_relations_source
     ON memory_relations (project_id, space, source_key, event_time DESC, memory_id);
 CREATE INDEX memory_relations_target
     ON memory_relations (project_id, space, target_key, event_time DESC, memory_id);
 
--- Of each part of a scope the newest relations. Those of a user make one space.
+-- The newest relations of an agent, app or run. Those of a user are in one space.
 CREATE INDEX memory_relations_agent
     ON memory_relations (project_id, agent_id, event_time) WHERE agent_id IS NOT NULL;
 CREATE INDEX memory_relations_app
@@ -937,8 +937,8 @@ CREATE TABLE entity_alias_changes (
     PRIMARY KEY (project_id, space, change_id)
 );
 COMMENT ON TABLE entity_alias_changes IS
-    'Names of a space whose entity has changed, until the memories that mention them are in '
-    'the outbox.';
+    'Names of a space that belong to another entity since a change, until the memories that '
+    'mention them are in the outbox.';
 
 CREATE TABLE entity_splits (
     project_id text NOT NULL,
@@ -952,7 +952,7 @@ CREATE TABLE entity_splits (
 COMMENT ON TABLE entity_splits IS
     'Names of a space that an operator declared to be different entities, whatever memories state.';
 COMMENT ON COLUMN entity_splits.split_id IS
-    'Digest of both names in folded form, which may be too long for a key.';
+    'Digest of both names in folded form, because the names may be too long for a key.';
 
 CREATE TABLE reembedding (
     project_id text NOT NULL,
@@ -961,16 +961,16 @@ CREATE TABLE reembedding (
     PRIMARY KEY (project_id, memory_id, version)
 );
 COMMENT ON TABLE reembedding IS
-    'What is still to be embedded while the store changes its embedder; empty at all other '
-    'times.';
-COMMENT ON COLUMN reembedding.version IS 'That of a past state, or 0 for the memory itself.';
+    'Memories and past states that must still be embedded again while the store changes its '
+    'embedder; otherwise empty.';
+COMMENT ON COLUMN reembedding.version IS 'The version of a past state, or 0 for the current state.';
 
--- The sentences of a scope's passages that tell of one of the facts. A sentence does if it has at least half
--- of the fact's words, two fifths of what these weigh, and one of those that matter: a word that half of
--- the passages have weighs little, or "User likes coffee" would be told by every sentence with "like". Where
--- a fact became another one, words that both have do not matter. `present` leaves out passages that are
--- deleted. Only passages that hold enough of a fact's words are split into sentences.
-CREATE FUNCTION telling_sentences(
+-- Returns the sentences of a scope's passages that state one of the facts. A sentence does if it contains at least
+-- half of the fact's words, two fifths of their weight, and one word that matters. A word in half of the passages
+-- weighs little; otherwise every sentence with "like" would state "User likes coffee". If a fact was updated, the
+-- words of its new text do not matter. `present` leaves out deleted passages. Only passages that contain
+-- enough of a fact's words are split into sentences.
+CREATE FUNCTION sentences_stating(
     of_project text, of_scope bytea, facts text[], new_fact text, present boolean
 ) RETURNS TABLE (passage_id uuid, n bigint)
 LANGUAGE sql STABLE AS $$
@@ -980,13 +980,13 @@ LANGUAGE sql STABLE AS $$
              unnest(facts) WITH ORDINALITY AS given (fact, number),
              unnest(words_of_fact(fact)) WITH ORDINALITY AS of_fact (word, place)
     ),
-    told AS MATERIALIZED (
+    matched AS MATERIALIZED (
         SELECT p.passage_id, known.number, known.place
         FROM passages AS p JOIN known ON p.lexemes @@ known.word
         WHERE p.project_id = of_project AND p.scope_key = of_scope
           AND (p.delete_time IS NULL OR NOT present)
     ),
-    -- The constants keep the words of a small scope nearly equal.
+    -- In a small scope, the constants make all words weigh nearly the same.
     weighed AS MATERIALIZED (
         SELECT number, place, word, matters, weight,
                count(*) OVER of_fact AS words, sum(weight) OVER of_fact AS total
@@ -998,24 +998,24 @@ LANGUAGE sql STABLE AS $$
                          AND (p.delete_time IS NULL OR NOT present)
                    )) / (5.0 + (
                        SELECT count(*)
-                       FROM told
-                       WHERE told.number = known.number AND told.place = known.place
+                       FROM matched
+                       WHERE matched.number = known.number AND matched.place = known.place
                    ))) AS weight
             FROM known
         ) AS of_word
         WINDOW of_fact AS (PARTITION BY number)
     ),
-    suspected AS MATERIALIZED (
-        SELECT DISTINCT told.passage_id
-        FROM told JOIN weighed USING (number, place)
-        GROUP BY told.passage_id, number
+    candidates AS MATERIALIZED (
+        SELECT DISTINCT matched.passage_id
+        FROM matched JOIN weighed USING (number, place)
+        GROUP BY matched.passage_id, number
         HAVING 2 * count(*) >= min(words) AND sum(weight) >= 0.4 * min(total) AND bool_or(matters)
     ),
     said AS MATERIALIZED (
         SELECT p.passage_id, of_passage.n, words_of(sentence) AS lexemes
         FROM passages AS p, unnest(p.sentences) WITH ORDINALITY AS of_passage (sentence, n)
         WHERE p.project_id = of_project
-          AND p.passage_id = ANY (ARRAY(SELECT suspected.passage_id FROM suspected))
+          AND p.passage_id = ANY (ARRAY(SELECT candidates.passage_id FROM candidates))
     )
     SELECT DISTINCT said.passage_id, said.n
     FROM said JOIN weighed ON said.lexemes @@ weighed.word
@@ -1023,22 +1023,22 @@ LANGUAGE sql STABLE AS $$
     HAVING 2 * count(*) >= min(words) AND sum(weight) >= 0.4 * min(total) AND bool_or(matters)
 $$;
 
--- Takes what tells of one of the facts out of the passages of a scope, and answers how many passages that
--- concerns. What was told in the call that changed a fact stays. Locks in one order, so that two deletions
--- cannot deadlock.
-CREATE FUNCTION take_out_of_passages(
+-- Removes the sentences that state one of the facts from the passages of a scope, and returns the number of
+-- affected passages. Passages of the call that updated a fact stay. Rows are locked in one order, so that two
+-- deletions cannot deadlock.
+CREATE FUNCTION remove_from_passages(
     of_project text, of_scope bytea, facts text[], new_fact text, of_call uuid, at_time timestamptz
 ) RETURNS integer
 LANGUAGE sql AS $$
-    WITH telling AS MATERIALIZED (
+    WITH stating AS MATERIALIZED (
         SELECT passage_id, array_agg(n) AS places
-        FROM telling_sentences(of_project, of_scope, facts, new_fact, true)
+        FROM sentences_stating(of_project, of_scope, facts, new_fact, true)
         GROUP BY passage_id
     ),
     taken AS MATERIALIZED (
-        SELECT p.passage_id, telling.places
-        FROM telling
-        JOIN passages AS p ON p.project_id = of_project AND p.passage_id = telling.passage_id
+        SELECT p.passage_id, stating.places
+        FROM stating
+        JOIN passages AS p ON p.project_id = of_project AND p.passage_id = stating.passage_id
         WHERE p.call_id IS DISTINCT FROM of_call
         ORDER BY p.passage_id
         FOR UPDATE OF p
@@ -1075,9 +1075,9 @@ CREATE TRIGGER passages_follow_deletions AFTER DELETE ON memories REFERENCING OL
 
 CREATE TRIGGER passages_follow_updates AFTER UPDATE ON memories REFERENCING OLD TABLE AS former NEW TABLE AS present FOR EACH STATEMENT EXECUTE FUNCTION passages_follow_memories();
 
--- The second lock: a role that is subject to row-level security sees the rows of one project, which the
--- session names, and '*' stands for all of them. The sub-selects make it one comparison a row, because
--- they are evaluated once a statement.
+-- Row-level security, in addition to the condition on project_id in every statement. A role that is subject to it
+-- sees only the rows of the project in the setting memoir.project; '*' means all projects. The subselects are
+-- evaluated once for each statement, so that each row costs only a comparison.
 DO $$
 DECLARE
     tenants_table regclass;

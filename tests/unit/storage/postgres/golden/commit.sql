@@ -97,4 +97,4 @@ enqueued AS (
 SELECT version FROM deleted;
 
 -- name: forget_passages
-SELECT take_out_of_passages($1, $2, $3, NULL, NULL, $4);
+SELECT remove_from_passages($1, $2, $3, NULL, NULL, $4);

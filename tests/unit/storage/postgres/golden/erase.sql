@@ -117,10 +117,10 @@ chosen AS MATERIALIZED (
     UNION
     SELECT p.call_id, p.message_id
     FROM erased_phrases
-    CROSS JOIN LATERAL telling_sentences(
+    CROSS JOIN LATERAL sentences_stating(
         $1, erased_phrases.scope_key, erased_phrases.phrases, NULL, false
-    ) AS telling
-    JOIN passages AS p ON p.project_id = $1 AND p.passage_id = telling.passage_id
+    ) AS stating
+    JOIN passages AS p ON p.project_id = $1 AND p.passage_id = stating.passage_id
 ),
 locked_passages AS MATERIALIZED (
     SELECT p.passage_id

@@ -1,7 +1,7 @@
 -- name: rank
 WITH past AS MATERIALIZED (SELECT s.project_id, s.memory_id, s.user_id, s.agent_id, s.app_id, s.run_id, s.scope_key, s.text,
        s.inferred, s.immutable, s.metadata, s.categories, s.event_time, s.expiration_date,
-       s.create_time, s.update_time, told_length(s.text, s.evidence) AS text_length,
+       s.create_time, s.update_time, ranking_length(s.text, s.evidence) AS text_length,
        indexed_words(s.text, s.role, s.name, s.event_time, s.entities, s.evidence) AS lexemes,
        coalesce(
            embedded.embedding,
