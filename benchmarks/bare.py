@@ -17,7 +17,7 @@ import grpc
 import uvloop
 from memoir.v1 import memory_service_pb2
 
-from server.core.values import new_id
+from server.core.clock import new_id
 from server.memories.conversation import Role, StoredMessage
 from server.memories.memory import Memory, Provenance, verbatim_digest
 from server.memories.ports import Call, ChangeSet, EmbeddedMemory

@@ -41,7 +41,7 @@ from benchmarks.running import prepared
 from benchmarks.servers import PROJECT, serving
 from benchmarks.stores import databases, remember
 from benchmarks.worlds import CITY, COMPANY, FIRST, LAST, Fact
-from server.core.values import SystemClock
+from server.core.clock import SystemClock
 from server.graph.model import Entity, Relation
 from server.graph.project.projector import GraphProjector
 from server.memories.scope import Scope

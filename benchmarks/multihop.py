@@ -29,7 +29,7 @@ from rich.table import Table
 from benchmarks.servers import PROJECT, postgres
 from benchmarks.stores import remember
 from benchmarks.worlds import World, invent
-from server.core.values import SystemClock
+from server.core.clock import SystemClock
 from server.memories.ports import SearchQuery
 from server.memories.scope import Scope
 from server.memories.search.arms import GraphArm

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from benchmarks.servers import PROJECT, ROOT
 from benchmarks.worlds import Fact
-from server.core.values import new_id
+from server.core.clock import new_id
 from server.embedded import EmbeddedPostgres, NoProgress
 from server.embedded.neo4j import EmbeddedNeo4j
 from server.memories.memory import Memory, Provenance, fact_digest

@@ -11,8 +11,9 @@ from typing import Protocol
 
 import structlog
 
+from server.core.clock import Clock, new_id
 from server.core.errors import MemoirError
-from server.core.values import Clock, Vector, new_id
+from server.core.values import Vector
 from server.memories.memory import today
 from server.memories.ports import Call
 from server.memories.scope import DeletionReceipt, Scope

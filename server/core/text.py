@@ -1,4 +1,4 @@
-"""Finds sentences, words and names in text, in every script, and reduces English words to stems.
+"""Finds sentences, words and names in text of every script; stems and digests of text.
 
 A word keeps its combining marks (Unicode categories Mn and Mc, which many scripts need) and the
 punctuation in names such as McDonald's, AC/DC, AT&T, node.js, C++ and F#. Text is compared in NFC,
@@ -7,6 +7,7 @@ so that decomposed and composed spellings are equal; stored text stays as it was
 
 from __future__ import annotations
 
+import hashlib
 import re
 import sys
 import unicodedata
@@ -173,3 +174,12 @@ def without_names(question: str) -> str:
     """Returns the question without these words."""
     names = proper_names(question)
     return " ".join(word for word in question.split() if word not in names)
+
+
+def digest_of(*parts: str) -> bytes:
+    """Returns the SHA-256 of the parts and their lengths, so that no two sequences collide."""
+    digest = hashlib.sha256()
+    for part in parts:
+        encoded = part.encode()
+        digest.update(f"{len(encoded)}:".encode() + encoded)
+    return digest.digest()

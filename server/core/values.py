@@ -1,14 +1,10 @@
-"""Types, digests, ids and times that every room shares."""
+"""JSON values and embeddings, and how large a response with them can be."""
 
 from __future__ import annotations
 
-import hashlib
-import secrets
 from array import array
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
-from typing import Final, Protocol, TypeAlias
-from uuid import UUID
+from typing import Final, TypeAlias
 
 JsonValue = None | bool | int | float | str | Sequence["JsonValue"] | Mapping[str, "JsonValue"]
 """A JSON value, as Python's json module reads it."""
@@ -19,47 +15,16 @@ JsonObject = Mapping[str, JsonValue]
 Vector: TypeAlias = "array[float]"
 """An embedding: single-precision floats (`array("f", ...)`), L2-normalised."""
 
+MAX_ANSWER_BYTES: Final = 4 * 1024 * 1024
+"""The largest message that gRPC clients accept by default, in bytes."""
 
-def digest_of(*parts: str) -> bytes:
-    """Returns the SHA-256 of the parts and their lengths, so that no two sequences collide."""
-    digest = hashlib.sha256()
-    for part in parts:
-        encoded = part.encode()
-        digest.update(f"{len(encoded)}:".encode() + encoded)
-    return digest.digest()
+RESERVED_BYTES: Final = 128 * 1024
+"""Bytes that a response needs in addition to its items: page tokens, an enclosing operation."""
 
-
-UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MAX_ITEMS_BYTES: Final = MAX_ANSWER_BYTES - RESERVED_BYTES
+"""The maximum size of the items of a response, in bytes."""
 
 
-MAX_ORDINAL: Final = (1 << 12) - 1
-
-
-def new_id(now: datetime, ordinal: int | None = None) -> UUID:
-    """Returns a version 7 UUID (RFC 9562, section 5.7): 48 bits of Unix milliseconds, then random.
-
-    Rows created together are adjacent in the indexes; random UUIDs would scatter them. The ids of
-    one call differ in `ordinal`, from 0 to MAX_ORDINAL, which replaces the first 12 random bits
-    (section 6.2, method 1), so that they have the order of the conversation.
-    """
-    milliseconds = ((now - UNIX_EPOCH) // timedelta(milliseconds=1)) & ((1 << 48) - 1)
-    chance = secrets.randbits(74)
-    high = chance >> 62 if ordinal is None else min(ordinal, MAX_ORDINAL)
-    low = chance & ((1 << 62) - 1)
-    return UUID(int=(milliseconds << 80) | (0x7 << 76) | (high << 64) | (0b10 << 62) | low)
-
-
-class Clock(Protocol):
-    """Provides the current time."""
-
-    def now(self) -> datetime:
-        """Returns the current time as an aware datetime in UTC."""
-        ...
-
-
-class SystemClock:
-    """Implements `server.core.values.Clock`."""
-
-    def now(self) -> datetime:
-        """Returns the current time in UTC."""
-        return datetime.now(UTC)
+def utf8_bytes(text: str) -> int:
+    """Returns the size of a text in a message, in bytes."""
+    return len(text) if text.isascii() else len(text.encode(errors="replace"))

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from server.core.clock import Clock
 from server.core.errors import FieldViolation, InvalidRequest
-from server.core.values import Clock
 from server.graph.model import clean_name, entity_key
 from server.graph.names import Joins, Split, StatedAlias, pair_of
 from server.graph.ports import AliasCount, EntitySplits

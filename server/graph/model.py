@@ -11,7 +11,6 @@ from enum import StrEnum
 from functools import lru_cache
 from uuid import UUID
 
-from server.core.pages import RelationCursor
 from server.memories.scope import Scope
 
 MAX_NAME_LENGTH = 512
@@ -79,6 +78,26 @@ class MemorySubgraph:
     expires_on: date | None = None
     joined: Mapping[str, str] = field(default_factory=dict)
     aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RelationCursor:
+    """The last relation of the previous page, by the values that relations are ordered by."""
+
+    event_time: datetime
+    memory_id: UUID
+    source_key: str
+    relation: str
+    target_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class EntityCursor:
+    """The start of a page of entities: after the entity of this space and key, or at an offset."""
+
+    space: str = ""
+    key: str = ""
+    skipped: int = 0
 
 
 @dataclass(frozen=True, slots=True)

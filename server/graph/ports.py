@@ -9,12 +9,13 @@ from datetime import datetime
 from typing import Final, Protocol
 from uuid import UUID
 
-from server.core.pages import EntityCursor, RelationCursor
 from server.graph.model import (
     DifferenceKind,
+    EntityCursor,
     EntityRef,
     KnownEntity,
     MemorySubgraph,
+    RelationCursor,
     StatedRelation,
 )
 from server.graph.names import Split

@@ -11,7 +11,8 @@ from enum import StrEnum
 from functools import lru_cache
 from uuid import UUID
 
-from server.core.values import JsonObject, Vector, digest_of
+from server.core.text import digest_of
+from server.core.values import JsonObject, Vector
 from server.graph.model import Entity, Relation
 from server.memories.conversation import Role
 from server.memories.scope import Scope
@@ -189,6 +190,21 @@ class PastVersion:
     memory: Memory | None
     embedding: Vector | None
     last_version: int
+
+
+class ListOrder(StrEnum):
+    """The order of a list of memories."""
+
+    NEWEST_FIRST = "create_time desc"
+    OLDEST_FIRST = "create_time asc"
+
+
+@dataclass(frozen=True, slots=True)
+class ListCursor:
+    """The last memory of a page."""
+
+    create_time: datetime
+    memory_id: UUID
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -16,8 +16,8 @@ from enum import StrEnum
 from typing import Final, TypeAlias
 from uuid import UUID
 
-from server.core.text import sentences
-from server.core.values import JsonObject, digest_of
+from server.core.text import digest_of, sentences
+from server.core.values import JsonObject
 from server.memories.conversation import Role, is_small_talk
 from server.memories.memory import ArmScore, ScoredMemory
 from server.memories.scope import Scope

@@ -8,7 +8,6 @@ from datetime import date, datetime
 from typing import Protocol
 from uuid import UUID
 
-from server.core.pages import ListCursor, ListOrder
 from server.core.request_context import NOBODY, Origin
 from server.core.values import JsonObject, Vector
 from server.graph.model import Entity, Relation
@@ -16,7 +15,7 @@ from server.memories.add.inference import Candidate
 from server.memories.add.proposals import Notice
 from server.memories.conversation import Role, StoredMessage
 from server.memories.filters.filter import Filter
-from server.memories.memory import EventType, Evidence, Memory
+from server.memories.memory import EventType, Evidence, ListCursor, ListOrder, Memory
 from server.memories.passages import EVERY_SOURCE, Hit, Source
 from server.memories.scope import Scope
 from server.memories.search.ranking import EVEN, ArmWeights

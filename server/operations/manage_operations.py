@@ -8,9 +8,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from uuid import UUID
 
+from server.core.clock import Clock, new_id
 from server.core.errors import OperationNotDone, OperationNotFound
 from server.core.request_context import current_origin, current_request
-from server.core.values import Clock, new_id
 from server.memories.add.add_memories import (
     AddMemoriesCommand,
     AddMemoriesOutcome,

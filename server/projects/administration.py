@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
+from server.core.clock import Clock
 from server.core.errors import (
     ConcurrentChange,
     EtagMismatch,
@@ -16,7 +17,6 @@ from server.core.errors import (
     NotFound,
     ProjectForbidden,
 )
-from server.core.values import Clock
 from server.maintenance import ProjectDeletion
 from server.memories.scope import Scope
 from server.projects.archive.format import ProjectUnknown

@@ -9,8 +9,8 @@ from datetime import datetime
 from typing import Final
 
 from server.core.caches import TtlCache
+from server.core.clock import Clock
 from server.core.errors import ApiKeyInvalid, ProjectForbidden, ProjectRequired, StoreUnavailable
-from server.core.values import Clock
 from server.projects.ports import ProjectStore
 from server.projects.project import KEY_PREFIX, Caller, Principal, key_digest
 

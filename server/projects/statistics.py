@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 from typing import Final, TypeAlias
 
 from server.core.caches import TtlCache
+from server.core.clock import Clock
 from server.core.errors import GraphUnavailable
-from server.core.values import Clock
 from server.graph.ports import Graph
 from server.graph.project.ports import Backlog, Outbox
 from server.memories.memory import today

@@ -11,14 +11,13 @@ from uuid import UUID, uuid4
 import pytest
 
 from server.core.errors import ConcurrentChange, MemoirError, RequestIdReused
-from server.core.pages import ListOrder
 from server.memories.add.proposals import Notice, NoticeReason
 from server.memories.change.effects import BLANK, memory_digest
 from server.memories.change.ports import MemoryChanges, Restoration
 from server.memories.conversation import StoredMessage
 from server.memories.filters.parser import parse_filter
 from server.memories.history.ports import MemoryHistory
-from server.memories.memory import EventType, Evidence, Memory, StreamCursor
+from server.memories.memory import EventType, Evidence, ListOrder, Memory, StreamCursor
 from server.memories.ports import ChangeSet, ListQuery, MemoryDeletion, MemoryStore
 from server.memories.scope import DeletionReceipt, Scope, ScopeKind
 from server.storage.postgres.memory_changes import PostgresMemoryChanges

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from server.core.pages import ListOrder
 from server.core.values import JsonObject
 from server.memories.filters.parser import (
     MAX_CONTAINS,
@@ -16,6 +15,7 @@ from server.memories.filters.parser import (
     MAX_NODES,
     parse_filter,
 )
+from server.memories.memory import ListOrder
 from server.memories.ports import ListQuery, MemoryStore, SearchQuery
 from server.memories.scope import Scope
 from server.storage.postgres.memory_store import PostgresMemoryStore

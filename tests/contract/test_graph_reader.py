@@ -7,9 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from server.core.pages import EntityCursor
 from server.graph.explore.in_memory import FAN_OUT, explore
-from server.graph.model import Entity, EntityRef, words_of
+from server.graph.model import Entity, EntityCursor, EntityRef, words_of
 from server.graph.ports import EntityQuery, GraphScope, RelationQuery
 from server.memories.scope import Scope
 from server.storage.neo4j.graph import Neo4jGraph

@@ -7,9 +7,8 @@ from itertools import pairwise
 
 import pytest
 
-from server.core.pages import ListCursor, ListOrder
 from server.memories.history.ports import MemoryHistory
-from server.memories.memory import EventType
+from server.memories.memory import EventType, ListCursor, ListOrder
 from server.memories.ports import ChangeSet, ListQuery, MemoryStore
 from server.memories.scope import Scope
 from server.storage.postgres.memory_history import PostgresMemoryHistory

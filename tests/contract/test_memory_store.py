@@ -10,10 +10,9 @@ from uuid import uuid4
 import pytest
 
 from server.core.errors import ConcurrentChange, RequestIdReused
-from server.core.pages import ListCursor, ListOrder
 from server.memories.add.proposals import Notice, NoticeReason
 from server.memories.conversation import Role
-from server.memories.memory import EventType, Evidence
+from server.memories.memory import EventType, Evidence, ListCursor, ListOrder
 from server.memories.ports import (
     ChangeSet,
     Committed,

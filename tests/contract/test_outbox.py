@@ -10,7 +10,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from server.core.values import SystemClock
+from server.core.clock import SystemClock
 from server.graph.project.ports import Outbox
 from server.memories.ports import ChangeSet, MemoryDeletion, MemoryStore
 from server.storage.postgres.outbox import PostgresOutbox

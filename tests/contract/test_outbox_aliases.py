@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from server.core.values import SystemClock
+from server.core.clock import SystemClock
 from server.graph.model import Entity, MemorySubgraph
 from server.graph.project.ports import Outbox
 from server.memories.ports import ChangeSet, EmbeddedMemory, MemoryDeletion, MemoryStore

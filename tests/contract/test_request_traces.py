@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from server.core.values import SystemClock, new_id
+from server.core.clock import SystemClock, new_id
 from server.graph.model import Entity
 from server.memories.memory import EventType
 from server.memories.ports import ChangeSet, MemoryDeletion

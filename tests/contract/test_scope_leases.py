@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 
 from server.core.errors import ConcurrentChange
-from server.core.pages import ListOrder
+from server.memories.memory import ListOrder
 from server.memories.ports import ChangeSet, ListQuery
 from server.operations.ports import Leases, ScopeLease
 from server.storage.postgres.memory_store import PostgresMemoryStore

@@ -11,9 +11,9 @@ import asyncpg
 import pytest
 
 from server.core.errors import RequestIdReused
-from server.core.pages import ListOrder
 from server.memories.change.ports import MemoryChanges
 from server.memories.filters.parser import parse_filter
+from server.memories.memory import ListOrder
 from server.memories.ports import ChangeSet, ListQuery, MemoryDeletion, MemoryStore
 from server.memories.scope import DeletionReceipt, Scope, ScopeKind, ScopeSummary
 from server.storage.postgres.memory_history import PostgresMemoryHistory

@@ -14,7 +14,8 @@ from itertools import pairwise, product
 
 import pytest
 
-from server.core.values import Vector, new_id
+from server.core.clock import new_id
+from server.core.values import Vector
 from server.graph.model import Entity, Relation
 from server.memories.filters.parser import parse_filter
 from server.memories.memory import Evidence

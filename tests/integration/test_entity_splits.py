@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 from neo4j import AsyncDriver
 
+from server.core.clock import SystemClock
 from server.core.errors import InvalidRequest
-from server.core.values import SystemClock
 from server.graph.explore.access import PastGraph
 from server.graph.joins import EntityJoins, JoinState
 from server.graph.model import Entity, Relation

@@ -8,7 +8,8 @@ from datetime import UTC, date, datetime
 from math import sqrt
 from uuid import UUID
 
-from server.core.values import JsonObject, Vector, new_id
+from server.core.clock import new_id
+from server.core.values import JsonObject, Vector
 from server.graph.model import Entity, Relation
 from server.memories.conversation import Role, StoredMessage
 from server.memories.memory import Evidence, Memory, Provenance, ScoredMemory, fact_digest

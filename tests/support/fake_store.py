@@ -11,11 +11,10 @@ from datetime import date, timedelta
 from uuid import UUID
 
 from server.core.errors import ConcurrentChange, RequestIdReused
-from server.core.pages import ListOrder
 from server.core.values import Vector
 from server.memories.add.inference import Candidate
 from server.memories.conversation import StoredMessage
-from server.memories.memory import EventType, Memory, Provenance, ScoredMemory, today
+from server.memories.memory import EventType, ListOrder, Memory, Provenance, ScoredMemory, today
 from server.memories.passages import Hit
 from server.memories.ports import (
     Call,

@@ -11,7 +11,8 @@ from typing import Final
 
 from hypothesis import strategies as st
 
-from server.core.values import JsonObject, JsonValue, new_id
+from server.core.clock import new_id
+from server.core.values import JsonObject, JsonValue
 from server.memories.memory import Memory
 from server.memories.scope import Scope
 from tests.support.builders import NOW, addition, call

@@ -10,7 +10,7 @@ from itertools import count
 
 from neo4j import AsyncDriver
 
-from server.core.values import SystemClock
+from server.core.clock import SystemClock
 from server.graph.model import DifferenceKind, Entity, Relation
 from server.graph.project.maintenance import RebuildGraph, VerifyGraph
 from server.graph.project.projector import GraphProjector, ProjectorOptions

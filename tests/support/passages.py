@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date, datetime
 
-from server.core.values import JsonObject, Vector, new_id
+from server.core.clock import new_id
+from server.core.values import JsonObject, Vector
 from server.memories.conversation import Role, StoredMessage
 from server.memories.passages import passage_digest
 from server.memories.ports import (

@@ -14,8 +14,8 @@ from pkgutil import iter_modules
 from typing import Final
 from uuid import UUID
 
-from server.core.pages import ListCursor, ListOrder
 from server.memories.filters.parser import parse_filter
+from server.memories.memory import ListCursor, ListOrder
 from server.memories.passages import EVERY_SOURCE, Source
 from server.memories.ports import Call, ListQuery, SearchQuery
 from server.memories.scope import Scope, ScopeKind

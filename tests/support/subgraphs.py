@@ -6,8 +6,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from server.core.pages import RelationCursor
-from server.graph.model import Entity, MemorySubgraph, Relation, StatedRelation
+from server.graph.model import Entity, MemorySubgraph, Relation, RelationCursor, StatedRelation
 from server.memories.scope import Scope
 
 PROJECT = "project-1"

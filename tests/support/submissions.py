@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from uuid import UUID
 
-from server.core.values import new_id
+from server.core.clock import new_id
 from server.memories.ports import ChangeSet
 from server.memories.scope import Scope
 from server.operations.ports import ClaimedOperation, Submission

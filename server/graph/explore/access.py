@@ -9,16 +9,15 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+from server.core.clock import Clock
 from server.core.errors import EntityNotFound, FieldViolation, GraphBehind, InvalidRequest
-from server.core.pages import ListOrder
 from server.core.request_context import bounded
-from server.core.values import Clock
 from server.graph.explore.in_memory import PastSpace, relations_of, spaces_of
 from server.graph.model import KnownEntity, StatedRelation
 from server.graph.ports import EntitySplits, FoundEntity, GraphReader, GraphScope
 from server.graph.project.ports import Outbox
 from server.memories.history.ports import MemoryHistory
-from server.memories.memory import today
+from server.memories.memory import ListOrder, today
 from server.memories.ports import ListQuery, MemoryStore
 from server.memories.scope import Scope
 

@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from server.core.clock import Clock
 from server.core.errors import EntityNotFound
-from server.core.pages import EntityCursor
-from server.core.values import Clock
 from server.graph.explore.access import CaughtUp, KnownEntities, PastGraph, VisibleRelations
 from server.graph.explore.in_memory import PastSpace, explore, reach
-from server.graph.model import KnownEntity, StatedRelation, words_of
+from server.graph.model import EntityCursor, KnownEntity, StatedRelation, words_of
 from server.graph.ports import EntityQuery, GraphReader, GraphScope
 from server.memories.scope import Scope
 

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from server.core.pages import RelationCursor
-from server.core.values import Clock
+from server.core.clock import Clock
 from server.graph.explore.access import CaughtUp, KnownEntities, PastGraph, VisibleRelations
 from server.graph.explore.in_memory import shortest_paths
-from server.graph.model import KnownEntity, StatedRelation, relation_name
+from server.graph.model import KnownEntity, RelationCursor, StatedRelation, relation_name
 from server.graph.ports import GraphReader, GraphScope, RelationQuery
 from server.memories.scope import Scope
 

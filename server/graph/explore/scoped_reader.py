@@ -13,11 +13,10 @@ from datetime import datetime
 from typing import Final
 
 from server.core.background import by_size
+from server.core.clock import Clock
 from server.core.errors import FieldViolation, InvalidRequest
-from server.core.pages import EntityCursor, ListOrder
-from server.core.values import Clock
 from server.graph.explore.in_memory import PastSpace, explore, relations_of, spaces_of
-from server.graph.model import EntityRef, KnownEntity, StatedRelation, relation_name
+from server.graph.model import EntityCursor, EntityRef, KnownEntity, StatedRelation, relation_name
 from server.graph.names import match_score
 from server.graph.ports import (
     NEWEST_MEMORIES,
@@ -30,7 +29,7 @@ from server.graph.ports import (
     RelationQuery,
     Surroundings,
 )
-from server.memories.memory import today
+from server.memories.memory import ListOrder, today
 from server.memories.ports import ListQuery, MemoryStore
 from server.memories.scope import Scope
 

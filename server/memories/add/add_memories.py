@@ -9,8 +9,7 @@ from typing import Protocol
 from uuid import UUID
 
 from server.core.errors import AnswerTooLarge, RequestIdReused
-from server.core.pages import MAX_ITEMS_BYTES, utf8_bytes
-from server.core.values import JsonObject
+from server.core.values import MAX_ITEMS_BYTES, JsonObject, utf8_bytes
 from server.graph.model import Relation
 from server.graph.project.supersession import changed_relations
 from server.memories.add.inference import Category

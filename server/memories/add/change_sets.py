@@ -9,8 +9,8 @@ from operator import itemgetter
 from types import MappingProxyType
 from uuid import UUID
 
+from server.core.clock import new_id
 from server.core.request_context import current_origin, current_request
-from server.core.values import new_id
 from server.graph.model import Relation
 from server.graph.project.supersession import changed_relations
 from server.memories.add.add_memories import (

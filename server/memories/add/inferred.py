@@ -9,8 +9,9 @@ from uuid import UUID
 import structlog
 
 from server.core.background import by_size
+from server.core.clock import Clock
 from server.core.errors import ConcurrentChange, ExtractionFailed
-from server.core.values import Clock, Vector
+from server.core.values import Vector
 from server.memories.add.add_memories import (
     AddMemoriesCommand,
     AddMemoriesOutcome,

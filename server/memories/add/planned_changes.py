@@ -6,7 +6,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from server.core.values import Vector, new_id
+from server.core.clock import new_id
+from server.core.values import Vector
 from server.memories.add.add_memories import AddedChange
 from server.memories.add.change_sets import AddContext, provenance
 from server.memories.add.duplicates import KnownFacts, StatedFact

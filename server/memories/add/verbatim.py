@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from server.core.background import by_size
-from server.core.values import Clock, Vector, new_id
+from server.core.clock import Clock, new_id
+from server.core.values import Vector
 from server.memories.add.add_memories import (
     AddMemoriesCommand,
     AddMemoriesOutcome,

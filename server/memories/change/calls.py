@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from server.core.clock import new_id
 from server.core.request_context import current_origin, current_request
-from server.core.values import new_id
 from server.memories.ports import Call
 from server.memories.scope import Scope
 from server.operations.idempotency import RequestKey

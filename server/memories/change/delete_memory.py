@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from uuid import UUID
 
+from server.core.clock import Clock
 from server.core.errors import ConcurrentChange, EtagMismatch, MemoirError, MemoryNotFound
-from server.core.values import Clock
 from server.memories.change.calls import new_call
 from server.memories.change.ports import MemoryChanges
 from server.memories.change.update_memory import item_key, one_by_one

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from uuid import UUID
 
+from server.core.clock import Clock
 from server.core.errors import (
     ConcurrentChange,
     EtagMismatch,
@@ -13,7 +14,7 @@ from server.core.errors import (
     MemoryImmutable,
     MemoryNotFound,
 )
-from server.core.values import Clock, Vector
+from server.core.values import Vector
 from server.memories.change.calls import new_call
 from server.memories.change.effects import memory_digest
 from server.memories.change.ports import MemoryChanges, Restoration

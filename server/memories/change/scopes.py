@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from server.core.clock import Clock
 from server.core.errors import FieldViolation, InvalidRequest, ScopeNotFound
-from server.core.values import Clock
 from server.memories.change.calls import new_call
 from server.memories.change.ports import MemoryChanges
 from server.memories.filters.filter import Filter

@@ -9,6 +9,7 @@ from typing import TypeVar
 from uuid import UUID
 
 from server import failpoints
+from server.core.clock import Clock
 from server.core.errors import (
     ConcurrentChange,
     DeadlineExceeded,
@@ -18,7 +19,7 @@ from server.core.errors import (
     MemoryNotFound,
     StoreUnavailable,
 )
-from server.core.values import Clock, Vector
+from server.core.values import Vector
 from server.memories.change.calls import new_call
 from server.memories.change.effects import FieldChanges, memory_digest, with_changes
 from server.memories.change.ports import FieldUpdate, MemoryChanges

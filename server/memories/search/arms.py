@@ -11,13 +11,13 @@ from uuid import UUID
 import structlog
 
 from server.core.caches import TtlCache
+from server.core.clock import Clock
 from server.core.errors import (
     DeadlineExceeded,
     ModelQuotaExhausted,
     ModelUnavailable,
 )
 from server.core.request_context import current_request
-from server.core.values import Clock
 from server.graph.model import StatedRelation
 from server.graph.ports import RecallQuery, RelationRecall
 from server.memories.memory import ArmScore

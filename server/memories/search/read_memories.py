@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from server.core.clock import Clock
 from server.core.errors import MemoryNotFound
-from server.core.pages import ListCursor, ListOrder
-from server.core.values import Clock
 from server.memories.filters.filter import Filter
 from server.memories.history.ports import MemoryHistory
-from server.memories.memory import Memory, today
+from server.memories.memory import ListCursor, ListOrder, Memory, today
 from server.memories.ports import ListQuery, MemoryStore
 from server.memories.scope import Scope, is_within
 

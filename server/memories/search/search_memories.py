@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from server.core.values import Clock, Vector
+from server.core.clock import Clock
+from server.core.values import Vector
 from server.graph.model import StatedRelation
 from server.graph.ports import RecallQuery
 from server.memories.filters.filter import Filter

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from server.audit import AuditLog
+from server.core.clock import SystemClock
 from server.core.errors import StoreUnavailable
-from server.core.values import SystemClock
 from server.projects.administration import Administration, DeleteProject
 from server.storage.postgres.audit import PostgresAuditLog
 from server.storage.postgres.erasing import PostgresProjectDeletion

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from server.api.grpc.services.graph import GraphUseCases
 from server.core.circuit_breaker import CircuitBreaker
+from server.core.clock import Clock, SystemClock
 from server.core.errors import GraphUnavailable
-from server.core.values import Clock, SystemClock
 from server.graph.explore.access import CaughtUp, PastGraph, VisibleRelations
 from server.graph.explore.entities import GetEntity, ListEntities
 from server.graph.explore.relations import FindPaths, ListRelations

@@ -16,7 +16,7 @@ from prometheus_client.registry import CollectorRegistry
 from server.api.grpc.admission import Admission
 from server.core.background import running
 from server.core.circuit_breaker import CircuitBreaker
-from server.core.values import Clock
+from server.core.clock import Clock
 from server.projects.ports import PoolUsage, ProjectStore
 from server.projects.quotas import ProjectQuotas
 from server.projects.statistics import GetStatistics, ProcessFigures

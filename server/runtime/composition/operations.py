@@ -10,7 +10,7 @@ from typing import TypeAlias
 from server.api.grpc.convert.requests import claimed_command
 from server.api.grpc.status import to_status
 from server.core.background import running
-from server.core.values import SystemClock
+from server.core.clock import SystemClock
 from server.memories.add.add_memories import AddMemoriesCommand, AddMemoriesOutcome
 from server.memories.ports import MemoryStore
 from server.operations.leases import FreeLeases

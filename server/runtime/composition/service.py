@@ -25,7 +25,7 @@ from server.api.grpc.services.project import AuditService, ProjectService, Stati
 from server.api.grpc.tokens import KEY_BYTES, Tokens
 from server.audit import ListAuditEvents
 from server.core.background import running
-from server.core.values import Clock, SystemClock
+from server.core.clock import Clock, SystemClock
 from server.graph.project.projector import GraphProjector
 from server.maintenance import PurgeExpired
 from server.memories.add.add_memories import AddMemories

@@ -13,13 +13,14 @@ from uuid import UUID
 
 from neo4j import AsyncManagedTransaction, Record
 
-from server.core.pages import EntityCursor, RelationCursor
 from server.graph.explore.in_memory import FAN_OUT, MOST_RELATIONS
 from server.graph.model import (
     Entity,
+    EntityCursor,
     EntityRef,
     KnownEntity,
     Relation,
+    RelationCursor,
     StatedRelation,
     entity_key,
     relation_name,

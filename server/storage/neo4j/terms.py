@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
-from server.core.values import digest_of
+from server.core.text import digest_of
 from server.graph.model import entity_key, words_of
 
 # An entry of a Neo4j range index holds about 8,000 bytes: here project, space and key.

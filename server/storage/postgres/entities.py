@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
-from server.core.values import digest_of
+from server.core.text import digest_of
 from server.graph.model import Entity, entity_key
 from server.graph.names import Joins, Split, StatedAlias, pair_of
 from server.graph.ports import AliasCount

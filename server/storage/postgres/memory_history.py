@@ -8,9 +8,15 @@ from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
 from server.core.background import by_size
-from server.core.pages import ListOrder
 from server.memories.history.ports import StreamedEvent, StreamPage
-from server.memories.memory import EventType, Memory, MemoryEvent, PastVersion, StreamCursor
+from server.memories.memory import (
+    EventType,
+    ListOrder,
+    Memory,
+    MemoryEvent,
+    PastVersion,
+    StreamCursor,
+)
 from server.memories.ports import ListQuery
 from server.memories.scope import Scope
 from server.storage.postgres.filters import filter_condition, reading, scope_condition

@@ -9,11 +9,10 @@ from uuid import UUID
 
 from server import failpoints
 from server.core.background import by_size
-from server.core.pages import ListOrder
 from server.core.values import Vector
 from server.memories.add.inference import Candidate
 from server.memories.conversation import StoredMessage
-from server.memories.memory import EventType, Memory
+from server.memories.memory import EventType, ListOrder, Memory
 from server.memories.passages import Hit
 from server.memories.ports import (
     ChangeSet,

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import date, timedelta
 from uuid import UUID, uuid4
 
-from server.core.values import Clock
+from server.core.clock import Clock
 from server.graph.model import MemorySubgraph
 from server.graph.project.ports import Backlog, DirtyMemory, KnownSubgraphs
 from server.memories.memory import today

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import pytest_asyncio
 
-from server.core.pages import ListOrder
 from server.core.values import JsonObject
 from server.memories.filters.parser import parse_filter
+from server.memories.memory import ListOrder
 from server.memories.ports import ListQuery
 from server.memories.scope import Scope
 from server.storage.postgres.memory_store import list_statement

@@ -9,10 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from server.core.pages import ListOrder
 from server.core.values import JsonObject
 from server.memories.filters.parser import parse_filter
-from server.memories.memory import Memory
+from server.memories.memory import ListOrder, Memory
 from server.memories.ports import ListQuery
 from server.memories.scope import Scope
 from server.storage.postgres.memory_store import PostgresMemoryStore

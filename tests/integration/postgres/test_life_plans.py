@@ -9,8 +9,8 @@ from uuid import UUID
 import pytest
 import pytest_asyncio
 
-from server.core.pages import ListCursor, ListOrder
 from server.memories.change.effects import MIN_REPEATED_LENGTH, SENTENCE_ENDS
+from server.memories.memory import ListCursor, ListOrder
 from server.memories.ports import ListQuery
 from server.memories.scope import Scope, ScopeKind
 from server.storage.postgres import memory_history

@@ -13,7 +13,7 @@ from uuid import UUID
 import pytest
 import pytest_asyncio
 
-from server.core.pages import ListCursor, ListOrder
+from server.memories.memory import ListCursor, ListOrder
 from server.memories.ports import ListQuery
 from server.memories.scope import Scope
 from server.storage.postgres import found_items

@@ -11,13 +11,13 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
-from server.core.pages import ListOrder
-from server.core.values import SystemClock
+from server.core.clock import SystemClock
 from server.graph.model import Entity
 from server.graph.project.ports import DirtyMemory
 from server.memories.add.add_memories import AddMemories, AddMemoriesCommand
 from server.memories.add.verbatim import RememberVerbatim
 from server.memories.conversation import Message, Role
+from server.memories.memory import ListOrder
 from server.memories.ports import ChangeSet, ListQuery, MemoryDeletion, SearchQuery
 from server.memories.scope import Scope
 from server.storage.postgres.memory_store import PostgresMemoryStore

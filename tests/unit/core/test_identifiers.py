@@ -8,7 +8,7 @@ from uuid import RFC_4122
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.core.values import MAX_ORDINAL, UNIX_EPOCH, new_id
+from server.core.clock import MAX_ORDINAL, UNIX_EPOCH, new_id
 
 times = st.datetimes(
     min_value=datetime(1970, 1, 1),  # noqa: DTZ001 - Hypothesis adds the time zone

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.core.values import new_id
+from server.core.clock import new_id
 from server.memories.conversation import Role
 from server.memories.memory import etag_of, fact_digest, today, verbatim_digest
 from tests.support.builders import NOW, adding

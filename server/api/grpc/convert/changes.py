@@ -25,7 +25,7 @@ from server.api.grpc.large_messages import item_fields, outline
 from server.api.grpc.status import to_status
 from server.api.grpc.tokens import ProjectTokens
 from server.core.errors import MemoirError
-from server.core.pages import MAX_ITEMS_BYTES
+from server.core.values import MAX_ITEMS_BYTES
 from server.memories.change.delete_memory import BatchDeleteCommand, DeleteMemoryCommand
 from server.memories.change.effects import FieldChanges, MemoryField
 from server.memories.change.restore_memory import RestoreMemoryCommand

@@ -17,7 +17,7 @@ from server.api.grpc.convert.tokens import (
 )
 from server.api.grpc.convert.values import from_timestamp
 from server.api.grpc.tokens import ProjectTokens
-from server.core.pages import MAX_ITEMS_BYTES
+from server.core.values import MAX_ITEMS_BYTES
 from server.graph.explore.entities import GetEntityCommand, ListEntitiesCommand, Neighbourhood
 from server.graph.explore.relations import FindPathsCommand, ListRelationsCommand
 from server.graph.model import KnownEntity, StatedRelation

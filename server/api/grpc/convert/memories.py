@@ -15,7 +15,7 @@ from server.api.grpc.convert.tokens import (
 )
 from server.api.grpc.convert.values import to_struct, to_timestamp
 from server.api.grpc.tokens import ProjectTokens
-from server.core.pages import MAX_ITEMS_BYTES
+from server.core.values import MAX_ITEMS_BYTES
 from server.graph.model import StatedRelation
 from server.memories.add.add_memories import AddedChange, AddMemoriesOutcome
 from server.memories.add.proposals import Notice

@@ -13,12 +13,12 @@ from memoir.v1 import memory_pb2, memory_service_pb2
 from server.api.grpc.convert.tokens import read_consistency_token, read_list_page_token
 from server.api.grpc.convert.values import from_struct, from_timestamp
 from server.api.grpc.tokens import ProjectTokens
-from server.core.pages import ListOrder
 from server.memories.add.add_memories import AddMemoriesCommand
 from server.memories.add.inference import Category
 from server.memories.conversation import Message, Role, without_nul
 from server.memories.filters.filter import Filter
 from server.memories.filters.parser import parse_filter
+from server.memories.memory import ListOrder
 from server.memories.passages import EVERY_SOURCE, Source
 from server.memories.scope import SCOPE_FIELDS, Scope
 from server.memories.search.read_memories import ListMemoriesCommand

@@ -15,14 +15,9 @@ from google.protobuf.message import Message
 
 from server.api.grpc.tokens import ProjectTokens, TokenKind, UnreadableToken
 from server.core.errors import FieldViolation, InvalidRequest
-from server.core.pages import (
-    MAX_ANSWER_BYTES,
-    MAX_ITEMS_BYTES,
-    EntityCursor,
-    ListCursor,
-    RelationCursor,
-)
-from server.memories.memory import StreamCursor
+from server.core.values import MAX_ANSWER_BYTES, MAX_ITEMS_BYTES
+from server.graph.model import EntityCursor, RelationCursor
+from server.memories.memory import ListCursor, StreamCursor
 from server.memories.scope import ScopeKind
 
 _NUMBER: Final = struct.Struct(">q")

@@ -10,12 +10,11 @@ from uuid import UUID
 import pytest
 
 from server.core.errors import DeadlineExceeded, GraphBehind, InvalidRequest
-from server.core.pages import RelationCursor
 from server.core.request_context import RequestContext
 from server.graph.explore import access
 from server.graph.explore.access import CaughtUp, PastGraph, VisibleRelations
 from server.graph.explore.relations import ListRelations, ListRelationsCommand
-from server.graph.model import StatedRelation
+from server.graph.model import RelationCursor, StatedRelation
 from server.graph.ports import RelationQuery
 from server.memories.ports import ChangeSet
 from server.memories.scope import Scope

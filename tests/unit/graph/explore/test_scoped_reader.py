@@ -8,10 +8,9 @@ from datetime import timedelta
 import pytest
 
 from server.core.errors import InvalidRequest
-from server.core.pages import EntityCursor
 from server.graph.explore import scoped_reader
 from server.graph.explore.scoped_reader import ScopedGraphReader
-from server.graph.model import Entity, EntityRef, Relation, StatedRelation, words_of
+from server.graph.model import Entity, EntityCursor, EntityRef, Relation, StatedRelation, words_of
 from server.graph.ports import EntityQuery, GraphScope, RelationQuery
 from server.memories.ports import ChangeSet
 from server.memories.scope import Scope

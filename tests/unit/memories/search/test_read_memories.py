@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from server.core.errors import MemoryNotFound
-from server.core.pages import ListOrder
+from server.memories.memory import ListOrder
 from server.memories.ports import ChangeSet, EmbeddedMemory
 from server.memories.search.read_memories import GetMemory, ListMemories, ListMemoriesCommand
 from tests.support.builders import ALICE, NOW, PROJECT, addition, call

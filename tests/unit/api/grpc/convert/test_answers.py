@@ -15,7 +15,7 @@ from server.api.grpc.convert.graph import neighbourhood_message
 from server.api.grpc.convert.memories import add_response
 from server.api.grpc.convert.tokens import fits, fitting_count, fitting_page
 from server.core.errors import AnswerTooLarge, MemoryNotFound
-from server.core.pages import MAX_ANSWER_BYTES, MAX_ITEMS_BYTES
+from server.core.values import MAX_ANSWER_BYTES, MAX_ITEMS_BYTES
 from server.graph.explore.entities import Neighbourhood
 from server.graph.model import Entity, EntityRef, KnownEntity, Relation, StatedRelation
 from server.memories.add.add_memories import (

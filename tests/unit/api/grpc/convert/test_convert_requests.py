@@ -18,12 +18,13 @@ from server.api.grpc.convert.graph import relations_command
 from server.api.grpc.convert.requests import add_command, list_command, scope_of, search_command
 from server.api.grpc.convert.tokens import consistency_token, list_page_token, relation_page_token
 from server.core.errors import InvalidRequest
-from server.core.pages import ListCursor, ListOrder, RelationCursor
 from server.graph.explore.relations import ListRelationsCommand
+from server.graph.model import RelationCursor
 from server.memories import conversation
 from server.memories.add.add_memories import AddMemoriesCommand
 from server.memories.add.inference import Category
 from server.memories.conversation import Role
+from server.memories.memory import ListCursor, ListOrder
 from server.memories.scope import SCOPE_FIELDS, Scope
 from server.memories.search.read_memories import ListMemoriesCommand
 from server.memories.search.search_memories import SearchMemoriesCommand

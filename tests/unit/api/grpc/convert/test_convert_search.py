@@ -12,7 +12,7 @@ from memoir.v1 import memory_service_pb2
 from server.api.grpc.convert.memories import memory_message, search_response
 from server.api.grpc.convert.requests import search_command
 from server.core.errors import InvalidRequest
-from server.core.pages import MAX_ANSWER_BYTES
+from server.core.values import MAX_ANSWER_BYTES
 from server.memories.conversation import Role
 from server.memories.memory import ArmScore, ScoredMemory
 from server.memories.passages import EVERY_SOURCE, Hit, Passage, ScoredPassage, Source

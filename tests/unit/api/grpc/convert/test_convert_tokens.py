@@ -29,9 +29,8 @@ from server.api.grpc.convert.tokens import (
 from server.api.grpc.tokens import KEY_BYTES, ProjectTokens
 from server.api.grpc.validation import field_violations
 from server.core.errors import InvalidRequest
-from server.core.pages import ListCursor, RelationCursor
-from server.graph.model import MAX_NAME_LENGTH, MAX_RELATION_LENGTH, entity_key
-from server.memories.memory import FIRST_ORDINAL, StreamCursor
+from server.graph.model import MAX_NAME_LENGTH, MAX_RELATION_LENGTH, RelationCursor, entity_key
+from server.memories.memory import FIRST_ORDINAL, ListCursor, StreamCursor
 from tests.support.tokens import tokens_of
 
 TOKENS = tokens_of()
