@@ -12,9 +12,9 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from server.audit import AuditEvent, all_events
+from server.cli.administration import duration
 from server.cli.backends import open_store
 from server.cli.console import out
-from server.cli.keys import duration
 from server.runtime.composition.database import open_audit_log
 
 SHOWN = 100

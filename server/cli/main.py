@@ -25,7 +25,7 @@ MODULES = {
     "reembed": "store",
     "index-search": "store",
     "projects": "administration",
-    "keys": "keys",
+    "keys": "administration",
     "verify-graph": "graph",
     "rebuild-graph": "graph",
     "entities": "graph",

@@ -24,10 +24,9 @@ from server.memories.ports import ChangeSet, MemoryDeletion, MemoryStore
 from server.memories.scope import Scope
 from server.projects.ports import ProjectStore
 from server.projects.project import ApiKey, KeyRole, Project, key_digest
-from server.storage.postgres.audit import PostgresAuditLog
 from server.storage.postgres.erasing import PostgresProjectDeletion, PostgresRetention
 from server.storage.postgres.pool import Database
-from server.storage.postgres.projects import PostgresProjectStore
+from server.storage.postgres.projects import PostgresAuditLog, PostgresProjectStore
 from tests.support.builders import NOW, PROJECT, addition, call
 
 CANARY = "kestrel"

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from server.core.clock import Clock
 from server.core.errors import ConcurrentChange, EtagMismatch, MemoirError, MemoryNotFound
-from server.memories.change.calls import new_call
+from server.memories.change.effects import new_call
 from server.memories.change.ports import MemoryChanges
 from server.memories.change.update_memory import item_key, one_by_one
 from server.memories.history.ports import MemoryHistory

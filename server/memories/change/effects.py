@@ -1,4 +1,4 @@
-"""The effects of changes by hand on memories, and of erasures on messages."""
+"""The effects of changes by hand on memories and messages, and the calls that record them."""
 
 from __future__ import annotations
 
@@ -9,8 +9,13 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Final, TypeAlias
 
+from server.core.clock import new_id
+from server.core.request_context import current_origin, current_request
 from server.core.values import JsonObject
 from server.memories.memory import Memory, Provenance, fact_digest, verbatim_digest
+from server.memories.ports import Call
+from server.memories.scope import Scope
+from server.operations.idempotency import RequestKey
 
 
 class MemoryField(StrEnum):
@@ -129,3 +134,31 @@ def _blanked(content: str, blanks: Sequence[_Span]) -> str:
     for start, end in sorted(blanks, reverse=True):
         content = content[:start] + BLANK + content[end:]
     return content
+
+
+def new_call(
+    project_id: str,
+    scope: Scope,
+    method: str,
+    now: datetime,
+    key: RequestKey | None = None,
+    embedding_model: str = "",
+) -> Call:
+    """Returns a call of the current request, with a new id, that uses no language model.
+
+    `embedding_model` is empty if the call embeds no text.
+    """
+    return Call(
+        id=new_id(now),
+        project_id=project_id,
+        scope=scope,
+        method=method,
+        time=now,
+        correlation_id=current_request().correlation_id,
+        traceparent=current_request().traceparent,
+        origin=current_origin(),
+        embedding_model=embedding_model,
+        request_id=key.id if key else None,
+        payload_digest=key.digest if key else b"",
+        item=key.item if key else 0,
+    )

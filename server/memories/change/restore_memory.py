@@ -15,8 +15,7 @@ from server.core.errors import (
     MemoryNotFound,
 )
 from server.core.values import Vector
-from server.memories.change.calls import new_call
-from server.memories.change.effects import memory_digest
+from server.memories.change.effects import memory_digest, new_call
 from server.memories.change.ports import MemoryChanges, Restoration
 from server.memories.change.update_memory import UpdatedMemory
 from server.memories.history.ports import MemoryHistory

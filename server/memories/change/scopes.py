@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from server.core.clock import Clock
 from server.core.errors import FieldViolation, InvalidRequest, ScopeNotFound
-from server.memories.change.calls import new_call
+from server.memories.change.effects import new_call
 from server.memories.change.ports import MemoryChanges
 from server.memories.filters.filter import Filter
 from server.memories.memory import today

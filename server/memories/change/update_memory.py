@@ -20,8 +20,7 @@ from server.core.errors import (
     StoreUnavailable,
 )
 from server.core.values import Vector
-from server.memories.change.calls import new_call
-from server.memories.change.effects import FieldChanges, memory_digest, with_changes
+from server.memories.change.effects import FieldChanges, memory_digest, new_call, with_changes
 from server.memories.change.ports import FieldUpdate, MemoryChanges
 from server.memories.memory import Memory, Provenance, embedded_text, today
 from server.memories.ports import Call, MemoryStore

@@ -9,10 +9,9 @@ from server.audit import AuditLog
 from server.core.clock import SystemClock
 from server.core.errors import StoreUnavailable
 from server.projects.administration import Administration, DeleteProject
-from server.storage.postgres.audit import PostgresAuditLog
 from server.storage.postgres.erasing import PostgresProjectDeletion
 from server.storage.postgres.pool import PostgresOptions, open_database
-from server.storage.postgres.projects import PostgresProjectStore
+from server.storage.postgres.projects import PostgresAuditLog, PostgresProjectStore
 from server.storage.postgres.schema import PostgresReadiness, migrate
 
 

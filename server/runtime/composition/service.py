@@ -71,7 +71,6 @@ from server.runtime.composition.operations import AsynchronousCalls, compose_ope
 from server.runtime.lifecycle import drain
 from server.runtime.readiness import ReadinessProbe
 from server.runtime.settings import Settings
-from server.storage.postgres.audit import PostgresAuditLog
 from server.storage.postgres.entities import PostgresEntitySplits
 from server.storage.postgres.erasing import PostgresRetention
 from server.storage.postgres.memory_changes import PostgresMemoryChanges
@@ -80,7 +79,7 @@ from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.operations import PostgresOperations
 from server.storage.postgres.outbox import PostgresOutbox
 from server.storage.postgres.pool import Database, open_database
-from server.storage.postgres.projects import PostgresProjectStore
+from server.storage.postgres.projects import PostgresAuditLog, PostgresProjectStore
 from server.storage.postgres.recall import PostgresRecall
 from server.storage.postgres.schema import PostgresReadiness, PostgresTokenKey
 from server.storage.postgres.servers import PostgresLeases, PostgresNotifications, new_server_id

@@ -17,9 +17,9 @@ from server.memories.change.effects import MIN_REPEATED_LENGTH, SENTENCE_ENDS, p
 from server.memories.filters.filter import Filter
 from server.memories.ports import Call
 from server.memories.scope import DeletionReceipt, ScopeKind, StoredDeletion
-from server.storage.postgres.audit import actor_values
 from server.storage.postgres.filters import filter_condition, scope_condition
 from server.storage.postgres.pool import Database, transaction
+from server.storage.postgres.projects import actor_values
 from server.storage.postgres.record_calls import call_values
 from server.storage.postgres.statements import BoundStatement, load_sql
 from server.telemetry.recording import record_changes, stage

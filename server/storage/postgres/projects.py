@@ -1,11 +1,14 @@
-"""Projects and keys on PostgreSQL, counts of their content, and traces of requests."""
+"""Projects, keys, counts, traces of requests and the audit log on PostgreSQL."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import date, datetime
+from typing import TYPE_CHECKING
 
+from server.audit import AuditEvent
+from server.core.request_context import current_origin, current_request
 from server.memories.memory import EventType
 from server.memories.scope import Scope
 from server.operations.operation import OperationState
@@ -19,14 +22,72 @@ from server.projects.project import (
     Project,
     Quotas,
 )
-from server.storage.postgres.audit import actor_values
 from server.storage.postgres.pool import Database
 from server.storage.postgres.rows import from_categories, to_api_key, to_principal, to_project
 from server.storage.postgres.statements import load_sql
 
+if TYPE_CHECKING:
+    from server.storage.postgres.rows import Row
+
 PROJECTS_SQL = load_sql("projects.sql", "audit.sql")
+AUDIT_SQL = load_sql("audit.sql")
 STATISTICS_SQL = load_sql("statistics.sql")
 TRACES_SQL = load_sql("traces.sql")
+
+
+def actor_values() -> dict[str, object]:
+    """Returns the parameters of the block `actor`: who performs the current act."""
+    origin = current_origin()
+    return {
+        "actor_key_id": origin.key_id,
+        "actor_peer": origin.peer,
+        "correlation_id": current_request().correlation_id,
+    }
+
+
+class PostgresAuditLog:
+    """Implements `server.audit.AuditLog`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def latest(self, project_id: str | None, before: int, limit: int) -> list[AuditEvent]:
+        statement = (
+            AUDIT_SQL["latest_of_all"](before_position=before, limit=limit)
+            if project_id is None
+            else AUDIT_SQL["latest"](project_id=project_id, before_position=before, limit=limit)
+        )
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(*statement)
+        return [_to_event(row) for row in rows]
+
+    async def read(
+        self, project_id: str | None, since: datetime, after: int, limit: int
+    ) -> list[AuditEvent]:
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(
+                *AUDIT_SQL["read"](
+                    project_id=project_id, since=since, after_position=after, limit=limit
+                )
+            )
+        return [_to_event(row) for row in rows]
+
+
+def _to_event(row: Row) -> AuditEvent:
+    return AuditEvent(
+        id=row["event_id"],
+        position=row["position"],
+        time=row["event_time"],
+        project_id=row["project_id"] or None,
+        org_id=row["org_id"],
+        action=row["action"],
+        key_id=row["key_id"],
+        peer=row["peer"],
+        correlation_id=row["correlation_id"],
+        target=row["target"],
+        before=row["before"],
+        after=row["after"],
+    )
 
 
 class PostgresProjectStore:

@@ -13,7 +13,7 @@ import asyncpg
 import pytest
 import yaml
 
-from server.embedded.postgres_cluster import find_programs
+from server.embedded.postgres import find_programs
 from server.storage.postgres.schema import migrate
 from tests.support.server import ROOT
 

@@ -14,7 +14,6 @@ from server.embedded import (
     NoProgress,
     StartError,
     postgres,
-    postgres_cluster,
 )
 from tests.integration.embedded.support import (
     Owner,
@@ -148,12 +147,12 @@ async def test_root_needs_no_directory_opened_to_others(
 ) -> None:
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
-    package = postgres_cluster.find_programs().parents[1]
+    package = postgres.find_programs().parents[1]
     for folder in (package, package.with_name(f"{package.name}.libs")):
         copying = await asyncio.create_subprocess_exec("cp", "-a", folder, closed)
         assert await copying.wait() == 0
     programs = closed / package.name / "pginstall18" / "bin"
-    monkeypatch.setattr(postgres_cluster, "find_programs", lambda: programs)
+    monkeypatch.setattr(postgres, "find_programs", lambda: programs)
 
     async with EmbeddedPostgres(closed / "data", NoProgress()) as server:
         assert await postgres_answers(server.dsn)

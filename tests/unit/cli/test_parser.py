@@ -10,7 +10,7 @@ from datetime import timedelta
 
 import pytest
 
-from server.cli import administration, keys, main, operations, serve, store
+from server.cli import administration, main, operations, serve, store
 from server.cli.console import fail
 from server.core.errors import FieldViolation, InvalidRequest, NotFound, StoreUnavailable
 from server.projects.project import KeyRole
@@ -35,17 +35,17 @@ def parse(line: str) -> argparse.Namespace:
         ("projects list", administration.list_projects, {}),
         (
             "keys create --project one",
-            keys.create_key,
+            administration.create_key,
             {"project": "one", "org": None, "label": ""},
         ),
         (
             "keys create --org acme --label laptop",
-            keys.create_key,
+            administration.create_key,
             {"project": None, "org": "acme", "label": "laptop"},
         ),
         (
             "keys create --project one --role read --expires 90d --user alice --run r1",
-            keys.create_key,
+            administration.create_key,
             {
                 "role": KeyRole.READ,
                 "expires": timedelta(days=90),
@@ -54,20 +54,24 @@ def parse(line: str) -> argparse.Namespace:
                 "run_id": "r1",
             },
         ),
-        ("keys create --project one", keys.create_key, {"role": KeyRole.ADMIN, "expires": None}),
-        ("keys list", keys.list_keys, {}),
+        (
+            "keys create --project one",
+            administration.create_key,
+            {"role": KeyRole.ADMIN, "expires": None},
+        ),
+        ("keys list", administration.list_keys, {}),
         (
             "keys rotate 0123456789ab --overlap 90m",
-            keys.rotate_key,
+            administration.rotate_key,
             {"key": "0123456789ab", "overlap": timedelta(minutes=90)},
         ),
-        ("keys rotate 0123456789ab", keys.rotate_key, {"overlap": timedelta(days=1)}),
+        ("keys rotate 0123456789ab", administration.rotate_key, {"overlap": timedelta(days=1)}),
         (
             "operations list --project one --state FAILED",
             operations.list_operations,
             {"project": "one", "state": "FAILED"},
         ),
-        ("keys revoke 0123456789ab", keys.revoke_key, {"key": "0123456789ab"}),
+        ("keys revoke 0123456789ab", administration.revoke_key, {"key": "0123456789ab"}),
     ],
 )
 def test_a_line_runs_its_command(line: str, command: Command, values: dict[str, object]) -> None:

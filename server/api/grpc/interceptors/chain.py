@@ -36,8 +36,7 @@ from server.api.grpc.interceptors.handlers import (
     run,
     unknown_method,
 )
-from server.api.grpc.interceptors.observation import ObservationInterceptor
-from server.api.grpc.interceptors.tracing import TracingInterceptor
+from server.api.grpc.interceptors.observation import ObservationInterceptor, TracingInterceptor
 from server.api.grpc.status import ErrorsInterceptor
 from server.api.grpc.validation import check, check_large
 from server.projects.quotas import ProjectQuotas

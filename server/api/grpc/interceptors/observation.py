@@ -5,13 +5,17 @@ from __future__ import annotations
 import re
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
+from urllib.parse import unquote
 
+import grpc
 import structlog
 from opentelemetry import trace
-from opentelemetry.trace import Span, SpanContext
+from opentelemetry.context import attach, detach
+from opentelemetry.trace import Span, SpanContext, SpanKind, Status, StatusCode, Tracer
+from opentelemetry.util.types import AttributeValue
 
 from server.api.grpc.admission import MethodClass
 from server.api.grpc.interceptors.access import project_or_none
@@ -23,7 +27,6 @@ from server.api.grpc.interceptors.context import (
     Proceed,
     final_code,
 )
-from server.api.grpc.interceptors.tracing import complete_span
 from server.core.request_context import RequestContext, current_origin, enter_request
 from server.telemetry.figures import EndedCall, Tally, begin_tally
 from server.telemetry.logging import FrequentEvent
@@ -33,6 +36,7 @@ from server.telemetry.spans import (
     TRACEPARENT,
     format_traceparent,
     parse_traceparent,
+    received_context,
 )
 from server.telemetry.statistics import Statistics
 
@@ -183,3 +187,88 @@ def _log_call(
         facts["trace_id"] = trace.format_trace_id(place.trace_id)
         facts["span_id"] = trace.format_span_id(place.span_id)
     _ended_event.log("debug" if method.is_public else "info", facts)
+
+
+class TracingInterceptor(CallInterceptor):
+    """Opens a server span for every call but those of health and reflection.
+
+    It continues the trace that the client sends. `complete_span` says how the call ended.
+    """
+
+    def __init__(self, tracer: Tracer) -> None:
+        self._tracer = tracer
+
+    async def intercept(
+        self, method: Method, request: Any, context: CallContext, proceed: Proceed
+    ) -> Any:
+        if method.is_public:
+            return await proceed(request, context)
+        received = received_context(context.invocation_metadata())
+        span = self._tracer.start_span(method.name, received, SpanKind.SERVER)
+        token = attach(trace.set_span_in_context(span))
+        try:
+            return await proceed(request, context)
+        finally:
+            detach(token)
+            span.end()
+
+
+_NETWORKS: Final = ("ipv4", "ipv6")
+# The codes that are the server's fault:
+# https://opentelemetry.io/docs/specs/semconv/rpc/grpc/#grpc-status
+_SERVER_FAULTS = frozenset(
+    {
+        grpc.StatusCode.UNKNOWN,
+        grpc.StatusCode.DEADLINE_EXCEEDED,
+        grpc.StatusCode.UNIMPLEMENTED,
+        grpc.StatusCode.INTERNAL,
+        grpc.StatusCode.UNAVAILABLE,
+        grpc.StatusCode.DATA_LOSS,
+    }
+)
+
+
+# https://opentelemetry.io/docs/specs/semconv/registry/attributes/gen-ai/
+_MEMORY_OPERATIONS = {
+    "memoir.v1.MemoryService/AddMemories": "create_memory",
+    "memoir.v1.MemoryService/SearchMemories": "search_memory",
+    "memoir.v1.MemoryService/UpdateMemory": "update_memory",
+    "memoir.v1.MemoryService/BatchUpdateMemories": "update_memory",
+    "memoir.v1.MemoryService/DeleteMemory": "delete_memory",
+    "memoir.v1.MemoryService/BatchDeleteMemories": "delete_memory",
+    "memoir.v1.MemoryService/DeleteMemories": "delete_memory",
+    "memoir.v1.MemoryService/DeleteScope": "delete_memory",
+}
+
+
+def complete_span(span: Span, method: Method, context: CallContext, code: grpc.StatusCode) -> None:
+    """Sets the attributes of the semantic conventions, and the status."""
+    if operation := _MEMORY_OPERATIONS.get(method.name):
+        span.set_attribute("gen_ai.operation.name", operation)
+    span.set_attributes(
+        {
+            "rpc.system.name": "grpc",
+            "rpc.method": method.name,
+            "rpc.response.status_code": code.name,
+            "rpc.grpc.status_code": code.value[0],
+            **_peer(context),
+        }
+    )
+    if code in _SERVER_FAULTS:
+        span.set_attribute("error.type", code.name)
+        span.set_status(Status(StatusCode.ERROR, code.name))
+
+
+# https://opentelemetry.io/docs/specs/semconv/registry/attributes/network/
+def _peer(context: CallContext) -> Mapping[str, AttributeValue]:
+    """The client's address; a peer is `ipv4:address:port`, `ipv6:[address]:port` or a path."""
+    attributes: dict[str, AttributeValue] = {}
+    kind, _, place = unquote(context.peer()).partition(":")
+    address, _, port = place.rpartition(":")
+    if kind in _NETWORKS and port.isdecimal():
+        attributes["network.peer.address"] = address.strip("[]")
+        attributes["network.peer.port"] = int(port)
+    for key, value in context.invocation_metadata():
+        if key == "user-agent":
+            attributes["user_agent.original"] = value
+    return attributes
