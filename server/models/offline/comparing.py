@@ -14,7 +14,7 @@ from server.models.offline.facts import Fact
 from server.models.offline.lexicon import word_set
 from server.models.offline.people import UNIQUE_RELATIONS
 from server.models.offline.phrases import Item, content_stems
-from server.models.offline.status import DENIAL, DISPOSAL, GIVING_UP, LOSS, SWITCH
+from server.models.offline.status import CHANGE, DENIAL, DISPOSAL, GIVING_UP, LOSS, SWITCH
 from server.models.offline.tokens import joined, lowered
 
 _AMBIGUOUS = lexicon.verbs_listed("ambiguous_ending")
@@ -148,6 +148,9 @@ def taken_back(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
         gone = _lost(fact, other)
     elif not ending.kinds.isdisjoint({SWITCH, DISPOSAL}) and (is_shared or is_value):
         gone = _parted_with(fact, other, is_value=is_value)
+    elif CHANGE in ending.kinds and is_value:
+        known = content_stems(other.subject.text)  # `I switched dentists`: theirs is another now.
+        gone = () if any(item.stems <= known for item in fact.complement.items) else None
     elif GIVING_UP in ending.kinds and is_shared:
         gone = _given_up(fact, other)
     elif DENIAL in ending.kinds and is_shared and not fact.is_qualified:

@@ -149,17 +149,18 @@ def _helping(statement: Statement, place: int) -> int:
         length = 1
         statement.is_ability |= base == "can"
         statement.is_planned |= base != "can"
-    elif base in _BE and following.endswith("ing"):
+    elif base in _BE and following.endswith("ing") and not tokens[after].is_name:
         statement.is_planned |= following in _UNDER_WAY
         statement.is_progressive = True
         length = 1
-    elif base in _HAVE:
+    elif base in _HAVE and following != "to":
         length = int(lexicon.is_past(following) or following in {"been", "become"})
         statement.is_perfect |= length > 0 and base != "had"
     elif base in _DO:
         length = int(word != base or following in lexicon.VERBS)
-    elif word == "used" and following == "to":
-        statement.is_over = True
+    elif word in {"used", "had"} and following == "to" and later:
+        statement.is_over |= word == "used"
+        statement.is_past |= word == "had"
         length = 2
     elif length := _before_gerund(word, following, later):
         is_stopped = lexicon.verb_stem(word) not in _STARTING

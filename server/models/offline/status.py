@@ -16,7 +16,8 @@ _ON_A_DAY, _PLACE_TAIL, _SEASON = pattern("on_a_day"), pattern("place_tail"), pa
 _MOVING = verbs_listed("moving")
 _RULES = rules("ending")
 _PARTNERS = frozenset({"dates", "engaged_to", "married_to", "partner_of"})
-DENIAL, DISPOSAL, GIVING_UP, SWITCH, LOSS = "denial", "disposal", "giving up", "switch", "loss"
+DENIAL, DISPOSAL, GIVING_UP, LOSS = "denial", "disposal", "giving up", "loss"
+SWITCH, CHANGE = "switch", "change"
 
 
 def is_qualified(statement: Statement, complement: Complement) -> bool:
@@ -81,7 +82,8 @@ class Ending:
     The verb ends `relations` such as `works_at`; with `is_named` only relations to entities in the
     clause. `over` matches clauses, from the verb on, that can no longer be true. The `kinds` mean
     that things are no longer owned (DISPOSAL), no longer used or done (GIVING_UP), or neither, nor
-    lived in (SWITCH); after a LOSS the subject no longer exists.
+    lived in (SWITCH), or that another thing takes their place (CHANGE); after a LOSS the subject no
+    longer exists.
     """
 
     kinds: frozenset[str] = frozenset()

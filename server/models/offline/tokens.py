@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from server.core.text import WORD_PATTERN, normalized
 from server.models.offline import lexicon
+from server.models.offline.lexicon import kind_of
 
 
 class Token(NamedTuple):
@@ -37,6 +38,7 @@ _SHORT = re.compile(
     r"(i|you|he|she|it|we|they|that|there|what|where|who|how)'(m|re|s|ve|ll|d)|(i)(m|ve)"
 )
 _FULL = {"m": "am", "re": "are", "s": "is", "ve": "have", "ll": "will", "d": "would"}
+_HELPING = lexicon.AUXILIARIES | lexicon.MODALS
 IS, HAS = Token("is", "is", spaced=True), Token("has", "has", spaced=True)
 
 
@@ -50,6 +52,8 @@ def split_words(sentence: str) -> list[Token]:
     for match in _TOKEN.finditer(sentence):
         text = match.group()
         lower = text.lower() if is_plain else normalized(text).lower()
+        if tokens and text.istitle() and lower in _HELPING and kind_of(tokens[-1].lower):
+            lower = text  # The verb has no capital after a noun: `my friend Will`.
         token = Token(text, lower, match.start() > previous)
         previous = match.end()
         if short := _SHORT.fullmatch(token.lower):
