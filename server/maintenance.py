@@ -1,12 +1,12 @@
-"""Upkeep of a store: readiness, embedder, retention, and the deletion of projects."""
+"""Upkeep of a store: readiness, embedder and retention."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from datetime import date, datetime, timedelta
+from datetime import timedelta
 from typing import Protocol
 
 import structlog
@@ -14,9 +14,10 @@ import structlog
 from server.core.clock import Clock, new_id
 from server.core.errors import MemoirError
 from server.core.values import Vector
+from server.memories.change.ports import MemoryChanges
 from server.memories.memory import today
 from server.memories.ports import Call
-from server.memories.scope import DeletionReceipt, Scope
+from server.memories.scope import Scope
 from server.models.ports import Embedder, EmbeddingPurpose
 
 
@@ -120,53 +121,6 @@ class Reembedding(Protocol):
         ...
 
 
-class Retention(Protocol):
-    """Erases memories in all projects whose retention has ended.
-
-    Several servers may call it at once: one of them does the work, the others find nothing to do.
-    """
-
-    async def purge(
-        self, expired_before: date, limit: int, call_of: Callable[[str], Call]
-    ) -> DeletionReceipt | None:
-        """Erases up to `limit` memories of one project, including deleted ones.
-
-        Returns None if no memories are due. `call_of` creates the call for the project that was
-        found. A memory that another call is changing is left for the next time.
-
-        Raises:
-            StoreUnavailable: nothing was erased.
-            ConcurrentChange: other calls changed the same memories; nothing was erased.
-        """
-        ...
-
-
-class ProjectDeletion(Protocol):
-    """Deleting a project in small steps. Every method raises StoreUnavailable."""
-
-    async def begin(self, project_id: str, now: datetime) -> bool:
-        """Closes the project to all calls and deletes its keys; False if nothing of it is stored.
-
-        Servers use cached keys and projects for a few more seconds.
-        """
-        ...
-
-    async def count(self, project_id: str) -> int:
-        """Returns the number of rows that are left to delete."""
-        ...
-
-    async def delete_batch(self, project_id: str, limit: int) -> Mapping[str, int]:
-        """Deletes up to `limit` rows and returns their number by table; empty at the end.
-
-        The graph is updated through the outbox, which stays.
-        """
-        ...
-
-    async def finish(self, project_id: str) -> None:
-        """Deletes the project itself."""
-        ...
-
-
 PURGE_EXPIRED = "Retention"
 INTERVAL = timedelta(minutes=10)
 # Small, so that no transaction holds locks for long.
@@ -180,12 +134,12 @@ class PurgeExpired:
 
     def __init__(
         self,
-        retention: Retention,
+        changes: MemoryChanges,
         clock: Clock,
         kept_days: int,
         interval: timedelta = INTERVAL,
     ) -> None:
-        self._retention = retention
+        self._changes = changes
         self._clock = clock
         self._kept_days = kept_days
         self._interval = interval
@@ -209,7 +163,7 @@ class PurgeExpired:
         """
         erased: Counter[str] = Counter()
         expired_before = today(self._clock.now()) - timedelta(days=self._kept_days)
-        while receipt := await self._retention.purge(expired_before, MEMORIES_AT_ONCE, self._call):
+        while receipt := await self._changes.purge(expired_before, MEMORIES_AT_ONCE, self._call):
             erased.update(asdict(receipt))
         if erased:
             log.info("retention.purged", **erased)

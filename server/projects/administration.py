@@ -17,7 +17,6 @@ from server.core.errors import (
     NotFound,
     ProjectForbidden,
 )
-from server.maintenance import ProjectDeletion
 from server.memories.scope import Scope
 from server.projects.archive.format import ProjectUnknown
 from server.projects.authorization import CACHE_SECONDS
@@ -287,9 +286,9 @@ class DeleteProject:
     """Deletes a project, batch by batch. An interrupted deletion continues when repeated."""
 
     def __init__(
-        self, deletion: ProjectDeletion, clock: Clock, settling: timedelta = SETTLING
+        self, projects: ProjectStore, clock: Clock, settling: timedelta = SETTLING
     ) -> None:
-        self._deletion = deletion
+        self._projects = projects
         self._clock = clock
         self._settling = settling
 
@@ -308,18 +307,18 @@ class DeleteProject:
             ProjectUnknown: nothing is stored for this project.
             StoreUnavailable: deleted rows stay deleted, and the project stays closed.
         """
-        if not await self._deletion.begin(project_id, self._clock.now()):
+        if not await self._projects.begin_deletion(project_id, self._clock.now()):
             raise ProjectUnknown(project_id)
-        total = await self._deletion.count(project_id)
+        total = await self._projects.count_rows(project_id)
         deleted: Counter[str] = Counter()
 
         async def sweep() -> None:
-            while batch := await self._deletion.delete_batch(project_id, BATCH):
+            while batch := await self._projects.delete_rows(project_id, BATCH):
                 deleted.update(batch)
                 on_progress(deleted.total(), max(total, deleted.total()))
 
         await sweep()
         await asyncio.sleep(self._settling.total_seconds())
         await sweep()
-        await self._deletion.finish(project_id)
+        await self._projects.finish_deletion(project_id)
         return deleted

@@ -170,6 +170,28 @@ class ProjectStore(Protocol):
         """Returns counts of the changes since `since`, and since the later instant `lately`."""
         ...
 
+    async def begin_deletion(self, project_id: str, now: datetime) -> bool:
+        """Closes the project to all calls and deletes its keys; False if nothing of it is stored.
+
+        Servers use cached keys and projects for a few more seconds.
+        """
+        ...
+
+    async def count_rows(self, project_id: str) -> int:
+        """Returns the number of rows of the project that are left to delete."""
+        ...
+
+    async def delete_rows(self, project_id: str, limit: int) -> Mapping[str, int]:
+        """Deletes up to `limit` rows and returns their number by table; empty at the end.
+
+        The graph is updated through the outbox, which stays.
+        """
+        ...
+
+    async def finish_deletion(self, project_id: str) -> None:
+        """Deletes the project itself."""
+        ...
+
     async def trace(self, correlation_id: str, project_id: str | None = None) -> RequestTrace:
         """Returns everything stored under a correlation id, in one project or in all."""
         ...

@@ -24,7 +24,7 @@ from server.memories.ports import ChangeSet, MemoryDeletion, MemoryStore
 from server.memories.scope import Scope
 from server.projects.ports import ProjectStore
 from server.projects.project import ApiKey, KeyRole, Project, key_digest
-from server.storage.postgres.erasing import PostgresProjectDeletion, PostgresRetention
+from server.storage.postgres.memory_changes import PostgresMemoryChanges
 from server.storage.postgres.pool import Database
 from server.storage.postgres.projects import PostgresAuditLog, PostgresProjectStore
 from tests.support.builders import NOW, PROJECT, addition, call
@@ -153,9 +153,9 @@ async def test_retention_is_logged_for_each_project(
     of = call()
     item = addition(of, "tea", expiration_date=day - timedelta(days=10))
     await store.commit(ChangeSet(of, added=[item]))
-    retention = PostgresRetention(database, on_commit=lambda: None)
+    changes = PostgresMemoryChanges(database, on_commit=lambda: None)
     by = replace(call(scope=Scope()), method="Retention")
-    await retention.purge(day, 10, lambda _project: by)
+    await changes.purge(day, 10, lambda _project: by)
     [event] = await log.latest(PROJECT, 0, 10)
     assert (event.action, event.key_id, event.peer) == ("Retention", None, None)
     assert event.after["memories"] == 1
@@ -166,11 +166,10 @@ async def test_the_log_of_a_project_outlives_it(
 ) -> None:
     await projects.create_project(project())
     await projects.create_key(ApiKey("k1", "o1", "p1", "", NOW), key_digest("k1"))
-    deletion = PostgresProjectDeletion(database)
-    await deletion.begin("p1", NOW)
-    while await deletion.delete_batch("p1", 100):
+    await projects.begin_deletion("p1", NOW)
+    while await projects.delete_rows("p1", 100):
         pass
-    await deletion.finish("p1")
+    await projects.finish_deletion("p1")
     events = await log.latest("p1", 0, 10)
     assert [event.action for event in events] == ["DeleteProject", "CreateKey", "CreateProject"]
     assert events[0].before == {"key_ids": ["k1"]}

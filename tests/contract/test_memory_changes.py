@@ -16,6 +16,7 @@ from server.memories.change.effects import memory_digest
 from server.memories.change.ports import FieldUpdate, MemoryChanges, Restoration
 from server.memories.memory import EventType, Memory
 from server.memories.ports import Call, ChangeSet, MemoryDeletion, MemoryStore, SearchQuery
+from server.memories.scope import Scope
 from server.storage.postgres.memory_history import PostgresMemoryHistory
 from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.outbox import PostgresOutbox
@@ -330,3 +331,30 @@ async def test_an_immutable_memory_is_not_restored_while_it_is_there(
     await changes.delete(call(), MemoryDeletion(0, memory.id, 1))
     await changes.restore(restoring(), restoration(memory, call(), newest=2))
     assert await store.get(PROJECT, memory.id, None) is not None
+
+
+async def test_a_purge_is_bounded_and_of_one_project(
+    store: MemoryStore, changes: MemoryChanges
+) -> None:
+    for days, project_id in ((9, PROJECT), (8, "project-2"), (7, PROJECT), (6, PROJECT)):
+        of = call(project_id=project_id)
+        item = addition(of, f"{days} days", expiration_date=TODAY - timedelta(days=days))
+        await store.commit(ChangeSet(of, added=[item]))
+    seen: list[str] = []
+
+    def by(project_id: str) -> Call:
+        seen.append(project_id)
+        return replace(call(project_id=project_id, scope=Scope()), method="Retention")
+
+    receipts = [await changes.purge(TODAY, 2, by) for _ in range(4)]
+    assert [receipt and receipt.memories for receipt in receipts] == [2, 1, 1, None]
+    assert seen == [PROJECT, "project-2", PROJECT]
+
+
+async def test_a_purge_leaves_what_expired_later(
+    store: MemoryStore, changes: MemoryChanges
+) -> None:
+    last = await stored(store, "that day", expiration_date=TODAY)
+    never = await stored(store, "never")
+    assert await changes.purge(TODAY, 9, lambda _project: call()) is None
+    assert await store.visible(PROJECT, [last.id, never.id], TODAY) == {last.id, never.id}

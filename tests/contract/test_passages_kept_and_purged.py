@@ -16,7 +16,6 @@ from server.memories.scope import DeletionReceipt, Scope
 from server.projects.archive.export_import import ExportProject, ImportProject
 from server.projects.project import Project
 from server.storage.postgres.archive import PostgresProjectArchives
-from server.storage.postgres.erasing import PostgresRetention
 from server.storage.postgres.memory_changes import PostgresMemoryChanges
 from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.pool import Database
@@ -84,14 +83,14 @@ async def test_expired_passages_are_purged_with_their_messages(
     of = await tell(store, passages((f"{CANARY}. ",), expiration_date=expired))
     cited = of.messages[0]
     await tell(store, passages(("Later.",), expiration_date=later))
-    retention = PostgresRetention(database, on_commit=lambda: None)
+    changes = PostgresMemoryChanges(database, on_commit=lambda: None)
 
     def by(project_id: str) -> Call:
         return replace(call(project_id=project_id, scope=Scope()), method="Retention")
 
-    receipt = await retention.purge(TODAY - timedelta(days=5), 9, by)
+    receipt = await changes.purge(TODAY - timedelta(days=5), 9, by)
     assert receipt == DeletionReceipt(messages=1, passages=1)
-    assert await retention.purge(TODAY - timedelta(days=5), 9, by) is None
+    assert await changes.purge(TODAY - timedelta(days=5), 9, by) is None
     assert await tables_with(database, CANARY) == set()
     assert cited.content.strip() == f"{CANARY}."
     assert await found(store, visible_on=None) == {"Later."}

@@ -75,6 +75,22 @@ async def test_a_project_id_is_taken_once(projects: ProjectStore) -> None:
     assert await projects.get_project("p1") == project()
 
 
+async def test_a_deletion_closes_the_project_and_frees_its_id_at_the_end(
+    projects: ProjectStore,
+) -> None:
+    await projects.create_project(project())
+    await projects.create_key(api_key("one"), key_digest("one"))
+    assert await projects.begin_deletion("p1", NOW)
+    assert await projects.get_project("p1") is None
+    assert await projects.find_principal(key_digest("one")) is None
+    assert [each.delete_time for each in await projects.list_projects()] == [NOW]
+    assert not await projects.create_project(project())
+    assert (await projects.count_rows("p1"), await projects.delete_rows("p1", 9)) == (0, {})
+    await projects.finish_deletion("p1")
+    assert await projects.create_project(project())
+    assert not await projects.begin_deletion("nobody's", NOW)
+
+
 async def test_settings_are_changed_by_who_has_seen_the_latest_state(
     projects: ProjectStore,
 ) -> None:

@@ -10,13 +10,13 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from server.maintenance import ProjectDeletion, PurgeExpired, Retention
+from server.maintenance import PurgeExpired
 from server.memories.change.effects import memory_digest
 from server.memories.change.ports import FieldUpdate, MemoryChanges
 from server.memories.ports import Call, ChangeSet, MemoryDeletion, MemoryStore
 from server.memories.scope import DeletionReceipt, Scope
+from server.projects.ports import ProjectStore
 from server.projects.project import ApiKey, Project
-from server.storage.postgres.erasing import PostgresProjectDeletion, PostgresRetention
 from server.storage.postgres.outbox import PostgresOutbox
 from server.storage.postgres.pool import Database
 from server.storage.postgres.projects import PostgresProjectStore
@@ -29,13 +29,8 @@ CANARY = "kestrel"
 
 
 @pytest.fixture
-def retention(database: Database) -> Retention:
-    return PostgresRetention(database, on_commit=lambda: None)
-
-
-@pytest.fixture
-def deletion(database: Database) -> ProjectDeletion:
-    return PostgresProjectDeletion(database)
+def projects(database: Database) -> ProjectStore:
+    return PostgresProjectStore(database)
 
 
 def by(project_id: str) -> Call:
@@ -52,39 +47,23 @@ async def expiring(
 
 
 async def test_what_expired_before_the_day_is_erased_with_its_messages(
-    store: MemoryStore, retention: Retention, database: Database
+    store: MemoryStore, changes: MemoryChanges, database: Database
 ) -> None:
     due = await expiring(store, f"{CANARY} due", TODAY - timedelta(days=31))
     later = await expiring(store, "expired later", TODAY - timedelta(days=30))
     never = await expiring(store, "never", None)
     expired_before = TODAY - timedelta(days=30)
-    receipt = await retention.purge(expired_before, 9, by)
+    receipt = await changes.purge(expired_before, 9, by)
     assert receipt == DeletionReceipt(memories=1, messages=1, events=1, graph_memories=1)
-    assert await retention.purge(expired_before, 9, by) is None
+    assert await changes.purge(expired_before, 9, by) is None
     assert await tables_with(database, CANARY) == set()
     assert await store.get(PROJECT, due, None) is None
     assert await store.get(PROJECT, later, None) is not None
     assert await store.get(PROJECT, never, None) is not None
 
 
-async def test_a_batch_is_bounded_and_of_one_project(
-    store: MemoryStore, retention: Retention
-) -> None:
-    for days, project_id in ((9, PROJECT), (8, "project-2"), (7, PROJECT), (6, PROJECT)):
-        await expiring(store, f"{days} days", TODAY - timedelta(days=days), project_id)
-    seen: list[str] = []
-
-    def noting(project_id: str) -> Call:
-        seen.append(project_id)
-        return by(project_id)
-
-    receipts = [await retention.purge(TODAY, 2, noting) for _ in range(4)]
-    assert [receipt and receipt.memories for receipt in receipts] == [2, 1, 1, None]
-    assert seen == [PROJECT, "project-2", PROJECT]
-
-
 async def test_the_history_of_a_deleted_memory_goes_by_its_last_expiration(
-    store: MemoryStore, changes: MemoryChanges, retention: Retention, database: Database
+    store: MemoryStore, changes: MemoryChanges, database: Database
 ) -> None:
     past = TODAY - timedelta(days=1)
     gone = await expiring(store, f"{CANARY} gone", past)
@@ -98,22 +77,22 @@ async def test_the_history_of_a_deleted_memory_goes_by_its_last_expiration(
     undated = await expiring(store, "undated", None)
     await changes.delete(call(), MemoryDeletion(0, undated, 1))
 
-    receipt = await retention.purge(TODAY, 9, by)
+    receipt = await changes.purge(TODAY, 9, by)
 
     assert receipt == DeletionReceipt(messages=1, events=2)
-    assert await retention.purge(TODAY, 9, by) is None
+    assert await changes.purge(TODAY, 9, by) is None
     assert await tables_with(database, CANARY) == set()
     assert await store.get(PROJECT, kept, None) is not None
     assert "memory_events" in await tables_with(database, "undated")
 
 
 async def test_what_made_way_for_a_new_memory_is_erased_in_time(
-    store: MemoryStore, retention: Retention, database: Database
+    store: MemoryStore, changes: MemoryChanges, database: Database
 ) -> None:
     old = await expiring(store, "tea", TODAY - timedelta(days=1))
     new = await expiring(store, "tea", None)
     assert new != old
-    receipt = await retention.purge(TODAY, 9, by)
+    receipt = await changes.purge(TODAY, 9, by)
     assert receipt is not None
     assert (receipt.memories, receipt.events) == (0, 2)
     assert await store.get(PROJECT, new, TODAY) is not None
@@ -122,11 +101,11 @@ async def test_what_made_way_for_a_new_memory_is_erased_in_time(
 
 
 async def test_servers_that_purge_at_once_erase_each_memory_once(
-    store: MemoryStore, retention: Retention, database: Database
+    store: MemoryStore, changes: MemoryChanges, database: Database
 ) -> None:
     for number in range(20):
         await expiring(store, f"{CANARY} {number}", TODAY - timedelta(days=2))
-    purges = [PurgeExpired(retention, FakeClock(), kept_days=1) for _ in range(4)]
+    purges = [PurgeExpired(changes, FakeClock(), kept_days=1) for _ in range(4)]
     counts = await asyncio.gather(*(purge.purge() for purge in purges))
     assert sum(count["memories"] for count in counts) == 20
     async with database.connection() as connection:
@@ -136,17 +115,17 @@ async def test_servers_that_purge_at_once_erase_each_memory_once(
 
 
 async def test_a_memory_that_others_change_is_left_for_the_next_time(
-    store: MemoryStore, retention: Retention, postgres_dsn: str
+    store: MemoryStore, changes: MemoryChanges, postgres_dsn: str
 ) -> None:
     held = await expiring(store, "held", TODAY - timedelta(days=1))
     rival = await asyncpg.connect(postgres_dsn)
     try:
         async with rival.transaction():
             await rival.execute("SELECT FROM memories WHERE memory_id = $1 FOR UPDATE", held)
-            assert await retention.purge(TODAY, 9, by) is None
+            assert await changes.purge(TODAY, 9, by) is None
     finally:
         await rival.close()
-    assert await retention.purge(TODAY, 9, by) is not None
+    assert await changes.purge(TODAY, 9, by) is not None
 
 
 async def occupied(store: MemoryStore, database: Database, project_id: str) -> None:
@@ -166,18 +145,17 @@ async def occupied(store: MemoryStore, database: Database, project_id: str) -> N
 
 
 async def test_a_project_is_deleted_whole_and_no_other(
-    store: MemoryStore, deletion: ProjectDeletion, database: Database
+    store: MemoryStore, projects: ProjectStore, database: Database
 ) -> None:
     await occupied(store, database, "doomed")
     await occupied(store, database, "other")
-    assert await deletion.begin("doomed", NOW)
-    projects = PostgresProjectStore(database)
+    assert await projects.begin_deletion("doomed", NOW)
     assert await projects.get_project("doomed") is None
     assert await projects.find_principal(b"doomed") is None
     assert not await projects.create_project(Project("doomed", "org", NOW, NOW))
-    total = await deletion.count("doomed")
+    total = await projects.count_rows("doomed")
     deleted: dict[str, int] = {}
-    while batch := await deletion.delete_batch("doomed", 2):
+    while batch := await projects.delete_rows("doomed", 2):
         assert all(count <= 2 for count in batch.values())
         for table, count in batch.items():
             deleted[table] = deleted.get(table, 0) + count
@@ -186,7 +164,7 @@ async def test_a_project_is_deleted_whole_and_no_other(
         "operations": 1, "memories": 5, "calls": 1, "memory_events": 5, "messages": 5,
     }  # fmt: skip
     assert sum(deleted.values()) == total
-    await deletion.finish("doomed")
+    await projects.finish_deletion("doomed")
     assert await tables_with(database, "doomed") == {"graph_outbox", "audit_events"}
     claimed = await PostgresOutbox(database, FakeClock()).claim(99, timedelta(seconds=9))
     doomed = [entry for entry in claimed if entry.project_id == "doomed"]
@@ -195,14 +173,14 @@ async def test_a_project_is_deleted_whole_and_no_other(
     assert len(doomed) == 5
     assert await projects.get_project("other") is not None
     assert await projects.find_principal(b"other") is not None
-    assert await deletion.count("other") == total + 1
+    assert await projects.count_rows("other") == total + 1
     assert await projects.create_project(Project("doomed", "org", NOW, NOW))
 
 
 async def test_of_an_unknown_project_there_is_nothing_to_delete(
-    store: MemoryStore, deletion: ProjectDeletion
+    store: MemoryStore, projects: ProjectStore
 ) -> None:
-    assert not await deletion.begin("nobody's", NOW)
+    assert not await projects.begin_deletion("nobody's", NOW)
     # A call that was in progress can have left rows behind.
     await store.commit(adding("late", project_id="left over"))
-    assert await deletion.begin("left over", NOW)
+    assert await projects.begin_deletion("left over", NOW)

@@ -113,6 +113,17 @@ class FakeChanges:
         self._require_free(call)
         return self._delete(call, found) if found else None
 
+    async def purge(
+        self, expired_before: date, limit: int, call_of: Callable[[str], Call]
+    ) -> DeletionReceipt | None:
+        due = [
+            memory
+            for memory in self.store.memories.values()
+            if (memory.expiration_date or date.max) < expired_before
+        ]
+        of_one = [memory for memory in due if memory.project_id == due[0].project_id][:limit]
+        return self._delete(call_of(due[0].project_id), of_one).receipt if of_one else None
+
     async def find_deletion(
         self, project_id: str, request_id: UUID, item: int = 0
     ) -> StoredDeletion | None:

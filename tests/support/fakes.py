@@ -136,7 +136,8 @@ class FakeProjectStore:
 
     async def get_project(self, project_id: str) -> Project | None:
         self.lookups += 1
-        return self.projects.get(project_id)
+        project = self.projects.get(project_id)
+        return project if project and project.delete_time is None else None
 
     async def create_project(self, project: Project) -> bool:
         return self.projects.setdefault(project.id, project) is project
@@ -196,6 +197,22 @@ class FakeProjectStore:
         self, project_id: str, since: datetime, lately: datetime
     ) -> tuple[ChangeCounts, ChangeCounts]:
         return ChangeCounts(), ChangeCounts()
+
+    async def begin_deletion(self, project_id: str, now: datetime) -> bool:
+        if project_id not in self.projects:
+            return False
+        self.projects[project_id] = replace(self.projects[project_id], delete_time=now)
+        self.keys = {d: key for d, key in self.keys.items() if key.project_id != project_id}
+        return True
+
+    async def count_rows(self, project_id: str) -> int:
+        return 0
+
+    async def delete_rows(self, project_id: str, limit: int) -> Mapping[str, int]:
+        return {}
+
+    async def finish_deletion(self, project_id: str) -> None:
+        self.projects.pop(project_id, None)
 
     async def trace(self, correlation_id: str, project_id: str | None = None) -> RequestTrace:
         return RequestTrace([], [], [])

@@ -27,10 +27,11 @@ from server.storage.postgres import (
     ranking_statements,
     scope_indexes,
 )
-from server.storage.postgres.erasing import CHANGES, PROJECT_SQL
+from server.storage.postgres.erasing import CHANGES
 from server.storage.postgres.erasing import SQL as ERASE
 from server.storage.postgres.filters import filter_condition, scope_condition
 from server.storage.postgres.memory_history import STREAM_SQL as EVENTS
+from server.storage.postgres.projects import DELETION_SQL
 from server.storage.postgres.recall import SQL as RECALL
 from server.storage.postgres.record_calls import RECORD_INFERRED, RECORD_VERBATIM
 from server.storage.postgres.scope_index import ScopeIndex
@@ -91,7 +92,7 @@ def _with_slots() -> Iterator[tuple[str, str]]:
         yield f"recall_{name}", RECALL[name].fill(scope=scope).text
     yield "event_page", EVENTS["page"].fill(scope=scope).text
     for name in ("count", "delete_rows"):
-        yield f"project_{name}", PROJECT_SQL[name].fill(table="messages").text
+        yield f"project_{name}", DELETION_SQL[name].fill(table="messages").text
     for name in ("create_lexemes", "drop"):
         yield f"index_{name}", INDEX[name].fill(name="memories_x").text
     yield "index_create", INDEX["create"].fill(name="memories_x", cast=cast_to(256)).text

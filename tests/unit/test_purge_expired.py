@@ -14,17 +14,19 @@ from server.maintenance import PURGE_EXPIRED, PurgeExpired
 from server.memories.ports import Call
 from server.memories.scope import DeletionReceipt, Scope
 from tests.support.builders import NOW, PROJECT
+from tests.support.fake_changes import FakeChanges
+from tests.support.fake_store import FakeStore
 from tests.support.fakes import FakeClock
 
 
 @dataclass
-class FakeRetention:
+class Expired(FakeChanges):
     """Has `batches` to erase, and fails as often as `faults` says first."""
 
-    batches: list[DeletionReceipt]
+    store: FakeStore = field(default_factory=FakeStore)
+    batches: list[DeletionReceipt] = field(default_factory=list)
     faults: list[Exception] = field(default_factory=list)
     days: list[date] = field(default_factory=list)
-    calls: list[Call] = field(default_factory=list)
     emptied: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def purge(
@@ -41,12 +43,12 @@ class FakeRetention:
 
 
 async def test_batches_are_erased_until_nothing_is_due() -> None:
-    retention = FakeRetention([DeletionReceipt(memories=1, events=3), DeletionReceipt(memories=2)])
+    changes = Expired(batches=[DeletionReceipt(memories=1, events=3), DeletionReceipt(memories=2)])
     with capture_logs() as logs:
-        erased = await PurgeExpired(retention, FakeClock(), kept_days=30).purge()
+        erased = await PurgeExpired(changes, FakeClock(), kept_days=30).purge()
     assert (erased["memories"], erased["events"]) == (3, 3)
-    assert set(retention.days) == {NOW.date() - timedelta(days=30)}
-    assert {(c.method, c.scope, c.project_id) for c in retention.calls} == {
+    assert set(changes.days) == {NOW.date() - timedelta(days=30)}
+    assert {(c.method, c.scope, c.project_id) for c in changes.calls} == {
         (PURGE_EXPIRED, Scope(), PROJECT)
     }
     [line] = logs
@@ -55,10 +57,10 @@ async def test_batches_are_erased_until_nothing_is_due() -> None:
 
 async def test_it_goes_on_after_faults_and_logs_those_that_nobody_else_does() -> None:
     faults = [StoreUnavailable(), ValueError("broken")]
-    retention = FakeRetention([DeletionReceipt(memories=1)], list(faults))
-    purge = PurgeExpired(retention, FakeClock(), kept_days=1, interval=timedelta())
+    changes = Expired(batches=[DeletionReceipt(memories=1)], faults=list(faults))
+    purge = PurgeExpired(changes, FakeClock(), kept_days=1, interval=timedelta())
     with capture_logs() as logs:
         task = asyncio.create_task(purge.run())
-        await asyncio.wait_for(retention.emptied.wait(), 5)
+        await asyncio.wait_for(changes.emptied.wait(), 5)
         task.cancel()
     assert [line["event"] for line in logs] == ["retention.failed", "retention.purged"]

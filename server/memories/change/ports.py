@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from typing import Protocol
@@ -11,7 +12,7 @@ from server.core.values import Vector
 from server.memories.filters.filter import Filter
 from server.memories.memory import Memory
 from server.memories.ports import Call, MemoryDeletion, StoredCall
-from server.memories.scope import ScopeKind, ScopeSummary, StoredDeletion
+from server.memories.scope import DeletionReceipt, ScopeKind, ScopeSummary, StoredDeletion
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +42,12 @@ class Restoration:
 
 
 class MemoryChanges(Protocol):
-    """Changes memories by hand: one at a time, or all of a scope.
+    """Changes memories by hand: one at a time, or all of a scope, or all that expired long ago.
 
     Each change, its call, its history and its outbox rows are one transaction.
 
-    Every method works within the call's project and raises StoreUnavailable if PostgreSQL cannot be
-    reached or refuses work.
+    Every method but `purge` works within the call's project. Every method raises StoreUnavailable
+    if PostgreSQL cannot be reached or refuses work.
     """
 
     async def update(self, call: Call, update: FieldUpdate) -> int:
@@ -148,5 +149,20 @@ class MemoryChanges(Protocol):
         Raises:
             RequestIdReused: the call's `request_id` is taken; nothing was deleted.
             ConcurrentChange: other calls changed the same memories; nothing was deleted.
+        """
+        ...
+
+    async def purge(
+        self, expired_before: date, limit: int, call_of: Callable[[str], Call]
+    ) -> DeletionReceipt | None:
+        """Erases up to `limit` memories of one project whose last day was before this date.
+
+        This covers deleted memories too. Returns None if no memories are due in any project.
+        `call_of` creates the call for the project that was found. Several servers may call it at
+        once: one of them does the work, the others find nothing to do. A memory that another call
+        is changing is left for the next time.
+
+        Raises:
+            ConcurrentChange: other calls changed the same memories; nothing was erased.
         """
         ...

@@ -9,7 +9,6 @@ from server.audit import AuditLog
 from server.core.clock import SystemClock
 from server.core.errors import StoreUnavailable
 from server.projects.administration import Administration, DeleteProject
-from server.storage.postgres.erasing import PostgresProjectDeletion
 from server.storage.postgres.pool import PostgresOptions, open_database
 from server.storage.postgres.projects import PostgresAuditLog, PostgresProjectStore
 from server.storage.postgres.schema import PostgresReadiness, migrate
@@ -46,7 +45,7 @@ async def open_project_deletion(
 ) -> AsyncIterator[DeleteProject]:
     """Opens the deletion of projects in a database."""
     async with open_database(dsn, settings) as database:
-        yield DeleteProject(PostgresProjectDeletion(database), SystemClock())
+        yield DeleteProject(PostgresProjectStore(database), SystemClock())
 
 
 @asynccontextmanager

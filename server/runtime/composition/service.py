@@ -72,7 +72,6 @@ from server.runtime.lifecycle import drain
 from server.runtime.readiness import ReadinessProbe
 from server.runtime.settings import Settings
 from server.storage.postgres.entities import PostgresEntitySplits
-from server.storage.postgres.erasing import PostgresRetention
 from server.storage.postgres.memory_changes import PostgresMemoryChanges
 from server.storage.postgres.memory_history import PostgresMemoryHistory
 from server.storage.postgres.memory_store import PostgresMemoryStore
@@ -169,10 +168,10 @@ async def open_service(
         stack.enter_context(notifications.subscribe(Channel.MEMORY_EVENTS, projector.wake))
         await stack.enter_async_context(running("projector", projector.run()))
         if settings.retention.purge_days:
-            retention = PostgresRetention(
+            changes = PostgresMemoryChanges(
                 database, partial(notifications.notify, Channel.MEMORY_EVENTS)
             )
-            purge = PurgeExpired(retention, SystemClock(), settings.retention.purge_days)
+            purge = PurgeExpired(changes, SystemClock(), settings.retention.purge_days)
             await stack.enter_async_context(running("retention", purge.run()))
         stack.push_async_callback(service.key_uses.flush)
         await stack.enter_async_context(running("key-uses", service.key_uses.run()))

@@ -1,11 +1,11 @@
-"""Erases single, expired or all memories of a scope with their history, and deletes projects."""
+"""Erases single, expired or all memories of a scope with their history."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import date, datetime
+from datetime import date
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -18,11 +18,9 @@ from server.memories.filters.filter import Filter
 from server.memories.ports import Call
 from server.memories.scope import DeletionReceipt, ScopeKind, StoredDeletion
 from server.storage.postgres.filters import filter_condition, scope_condition
-from server.storage.postgres.pool import Database, transaction
-from server.storage.postgres.projects import actor_values
 from server.storage.postgres.record_calls import call_values
 from server.storage.postgres.statements import BoundStatement, load_sql
-from server.telemetry.recording import record_changes, stage
+from server.telemetry.recording import stage
 
 if TYPE_CHECKING:
     from server.storage.postgres.pool import Connection
@@ -126,35 +124,21 @@ def to_deletion(row: Row | None, payload_digest: bytes) -> StoredDeletion:
 RETENTION_SQL = load_sql("retention.sql")
 
 
-class PostgresRetention:
-    """Implements `server.maintenance.Retention`.
-
-    `on_commit` is called after every commit, so that waiting readers need not poll.
-    """
-
-    def __init__(self, database: Database, on_commit: Callable[[], None]) -> None:
-        self._database = database
-        self._on_commit = on_commit
-
-    async def purge(
-        self, expired_before: date, limit: int, call_of: Callable[[str], Call]
-    ) -> DeletionReceipt | None:
-        with translate_version_conflicts():
-            async with self._database.connection() as connection, transaction(connection):
-                if not await connection.fetchval(*RETENTION_SQL["try_alone"]()):
-                    return None
-                passages = await connection.fetchrow(
-                    *RETENTION_SQL["purge_passages"](expired_before=expired_before, limit=limit)
-                )
-                if passages is not None and passages["passages"]:
-                    return DeletionReceipt(**passages)
-                project_id, memory_ids = await _expired(connection, expired_before, limit)
-                if not memory_ids:
-                    return None
-                deletion = await erase(connection, call_of(project_id), memory_ids)
-        self._on_commit()
-        record_changes(deleted=deletion.receipt.memories)
-        return deletion.receipt
+async def purge(
+    connection: Connection, expired_before: date, limit: int, call_of: Callable[[str], Call]
+) -> DeletionReceipt | None:
+    """Erases what is due of one project; None if nothing is, or another server is at it."""
+    if not await connection.fetchval(*RETENTION_SQL["try_alone"]()):
+        return None
+    passages = await connection.fetchrow(
+        *RETENTION_SQL["purge_passages"](expired_before=expired_before, limit=limit)
+    )
+    if passages is not None and passages["passages"]:
+        return DeletionReceipt(**passages)
+    project_id, memory_ids = await _expired(connection, expired_before, limit)
+    if not memory_ids:
+        return None
+    return (await erase(connection, call_of(project_id), memory_ids)).receipt
 
 
 async def _expired(
@@ -167,61 +151,6 @@ async def _expired(
     project_id = rows[0]["project_id"] if rows else ""
     return project_id, [row["memory_id"] for row in rows if row["project_id"] == project_id]
 
-
-PROJECT_SQL = load_sql("project_deletion.sql", "changing.sql", "audit.sql")
-_MEMORIES = "memories"
-
-
-class PostgresProjectDeletion:
-    """Implements `server.maintenance.ProjectDeletion`.
-
-    It covers all tables with a `project_id` in PostgreSQL's catalog, so that a new table is never
-    forgotten.
-    """
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    async def begin(self, project_id: str, now: datetime) -> bool:
-        async with self._database.connection() as connection:
-            closed = await connection.fetchval(
-                *PROJECT_SQL["close"](project_id=project_id, delete_time=now, **actor_values())
-            )
-        return closed is not None or await self.count(project_id) > 0
-
-    async def count(self, project_id: str) -> int:
-        total = 0
-        async with self._database.connection() as connection:
-            for table in (await _tables(connection)).values():
-                count = PROJECT_SQL["count"].fill(table=table)
-                total += await connection.fetchval(*count(project_id=project_id))
-        return total
-
-    async def delete_batch(self, project_id: str, limit: int) -> Mapping[str, int]:
-        async with self._database.connection() as connection:
-            for name, table in (await _tables(connection)).items():
-                if name == _MEMORIES:
-                    statement = PROJECT_SQL["delete_memories"]
-                else:
-                    statement = PROJECT_SQL["delete_rows"].fill(table=table)
-                bound = statement(project_id=project_id, limit=limit)
-                if count := await connection.fetchval(*bound):
-                    return {name: count}
-        return {}
-
-    async def finish(self, project_id: str) -> None:
-        async with self._database.connection() as connection:
-            await connection.execute(*PROJECT_SQL["forget"](project_id=project_id))
-
-
-async def _tables(connection: Connection) -> Mapping[str, str]:
-    """Returns the names of the tables, and their quoted names for statements."""
-    rows = await connection.fetch(*PROJECT_SQL["tables"]())
-    return {row["name"]: row["quoted"] for row in rows}
-
-
-if TYPE_CHECKING:
-    from server.storage.postgres.pool import Connection
 
 CHANGES = load_sql("mutations.sql", "changing.sql", "passages.sql")
 

@@ -14,7 +14,7 @@ from server.memories.change.ports import FieldUpdate, Restoration
 from server.memories.filters.filter import Filter
 from server.memories.memory import Memory
 from server.memories.ports import Call, MemoryDeletion, StoredCall
-from server.memories.scope import ScopeKind, ScopeSummary, StoredDeletion
+from server.memories.scope import DeletionReceipt, ScopeKind, ScopeSummary, StoredDeletion
 from server.storage.postgres.commit import purge_expired, translate_conflicts
 from server.storage.postgres.erasing import (
     CHANGES,
@@ -23,6 +23,7 @@ from server.storage.postgres.erasing import (
     erase,
     erase_matching,
     erasure_statement,
+    purge,
     remove_matching,
     to_deletion,
     translate_version_conflicts,
@@ -167,6 +168,17 @@ class PostgresMemoryChanges:
         except NothingKept:
             return None
         return self._deleted(to_deletion(row, call.payload_digest))
+
+    async def purge(
+        self, expired_before: date, limit: int, call_of: Callable[[str], Call]
+    ) -> DeletionReceipt | None:
+        with translate_version_conflicts():
+            async with self._database.connection() as connection, transaction(connection):
+                receipt = await purge(connection, expired_before, limit, call_of)
+        if receipt is not None:
+            self._on_commit()
+            record_changes(deleted=receipt.memories)
+        return receipt
 
     def _deleted(self, deletion: StoredDeletion) -> StoredDeletion:
         self._on_commit()

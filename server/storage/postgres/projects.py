@@ -8,7 +8,6 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING
 
 from server.audit import AuditEvent
-from server.core.request_context import current_origin, current_request
 from server.memories.memory import EventType
 from server.memories.scope import Scope
 from server.operations.operation import OperationState
@@ -23,26 +22,20 @@ from server.projects.project import (
     Quotas,
 )
 from server.storage.postgres.pool import Database
+from server.storage.postgres.record_calls import actor_values
 from server.storage.postgres.rows import from_categories, to_api_key, to_principal, to_project
 from server.storage.postgres.statements import load_sql
 
 if TYPE_CHECKING:
+    from server.storage.postgres.pool import Connection
     from server.storage.postgres.rows import Row
 
 PROJECTS_SQL = load_sql("projects.sql", "audit.sql")
 AUDIT_SQL = load_sql("audit.sql")
+DELETION_SQL = load_sql("project_deletion.sql", "changing.sql", "audit.sql")
+_MEMORIES = "memories"
 STATISTICS_SQL = load_sql("statistics.sql")
 TRACES_SQL = load_sql("traces.sql")
-
-
-def actor_values() -> dict[str, object]:
-    """Returns the parameters of the block `actor`: who performs the current act."""
-    origin = current_origin()
-    return {
-        "actor_key_id": origin.key_id,
-        "actor_peer": origin.peer,
-        "correlation_id": current_request().correlation_id,
-    }
 
 
 class PostgresAuditLog:
@@ -91,7 +84,11 @@ def _to_event(row: Row) -> AuditEvent:
 
 
 class PostgresProjectStore:
-    """Implements `server.projects.ports.ProjectStore`."""
+    """Implements `server.projects.ports.ProjectStore`.
+
+    A deletion covers all tables with a `project_id` in PostgreSQL's catalog, so that a new table is
+    never forgotten.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -212,6 +209,37 @@ class PostgresProjectStore:
             _counts({row["type"]: row["lately"] for row in rows}),
         )
 
+    async def begin_deletion(self, project_id: str, now: datetime) -> bool:
+        async with self._database.connection() as connection:
+            closed = await connection.fetchval(
+                *DELETION_SQL["close"](project_id=project_id, delete_time=now, **actor_values())
+            )
+        return closed is not None or await self.count_rows(project_id) > 0
+
+    async def count_rows(self, project_id: str) -> int:
+        total = 0
+        async with self._database.connection() as connection:
+            for table in (await _tables(connection)).values():
+                count = DELETION_SQL["count"].fill(table=table)
+                total += await connection.fetchval(*count(project_id=project_id))
+        return total
+
+    async def delete_rows(self, project_id: str, limit: int) -> Mapping[str, int]:
+        async with self._database.connection() as connection:
+            for name, table in (await _tables(connection)).items():
+                if name == _MEMORIES:
+                    statement = DELETION_SQL["delete_memories"]
+                else:
+                    statement = DELETION_SQL["delete_rows"].fill(table=table)
+                bound = statement(project_id=project_id, limit=limit)
+                if count := await connection.fetchval(*bound):
+                    return {name: count}
+        return {}
+
+    async def finish_deletion(self, project_id: str) -> None:
+        async with self._database.connection() as connection:
+            await connection.execute(*DELETION_SQL["forget"](project_id=project_id))
+
     async def trace(self, correlation_id: str, project_id: str | None = None) -> RequestTrace:
         async with self._database.connection() as connection:
             calls = await connection.fetch(
@@ -267,3 +295,9 @@ def _settings(project: Project) -> dict[str, object]:
 
 def _counts(by_type: Mapping[str, int]) -> ChangeCounts:
     return ChangeCounts(*(by_type.get(kind, 0) for kind in EventType))
+
+
+async def _tables(connection: Connection) -> Mapping[str, str]:
+    """Returns the names of the tables, and their quoted names for statements."""
+    rows = await connection.fetch(*DELETION_SQL["tables"]())
+    return {row["name"]: row["quoted"] for row in rows}

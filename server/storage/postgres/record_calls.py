@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from server.core.background import by_size
+from server.core.request_context import current_origin, current_request
 from server.memories.conversation import StoredMessage
 from server.memories.memory import today
 from server.memories.ports import Call, ChangeSet, Committed, EmbeddedMemory, NewPassage
@@ -198,3 +199,13 @@ def _passage(number: int, passage: NewPassage) -> dict[str, object]:
 def _hex(value: bytes) -> str:
     """Bytes as PostgreSQL reads them from text."""
     return "\\x" + value.hex()
+
+
+def actor_values() -> dict[str, object]:
+    """Returns the parameters of the block `actor`: who performs the current act."""
+    origin = current_origin()
+    return {
+        "actor_key_id": origin.key_id,
+        "actor_peer": origin.peer,
+        "correlation_id": current_request().correlation_id,
+    }

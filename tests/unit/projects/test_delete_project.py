@@ -10,11 +10,11 @@ import pytest
 
 from server.projects.administration import DeleteProject
 from server.projects.archive.format import ProjectUnknown
-from tests.support.fakes import FakeClock
+from tests.support.fakes import FakeClock, FakeProjectStore
 
 
 @dataclass
-class FakeDeletion:
+class Doomed(FakeProjectStore):
     """A project of 3 rows, to which a call in progress adds one `late`."""
 
     known: bool = True
@@ -22,36 +22,36 @@ class FakeDeletion:
     late: list[str] = field(default_factory=lambda: ["memories"])
     steps: list[str] = field(default_factory=list)
 
-    async def begin(self, project_id: str, now: datetime) -> bool:
+    async def begin_deletion(self, project_id: str, now: datetime) -> bool:
         self.steps.append("begin")
         return self.known
 
-    async def count(self, project_id: str) -> int:
+    async def count_rows(self, project_id: str) -> int:
         return len(self.rows)
 
-    async def delete_batch(self, project_id: str, limit: int) -> Mapping[str, int]:
+    async def delete_rows(self, project_id: str, limit: int) -> Mapping[str, int]:
         if not self.rows:
             self.steps.append("empty")
             self.rows, self.late = self.late, []
             return {}
         return {self.rows.pop(0): 1}
 
-    async def finish(self, project_id: str) -> None:
+    async def finish_deletion(self, project_id: str) -> None:
         self.steps.append("finish")
 
 
 async def test_it_is_closed_first_and_swept_twice() -> None:
-    deletion = FakeDeletion()
+    projects = Doomed()
     seen: list[tuple[int, int]] = []
-    delete = DeleteProject(deletion, FakeClock(), settling=timedelta())
+    delete = DeleteProject(projects, FakeClock(), settling=timedelta())
     deleted = await delete("doomed", lambda done, total: seen.append((done, total)))
     assert deleted == {"memories": 3, "calls": 1}
-    assert deletion.steps == ["begin", "empty", "empty", "finish"]
+    assert projects.steps == ["begin", "empty", "empty", "finish"]
     assert seen == [(1, 3), (2, 3), (3, 3), (4, 4)]
 
 
 async def test_an_unknown_project_is_not_deleted() -> None:
-    deletion = FakeDeletion(known=False)
+    projects = Doomed(known=False)
     with pytest.raises(ProjectUnknown):
-        await DeleteProject(deletion, FakeClock(), settling=timedelta())("nobody's")
-    assert deletion.steps == ["begin"]
+        await DeleteProject(projects, FakeClock(), settling=timedelta())("nobody's")
+    assert projects.steps == ["begin"]
