@@ -13,9 +13,18 @@ from server.memories.add.inference import ProposedOperation
 from server.memories.memory import fact_digest
 from server.models.offline.comparing import repeats, replaces, taken_back
 from server.models.offline.facts import Fact
-from server.models.offline.lexicon import FUNCTION_WORDS, TASTES, listed, lists, pattern
+from server.models.offline.lexicon import (
+    ANIMAL,
+    FUNCTION_WORDS,
+    PERSON,
+    TASTES,
+    listed,
+    lists,
+    pattern,
+)
 from server.models.offline.phrases import Item, content_stems
-from server.models.offline.reading import without_items
+from server.models.offline.reading import introduced_by, without_items
+from server.models.offline.status import DENIAL
 
 _REQUEST, _EVERYTHING = pattern("forget_request"), pattern("everything")
 _SAYS_NOTHING = FUNCTION_WORDS | listed("asking")
@@ -133,6 +142,16 @@ class Ledger:
     def __len__(self) -> int:
         return sum(entry.operation is not None for entry in self._entries) + len(self._unmatched)
 
+    def knows(self, fact: Fact) -> bool:
+        """Whether a memory mentions the subject as a person or an animal."""
+        subject = fact.subject.entity.key
+        return any(
+            entity.key == subject and entity.type in {ANIMAL, PERSON}
+            for _, other in self._standing()
+            for relation in other.relations
+            for entity in (relation.source, relation.target)
+        )
+
     def say(self, text: str, operation: ProposedOperation) -> None:
         """Adds a statement that is kept verbatim."""
         self._add(text, (), operation)
@@ -211,6 +230,17 @@ class Ledger:
         entry.text, entry.facts = fact.text, (fact,)
         self._digests.add(fact_digest(fact.text))
         self._change(entry, operation)
+        if not (fact.is_correction or fact.contrast or fact.is_ending):
+            self._keep_people(fact, old, operation)
+
+    def _keep_people(self, fact: Fact, old: Fact, operation: ProposedOperation) -> None:
+        """Keeps who somebody is, if only a fact that has ended says so: `my brother Ben smokes`."""
+        for known in introduced_by(old):
+            kin = known.subject.kin
+            told = f"{kin} {known.complement.items[0].text}"
+            is_told = any(told in each.text for each in self._entries if not each.is_gone)
+            if kin != fact.subject.kin and not is_told:
+                self._add(known.text, (known,), operation)
 
     def _retract(
         self,
@@ -226,6 +256,8 @@ class Ledger:
                 is_kept = False
             else:
                 self._take_out(entry, other, gone, operation)
+            if other.subject.kin and DENIAL in fact.ending.kinds and not fact.role:
+                self._keep_people(fact, other, operation)
         if is_kept:
             self._add(fact.text, (fact,), operation)
 

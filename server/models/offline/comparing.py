@@ -14,14 +14,23 @@ from server.models.offline.facts import Fact
 from server.models.offline.lexicon import word_set
 from server.models.offline.people import UNIQUE_RELATIONS
 from server.models.offline.phrases import Item, content_stems
-from server.models.offline.status import CHANGE, DENIAL, DISPOSAL, GIVING_UP, LOSS, SWITCH
+from server.models.offline.status import (
+    CHANGE,
+    DENIAL,
+    DISPOSAL,
+    GIVING_UP,
+    LOSS,
+    PARTNERS,
+    SWITCH,
+)
 from server.models.offline.tokens import joined, lowered
 
 _AMBIGUOUS = lexicon.verbs_listed("ambiguous_ending")
 _HAVING = lexicon.USING | lexicon.TASTES | lexicon.POSSESSING
 _LIVING = lexicon.stems("live stay")
-_BELONGING = word_set("member subscriber part in on enrolled")
+_BELONGING = word_set("member subscriber subscribed part in on enrolled")
 _PLACES = word_set("in at for")
+_PREPARING = lexicon.stems("train prepare practise practice study revise save wait")
 _SEEKING, _FINDING = (
     lexicon.stems("look search"),
     lexicon.stems("find get buy adopt have land start"),
@@ -34,6 +43,7 @@ _DYING = lexicon.stems("die")
 _LEARNING = lexicon.stems("learn study take attend do train practise practice")
 _FINISHING = lexicon.stems("finish complete")
 _ARRANGEMENTS = content_stems("subscription membership")
+_CHILDREN = word_set("child_of son_of daughter_of")
 _FUNCTION_STEMS = content_stems(" ".join(lexicon.PREPOSITIONS | lexicon.DETERMINERS))
 
 
@@ -74,10 +84,12 @@ def _has_another_value(fact: Fact, other: Fact) -> bool:
 
 def _is_correction(fact: Fact, other: Fact) -> bool:
     """Whether a fact corrects the other: `I live in Ulm, not Bonn`."""
-    if not (fact.is_correction or fact.contrast) or other.is_ending:
+    if not (fact.is_correction or fact.contrast or fact.contrast_stem) or other.is_ending:
         return False
     is_like = other.stem == fact.contrast_stem if fact.contrast_stem else fact.is_like(other)
-    is_denied = fact.is_correction or bool(other.things and other.things <= fact.contrast)
+    # `I take the tram to work instead of driving` denies driving to work.
+    denied = fact.contrast or frozenset(lowered(fact.statement.rest if fact.contrast_stem else ()))
+    is_denied = fact.is_correction or bool(other.things and other.things <= denied)
     return is_like and is_denied
 
 
@@ -98,10 +110,15 @@ def _is_elsewhere(fact: Fact, other: Fact) -> bool:
 
 
 def _is_found(fact: Fact, other: Fact) -> bool:
-    """Whether a fact states that something is found that the other says is searched."""
-    if other.stem not in _SEEKING or fact.stem not in _FINDING or fact.statement.is_planned:
+    """Whether a fact states that what the other searches or prepares for is found or done."""
+    if fact.statement.is_planned or other.complement.lead != "for":
         return False
-    heads = {item.head for item in other.complement.items if other.complement.lead == "for"}
+    if other.stem in _PREPARING and other.statement.is_progressive and fact.statement.is_past:
+        aims = [item.stems for item in other.complement.items]
+        return bool(aims) and any(item.stems <= aims[0] for item in fact.complement.items[:1])
+    if other.stem not in _SEEKING or fact.stem not in _FINDING:
+        return False
+    heads = {item.head for item in other.complement.items}
     return not heads.isdisjoint(item.head for item in fact.complement.items)
 
 
@@ -136,9 +153,7 @@ def taken_back(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
     gone: tuple[Item, ...] | None = None
     if other.is_ending:
         return None
-    is_now = fact.statement.is_past or not fact.is_qualified
-    is_over = is_shared and is_now and not fact.is_dated
-    if is_over and any(over.match(other.verb_phrase) for over in ending.over):
+    if _is_over(fact, other):
         return ()
     if ending.relations and not fact.is_qualified and (is_shared or other.tells_name):
         gone = _relation_ended(fact, other)
@@ -156,6 +171,20 @@ def taken_back(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
     elif DENIAL in ending.kinds and is_shared and not fact.is_qualified:
         gone = _denied(fact, other)
     return gone
+
+
+def _is_over(fact: Fact, other: Fact) -> bool:
+    """Whether the other can no longer be true: `User is single` after `I met someone`."""
+    is_now = (fact.statement.is_past or not fact.is_qualified) and not fact.is_dated
+    owner, kin = fact.subject.owner, lexicon.KINSHIP.get(fact.subject.kin)
+    is_partner = lexicon.KINSHIP.get(other.subject.kin) in PARTNERS
+    is_parent = owner in {other.subject.entity, other.subject.owner if is_partner else None}
+    is_family = is_parent and (kin in _CHILDREN or kin is None)
+    return is_now and any(
+        rule.over and rule.over.match(other.verb_phrase)
+        for rule in fact.ending.over
+        if fact.shares_subject(other) or (rule.is_of_family and is_family)
+    )
 
 
 def _lost(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
@@ -232,6 +261,7 @@ def _denied(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
         return () if fact.stem == other.stem and other.complement.lead in _PLACES else None
     if fact.complement.items:
         return _matching(fact, other) if is_same or is_done_with else None
+    is_same |= is_over and fact.stem == other.stem and not fact.complement.lead
     return () if is_same and (is_over or not other.complement.items) else None
 
 
@@ -265,6 +295,8 @@ def _is_meant(fact: Fact, item: Item, other: Fact) -> bool:
         return fact.stem == "quit" and other.complement.lead in {"at", "for"}
     if fact.stem in _FINISHING:
         return is_lesson or other.statement.is_progressive
+    if other.complement.lead == "with":
+        return item.text[:1].isupper()  # `I left Monzo`, with which I bank.
     is_clear = fact.stem not in _AMBIGUOUS or len(item.stems) > 1 or fact.complement.lead
     is_pastime = (is_lesson and fact.statement.is_perfect) or other.complement.lead == "in"
     return bool(is_clear or is_pastime) and other.stem in _HAVING

@@ -74,7 +74,8 @@ class Extraction:
         else:
             for fact in _facts(sentence.statement, speaker, self._people):
                 text = dates.resolved(fact.text, self._request.event_time)
-                if is_of_interest(fact, role) and self._is_wanted(text):
+                is_known = self._ledger.knows(fact)
+                if is_of_interest(fact, role, is_known=is_known) and self._is_wanted(text):
                     told = replace(fact, text=text, is_correction=sentence.is_correction)
                     self._ledger.state(told, operation)
 

@@ -16,7 +16,7 @@ from server.models.offline.lexicon import KINSHIP, PETS, listed, pattern, word_s
 from server.models.offline.people import Subject, is_personal_name, without_which
 from server.models.offline.phrases import Complement, is_quantity, names_in
 from server.models.offline.statements import Statement, Who
-from server.models.offline.status import Ending, contrast_place, read_ending
+from server.models.offline.status import Ending, contrast_place, is_placing, read_ending
 from server.models.offline.tokens import Token, joined, lowered
 
 
@@ -99,7 +99,8 @@ class Fact:
     @property
     def is_promotion(self) -> bool:
         """Whether it states another role with the same employer."""
-        return lowered(self.statement.rest[:2]) in (["promoted", "to"], ["made", "a"])
+        is_made = lowered(self.statement.rest[:1]) == ["made"] and bool(self.values("works_as"))
+        return is_made or lowered(self.statement.rest[:2]) == ["promoted", "to"]
 
     def with_employer_of(self, other: Fact) -> Fact:
         """Returns the promotion with the employer in the other fact."""
@@ -162,7 +163,7 @@ class Fact:
         return frozenset(
             f"{owner}'s {key}"
             for key in self.things
-            for my in ("my", "our")
+            for my in ("my", "our", "their")
             if f"{my} {key}" in rest
         )
 
@@ -239,11 +240,14 @@ def _theirs(fact: Fact) -> dict[str, str]:
     """Returns who somebody's boss is, which car they have, or what it is like, by name."""
     subject = fact.subject
     is_named = subject.is_new and not subject.entity.name.startswith(f"{subject.owner.name}'s ")
+    if len(fact.own_things) == 1 and is_placing(fact.statement, fact.complement):
+        return {f"where {min(fact.own_things)}": joined(fact.complement.tail).lower()}
     if fact.newcomer:
         found = _slot(subject.entity.key, *fact.newcomer)
         if fact.stem not in _MOVING:
             return found
-        moved = {f"where{slot.removeprefix('which')}": value for slot, value in found.items()}
+        moved = {"how": fact.newcomer[1]} if fact.stem == _CHANGE else {}
+        moved |= {f"where{slot.removeprefix('which')}": value for slot, value in found.items()}
         return found | moved if fact.stem == _CHANGE else moved
     if fact.role and not fact.is_ending:
         owner, _, noun = fact.role.partition("'s ")
@@ -260,11 +264,12 @@ def _of_thing(fact: Fact) -> dict[str, str]:
     words = " ".join(lowered(rest))
     name = min(subject.names - {subject.owner.key}, default="")
     is_kind = words.startswith(("a ", "an ", "the ", "called ", "named "))
+    is_where = words.startswith(_WHERE)
     is_valued = bool(subject.attribute) or any(t.is_name or t.text[0].isdigit() for t in rest)
     if value := _new_value(fact):
         return {f"which {name}": value, f"where {name}": value}
-    if fact.stem == "be" and (is_kind or is_valued or fact.complement.is_date):
-        return {f"where {name}" if words.startswith(_WHERE) else f"which {name}": words}
+    if fact.stem == "be" and (is_kind or is_where or is_valued or fact.complement.is_date):
+        return {f"where {name}" if is_where else f"which {name}": words}
     return {"how": words} if fact.stem == "be" and (subject.is_new or not fact.is_news) else {}
 
 

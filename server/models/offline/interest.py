@@ -26,7 +26,7 @@ from server.models.offline.lexicon import (
     word_set,
 )
 from server.models.offline.statements import Who
-from server.models.offline.tokens import lowered
+from server.models.offline.tokens import joined, lowered
 
 _POINTING = word_set("it that this them those these him her so you your one both")
 _REMARKING = verbs_listed("remarking")
@@ -36,11 +36,11 @@ _MOODS, _TALK = listed("moods"), verbs_listed("talk")
 _FINDING_OUT = listed("finding_out")
 _WANTING = verbs_listed("tastes")
 _DONE_BY_ASSISTANT = verbs_listed("done_by_assistant")
-_DATED = pattern("dated")
+_DATED, _IN_PASSING = pattern("dated"), pattern("in_passing")
 
 
-def is_of_interest(fact: Fact, role: Role) -> bool:
-    """Whether a fact is worth keeping."""
+def is_of_interest(fact: Fact, role: Role, *, is_known: bool) -> bool:
+    """Whether a fact is worth keeping. `is_known` is whether a memory is about its subject."""
     statement = fact.statement
     if role is Role.ASSISTANT:
         return statement.who is Who.SPEAKER and _is_of_assistant(fact)
@@ -49,8 +49,8 @@ def is_of_interest(fact: Fact, role: Role) -> bool:
     if statement.who is Who.THING or (statement.is_planned and fact.stem not in _WANTING):
         names_it = statement.is_planned and any(token.is_name for token in statement.rest)
         return names_it or bool(fact.is_ending or _DATED.search(fact.text))
-    is_known = statement.who is not Who.NAMED or fact.relations or fact.role or fact.is_ending
-    return fact.stem != "be" or bool(statement.rest and is_known)
+    is_told = statement.who is not Who.NAMED or fact.relations or fact.role or fact.is_ending
+    return fact.stem != "be" or bool(statement.rest and (is_known or is_told))
 
 
 def _is_of_assistant(fact: Fact) -> bool:
@@ -73,7 +73,8 @@ def _is_remark(fact: Fact) -> bool:
     verb = statement.tokens[statement.verb].lower
     mood = words[:1] if fact.stem == "be" else [verb] if verb.endswith("ing") else []
     is_sorry = fact.stem == "be" and lowered(statement.rest[:1]) == ["sorry"]
-    is_mood = is_sorry or not (_MOODS.isdisjoint(mood) or fact.ending.over)
+    is_passing = fact.stem == "be" and _IN_PASSING.match(joined(statement.rest))
+    is_mood = is_sorry or is_passing or not (_MOODS.isdisjoint(mood) or fact.ending.over)
     if fact.stem in _OPINIONS or is_mood:
         return True
     if lexicon.ADVERBS.issuperset(words):

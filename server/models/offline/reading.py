@@ -20,6 +20,8 @@ from server.models.offline.statements import Statement, Who, read_statement
 from server.models.offline.status import contrast_place, is_qualified, read_contrast
 from server.models.offline.tokens import joined, lowered
 
+_OWN = frozenset({"my", "our", "their"})
+
 
 def read_fact(clause: Clause, speaker: Speaker, meant: Subject | None) -> Fact | None:
     """Returns the fact in a clause; None if it asserts none, or its subject is unclear."""
@@ -78,6 +80,19 @@ def without_items(fact: Fact, gone: Sequence[Item]) -> Fact | None:
         complement=replace(fact.complement, items=tuple(kept)),
         relations=tuple(r for r in fact.relations if r.target.key not in keys),
     )
+
+
+def introduced_by(fact: Fact) -> Iterator[Fact]:
+    """Yields who somebody named is, if a fact says it in passing: `with my husband Ivan`."""
+    rest, subject = fact.statement.rest, fact.subject
+    by = Speaker(subject.owner.name, subject.owner.type)
+    if subject.kin and not subject.entity.name.startswith(by.possessive):
+        yield from facts_of(f"{by.possessive} {subject.kin} is {subject.entity.name}", by)
+    for place in range(2, len(rest)):
+        owner, noun = rest[place - 2].lower, rest[place - 1].lower
+        name = read_name(rest, place) if kind_of(noun) and owner in _OWN else None
+        if name is not None:
+            yield from facts_of(f"{by.possessive} {noun} is {name[0]}", by)
 
 
 def _of_introduced(statement: Statement, speaker: Speaker) -> Iterator[Relation]:

@@ -36,8 +36,16 @@ class Sentence:
 _LEAD, _TAIL = pattern("lead"), pattern("tail")
 _TURN_TO_REQUEST, _TURN_TO_QUESTION = pattern("turn_to_request"), pattern("turn_to_question")
 _FICTION, _CORRECTING = pattern("fiction"), pattern("correcting")
-_CALL_ME, _VALUE, _DIARY = pattern("call_me"), pattern("value"), pattern("diary")
-_THEY = pattern("they")
+_DIARY = pattern("diary")
+_FULL = {
+    pattern("call_me"): "I go by ",
+    pattern("value"): r"My \1 is ",
+    pattern("new_value"): r"My new \3 is \1\2",
+    pattern("they"): r"I was \1",
+    pattern("no_more"): r"I gave up \1",
+}
+"""Statements without a subject, and how they begin in full."""
+
 _QUESTION_MARKS = ("?", "\uff1f", "\u061f", ";?")
 _CLOSING = "\"'\u201d\u2019)\u300d \u2026!."
 
@@ -89,24 +97,22 @@ _PARTING = lexicon.verbs_listed("disposing") | lexicon.verbs_listed("ending")
 
 
 def _with_subject(statement: str) -> str:
-    """Returns the statement with `I` added to `Moved to Ulm`, `Call me Jo` and `They fired me`."""
+    """Returns the statement with `I` added to `Moved to Ulm`, `Call me Jo` and the like."""
     level = normalized(statement)
-    if (name := _CALL_ME.match(statement)) is not None:
-        return f"I go by {statement[name.end() :]}"
     if len(level) != len(statement):
         return statement
-    if (value := _VALUE.match(level)) is not None:
-        return f"My {value.group(1).lower()} is {statement[value.end() :]}"
-    if (they := _THEY.match(level)) is not None:
-        return f"I was {they.group(1)}{statement[they.end() :]}"
+    level = level[:1].lower() + level[1:]
+    for short, full in _FULL.items():
+        if (match := short.match(level)) is not None:
+            return match.expand(full) + statement[match.end() :]
     diary = _DIARY.match(level)
-    if diary is None or not lexicon.is_past(diary.group(1).lower()):
+    if diary is None or not lexicon.is_past(diary.group(1)):
         return statement
     # `Fixed the bug` is about the conversation; `Sold the car` is not.
     is_the = diary.group(2) == "the"
-    stem = lexicon.verb_stem(diary.group(1).lower())
+    stem = lexicon.verb_stem(diary.group(1))
     is_told = stem in (_PARTING if is_the else lexicon.VERB_STEMS)
-    return f"I {statement[:1].lower()}{statement[1:]}" if is_told else statement
+    return f"I {level}" if is_told else statement
 
 
 def _without_lead(text: str) -> str:

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from server.models.offline.lexicon import Rule, is_gerund, pattern, rules, verb_stem, verbs_listed
+from server.models.offline.lexicon import (
+    Rule,
+    is_gerund,
+    pattern,
+    rules,
+    stems,
+    verb_stem,
+    verbs_listed,
+    word_set,
+)
 from server.models.offline.phrases import Complement, Item, read_complement
 from server.models.offline.statements import Statement, Who
 from server.models.offline.tokens import Token, joined, lowered
@@ -15,7 +23,12 @@ _NEUTRAL, _FROM_NOW_ON = pattern("neutral"), pattern("from_now_on")
 _ON_A_DAY, _PLACE_TAIL, _SEASON = pattern("on_a_day"), pattern("place_tail"), pattern("season")
 _MOVING = verbs_listed("moving")
 _RULES = rules("ending")
-_PARTNERS = frozenset({"dates", "engaged_to", "married_to", "partner_of"})
+_PLACING, _OWN, _WHERE = (
+    stems("have keep park store get buy order"),
+    word_set("my our their"),
+    word_set("with at on in from"),
+)
+PARTNERS = frozenset({"dates", "engaged_to", "married_to", "partner_of"})
 DENIAL, DISPOSAL, GIVING_UP, LOSS = "denial", "disposal", "giving up", "loss"
 SWITCH, CHANGE = "switch", "change"
 
@@ -24,6 +37,12 @@ def is_qualified(statement: Statement, complement: Complement) -> bool:
     """Whether a statement holds only on some occasions, or for one thing among others."""
     is_plain = _is_neutral(statement.tokens[: statement.begin])
     return statement.is_limited or not (is_plain and _is_tail_neutral(statement, complement))
+
+
+def is_placing(statement: Statement, complement: Complement) -> bool:
+    """Whether it states where somebody has a thing: `I have my insurance with Allianz`."""
+    is_own = statement.stem in _PLACING and not _OWN.isdisjoint(lowered(statement.rest[:1]))
+    return is_own and not statement.is_past and not _WHERE.isdisjoint(lowered(complement.tail[:1]))
 
 
 def contrast_place(rest: Sequence[Token]) -> int | None:
@@ -57,8 +76,10 @@ def _is_tail_neutral(statement: Statement, complement: Complement) -> bool:
     if statement.is_denied and not statement.is_over and complement.items:
         return bool(_FROM_NOW_ON.fullmatch(joined(complement.tail).lower()))
     tail = complement.tail
-    if statement.stem == verb_stem("live") and lowered(tail[:1]) == ["with"]:
-        return True
+    if is_placing(statement, complement):
+        return not _SEASON.search(joined(tail).lower())
+    if statement.stem in _MOVING | {verb_stem("live")} and lowered(tail[:1]) == ["with"]:
+        return not _SEASON.search(joined(tail).lower())
     return _is_neutral(tail, is_event=statement.is_past or not complement.items)
 
 
@@ -80,7 +101,7 @@ class Ending:
     """What a clause ends, and how.
 
     The verb ends `relations` such as `works_at`; with `is_named` only relations to entities in the
-    clause. `over` matches clauses, from the verb on, that can no longer be true. The `kinds` mean
+    clause. `over` are the rules that match clauses which can no longer be true. The `kinds` mean
     that things are no longer owned (DISPOSAL), no longer used or done (GIVING_UP), or neither, nor
     lived in (SWITCH), or that another thing takes their place (CHANGE); after a LOSS the subject no
     longer exists.
@@ -89,7 +110,7 @@ class Ending:
     kinds: frozenset[str] = frozenset()
     relations: frozenset[str] = frozenset()
     is_named: bool = False
-    over: tuple[re.Pattern[str], ...] = ()
+    over: tuple[Rule, ...] = ()
 
     def __bool__(self) -> bool:
         """Whether it ends anything."""
@@ -105,7 +126,7 @@ def read_ending(statement: Statement, complement: Complement) -> Ending:
     found = [r for r in _RULES.get(statement.stem, ()) if _fits(r, statement, complement)]
     kinds = frozenset(rule.kind for rule in found if rule.kind)
     relations = frozenset(relation for rule in found for relation in rule.relations)
-    over = tuple(rule.over for rule in found if rule.over)
+    over = tuple(rule for rule in found if rule.over)
     return Ending(kinds, relations, any(rule.is_named for rule in found), over)
 
 
@@ -121,6 +142,6 @@ def _denial(statement: Statement, complement: Complement) -> Ending:
     """Returns what a negation ends: `I no longer work at Acme`, `we are not together`."""
     is_apart = statement.who is Who.GROUP and "together" in lowered(statement.rest)
     is_work = statement.is_over and statement.stem == "work" and complement.lead in {"at", "for"}
-    ended = _PARTNERS if is_apart else frozenset({"works_at"} if is_work else ())
+    ended = PARTNERS if is_apart else frozenset({"works_at"} if is_work else ())
     kinds = frozenset() if statement.is_ability else frozenset({DENIAL})
     return Ending(kinds, ended, is_named=is_work)

@@ -37,13 +37,14 @@ _TOKEN = re.compile(
 _SHORT = re.compile(
     r"(i|you|he|she|it|we|they|that|there|what|where|who|how)'(m|re|s|ve|ll|d)|(i)(m|ve)"
 )
+_SPOKEN = {"gonna": "going", "wanna": "want", "gotta": "got"}
 _FULL = {"m": "am", "re": "are", "s": "is", "ve": "have", "ll": "will", "d": "would"}
 _HELPING = lexicon.AUXILIARIES | lexicon.MODALS
 IS, HAS = Token("is", "is", spaced=True), Token("has", "has", spaced=True)
 
 
 def split_words(sentence: str) -> list[Token]:
-    """Returns the tokens of a sentence; short forms of pronouns become two words.
+    """Returns the tokens of a sentence; short forms, such as `I'm` and `gonna`, become two words.
 
     A short form of `is` could also mean `has`.
     """
@@ -61,6 +62,9 @@ def split_words(sentence: str) -> list[Token]:
             head = "I" if first == "i" else text[: len(first)]
             tokens.append(token._replace(text=head, lower=first))
             token = IS if ending == "s" else Token(_FULL[ending], _FULL[ending], spaced=True)
+        elif verb := _SPOKEN.get(token.lower):
+            tokens.append(token._replace(text=verb, lower=verb))
+            token = Token("to", "to", spaced=True)
         tokens.append(token)
     return tokens
 
