@@ -3,22 +3,48 @@
 A tenant is a project, or an organization if its key was used. Two rules apply. No tenant holds more
 than three quarters of the places, so that some are free for others. Waiting tenants take turns
 (round-robin), so that a call of a quiet tenant never waits behind all calls of a busy tenant.
+
+Places for long work have a third rule: while other tenants are active, each tenant holds only one.
+Long work would otherwise compete with the short work of others for the same processors.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from functools import partial
 from math import ceil
 
 _LARGEST_SHARE = 0.75
+_COMPANY_SECONDS = 1.0
 
 
 def share_of(limit: int) -> int:
     """Returns how many of `limit` places one tenant may hold."""
     return ceil(limit * _LARGEST_SHARE)
+
+
+class Company:
+    """Knows which tenants have company: another tenant that was active in the last second."""
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._last, self._last_time = "", float("-inf")
+        self._other_time = float("-inf")
+        """When a tenant other than the last one was active."""
+
+    def note(self, tenant: str) -> None:
+        """Notes that the tenant is active now."""
+        if tenant != self._last:
+            self._last, self._other_time = tenant, self._last_time
+        self._last_time = self._monotonic()
+
+    def share(self, tenant: str, limit: int) -> int:
+        """Returns how many of `limit` places for long work the tenant may hold now."""
+        other = self._other_time if tenant == self._last else self._last_time
+        return 1 if self._monotonic() - other < _COMPANY_SECONDS else share_of(limit)
 
 
 class Holdings:
@@ -118,9 +144,13 @@ class TurnQueue:
 class FairPlaces:
     """Places that calls share; some of them are reserved for the service's own work."""
 
-    def __init__(self, size: int, reserved: int) -> None:
-        """Calls may hold all places except the `reserved` ones, but at least one."""
+    def __init__(self, size: int, reserved: int, company: Company | None = None) -> None:
+        """Calls may hold all places except the `reserved` ones, but at least one.
+
+        With `company`, the places are for long work.
+        """
         self._size = size
+        self._company = company
         self._for_calls = max(1, size - reserved)
         self._held = Holdings()
         self._queue = TurnQueue()
@@ -155,4 +185,9 @@ class FairPlaces:
         if not tenant:
             return True
         calls = self._held.total - self._held.of("")
-        return calls < self._for_calls and self._held.of(tenant) < share_of(self._for_calls)
+        return calls < self._for_calls and self._held.of(tenant) < self._share(tenant)
+
+    def _share(self, tenant: str) -> int:
+        if self._company is not None:
+            return self._company.share(tenant, self._for_calls)
+        return share_of(self._for_calls)

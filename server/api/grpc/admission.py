@@ -7,41 +7,26 @@ import random
 import time
 from collections.abc import Callable
 from datetime import timedelta
-from enum import StrEnum
 from functools import partial
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from server.api.grpc.large_messages import LARGE_BYTES
+from server.api.grpc.method_classes import MethodClass
 from server.core.errors import Overloaded
-from server.core.fairness import Holdings, TurnQueue, share_of
+from server.core.fairness import Company, Holdings, TurnQueue, share_of
 from server.core.request_context import enter_place
 
-_READING_VERBS = ("Get", "List", "Search", "Find")
-# Calls of these last as long as their clients want, and cost next to nothing.
-_WAITING_METHODS = frozenset({"google.longrunning.Operations/WaitOperation"})
+_READ, _WRITE, _LARGE = MethodClass.READ, MethodClass.WRITE, MethodClass.LARGE
+_STREAM = MethodClass.STREAM
+# In the order in which they are admitted.
+_QUEUED = (_READ, _WRITE, _LARGE)
 
 
-class MethodClass(StrEnum):
-    """The class of a method. Reads precede writes; streams only wait and are counted separately."""
-
-    READ = "read"
-    WRITE = "write"
-    STREAM = "stream"
+def _counted_as(kind: MethodClass) -> tuple[MethodClass, ...]:
+    return (_WRITE, _LARGE) if kind is _LARGE else (kind,)
 
 
-def method_class(name: str, *, streams: bool) -> MethodClass:
-    """Returns the class of `package.Service/Method`; `streams` is whether either side streams.
-
-    Methods are named as in the API Improvement Proposals (AIP-130), so the verb is sufficient.
-    """
-    if streams or name in _WAITING_METHODS:
-        return MethodClass.STREAM
-    if name.partition("/")[2].startswith(_READING_VERBS):
-        return MethodClass.READ
-    return MethodClass.WRITE
-
-
-_READ, _WRITE, _STREAM = MethodClass.READ, MethodClass.WRITE, MethodClass.STREAM
 # Weight of the newest call in the average duration of calls.
 _WEIGHT = 0.05
 _LEAST_RETRY_SECONDS, _MOST_RETRY_SECONDS = 0.1, 10.0
@@ -53,15 +38,16 @@ class AdmissionLimits(BaseModel):
     A tenant gets at most three quarters of each (see `server.core.fairness`).
 
     Reads and writes share `concurrency`, of which each class may take a part, and `queue` calls of
-    each class may wait. Streams are counted separately, and so are parked calls, which only wait
-    for a model or their turn on a scope: while `parked` of them wait, no new calls are admitted.
+    each class may wait. While other tenants are active, a tenant's writes with large requests run
+    one at a time. Streams are counted separately, and so are parked calls, which only wait for a
+    model or their turn on a scope: while `parked` of them wait, no new calls are admitted.
     """
 
     model_config = ConfigDict(frozen=True)
 
     concurrency: int = Field(default=128, ge=1, description="Maximum of concurrent calls.")
     reads: int = Field(default=32, ge=1, description="Maximum of reads among them.")
-    writes: int = Field(default=96, ge=1, description="Maximum of writes among them.")
+    writes: int = Field(default=96, ge=1, description="Maximum of writes, large or not.")
     queue: int = Field(default=256, ge=0, description="Reads that may wait; also writes.")
     queue_seconds: float = Field(default=1.0, ge=0, description="Longest wait.")
     streams: int = Field(default=1000, ge=1, description="Concurrent streams and waits.")
@@ -122,19 +108,25 @@ class Admission:
         self, limits: AdmissionLimits, monotonic: Callable[[], float] = time.monotonic
     ) -> None:
         self._limits = limits
-        self._limit = {_READ: limits.reads, _WRITE: limits.writes, _STREAM: limits.streams}
+        self._limit = {
+            _READ: limits.reads,
+            _WRITE: limits.writes,
+            _LARGE: limits.writes,
+            _STREAM: limits.streams,
+        }
         self._monotonic = monotonic
+        self._company = Company(monotonic)
         self._running = {kind: Holdings() for kind in MethodClass}
-        self._seconds = {_READ: 0.0, _WRITE: 0.0}
-        self._queues = {_READ: TurnQueue(), _WRITE: TurnQueue()}
-        self._returning = {_READ: TurnQueue(), _WRITE: TurnQueue()}
+        self._seconds = dict.fromkeys(_QUEUED, 0.0)
+        self._queues = {kind: TurnQueue() for kind in _QUEUED}
+        self._returning = {kind: TurnQueue() for kind in _QUEUED}
         self._parked = Holdings()
         self._bytes = Holdings()
 
     @property
     def running(self) -> int:
         """The number of running calls, including streams."""
-        return sum(running.total for running in self._running.values())
+        return sum(self._running[kind].total for kind in (_READ, _WRITE, _STREAM))
 
     @property
     def waiting(self) -> int:
@@ -157,10 +149,13 @@ class Admission:
         Raises:
             Overloaded: there is no place, and none is expected soon enough.
         """
+        self._company.note(tenant)
+        if kind is _WRITE and size >= LARGE_BYTES:
+            kind = _LARGE
         if self._holds_too_much(kind, size, tenant):
             raise self._overloaded(kind, tenant)
         if self._has_room(kind, tenant) and not self._waits(kind, tenant):
-            self._running[kind].add(tenant)
+            self._take_place(kind, tenant)
             self._bytes.add(tenant, size)
         else:
             await self._wait(kind, size, remaining, tenant)
@@ -192,7 +187,7 @@ class Admission:
             if self._returning[kind].of(tenant) or not self._has_room(kind, tenant):
                 await self._returning[kind].wait(tenant, partial(self._give_back, kind, tenant))
             else:
-                self._running[kind].add(tenant)
+                self._take_place(kind, tenant)
             call.holds_place = True
             call.since = self._monotonic()
         finally:
@@ -205,7 +200,15 @@ class Admission:
     def _vacate(self, call: AdmittedCall) -> None:
         call.holds_place = False
         call.worked += self._monotonic() - call.since
-        self._running[call.kind].subtract(call.tenant)
+        self._free_place(call.kind, call.tenant)
+
+    def _take_place(self, kind: MethodClass, tenant: str) -> None:
+        for counted in _counted_as(kind):
+            self._running[counted].add(tenant)
+
+    def _free_place(self, kind: MethodClass, tenant: str) -> None:
+        for counted in _counted_as(kind):
+            self._running[counted].subtract(tenant)
 
     def _holds_too_much(self, kind: MethodClass, size: int, tenant: str) -> bool:
         """Whether its tenant, or all tenants, hold too many bytes or parked calls for this one."""
@@ -221,13 +224,20 @@ class Admission:
 
     def _has_room(self, kind: MethodClass, tenant: str) -> bool:
         running = self._running[kind]
-        limit = self._limit[kind]
-        if running.total >= limit or running.of(tenant) >= share_of(limit):
+        if running.of(tenant) >= self._share(kind, tenant):
+            return False
+        if kind is _LARGE:
+            return self._has_room(_WRITE, tenant)
+        if running.total >= self._limit[kind]:
             return False
         if kind is _STREAM:
             return True
         working = self._running[_READ].total + self._running[_WRITE].total
         return working < self._limits.concurrency
+
+    def _share(self, kind: MethodClass, tenant: str) -> int:
+        limit = self._limit[kind]
+        return self._company.share(tenant, limit) if kind is _LARGE else share_of(limit)
 
     def _waits(self, kind: MethodClass, tenant: str) -> bool:
         """Whether earlier calls of the tenant wait, which must be admitted first."""
@@ -255,15 +265,15 @@ class Admission:
 
     def _give_back(self, kind: MethodClass, tenant: str) -> None:
         """Passes on the place of a call that was admitted and cancelled at the same time."""
-        self._running[kind].subtract(tenant)
+        self._free_place(kind, tenant)
         self._let_in()
 
     def _let_in(self) -> None:
-        for kind in (_READ, _WRITE):
+        for kind in _QUEUED:
             has_room = partial(self._has_room, kind)
             for queue in (self._returning[kind], self._queues[kind]):
                 while (admitted := queue.next(has_room)) is not None:
-                    self._running[kind].add(admitted)
+                    self._take_place(kind, admitted)
 
     def _expected_wait(self, kind: MethodClass, tenant: str) -> float:
         """Returns the expected seconds until a new call is admitted, by Little's law.
@@ -274,7 +284,7 @@ class Admission:
         for queue in (self._queues[kind], self._returning[kind]):
             others = queue.tenants - bool(queue.of(tenant))
             before += min(len(queue), queue.of(tenant) + others * (queue.of(tenant) + 1))
-        return (before + 1) * self._seconds[kind] / self._limit[kind]
+        return (before + 1) * self._seconds[kind] / self._share(kind, tenant)
 
     def _overloaded(self, kind: MethodClass, tenant: str) -> Overloaded:
         """Returns the refusal; its delay is random, so that clients do not all return at once."""

@@ -13,7 +13,7 @@ from opentelemetry import trace
 from opentelemetry.trace import SpanKind
 
 from server.core.errors import Overloaded
-from server.core.fairness import FairPlaces
+from server.core.fairness import Company, FairPlaces
 from server.core.request_context import bounded, current_tenant
 from server.storage.postgres.statements import load_sql
 from server.storage.statements import statement_name
@@ -182,12 +182,16 @@ class LongStatements:
     """Limits the number of concurrent statements that read every value of a scope.
 
     A project whose filters keep all cores of PostgreSQL busy would slow down every other project,
-    even though it does not get all connections. Tenants share the places fairly.
+    even though it does not get all connections. Tenants share the places fairly, and a tenant in
+    company gets one at a time.
     """
 
-    def __init__(self, connections: int, wait_seconds: float, read_seconds: float) -> None:
+    def __init__(
+        self, connections: int, wait_seconds: float, read_seconds: float, company: Company
+    ) -> None:
         """`connections` is the size of the pool, `read_seconds` a read's time if none waits."""
-        self._places = FairPlaces(max(2, connections // CONNECTIONS_FOR_EACH), reserved=0)
+        places = max(2, connections // CONNECTIONS_FOR_EACH)
+        self._places = FairPlaces(places, reserved=0, company=company)
         self._wait_seconds = wait_seconds
         self._read_seconds = read_seconds
 

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from server.core.background import Background
 from server.core.errors import StoreUnavailable
-from server.core.fairness import FairPlaces
+from server.core.fairness import Company, FairPlaces
 from server.core.request_context import bounded, current_project, current_tenant
 from server.projects.ports import PoolUsage
 from server.storage.postgres.connections import (
@@ -170,8 +170,9 @@ class Database:
         self._options = options
         # For each place there is a connection among the spare ones or in the pool.
         self._places = FairPlaces(options.pool_size, _RESERVED)
+        self._company = Company()
         self._long = LongStatements(
-            options.pool_size, options.acquire_timeout, options.statement_timeout
+            options.pool_size, options.acquire_timeout, options.statement_timeout, self._company
         )
         self._spares = SpareConnections(self._release_later)
         self._releases = Background("connection-release")
@@ -231,6 +232,8 @@ class Database:
         Raises:
             TimeoutError: no connection became free in time.
         """
+        if tenant is not None:
+            self._company.note(tenant)
         seconds = bounded(self._options.acquire_timeout)
         project_id = current_project()
         has_place = self._places.take_now(tenant)

@@ -9,6 +9,8 @@ from contextlib import AsyncExitStack
 import pytest
 
 from server.core.errors import Overloaded
+from server.core.fairness import Company
+from server.core.request_context import BackgroundPlace, enter_place
 from server.core.values import JsonValue
 from server.memories.filters.parser import parse_filter
 from server.storage.postgres.connections import SHORTEST_SECONDS, LongStatements
@@ -42,6 +44,22 @@ async def test_only_a_few_run_at_a_time_and_others_go_on(database: Database) -> 
     assert await read(database, "SELECT 1") == 1
 
 
+async def test_one_at_a_time_runs_of_a_tenant_in_company(database: Database) -> None:
+    async def use_shortly() -> None:
+        enter_place(BackgroundPlace("quiet"))
+        async with database.connection():
+            pass
+
+    enter_place(BackgroundPlace("busy"))
+    async with database.long_write():
+        async with database.long_write():
+            pass
+        await asyncio.create_task(use_shortly())
+        with pytest.raises(Overloaded):
+            await read(database, "SELECT 1")
+    assert await read(database, "SELECT 1") == 1
+
+
 async def test_a_read_is_ended_in_time(database: Database) -> None:
     with pytest.raises(Overloaded):
         await read(database, "SELECT pg_sleep(60)")
@@ -50,7 +68,9 @@ async def test_a_read_is_ended_in_time(database: Database) -> None:
 
 
 async def test_the_more_wait_the_less_time_a_read_has() -> None:
-    statements = LongStatements(connections=8, wait_seconds=60.0, read_seconds=30.0)
+    statements = LongStatements(
+        connections=8, wait_seconds=60.0, read_seconds=30.0, company=Company()
+    )
 
     async def wait_for_room() -> None:
         async with statements.room():

@@ -7,7 +7,8 @@ import asyncio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.core.fairness import FairPlaces, share_of
+from server.core.fairness import Company, FairPlaces, share_of
+from tests.support.clocks import HandClock
 
 TENANTS = st.sampled_from(["a", "b", "c", None])
 
@@ -68,6 +69,43 @@ async def test_a_cancelled_wait_gets_no_place() -> None:
     places.give_back("a")
     await let_others_run()
     assert second.done()
+
+
+async def test_a_tenant_in_company_holds_one_place_for_long_work() -> None:
+    clock = HandClock()
+    company = Company(clock)
+    places = FairPlaces(4, reserved=0, company=company)
+    company.note("busy")
+    for _ in range(2):
+        assert (await takes(places, "busy")).done()
+    company.note("quiet")
+    company.note("busy")
+    waits = await takes(places, "busy")
+    assert (await takes(places, "quiet")).done()
+    places.give_back("busy")
+    await let_others_run()
+    assert not waits.done()
+    places.give_back("busy")
+    await let_others_run()
+    assert waits.done()
+    assert not places.take_now("busy")
+    clock.now += 1.0
+    assert places.take_now("busy")
+
+
+def test_company_is_another_tenant_that_was_just_active() -> None:
+    clock = HandClock()
+    company = Company(clock)
+    assert company.share("a", 4) == 3
+    company.note("a")
+    company.note("a")
+    assert company.share("a", 4) == 3
+    assert company.share("b", 4) == 1
+    clock.now += 0.5
+    company.note("b")
+    assert [company.share(tenant, 4) for tenant in "abc"] == [1, 1, 1]
+    clock.now += 0.5
+    assert [company.share(tenant, 4) for tenant in "abc"] == [1, 3, 1]
 
 
 @given(

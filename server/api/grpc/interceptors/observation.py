@@ -17,7 +17,6 @@ from opentelemetry.context import attach, detach
 from opentelemetry.trace import Span, SpanContext, SpanKind, Status, StatusCode, Tracer
 from opentelemetry.util.types import AttributeValue
 
-from server.api.grpc.admission import MethodClass
 from server.api.grpc.interceptors.access import project_or_none
 from server.api.grpc.interceptors.context import (
     CallContext,
@@ -27,6 +26,7 @@ from server.api.grpc.interceptors.context import (
     Proceed,
     final_code,
 )
+from server.api.grpc.method_classes import MethodClass
 from server.core.request_context import RequestContext, current_origin, enter_request
 from server.telemetry.figures import EndedCall, Tally, begin_tally
 from server.telemetry.logging import FrequentEvent

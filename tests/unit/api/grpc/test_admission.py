@@ -7,7 +7,9 @@ from datetime import timedelta
 
 import pytest
 
-from server.api.grpc.admission import Admission, AdmissionLimits, AdmittedCall, MethodClass
+from server.api.grpc.admission import Admission, AdmissionLimits, AdmittedCall
+from server.api.grpc.large_messages import LARGE_BYTES
+from server.api.grpc.method_classes import MethodClass
 from server.core.errors import Overloaded
 from server.core.request_context import parked
 from tests.support.clocks import HandClock
@@ -335,6 +337,45 @@ async def test_tenants_take_turns() -> None:
     assert busy[1].done()
     assert not busy[2].done()
     busy[2].cancel()
+
+
+def roomy() -> Admission:
+    return Admission(limits(concurrency=8, writes=8, queue=8, request_bytes=100 * LARGE_BYTES))
+
+
+async def test_large_writes_of_a_tenant_in_company_run_one_at_a_time() -> None:
+    admission = roomy()
+    await admission.enter(READ, 0, FOREVER, QUIET)
+    entered = await admission.enter(WRITE, LARGE_BYTES, FOREVER, BUSY)
+    large = [waiting(admission, WRITE, LARGE_BYTES) for _ in range(2)]
+    small = waiting(admission, WRITE, LARGE_BYTES - 1)
+    await let_others_run()
+    assert [task.done() for task in (*large, small)] == [False, False, True]
+    await admission.enter(WRITE, LARGE_BYTES, FOREVER, QUIET)
+    admission.leave(entered)
+    await let_others_run()
+    assert [task.done() for task in large] == [True, False]
+    admission.leave(await large[0])
+    admission.leave(await large[1])
+    assert (admission.running, admission.waiting) == (3, 0)
+
+
+async def test_large_writes_of_a_tenant_alone_run_at_once() -> None:
+    admission = roomy()
+    large = [waiting(admission, WRITE, LARGE_BYTES) for _ in range(7)]
+    await let_others_run()
+    assert [task.done() for task in large] == [True] * 6 + [False]
+    assert admission.running == 6
+    large[-1].cancel()
+
+
+async def test_writes_large_or_not_leave_room_for_reads() -> None:
+    admission = Admission(limits(writes=2, queue=0, request_bytes=100 * LARGE_BYTES))
+    await admission.enter(WRITE, LARGE_BYTES, FOREVER, BUSY)
+    await admission.enter(WRITE, 0, FOREVER, QUIET)
+    for size in (0, LARGE_BYTES):
+        with pytest.raises(Overloaded):
+            await admission.enter(WRITE, size, FOREVER, "another")
 
 
 async def test_no_tenant_takes_all_places_of_the_queue() -> None:
