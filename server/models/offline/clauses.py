@@ -51,18 +51,18 @@ def is_verb(tokens: Sequence[Token], place: int, *, is_plural: bool = False) -> 
     """Whether a verb, or an adverb and a verb, follows a subject that ends at this place."""
     before = tokens[place - 1]
     place = after_adverbs(tokens, place)
-    if place >= len(tokens):
-        return False
-    token = tokens[place]
+    token = tokens[place] if place < len(tokens) else None
+    if token is None or token.lower in _HELPING:
+        return token is not None
     word = token.lower
-    if word in _HELPING:
-        return True
     if token.is_name or word in _NO_VERBS:
         return False
     if lexicon.is_past(word):
         return before.lower not in lexicon.DETERMINERS
+    if before.lower.endswith("'s"):
+        return is_plural and word in lexicon.VERBS  # Not in `Ana's parents`.
     if word in lexicon.VERBS:
-        return is_plural or (before.lower.endswith("s") and not before.lower.endswith("'s"))
+        return is_plural or before.lower.endswith("s")
     is_like_one = before.is_name and word.endswith("s") and not word.endswith(("'s", "ss"))
     return word in _THIRD_PERSON or is_like_one
 

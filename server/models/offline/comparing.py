@@ -50,7 +50,8 @@ _FUNCTION_STEMS = content_stems(" ".join(lexicon.PREPOSITIONS | lexicon.DETERMIN
 def repeats(fact: Fact, other: Fact) -> bool:
     """Whether a fact states nothing that the other does not."""
     is_alike = fact.is_qualified == other.is_qualified and not fact.complement.tail
-    return is_alike and not other.is_ending and bool(fact.stated) and fact.stated <= other.stated
+    is_same = is_alike and not (other.is_ending or _is_narrowed(fact, other))
+    return is_same and bool(fact.stated) and fact.stated <= other.stated
 
 
 def replaces(fact: Fact, other: Fact) -> bool:
@@ -63,6 +64,8 @@ def replaces(fact: Fact, other: Fact) -> bool:
         return False
     if other.is_ending or other.statement.is_denied:
         return other.statement.is_denied and _is_opposite(fact, other)
+    if _is_narrowed(fact, other):
+        return True
     is_turned = fact.attitude * other.attitude < 0 and fact.things == other.things
     is_update = (
         fact.is_news and fact.stem == other.stem and fact.stated >= other.stated != frozenset()
@@ -91,6 +94,12 @@ def _is_correction(fact: Fact, other: Fact) -> bool:
     denied = fact.contrast or frozenset(lowered(fact.statement.rest if fact.contrast_stem else ()))
     is_denied = fact.is_correction or bool(other.things and other.things <= denied)
     return is_like and is_denied
+
+
+def _is_narrowed(fact: Fact, other: Fact) -> bool:
+    """Whether a fact leaves only some items of the other: `I only teach history now`."""
+    between = fact.statement.tokens[fact.statement.end : fact.statement.verb]
+    return "only" in lowered(between) and fact.is_like(other) and fact.things < other.things
 
 
 def _is_elsewhere(fact: Fact, other: Fact) -> bool:

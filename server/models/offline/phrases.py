@@ -154,7 +154,8 @@ def read_complement(tokens: Sequence[Token], *, after_be: bool) -> Complement:
     else:
         while start < len(tokens) and tokens[start].lower in _PARTICLES:
             start += 1
-    if start and tokens[start - 1].lower in _BEFORE_DATES and _is_date(tokens, start):
+    before = tokens[start - 1].lower if start else ""
+    if before == "since" or (before in _BEFORE_DATES and _is_date(tokens, start)):
         return Complement(joined(tokens[: start - 1]).lower(), (), tuple(tokens[start - 1 :]))
     items, end = _items(tokens, start)
     return Complement(joined(tokens[:start]).lower(), items, tuple(tokens[end:]))

@@ -77,7 +77,8 @@ def _targets(
     is_held = not (statement.is_retraction or statement.is_planned or statement.is_ability)
     if is_held:
         yield from _named(statement, subject)
-        yield from _being(statement)
+        if subject.is_somebody:
+            yield from _being(statement)
     relation = next((_LEADS[lead] for lead in _LEADS if complement.lead.endswith(lead)), "")
     if statement.stem in _RELATING and not complement.lead:
         relation = lexicon.third_person(_RELATING[statement.stem])

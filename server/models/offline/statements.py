@@ -103,6 +103,7 @@ def read_statement(clause: Clause) -> Statement | None:
         return None
     words = lowered(statement.rest)
     statement.is_denied |= words[:1] == ["no"] and statement.stem in lexicon.POSSESSING
+    statement.is_over |= statement.is_denied and statement.is_perfect and "since" in words
     statement.is_over |= "anymore" in words or not _ANY_MORE.isdisjoint(pairwise(words))
     return statement
 
