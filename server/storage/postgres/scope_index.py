@@ -5,17 +5,18 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias, TypeVar
 from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
 
+from server.memories.search.fusion import Flags, Numbers
+from server.memories.search.question_clues import Speaker
+
 if TYPE_CHECKING:
     from server.storage.postgres.rows import Row
 
-Numbers: TypeAlias = NDArray[np.int64]
-Scores: TypeAlias = NDArray[np.float64]
 Vectors: TypeAlias = NDArray[np.float32]
 
 EARLIEST: Final = datetime.min.replace(tzinfo=UTC)
@@ -26,8 +27,11 @@ _NO_ID: Final = UUID(int=0)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _COLUMNS: Final = (
     *("stamp", "scope", "created", "happened", "length", "expires"),
-    *("high", "low", "has_message", "message_high", "message_low"),
+    *("speaker", "high", "low", "message", "message_high", "message_low"),
 )
+NO_MESSAGE: Final = -1
+"""The number of an unknown message."""
+
 _LEAST_ROOM: Final = 8
 _BYTES_PER_PLACE: Final = 2
 _BYTES_PER_OCCURRENCE: Final = 4 + _BYTES_PER_PLACE
@@ -67,13 +71,13 @@ class ScopeIndex:
         self.newest = EARLIEST
         self.ids: list[UUID] = []
         self.event_times: list[datetime] = []
-        self.speakers: list[tuple[str | None, str | None]] = []
-        self.messages: list[UUID | None] = []
         self.states: list[State] = []
         self._vectors: Vectors = np.empty((_LEAST_ROOM, dimensions), dtype=np.float32)
         self._numbers: dict[UUID, int] = {}
         self._occurrences: dict[bytes, Occurrences] = {}
         self._scopes: dict[bytes, int] = {}
+        self._messages: dict[UUID | None, int] = {None: NO_MESSAGE}
+        self._speakers: dict[Speaker, int] = {}
         self._columns = {name: array("q") for name in _COLUMNS}
         self._occurrence_count = 0
         self._alive = array("b")
@@ -124,11 +128,15 @@ class ScopeIndex:
         """Returns the embeddings by number."""
         return self._vectors[: self.size]
 
+    def speakers(self) -> list[Speaker]:
+        """Returns the speakers by their numbers in the column `speaker`."""
+        return list(self._speakers)
+
     def column(self, name: str) -> Numbers:
         """Returns a column by number; times are microseconds, dates days, ids two halves."""
         return np.array(self._columns[name], dtype=np.int64)
 
-    def is_present(self) -> NDArray[np.bool_]:
+    def is_present(self) -> Flags:
         """Returns for each number whether it belongs to an item of the scope."""
         return np.array(self._alive, dtype=np.bool_)
 
@@ -156,10 +164,8 @@ class ScopeIndex:
         self.newest = max(self.newest, row["create_time"])
         self.ids.append(row["memory_id"])
         self.event_times.append(row["event_time"])
-        self.speakers.append((row["role"], row["name"]))
-        self.messages.append(row["message_id"])
         self.states.append(State(row["version"], row["update_time"]))
-        for name, value in _columns_of(row, self._scopes):
+        for name, value in self._columns_of(row):
             self._columns[name].append(value)
         for word, places in words_in(row["words"]):
             found = self._occurrences.get(word)
@@ -170,12 +176,36 @@ class ScopeIndex:
             found.places.extend(places)
             self._occurrence_count += count
 
+    def _columns_of(self, row: Row) -> Iterator[tuple[str, int]]:
+        yield "stamp", row["stamp"]
+        yield "scope", number_of_value(row["scope_key"], self._scopes)
+        yield "created", microseconds(row["create_time"])
+        yield "happened", microseconds(row["event_time"])
+        yield "length", row["text_length"]
+        yield "expires", row["expiration_date"].toordinal() if row["expiration_date"] else NEVER
+        yield "speaker", number_of_value((row["role"], row["name"]), self._speakers)
+        yield from zip(("high", "low"), _halves(row["memory_id"]), strict=True)
+        message_id = row["message_id"]
+        yield (
+            "message",
+            NO_MESSAGE if message_id is None else number_of_value(message_id, self._messages),
+        )
+        yield from zip(("message_high", "message_low"), _halves(message_id or _NO_ID), strict=True)
+
     def _set_vector(self, number: int, sent: bytes) -> None:
         if number == len(self._vectors):
             room = np.empty((2 * number, self.dimensions), dtype=np.float32)
             room[:number] = self._vectors
             self._vectors = room
         self._vectors[number] = np.frombuffer(sent, dtype=">f2", offset=4)
+
+
+_T = TypeVar("_T")
+
+
+def number_of_value(value: _T, known: dict[_T, int]) -> int:
+    """Returns the number of a known value; another one gets the next number."""
+    return known.setdefault(value, len(known))
 
 
 def microseconds(time: datetime) -> int:
@@ -200,19 +230,6 @@ def words_in(sent: bytes) -> Iterator[tuple[bytes, bytes]]:
 def places_in(sent: bytes | bytearray) -> Numbers:
     """Returns the places of a lexeme. Their upper two bits are a weight."""
     return np.frombuffer(sent, dtype=">u2").astype(np.int64) & 0x3FFF
-
-
-def _columns_of(row: Row, scopes: dict[bytes, int]) -> Iterator[tuple[str, int]]:
-    yield "stamp", row["stamp"]
-    yield "scope", scopes.setdefault(row["scope_key"], len(scopes))
-    yield "created", microseconds(row["create_time"])
-    yield "happened", microseconds(row["event_time"])
-    yield "length", row["text_length"]
-    yield "expires", row["expiration_date"].toordinal() if row["expiration_date"] else NEVER
-    yield from zip(("high", "low"), _halves(row["memory_id"]), strict=True)
-    message_id = row["message_id"]
-    yield "has_message", message_id is not None
-    yield from zip(("message_high", "message_low"), _halves(message_id or _NO_ID), strict=True)
 
 
 def _halves(id_: UUID) -> tuple[int, int]:

@@ -24,8 +24,9 @@ from server.core.request_context import enter_project
 from server.memories.passages import Source
 from server.memories.ports import SearchQuery
 from server.memories.scope import Scope
+from server.storage.postgres.candidates import Candidates
 from server.storage.postgres.filters import scope_condition
-from server.storage.postgres.index_ranking import Candidate, ScopeView, rank
+from server.storage.postgres.index_ranking import IndexRanking
 from server.storage.postgres.ranking_statements import written_value
 from server.storage.postgres.scope_index import ScopeIndex
 from server.storage.postgres.statements import BoundStatement, Statement, load_sql
@@ -73,15 +74,15 @@ class HeldScope:
         self.counted_bytes = 0
         self.last_search = 0.0
         self.refreshing = asyncio.Lock()
-        self._view: ScopeView | None = None
-        self._viewed: tuple[int, date | None] | None = None
+        self._ranking: IndexRanking | None = None
+        self._ranked: tuple[int, date | None] | None = None
 
-    def view(self, day: date | None) -> ScopeView:
-        """Returns the items that are visible on the day; None shows all."""
+    def ranking(self, day: date | None) -> IndexRanking:
+        """Returns what ranks the items that are visible on the day; None shows all."""
         wanted = self.index.changes, day
-        if self._view is None or self._viewed != wanted:
-            self._view, self._viewed = ScopeView(self.index, day), wanted
-        return self._view
+        if self._ranking is None or self._ranked != wanted:
+            self._ranking, self._ranked = IndexRanking(self.index, day), wanted
+        return self._ranking
 
 
 class ScopeIndexes:
@@ -105,7 +106,7 @@ class ScopeIndexes:
         self._loads = Background("scope-index")
         self._one_at_a_time = asyncio.Lock()
 
-    async def rank(self, connection: Connection, query: SearchQuery) -> Sequence[Candidate] | None:
+    async def rank(self, connection: Connection, query: SearchQuery) -> Candidates | None:
         """Returns the candidates of a search; None if the scope is not held."""
         place = _place(query)
         held = self._held.get(place)
@@ -120,7 +121,7 @@ class ScopeIndexes:
             return None
         if held.index.changes != before:
             self._hold(place, held)
-        return rank(held.index, held.view(query.visible_on), query, question)
+        return held.ranking(query.visible_on).rank(query, question)
 
     def note(self, query: SearchQuery, items: float) -> None:
         """Notes that a scope with this many items was searched by statement.

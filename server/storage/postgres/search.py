@@ -8,28 +8,25 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from operator import itemgetter
 from typing import TYPE_CHECKING, Final, TypeAlias
-from uuid import UUID
 
+import numpy as np
 from cachetools import TTLCache
 
 from server.memories.memory import Memory, ScoredMemory
 from server.memories.passages import EVERY_SOURCE, Hit, ScoredPassage, Source
 from server.memories.ports import SearchQuery
 from server.memories.scope import Scope
-from server.memories.search.question_clues import speakers_asked
-from server.memories.search.ranking import Arm, Ranked, Scored, fuse
-from server.memories.search.time_spans import closeness
+from server.memories.search.fusion import Scored, fuse
+from server.memories.search.ranking import Arm, Ranked
+from server.storage.postgres.candidates import Candidates, candidates_of
 from server.storage.postgres.filters import reading
 from server.storage.postgres.found_items import FoundItems, Item
-from server.storage.postgres.index_ranking import Candidate
 from server.storage.postgres.ranking_statements import (
     ScopeSize,
     rank_large_statement,
     rank_statement,
 )
-from server.storage.postgres.scope_index import State
 from server.storage.postgres.scope_indexes import ScopeIndexes
 from server.storage.postgres.vector_index import VectorIndex, cast_to
 from server.telemetry.recording import record_candidates
@@ -43,8 +40,6 @@ NOTHING: Final = ScopeSize(0.0, 0.0)
 
 LARGE: Final = 2_000
 """The size from which a scope is searched by candidates; below, comparing all is faster."""
-
-_RANKED_COLUMNS: Final = itemgetter(*(name for name in Candidate._fields if name != "state"))
 
 ITEMS_PART: Final = 8
 """The cache of found items may take one part in this many of the size of the indexes."""
@@ -108,14 +103,15 @@ class Searches:
         """
         async with reading(self._database, query.filters) as connection:
             candidates = await self._rank(connection, query)
-            ranked = _fused(query, candidates)
-            items = await self._items.read(connection, query, _states_of(ranked, candidates))
-        return [_to_hit(hit, items[hit.memory_id]) for hit in ranked if hit.memory_id in items]
+            found = [(candidates.id_of(hit.number), hit) for hit in _fused(query, candidates)]
+            states = {id_: candidates.state_of(hit.number) for id_, hit in found}
+            items = await self._items.read(connection, query, states)
+        return [_to_hit(hit, items[id_]) for id_, hit in found if id_ in items]
 
-    async def _rank(self, connection: Connection, query: SearchQuery) -> Sequence[Candidate]:
+    async def _rank(self, connection: Connection, query: SearchQuery) -> Candidates:
         if query.time is not None or query.filters is not None or query.categories:
             # The search may cover only a small part of the scope, or need what indexes lack.
-            return _candidates(await _compare_all(connection, query))
+            return candidates_of(await _compare_all(connection, query))
         is_whole = query.latest_at is None
         if is_whole and (held := await self._indexes.rank(connection, query)) is not None:
             return held
@@ -128,7 +124,7 @@ class Searches:
             rows = await self._compare_likely(connection, query, size)
         if is_whole:
             self._indexes.note(query, size.memories)
-        return _candidates(rows)
+        return candidates_of(rows)
 
     async def _compare_likely(
         self, connection: Connection, query: SearchQuery, size: ScopeSize
@@ -137,17 +133,6 @@ class Searches:
         is_indexed = await self._index.serves(connection, dimensions, size.memories)
         cast = cast_to(dimensions) if is_indexed else ""
         return await connection.fetch(*rank_large_statement(query, size, cast))
-
-
-def _candidates(rows: Sequence[Row]) -> list[Candidate]:
-    return [Candidate(*_RANKED_COLUMNS(row)) for row in rows]
-
-
-def _states_of(
-    ranked: Sequence[Ranked], candidates: Sequence[Candidate]
-) -> dict[UUID, State | None]:
-    states = {candidate.memory_id: candidate.state for candidate in candidates}
-    return {hit.memory_id: states[hit.memory_id] for hit in ranked}
 
 
 def _to_hit(ranked: Ranked, item: Item) -> Hit:
@@ -160,31 +145,16 @@ async def _compare_all(connection: Connection, query: SearchQuery) -> Sequence[R
     return await connection.fetch(*rank_statement(query))
 
 
-def _fused(query: SearchQuery, candidates: Sequence[Candidate]) -> list[Ranked]:
-    speakers = {(candidate.role, candidate.name) for candidate in candidates}
-    asked = speakers_asked(query.text, speakers)
-    times = query.question_times
-    scored = [
-        Scored(
-            candidate.memory_id,
-            candidate.dense,
-            candidate.lexical,
-            query.graph.get(candidate.memory_id, 0.0),
-            closeness(candidate.event_time, times) if times else 0.0,
-            asked is not None and (candidate.role, candidate.name) not in asked,
-            candidate.message_id,
-        )
-        for candidate in candidates
-    ]
-    _record(query, scored)
+def _fused(query: SearchQuery, candidates: Candidates) -> list[Ranked]:
+    scored = candidates.scored(query)
+    _record(scored)
     return fuse(scored, query.weights, query.limit, query.threshold, explain=query.explain)
 
 
-def _record(query: SearchQuery, candidates: Sequence[Scored]) -> None:
+def _record(scored: Scored) -> None:
     """Records how many candidates each arm proposed."""
-    record_candidates(Arm.DENSE, len(candidates))
-    record_candidates(Arm.LEXICAL, sum([candidate.lexical > 0 for candidate in candidates]))
-    if query.graph:
-        record_candidates(Arm.GRAPH, sum([candidate.graph > 0 for candidate in candidates]))
-    if query.question_times:
-        record_candidates(Arm.TIME, sum([candidate.time > 0 for candidate in candidates]))
+    record_candidates(Arm.DENSE, len(scored.dense))
+    columns = {Arm.LEXICAL: scored.lexical, Arm.GRAPH: scored.graph, Arm.TIME: scored.time}
+    for arm, scores in columns.items():
+        if scores is not None:
+            record_candidates(arm, int(np.count_nonzero(scores > 0)))

@@ -2,27 +2,77 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import NamedTuple
 from uuid import UUID
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from server.memories.memory import ArmScore
+from server.memories.search import fusion
+from server.memories.search.fusion import lower_repeated
 from server.memories.search.ranking import (
     EVEN,
     GRAPH_CEILING,
+    REPEATED,
     ArmWeights,
-    Ranked,
-    Scored,
     candidate_count,
-    fuse,
 )
 
 A, B, C = (UUID(int=number) for number in (1, 2, 3))
+NO_MESSAGE, ONE, OTHER = -1, 1, 2
 
 
-def ids(hits: list[Ranked]) -> list[UUID]:
+class Scored(NamedTuple):
+    """A candidate."""
+
+    memory_id: UUID
+    dense: float
+    lexical: float
+    graph: float = 0.0
+    time: float = 0.0
+    other_speaker: bool = False
+    message: int = NO_MESSAGE
+
+
+class Hit(NamedTuple):
+    """A hit."""
+
+    memory_id: UUID
+    score: float
+    arms: Sequence[ArmScore]
+
+
+def fuse(
+    found: Sequence[Scored],
+    weights: ArmWeights,
+    limit: int,
+    threshold: float | None,
+    *,
+    explain: bool = True,
+) -> list[Hit]:
+    """Fuses the candidates as columns."""
+    low = np.array([candidate.memory_id.int for candidate in found], dtype=np.int64)
+    columns = {
+        "dense": np.array([candidate.dense for candidate in found], dtype=np.float64),
+        "lexical": np.array([candidate.lexical for candidate in found], dtype=np.float64),
+        "graph": np.array([candidate.graph for candidate in found], dtype=np.float64),
+        "time": np.array([candidate.time for candidate in found], dtype=np.float64),
+    }
+    scored = fusion.Scored(
+        ids=(np.zeros_like(low), low),
+        messages=np.array([candidate.message for candidate in found], dtype=np.int64),
+        other_speaker=np.array([candidate.other_speaker for candidate in found], dtype=np.bool_),
+        **columns,
+    )
+    hits = fusion.fuse(scored, weights, limit, threshold, explain=explain)
+    return [Hit(found[hit.number].memory_id, hit.score, hit.arms) for hit in hits]
+
+
+def ids(hits: list[Hit]) -> list[UUID]:
     return [hit.memory_id for hit in hits]
 
 
@@ -169,3 +219,27 @@ def test_without_an_explanation_the_hits_are_the_same_and_no_arm_is_named() -> N
     ]
     assert all(hit.arms for hit in explained)
     assert not any(hit.arms for hit in bare)
+
+
+def test_all_hits_of_a_message_but_the_best_make_room() -> None:
+    scores = np.array([0.2, 0.8, 0.8, 0.4, 0.1])
+    lower_repeated(scores, np.array([ONE, ONE, ONE, NO_MESSAGE, NO_MESSAGE]))
+    assert scores.tolist() == pytest.approx([0.2 * REPEATED, 0.8, 0.8 * REPEATED, 0.4, 0.1])
+
+
+def test_another_message_comes_before_a_second_hit_of_the_best_one() -> None:
+    found = [
+        Scored(A, 0.8, 0.8, message=ONE),
+        Scored(B, 0.7, 0.7, message=ONE),
+        Scored(C, 0.5, 0.5, message=OTHER),
+    ]
+    assert ids(fuse(found, EVEN, 3, None)) == [A, C, B]
+    apart = [candidate._replace(message=NO_MESSAGE) for candidate in found]
+    assert ids(fuse(apart, EVEN, 3, None)) == [A, B, C]
+
+
+def test_equal_candidates_are_in_the_order_of_their_ids() -> None:
+    found = [Scored(id_, 0.5, 0.5) for id_ in (C, A, B)]
+    hits = fuse(found, EVEN, 2, None)
+    assert ids(hits) == [A, B]
+    assert [hit.arms[0].rank for hit in hits] == [1, 2]

@@ -1,0 +1,154 @@
+"""Fuses the scores of the arms of a search; ranking.py explains the formulas.
+
+Candidates are columns of numbers, because a search has hundreds of them and answers with ten:
+objects for all of them would cost more than the arithmetic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from server.memories.memory import ArmScore
+from server.memories.search.ranking import (
+    GRAPH_CEILING,
+    REPEATED,
+    Arm,
+    ArmWeights,
+    Ranked,
+    candidate_count,
+)
+
+Numbers: TypeAlias = NDArray[np.int64]
+Scores: TypeAlias = NDArray[np.float64]
+Flags: TypeAlias = NDArray[np.bool_]
+Halves: TypeAlias = tuple[NDArray[np.integer], NDArray[np.integer]]
+"""The upper and lower halves of ids, in the order of the ids."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """The scores of all candidates in the arms; 0 if an arm did not find one.
+
+    Of equal candidates the one with the lowest id comes first. `messages` are equal for candidates
+    of one message, and negative if it is unknown. `other_speaker` is true if the question asks for
+    somebody else's words. A column is None if it would be the same for all candidates.
+    """
+
+    ids: Halves
+    dense: Scores
+    lexical: Scores
+    messages: Numbers
+    graph: Scores | None = None
+    time: Scores | None = None
+    other_speaker: Flags | None = None
+
+
+def fuse(
+    scored: Scored,
+    weights: ArmWeights,
+    limit: int,
+    threshold: float | None,
+    *,
+    explain: bool = True,
+) -> list[Ranked]:
+    """Returns the best candidates, best first, at most `limit`.
+
+    The score is the weighted mean of the dense and the lexical arm, raised by the graph and by
+    time, and lowered for all hits of a message except the best. Scores are fused instead of ranks,
+    because a rank does not show whether an arm found a good match. If no memory shares a word with
+    the question, the lexical arm is left out. Each arm must have proposed its best
+    `candidate_count(limit)`; hits beyond them are not attributed to the arm. Without `explain` no
+    arms are listed, which saves work.
+    """
+    scores = _raised(scored, weights, _of_words_and_vectors(scored, weights))
+    lower_repeated(scores, scored.messages)
+    # Before scores are limited to 0, negative cosines still order distant memories.
+    high, low = scored.ids
+    best = np.lexsort((low, high, -scored.dense, -scores))[:limit]
+    if threshold is not None:
+        best = best[scores[best] >= threshold]
+    hits = best.tolist()
+    arms = _arms_of(scored, set(hits), limit) if explain else {}
+    return [
+        Ranked(hit, score, [ArmScore(arm, *of[hit]) for arm, of in arms.items() if hit in of])
+        for hit, score in zip(hits, scores[best].tolist(), strict=True)
+    ]
+
+
+def lower_repeated(scores: Scores, messages: Numbers) -> None:
+    """Lowers the scores of all hits of a message except the best, the first of equal ones.
+
+    `messages` are equal for hits of one message, and negative if it is unknown.
+    """
+    order = np.lexsort((-scores, messages))
+    of = messages[order]
+    repeated = order[1:][(of[1:] == of[:-1]) & (of[1:] >= 0)]
+    scores[repeated] *= REPEATED
+
+
+def _of_words_and_vectors(scored: Scored, weights: ArmWeights) -> Scores:
+    """Returns the scores of the dense and lexical arms together."""
+    if not np.any(scored.lexical > 0):
+        weights = replace(weights, dense=1.0, lexical=0.0)
+    total = weights.dense * _unit(scored.dense) + weights.lexical * _unit(scored.lexical)
+    scores = _unit(total / (weights.dense + weights.lexical))
+    if scored.other_speaker is not None:
+        scores[scored.other_speaker] *= 1.0 - weights.speaker
+    return scores
+
+
+def _raised(scored: Scored, weights: ArmWeights, scores: Scores) -> Scores:
+    """Returns the scores after the graph and time have raised them."""
+    if scored.graph is not None:
+        ceiling = GRAPH_CEILING * scores.max(initial=0.0)
+        lifted = _lifted(scores, weights.graph * _unit(scored.graph))
+        # If no other arm found anything, there is nothing to compare with.
+        bounded = np.minimum(lifted, ceiling) if ceiling > 0.0 else lifted
+        scores = np.where(scored.graph > 0.0, np.maximum(scores, bounded), scores)
+    if scored.time is not None:
+        lifted = _lifted(scores, weights.time * _unit(scored.time))
+        scores = np.where(scored.time > 0.0, lifted, scores)
+    return scores
+
+
+def _lifted(scores: Scores, reasons: Scores) -> Scores:
+    """Returns the scores after adding independent evidence."""
+    return 1.0 - (1.0 - scores) * (1.0 - reasons)
+
+
+def _unit(scores: Scores) -> Scores:
+    """Returns the scores limited to 0 to 1."""
+    limited: Scores = np.minimum(np.maximum(scores, 0.0), 1.0)
+    return limited
+
+
+def _arms_of(
+    scored: Scored, hits: Collection[int], limit: int
+) -> Mapping[Arm, Mapping[int, tuple[int, float]]]:
+    """Returns rank and score of the hits in the arms that proposed them."""
+    columns = {
+        Arm.DENSE: scored.dense,
+        Arm.LEXICAL: scored.lexical,
+        Arm.GRAPH: scored.graph,
+        Arm.TIME: scored.time,
+    }
+    high, low = scored.ids
+    arms = {}
+    for arm, scores in columns.items():
+        if scores is None:
+            continue
+        best = np.lexsort((low, high, -scores))[: candidate_count(limit)]
+        if arm is not Arm.DENSE:
+            best = best[scores[best] > 0.0]
+        placed = zip(best.tolist(), _unit(scores[best]).tolist(), strict=True)
+        arms[arm] = {
+            number: (rank, score)
+            for rank, (number, score) in enumerate(placed, start=1)
+            if number in hits
+        }
+    return arms
