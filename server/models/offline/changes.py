@@ -125,12 +125,16 @@ class Entry:
 
 
 class Ledger:
-    """The memories of a request and their changes."""
+    """The memories of a request and their changes.
 
-    def __init__(self, known: Sequence[Entry], describe: Describe) -> None:
-        self._entries = list(known)
+    The known memories are not read until something may change them: most messages change nothing.
+    """
+
+    def __init__(self, known: Iterator[Entry], describe: Describe) -> None:
+        self._known = known
+        self._entries: list[Entry] = []
+        self._digests: set[bytes] = set()
         self._describe = describe
-        self._digests = {entry.digest for entry in known}
         self._unmatched: list[ProposedOperation] = []
 
     def operations(self) -> list[ProposedOperation]:
@@ -158,9 +162,9 @@ class Ledger:
 
     def state(self, fact: Fact, operation: ProposedOperation) -> None:
         """Adds a fact."""
-        digest = fact_digest(fact.text)
+        memories, digest = self._read(), fact_digest(fact.text)
         if digest in self._digests:
-            _note(fact, [entry for entry in self._entries if entry.digest == digest], operation)
+            _note(fact, [entry for entry in memories if entry.digest == digest], operation)
             return
         standing = list(self._standing())
         near = [(entry, other) for entry, other in standing if fact.shares_subject(other)]
@@ -185,7 +189,7 @@ class Ledger:
     def forget(self, request: ForgetRequest, speaker: str, operation: ProposedOperation) -> None:
         """Forgets the memories, or only the items of a list, that the request names."""
         found = False
-        for entry in self._entries:
+        for entry in self._read():
             if not (entry.is_open and request.names(entry.text, entry.facts, speaker)):
                 continue
             found = True
@@ -197,18 +201,25 @@ class Ledger:
         if not found:
             self._unmatched.append(operation)
 
+    def _read(self) -> list[Entry]:
+        """Returns all memories, after reading those that are known."""
+        for entry in self._known:
+            self._entries.append(entry)
+            self._digests.add(entry.digest)
+        return self._entries
+
     def _standing(self) -> Iterator[tuple[Entry, Fact]]:
-        for entry in self._entries:
+        for entry in self._read():
             if not entry.is_gone:
                 for fact in entry.facts:
                     yield entry, fact
 
     def _add(self, text: str, facts: tuple[Fact, ...], operation: ProposedOperation) -> None:
-        entry = Entry(text, facts)
+        memories, entry = self._read(), Entry(text, facts)
         if entry.digest not in self._digests:
             entry.operation = self._describe(operation, text, facts)
             self._digests.add(entry.digest)
-            self._entries.append(entry)
+            memories.append(entry)
 
     def _replaced(
         self, fact: Fact, near: Sequence[tuple[Entry, Fact]]

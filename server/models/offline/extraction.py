@@ -44,7 +44,7 @@ class Extraction:
         self._request = request
         self._includes = Filter(request.includes, request.categories) if request.includes else None
         self._people = People()
-        self._ledger = Ledger(list(self._known()), self._described)
+        self._ledger = Ledger(self._known(), self._described)
 
     def run(self) -> list[ProposedOperation]:
         """Returns the changes by the conversation, in order."""
@@ -53,8 +53,7 @@ class Extraction:
                 self._listen(message)
         for number, message in enumerate(self._request.messages, start=1):
             for sentence, speaker in _said(message):
-                if len(self._ledger) < MAX_OPERATIONS:
-                    self._take(sentence, speaker, number, message.role)
+                self._take(sentence, speaker, number, message.role)
         return self._ledger.operations()[:MAX_OPERATIONS]
 
     def _listen(self, message: Message) -> None:
@@ -74,14 +73,14 @@ class Extraction:
         else:
             for fact in _facts(sentence.statement, speaker, self._people):
                 text = dates.resolved(fact.text, self._request.event_time)
-                is_known = self._ledger.knows(fact)
-                if is_of_interest(fact, role, is_known=is_known) and self._is_wanted(text):
+                if is_of_interest(fact, role, self._ledger.knows) and self._is_wanted(text):
                     told = replace(fact, text=text, is_correction=sentence.is_correction)
                     self._ledger.state(told, operation)
 
     def _is_wanted(self, text: str) -> bool:
         is_wished = self._includes is None or self._includes.matches(text)
-        return is_wished and len(text) <= MAX_TEXT_LENGTH
+        is_fitting = len(text) <= MAX_TEXT_LENGTH and len(self._ledger) < MAX_OPERATIONS
+        return is_wished and is_fitting
 
     def _described(
         self, operation: ProposedOperation, text: str, facts: Sequence[Fact]

@@ -7,7 +7,7 @@ an assistant except about what it has done.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 from server.core.text import english_stem, words
@@ -39,8 +39,8 @@ _DONE_BY_ASSISTANT = verbs_listed("done_by_assistant")
 _DATED, _IN_PASSING = pattern("dated"), pattern("in_passing")
 
 
-def is_of_interest(fact: Fact, role: Role, *, is_known: bool) -> bool:
-    """Whether a fact is worth keeping. `is_known` is whether a memory is about its subject."""
+def is_of_interest(fact: Fact, role: Role, knows: Callable[[Fact], bool]) -> bool:
+    """Whether a fact is worth keeping. `knows` is whether a memory is about its subject."""
     statement = fact.statement
     if role is Role.ASSISTANT:
         return statement.who is Who.SPEAKER and _is_of_assistant(fact)
@@ -50,7 +50,7 @@ def is_of_interest(fact: Fact, role: Role, *, is_known: bool) -> bool:
         names_it = statement.is_planned and any(token.is_name for token in statement.rest)
         return names_it or bool(fact.is_ending or _DATED.search(fact.text))
     is_told = statement.who is not Who.NAMED or fact.relations or fact.role or fact.is_ending
-    return fact.stem != "be" or bool(statement.rest and (is_known or is_told))
+    return fact.stem != "be" or bool(statement.rest and (is_told or knows(fact)))
 
 
 def _is_of_assistant(fact: Fact) -> bool:
