@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Protocol
 from uuid import UUID
 
 from server.core.request_context import NOBODY, Origin
 from server.core.values import JsonObject, Vector
 from server.graph.model import Entity, Relation
-from server.memories.add.inference import Candidate
+from server.memories.add.inference import Candidate, Category
 from server.memories.add.proposals import Notice
 from server.memories.conversation import Role, StoredMessage
 from server.memories.filters.filter import Filter
@@ -20,6 +20,7 @@ from server.memories.passages import EVERY_SOURCE, Hit, Source
 from server.memories.scope import Scope
 from server.memories.search.ranking import EVEN, ArmWeights
 from server.memories.search.time_spans import TimeSpan
+from server.operations.ports import ScopeLease
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +165,19 @@ class Committed:
 
 
 @dataclass(frozen=True, slots=True)
+class AddBasis:
+    """What an add with inference is decided on, as it was when the add took its lease.
+
+    `instructions`, `categories` and `keeps_passages` are the settings of the project.
+    """
+
+    candidates: Sequence[Candidate] = ()
+    instructions: str = ""
+    categories: Sequence[Category] = ()
+    keeps_passages: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class StoredChange:
     """An event of an earlier call; the `previous_` fields describe the state before it."""
 
@@ -267,12 +281,19 @@ class MemoryStore(Protocol):
         """Returns the call with this id, if there is one."""
         ...
 
-    async def find_candidates(
-        self, project_id: str, scope: Scope, vectors: Sequence[Vector], limit: int, visible_on: date
-    ) -> list[Candidate]:
-        """Returns the memories of exactly this scope nearest to any of the vectors, best first.
+    async def begin_add(
+        self,
+        lease: ScopeLease,
+        duration: timedelta,
+        vectors: Sequence[Vector],
+        limit: int,
+        visible_on: date,
+    ) -> AddBasis | None:
+        """Takes the lease of a scope, as `Leases.acquire`, and reads what the add is decided on.
 
-        At most `limit` for each vector, and each memory once.
+        The candidates are the memories of exactly this scope that are nearest to any of the
+        vectors, at most `limit` for each vector, each memory once, and the nearest first. Returns
+        None if another holder has the lease.
         """
         ...
 

@@ -11,6 +11,7 @@ from contextvars import Context
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from typing import TypeAlias, TypeVar
 from uuid import uuid4
 
 import structlog
@@ -104,6 +105,11 @@ class _Renewal:
             self._task.cancel()
 
 
+Read = TypeVar("Read")
+Acquire: TypeAlias = Callable[[ScopeLease, timedelta], Awaitable[Read | None]]
+"""Takes a lease, and returns what it read with it; nothing if another holder has the lease."""
+
+
 class ScopeTurns:
     """For each scope, one lock in this process and one lease shared by all servers.
 
@@ -127,10 +133,13 @@ class ScopeTurns:
         self._releases = Background("lease-release")
 
     @asynccontextmanager
-    async def take(self, project_id: str, scope_key: bytes) -> AsyncIterator[ScopeLease]:
+    async def take(
+        self, project_id: str, scope_key: bytes, acquire: Acquire[Read]
+    ) -> AsyncIterator[tuple[ScopeLease, Read]]:
         """Waits within the call's deadline for the scope to be free and holds it during the block.
 
-        A block that succeeds has committed with the lease, which ends the lease.
+        `acquire` takes the lease as `Leases.acquire` does, and may read something with it. A block
+        that succeeds has committed with the lease, which ends the lease.
 
         Raises:
             StoreUnavailable: PostgreSQL cannot be reached.
@@ -141,10 +150,10 @@ class ScopeTurns:
             renewal: _Renewal | None = None
             try:
                 with stage("turn"):
-                    await self._acquire(lease)
+                    read = await self._acquired(lease, acquire)
                 failpoints.reach("lease.held")
                 renewal = _Renewal(self._policy.lease / 3, partial(self._renew, lease))
-                yield lease
+                yield lease, read
             except BaseException:
                 self._give_back(lease)
                 raise
@@ -160,19 +169,21 @@ class ScopeTurns:
             StoreUnavailable: PostgreSQL cannot be reached.
             DeadlineExceeded: the call's deadline has passed.
         """
-        async with self.take(project_id, key) as lease:
+        async with self.take(project_id, key, self._leases.acquire) as (lease, _):
             yield
             self._give_back(lease)
 
-    async def _acquire(self, lease: ScopeLease) -> None:
-        if await self._leases.acquire(lease, self._duration):
-            return
+    async def _acquired(self, lease: ScopeLease, acquire: Acquire[Read]) -> Read:
+        read = await acquire(lease, self._duration)
+        if read:
+            return read
         async with parked():
-            attempt = 1
-            await self._sleep(self._policy.pause(attempt, self._chance()))
-            while not await self._leases.acquire(lease, self._duration):
+            attempt = 0
+            while not read:
                 attempt += 1
                 await self._sleep(self._policy.pause(attempt, self._chance()))
+                read = await acquire(lease, self._duration)
+            return read
 
     async def _renew(self, lease: ScopeLease) -> None:
         await keep_lease(

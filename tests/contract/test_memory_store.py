@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 from uuid import uuid4
@@ -10,8 +11,8 @@ from uuid import uuid4
 import pytest
 
 from server.core.errors import ConcurrentChange, RequestIdReused
+from server.memories.add.inference import Candidate
 from server.memories.add.proposals import Notice, NoticeReason
-from server.memories.conversation import Role
 from server.memories.memory import EventType, Evidence, ListCursor, ListOrder
 from server.memories.ports import (
     ChangeSet,
@@ -22,6 +23,7 @@ from server.memories.ports import (
     SearchQuery,
 )
 from server.memories.scope import Scope
+from server.operations.ports import ScopeLease
 from server.projects.project import Project
 from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.pool import Database
@@ -72,6 +74,14 @@ def query(**changes: object) -> SearchQuery:
         "visible_on": TODAY,
     }
     return SearchQuery(**{**defaults, **changes})  # type: ignore[arg-type] # names fit
+
+
+async def candidates(store: MemoryStore) -> Sequence[Candidate]:
+    """Returns the candidates of an add of Alice that ends at once."""
+    lease = ScopeLease(PROJECT, ALICE.key(), uuid4())
+    basis = await store.begin_add(lease, timedelta(0), [vector(1, 0, 0)], 5, TODAY)
+    assert basis is not None
+    return basis.candidates
 
 
 def listing(**changes: object) -> ListQuery:
@@ -318,7 +328,7 @@ async def test_a_removed_memory_is_found_by_no_read(store: MemoryStore) -> None:
     assert await store.get(PROJECT, memory_id, None) is None
     assert await texts(store, visible_on=None) == []
     assert await store.search(query(visible_on=None)) == []
-    assert await store.find_candidates(PROJECT, ALICE, [vector(1, 0, 0)], 5, TODAY) == []
+    assert await candidates(store) == []
     assert await store.visible(PROJECT, [memory_id], TODAY) == set()
 
 
@@ -342,7 +352,7 @@ async def test_expiry_hides_from_every_read(
         await store.get(PROJECT, item.memory.id, TODAY) is not None,
         await texts(store) == ["one"],
         len(await store.search(query())) == 1,
-        len(await store.find_candidates(PROJECT, ALICE, [vector(1, 0, 0)], 5, TODAY)) == 1,
+        len(await candidates(store)) == 1,
         await store.visible(PROJECT, [item.memory.id], TODAY) == {item.memory.id},
     ]
     assert found == [visible] * 5
@@ -455,37 +465,11 @@ async def test_nothing_crosses_projects(store: MemoryStore) -> None:
     memory_id = theirs.added[0].memory.id
     assert await store.get(PROJECT, memory_id, None) is None
     assert await store.visible(PROJECT, [memory_id], TODAY) == set()
-    assert await store.find_candidates(PROJECT, ALICE, [vector(1, 0, 0)], 5, TODAY) == []
+    assert await candidates(store) == []
     assert await store.recent_messages(PROJECT, ALICE, 5) == []
     with pytest.raises(ConcurrentChange):
         await store.commit(ChangeSet(call(), deleted=[MemoryDeletion(0, memory_id, 1)]))
     assert await store.get("project-2", memory_id, None) is not None
-
-
-async def test_candidates_are_of_exactly_the_scope_nearest_first(store: MemoryStore) -> None:
-    of = call()
-    added = [
-        addition(of, "x", embedding=vector(1, 0, 0)),
-        addition(of, "xy", embedding=vector(1, 1, 0), relations=[LISBON], entities=[LISBON.source]),
-    ]
-    await store.commit(ChangeSet(of, [], added))
-    other = call()
-    fixed = addition(other, "z", embedding=vector(0, 0, 1), immutable=True)
-    await store.commit(ChangeSet(other, [], [fixed]))
-    await store.commit(adding("of a run", scope=Scope(user_id="alice", run_id="r")))
-
-    found = await store.find_candidates(PROJECT, ALICE, [vector(1, 0, 0)], 2, TODAY)
-    assert [candidate.text for candidate in found] == ["x", "xy"]
-    assert [(candidate.role, candidate.name) for candidate in found] == [(Role.USER, None)] * 2
-    assert [list(candidate.relations) for candidate in found] == [[], [LISBON]]
-    assert [list(candidate.entities) for candidate in found] == [[], [LISBON.source]]
-    assert list(found[1].vector) == pytest.approx(list(vector(1, 1, 0)), abs=1e-3)
-
-    both = [vector(1, 0, 0), vector(0, 0, 1)]
-    found = await store.find_candidates(PROJECT, ALICE, both, 2, TODAY)
-    assert {candidate.text for candidate in found} == {"x", "xy", "z"}
-    assert [c.similarity for c in found][:2] == pytest.approx([1.0, 1.0], abs=1e-3)
-    assert [c.immutable for c in found if c.text == "z"] == [True]
 
 
 @pytest.mark.parametrize("order", list(ListOrder))

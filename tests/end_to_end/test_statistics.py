@@ -43,7 +43,7 @@ async def test_a_projects_calls_show_in_its_statistics(
         assert methods[SEARCH].latency.count == 1
         assert 0 < methods[ADD].latency.p50_ms <= methods[ADD].latency.p99_ms
         stages = {stage.stage for stage in window.stages}
-        assert {"embed", "infer", "candidates", "commit", "search", "turn"} <= stages
+        assert {"embed", "infer", "commit", "search", "turn"} <= stages
         assert {model.model.partition("/")[0] for model in window.models} == {"offline"}
         assert {arm.arm for arm in window.search_arms} >= {"dense", "lexical"}
         assert window.memories_added == found.store.memories > 0

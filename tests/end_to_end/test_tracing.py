@@ -125,7 +125,7 @@ def check_the_shape(spans: Sequence[SentSpan]) -> None:
     # The last one, if it had to be repeated.
     projection = by_name["projection"]
     assert projection.links == {operation.span_id}
-    for name in ("embed", "candidates", "infer", "commit", "record_calls"):
+    for name in ("embed", "turn", "infer", "commit", "record_calls"):
         assert by_name[name].trace_id == operation.trace_id, name
     for name in ("subgraphs", "project", "settle"):
         assert by_name[name].trace_id == projection.trace_id, name

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
+from operator import itemgetter
 from uuid import UUID
 
 from server.core.errors import ConcurrentChange, RequestIdReused
@@ -17,6 +18,7 @@ from server.memories.conversation import StoredMessage
 from server.memories.memory import EventType, ListOrder, Memory, Provenance, ScoredMemory, today
 from server.memories.passages import Hit
 from server.memories.ports import (
+    AddBasis,
     Call,
     ChangeSet,
     Committed,
@@ -29,6 +31,7 @@ from server.memories.ports import (
 )
 from server.memories.scope import Scope
 from server.operations.ports import ScopeLease
+from server.projects.project import Project
 from tests.support.filter_matching import matches
 from tests.support.lives import Past
 
@@ -85,6 +88,7 @@ class FakeStore:
     change_sets: list[ChangeSet] = field(default_factory=list)
     searches: list[SearchQuery] = field(default_factory=list)
     leases: FakeLeases = field(default_factory=FakeLeases)
+    projects: dict[str, Project] = field(default_factory=dict)
     memories: dict[UUID, Memory] = field(default_factory=dict)
     on_commit: Callable[[], None] = lambda: None
     past: Past = field(default_factory=Past)
@@ -225,31 +229,53 @@ class FakeStore:
     async def get_call(self, project_id: str, call_id: UUID) -> StoredCall | None:
         return self._calls.get((project_id, call_id))
 
-    async def find_candidates(
-        self, project_id: str, scope: Scope, vectors: Sequence[Vector], limit: int, visible_on: date
-    ) -> list[Candidate]:
-        found: dict[UUID, Candidate] = {}
-        exact = [m for m in self._read(project_id, scope, visible_on) if m.scope == scope]
+    async def begin_add(
+        self,
+        lease: ScopeLease,
+        duration: timedelta,
+        vectors: Sequence[Vector],
+        limit: int,
+        visible_on: date,
+    ) -> AddBasis | None:
+        if not await self.leases.acquire(lease, duration):
+            return None
+        place = lease.project_id, lease.scope_key
+        exact = [
+            memory
+            for memory in self._read(lease.project_id, Scope(), visible_on)
+            if (memory.project_id, memory.scope.key()) == place
+        ]
+        nearest: dict[UUID, tuple[float, Candidate]] = {}
         for vector in vectors:
-            nearest = sorted(
-                exact, key=lambda memory: (-self._similarity(memory, vector), memory.id)
-            )
-            for memory in nearest[:limit]:
-                candidate = Candidate(
-                    memory.id,
-                    memory.text,
-                    memory.version,
-                    memory.immutable,
-                    self._similarity(memory, vector),
-                    self._vectors[memory.id],
-                    memory.entities,
-                    memory.relations,
-                    memory.role,
-                    memory.name,
-                )
-                best = found.get(memory.id, candidate)
-                found[memory.id] = max(best, candidate, key=lambda each: each.similarity)
-        return sorted(found.values(), key=lambda c: (-c.similarity, c.id))
+            scored = [(-self._similarity(memory, vector), memory.id, memory) for memory in exact]
+            for distance, id_, memory in sorted(scored, key=itemgetter(0, 1))[:limit]:
+                candidate = self._candidate(memory)
+                best, _ = nearest.get(id_, (math.inf, candidate))
+                nearest[id_] = (min(best, distance), candidate)
+        ordered = sorted(nearest.items(), key=lambda item: (item[1][0], item[0]))
+        project = self.projects.get(lease.project_id)
+        candidates = [candidate for _, (_, candidate) in ordered]
+        if project is None:
+            return AddBasis(candidates)
+        return AddBasis(
+            candidates,
+            project.custom_instructions,
+            project.custom_categories,
+            project.keeps_passages,
+        )
+
+    def _candidate(self, memory: Memory) -> Candidate:
+        return Candidate(
+            memory.id,
+            memory.text,
+            memory.version,
+            memory.immutable,
+            self._vectors[memory.id],
+            memory.entities,
+            memory.relations,
+            memory.role,
+            memory.name,
+        )
 
     async def recent_messages(
         self, project_id: str, scope: Scope, limit: int

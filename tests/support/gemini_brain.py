@@ -52,7 +52,6 @@ def _request(data: Json) -> InferenceRequest:
                 text=candidate["text"],
                 version=1,
                 immutable=candidate.get("immutable", False),
-                similarity=0.0,
             )
             for candidate in data.get("candidates", [])
         ],

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
+from uuid import uuid4
 
 from server.memories.add.add_memories import AddMemoriesCommand, AddMemoriesOutcome
-from server.memories.add.inference import ProposedOperation, ProposedRelation
+from server.memories.add.inference import Candidate, ProposedOperation, ProposedRelation
 from server.memories.add.inferred import RememberInferred
 from server.memories.conversation import Message, Role
 from server.memories.ports import ChangeSet, EmbeddedMemory
 from server.memories.scope import Scope
 from server.operations.leases import ScopeLocks, ScopeTurns
-from tests.support.builders import ALICE, PROJECT, addition, call
+from server.operations.ports import ScopeLease
+from tests.support.builders import ALICE, NOW, PROJECT, addition, call
 from tests.support.fake_store import FakeLeases, FakeStore
-from tests.support.fakes import FakeClock, FakeEmbedder, FakeLanguageModel, FakeProjectStore
+from tests.support.fakes import FakeClock, FakeEmbedder, FakeLanguageModel
 
 SAID = "I moved to Lisbon and I like tea."
 HELLO = Message(Role.USER, SAID, "Alice")
@@ -25,7 +28,6 @@ class World:
 
     def __init__(self, model: FakeLanguageModel | None = None) -> None:
         self.store = FakeStore()
-        self.projects = FakeProjectStore()
         self.embedder = FakeEmbedder()
         self.model = model or FakeLanguageModel()
         self.locks = ScopeLocks()
@@ -33,7 +35,6 @@ class World:
         self.store.leases = self.leases
         self.remember = RememberInferred(
             self.store,
-            self.projects,
             self.embedder,
             self.model,
             FakeClock(),
@@ -58,6 +59,14 @@ class World:
         ]
         await self.store.commit(ChangeSet(of, added=added))
         return added
+
+    async def candidates(self, text: str) -> Sequence[Candidate]:
+        """Returns the memories of Alice that are nearest to the text."""
+        lease = ScopeLease(PROJECT, ALICE.key(), uuid4())
+        vectors = [self.embedder.vector_of(text)]
+        basis = await self.store.begin_add(lease, timedelta(0), vectors, 5, NOW.date())
+        assert basis is not None
+        return basis.candidates
 
     async def hears(
         self,

@@ -43,7 +43,7 @@ def held(
 ) -> list[Candidate]:
     """Returns candidates with these texts, stated by this speaker."""
     return [
-        Candidate(uuid5(NAMESPACE_OID, text), text, 1, immutable, 0.5, role=role, name=name)
+        Candidate(uuid5(NAMESPACE_OID, text), text, 1, immutable, role=role, name=name)
         for text in texts
     ]
 

@@ -56,7 +56,6 @@ class Candidate:
     text: str
     version: int
     immutable: bool
-    similarity: float
     vector: Sequence[float] = field(default=(), repr=False)
     entities: Sequence[Entity] = ()
     relations: Sequence[Relation] = ()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from uuid import UUID
 
 import structlog
@@ -22,8 +23,6 @@ from server.memories.add.compared_texts import compared_texts
 from server.memories.add.entity_resolution import known_entities
 from server.memories.add.inference import (
     BUILT_IN_CATEGORIES,
-    Candidate,
-    Category,
     InferenceAnswer,
     InferenceRequest,
 )
@@ -38,11 +37,9 @@ from server.memories.add.planned_changes import (
 )
 from server.memories.conversation import Message, Role, spoken
 from server.memories.memory import today
-from server.memories.ports import ChangeSet, Committed, MemoryStore
+from server.memories.ports import AddBasis, ChangeSet, Committed, MemoryStore
 from server.models.ports import Embedder, EmbeddingPurpose, LanguageModel
 from server.operations.leases import ScopeTurns
-from server.projects.ports import ProjectStore
-from server.projects.project import Project
 from server.telemetry.recording import stage
 
 # The failures that a second answer can correct. A truncated or blocked answer would be truncated or
@@ -104,18 +101,32 @@ CONTEXT_MESSAGES = 10
 KNOWN_ENTITIES_AT_MOST = 30
 
 
-class RememberInferred:
-    """Costs one language model call, at most two embedding batches and four round trips.
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """The messages of an add, what of them may become passages, and their vectors.
 
-    The round trips take the scope's lease, read the project's settings and the candidates (and with
-    `version` v2 the context) and write the result. No connection is held while a model works. After
-    a concurrent change the call starts over once, and an unusable answer is requested once more.
+    `compared` are the vectors whose nearest memories are the candidates.
+    """
+
+    messages: Sequence[Message]
+    parts: Sequence[MessagePart]
+    compared: Sequence[Vector]
+    of_parts: Sequence[Vector]
+
+
+class RememberInferred:
+    """Costs one language model call, at most two embedding batches and two round trips.
+
+    The first takes the scope's lease and reads the project's settings and the candidates, the
+    second writes the result; with `version` v2, one more reads the context, and so does one for
+    candidates that this server has not seen before. No connection is held while a model works.
+    After a concurrent change the call starts over once, and an unusable answer is requested once
+    more.
     """
 
     def __init__(
         self,
         store: MemoryStore,
-        projects: ProjectStore,
         embedder: Embedder,
         language_model: LanguageModel,
         clock: Clock,
@@ -123,7 +134,6 @@ class RememberInferred:
         max_deletions: int,
     ) -> None:
         self._store = store
-        self._projects = projects
         self._embedder = embedder
         self._language_model = language_model
         self._clock = clock
@@ -137,26 +147,34 @@ class RememberInferred:
             ExtractionFailed, AnswerTooLarge, ModelUnavailable, ModelQuotaExhausted,
             StoreUnavailable, RequestIdReused, ConcurrentChange: nothing was stored.
         """
+        said = await self._embedded(command)
         try:
-            return await self._take_turn(command)
+            return await self._take_turn(command, said)
         except ConcurrentChange:
             # The lease expired before the commit, or another kind of call changed the memories.
             # Decides again on the current state, but only once.
             log.info("inference.restarted")
-            return await self._take_turn(command)
+            return await self._take_turn(command, said)
 
-    async def _take_turn(self, command: AddMemoriesCommand) -> AddMemoriesOutcome:
-        async with self._turns.take(command.project_id, command.scope.key()) as lease:
-            return await self._remember(command, lease.lease_id)
+    async def _take_turn(self, command: AddMemoriesCommand, said: _Said) -> AddMemoriesOutcome:
+        begin = partial(
+            self._store.begin_add,
+            vectors=said.compared,
+            limit=max(CANDIDATES_PER_MESSAGE, CANDIDATES_AT_MOST // max(len(said.compared), 1)),
+            visible_on=today(self._clock.now()),
+        )
+        turn = self._turns.take(command.project_id, command.scope.key(), begin)
+        async with turn as (lease, basis):
+            if all(message.role is Role.SYSTEM for message in said.messages):
+                return await self._keep(command, said.messages, lease.lease_id)
+            return await self._remember(command, said, basis, lease.lease_id)
 
-    async def _remember(self, command: AddMemoriesCommand, lease: UUID) -> AddMemoriesOutcome:
-        messages = spoken(command.messages)
-        if all(message.role is Role.SYSTEM for message in messages):
-            return await self._keep(command, messages, lease)
-        project = await self._projects.get_project(command.project_id)
-        parts = message_parts(messages) if _keeps_passages(command, project) else []
-        compared, of_parts = await self._embedded(messages, parts)
-        request = await self._request(command, messages, project, compared)
+    async def _remember(
+        self, command: AddMemoriesCommand, said: _Said, basis: AddBasis, lease: UUID
+    ) -> AddMemoriesOutcome:
+        messages = said.messages
+        parts = said.parts if basis.keeps_passages and not basis.instructions else []
+        request = await self._request(command, messages, basis)
         with stage("infer"):
             answer, checked = await propose(self._language_model, request, self._max_deletions)
         log.debug(
@@ -182,7 +200,7 @@ class RememberInferred:
         changes = replace(
             build_change_set(add, planned, vectors),
             passages=(
-                await by_size(len(parts), new_passages, add, parts, of_parts, checked)
+                await by_size(len(parts), new_passages, add, parts, said.of_parts, checked)
                 if parts
                 else None
             ),
@@ -205,33 +223,34 @@ class RememberInferred:
         changes = ChangeSet(add.call, add.messages, lease=lease)
         return outcome(changes, await self._store.commit(changes))
 
-    async def _embedded(
-        self, messages: Sequence[Message], parts: Sequence[MessagePart]
-    ) -> tuple[list[Vector], list[Vector]]:
-        """Returns the vectors of what is compared and of the parts: one batch, each text once."""
-        said = compared_texts(messages, by_sentence=self._embedder.compares_sentences)
+    async def _embedded(self, command: AddMemoriesCommand) -> _Said:
+        """Embeds what is compared and what may become passages: one batch, each text once."""
+        messages = spoken(command.messages)
+        parts = message_parts(messages) if _may_keep_passages(command) else []
+        compared = compared_texts(messages, by_sentence=self._embedder.compares_sentences)
         in_parts = [part.text for part in parts]
-        texts = list(dict.fromkeys([*said, *in_parts]))
+        texts = list(dict.fromkeys([*compared, *in_parts]))
         with stage("embed"):
             vectors = await self._embedder.embed(texts, EmbeddingPurpose.DOCUMENT)
         of_text = dict(zip(texts, vectors, strict=True))
-        return [of_text[text] for text in said], [of_text[text] for text in in_parts]
+        return _Said(
+            messages,
+            parts,
+            [of_text[text] for text in compared],
+            [of_text[text] for text in in_parts],
+        )
 
     async def _request(
-        self,
-        command: AddMemoriesCommand,
-        messages: Sequence[Message],
-        project: Project | None,
-        vectors: Sequence[Vector],
+        self, command: AddMemoriesCommand, messages: Sequence[Message], basis: AddBasis
     ) -> InferenceRequest:
-        candidates = await self._candidates(command, vectors)
+        candidates = basis.candidates[:CANDIDATES_AT_MOST]
         return InferenceRequest(
             messages=messages,
             candidates=candidates,
-            categories=_categories(command, project),
+            categories=command.categories or basis.categories or BUILT_IN_CATEGORIES,
             event_time=command.event_time or self._clock.now(),
             context=await self._context(command),
-            instructions=_instructions(command, project),
+            instructions=[text for text in (basis.instructions, command.instructions) if text],
             includes=command.includes,
             excludes=command.excludes,
             known_entities=known_entities(
@@ -239,20 +258,6 @@ class RememberInferred:
                 KNOWN_ENTITIES_AT_MOST,
             ),
         )
-
-    async def _candidates(
-        self, command: AddMemoriesCommand, vectors: Sequence[Vector]
-    ) -> list[Candidate]:
-        """Returns the memories nearest to these vectors of the compared texts."""
-        with stage("candidates"):
-            candidates = await self._store.find_candidates(
-                command.project_id,
-                command.scope,
-                vectors,
-                max(CANDIDATES_PER_MESSAGE, CANDIDATES_AT_MOST // max(len(vectors), 1)),
-                today(self._clock.now()),
-            )
-        return candidates[:CANDIDATES_AT_MOST]
 
     async def _context(self, command: AddMemoriesCommand) -> list[Message]:
         if not command.with_context:
@@ -263,21 +268,9 @@ class RememberInferred:
         return [Message(message.role, message.content, message.name) for message in stored]
 
 
-def _categories(command: AddMemoriesCommand, project: Project | None) -> Sequence[Category]:
-    of_project = project.custom_categories if project else ()
-    return command.categories or of_project or BUILT_IN_CATEGORIES
+def _may_keep_passages(command: AddMemoriesCommand) -> bool:
+    """Whether the request keeps text that became no memory as passages.
 
-
-def _keeps_passages(command: AddMemoriesCommand, project: Project | None) -> bool:
-    """Whether text that became no memory is kept as passages.
-
-    It is not kept if the request or the project restricts what to remember.
+    It does not if it restricts what to remember; the project may have done that, too.
     """
-    if command.includes or command.excludes or _instructions(command, project):
-        return False
-    return project is None or project.keeps_passages
-
-
-def _instructions(command: AddMemoriesCommand, project: Project | None) -> list[str]:
-    of_project = project.custom_instructions if project else ""
-    return [text for text in (of_project, command.instructions) if text]
+    return not (command.includes or command.excludes or command.instructions)

@@ -250,12 +250,13 @@ def _compose(
     history = PostgresMemoryHistory(database)
     tails = EventTails(history, notifications, gate.closing)
     watch = WatchMemoryEvents(history, tails, gate.closing)
-    store = PostgresMemoryStore(database, on_commit, settings.search.index_mb * 2**20)
+    store = PostgresMemoryStore(
+        database, on_commit, settings.search.index_mb * 2**20, notifications.server_id
+    )
     leases = PostgresLeases(database, notifications.server_id)
     turns = ScopeTurns(leases)
     inferred = RememberInferred(
         store,
-        projects,
         models.embedder,
         models.language_model,
         clock,

@@ -1,7 +1,7 @@
 -- Leases on scopes. Times come from the database, so that the clocks of the servers need not agree:
 -- from clock_timestamp(), because a statement may wait for a lock.
 
--- name: acquire
+-- block: take_lease
 INSERT INTO scope_leases (project_id, scope_key, lease, expires_at, server_id)
 VALUES (:project_id, :scope_key, :lease, clock_timestamp() + :duration::interval, :server_id)
 ON CONFLICT (project_id, scope_key) DO UPDATE SET
@@ -9,7 +9,10 @@ ON CONFLICT (project_id, scope_key) DO UPDATE SET
     expires_at = clock_timestamp() + :duration::interval,
     server_id = excluded.server_id
 WHERE scope_leases.expires_at <= clock_timestamp()
-RETURNING lease;
+RETURNING lease, scope_key
+
+-- name: acquire
+{take_lease};
 
 -- name: renew
 UPDATE scope_leases SET expires_at = clock_timestamp() + :duration::interval

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import date
-from typing import TYPE_CHECKING
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
 from server import failpoints
 from server.core.background import by_size
 from server.core.values import Vector
-from server.memories.add.inference import Candidate
 from server.memories.conversation import StoredMessage
 from server.memories.memory import EventType, ListOrder, Memory
 from server.memories.passages import Hit
 from server.memories.ports import (
+    AddBasis,
     ChangeSet,
     Committed,
     ListQuery,
@@ -23,12 +23,12 @@ from server.memories.ports import (
     StoredChange,
 )
 from server.memories.scope import Scope
+from server.operations.ports import ScopeLease
+from server.storage.postgres.adding import AddBases
 from server.storage.postgres.commit import Commits
 from server.storage.postgres.filters import filter_condition, reading, scope_condition
 from server.storage.postgres.pool import Database
 from server.storage.postgres.rows import (
-    to_candidate,
-    to_halfvec,
     to_memory,
     to_notices,
     to_relations,
@@ -45,6 +45,9 @@ if TYPE_CHECKING:
 
 
 SQL = load_sql("read.sql", "memory_columns.sql")
+
+CANDIDATES_PART: Final = 8
+"""The cache of candidates may take one part in this many of the size of the indexes."""
 
 
 async def read_call(connection: Connection, project_id: str, call: Row | None) -> StoredCall | None:
@@ -98,15 +101,12 @@ def list_statement(query: ListQuery) -> BoundStatement:
     )
 
 
-def _candidates(rows: Sequence[Row]) -> list[Candidate]:
-    return sorted(map(to_candidate, rows), key=lambda c: (-c.similarity, c.id))
-
-
 class PostgresMemoryStore:
     """Implements `server.memories.ports.MemoryStore`.
 
     `on_commit` is called after every commit, so that what waits for changes need not poll.
-    `index_bytes` bounds the memory for scopes that are held to speed up searches.
+    `index_bytes` bounds the memory for scopes that are held to speed up searches, and the server
+    with `server_id` holds the leases that adds take.
     """
 
     def __init__(
@@ -114,16 +114,19 @@ class PostgresMemoryStore:
         database: Database,
         on_commit: Callable[[], None],
         index_bytes: int = MOST_BYTES,
+        server_id: int | None = None,
     ) -> None:
         self._database = database
         self._on_commit = on_commit
         self._commits = Commits(database)
+        self._bases = AddBases(database, server_id, index_bytes // CANDIDATES_PART)
         self._searches = Searches(database, indexes=ScopeIndexes(database, index_bytes))
 
     async def commit(self, changes: ChangeSet) -> Committed:
         failpoints.reach("add.before_commit")
         with stage("commit"):
             committed = await self._commits.commit(changes)
+        self._bases.keep(changes, committed)
         record_changes(
             added=len(committed.added), updated=len(changes.updated), deleted=len(changes.deleted)
         )
@@ -145,22 +148,15 @@ class PostgresMemoryStore:
             )
             return await read_call(connection, project_id, call)
 
-    async def find_candidates(
-        self, project_id: str, scope: Scope, vectors: Sequence[Vector], limit: int, visible_on: date
-    ) -> list[Candidate]:
-        if not vectors:
-            return []
-        async with self._database.connection() as connection:
-            rows = await connection.fetch(
-                *SQL["find_candidates"](
-                    project_id=project_id,
-                    scope_key=scope.key(),
-                    vectors=[to_halfvec(vector) for vector in vectors],
-                    limit=limit,
-                    visible_on=visible_on,
-                )
-            )
-        return await by_size(len(rows), _candidates, rows)
+    async def begin_add(
+        self,
+        lease: ScopeLease,
+        duration: timedelta,
+        vectors: Sequence[Vector],
+        limit: int,
+        visible_on: date,
+    ) -> AddBasis | None:
+        return await self._bases.begin(lease, duration, vectors, limit, visible_on)
 
     async def recent_messages(
         self, project_id: str, scope: Scope, limit: int

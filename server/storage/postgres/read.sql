@@ -36,25 +36,6 @@ FROM memories
 WHERE project_id = :project_id AND memory_id = ANY (:memory_ids::uuid[])
   AND (expiration_date IS NULL OR expiration_date >= :visible_on);
 
--- name: find_candidates
--- The planner does not see the values, because it would plan the statement anew for them each time,
--- which takes longer than to read the scope.
-SELECT DISTINCT ON (near.memory_id)
-    near.memory_id, near.text, near.version, near.immutable, -near.distance AS similarity,
-    near.embedding, near.entities, near.relations, near.role, near.name
-FROM unnest((SELECT :vectors::halfvec[])) AS wanted (embedding)
-CROSS JOIN LATERAL (
-    SELECT memory_id, text, version, immutable, m.embedding, m.entities, m.relations,
-           m.role, m.name,
-           m.embedding <#> wanted.embedding AS distance
-    FROM memories AS m
-    WHERE project_id = (SELECT :project_id::text) AND scope_key = (SELECT :scope_key::bytea)
-      AND (expiration_date IS NULL OR expiration_date >= (SELECT :visible_on::date))
-    ORDER BY distance, memory_id
-    LIMIT (SELECT :limit::bigint)
-) AS near
-ORDER BY near.memory_id, near.distance;
-
 -- name: recent_messages
 SELECT m.message_id, m.ordinal, m.role, m.content, m.name, m.event_time
 FROM calls AS c

@@ -163,13 +163,12 @@ def to_passage(row: Row) -> Passage:
 
 
 def to_candidate(row: Row) -> Candidate:
-    """Returns a candidate in a row of `find_candidates`."""
+    """Returns a candidate in a row of `read_candidates`."""
     return Candidate(
         id=row["memory_id"],
         text=row["text"],
         version=row["version"],
         immutable=row["immutable"],
-        similarity=row["similarity"],
         vector=_Lazy(partial(from_halfvec, row["embedding"])),
         entities=to_entities(row["entities"]),
         relations=_Lazy(partial(to_relations, row["relations"])),
@@ -241,13 +240,16 @@ def to_project(row: Row) -> Project:
         create_time=row["create_time"],
         update_time=row["update_time"],
         custom_instructions=row["custom_instructions"],
-        custom_categories=tuple(
-            Category(c["name"], c["description"]) for c in row["custom_categories"]
-        ),
+        custom_categories=to_categories(row["custom_categories"]),
         default_retention_days=row["default_retention_days"],
         delete_time=row["delete_time"],
         keeps_passages=row["keeps_passages"],
     )
+
+
+def to_categories(values: Sequence[Mapping[str, str]]) -> tuple[Category, ...]:
+    """Returns the categories in a JSON column."""
+    return tuple(Category(value["name"], value["description"]) for value in values)
 
 
 def from_categories(categories: Sequence[Category]) -> list[dict[str, str]]:

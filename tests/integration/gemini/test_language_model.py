@@ -35,7 +35,7 @@ def request(*messages: Message, candidates: tuple[str, ...] = ()) -> InferenceRe
     return InferenceRequest(
         messages=messages or (Message(Role.USER, SAID),),
         candidates=[
-            Candidate(UUID(int=number), text, version=1, immutable=False, similarity=0.8)
+            Candidate(UUID(int=number), text, version=1, immutable=False)
             for number, text in enumerate(candidates)
         ],
         categories=BUILT_IN_CATEGORIES,

@@ -140,11 +140,24 @@ async def test_searches_share_a_plan_where_scopes_are_large(postgres_server: str
         assert await custom_plans(connection, *ranked) == PLANNED_FOR_VALUES
 
 
-async def test_candidates_are_planned_once(connection: Connection) -> None:
-    found = SQL["find_candidates"](
-        project_id=PROJECT, scope_key=SCOPE_KEY, vectors=[VECTOR], limit=20, visible_on=TODAY
+async def nearest_memories(connection: Connection) -> str:
+    """Returns the body of the function, with numbers for its parameters."""
+    body = await connection.fetchval(
+        "SELECT prosrc FROM pg_proc WHERE oid = 'nearest_memories'::regproc"
     )
+    types = ("project::text", "scope::bytea", "vectors::halfvec[]", "most::bigint")
+    for number, parameter in enumerate((*types, "nearest_memories.visible_on::date"), start=1):
+        name, _, kind = parameter.rpartition("::")
+        assert f"(SELECT {name})" in body
+        body = body.replace(f"(SELECT {name})", f"(SELECT ${number}::{kind})")
+    return str(body)
+
+
+async def test_candidates_are_planned_once_and_found_by_the_scope(connection: Connection) -> None:
+    found = await nearest_memories(connection), PROJECT, SCOPE_KEY, [VECTOR] * 3, 5, TODAY
     assert await custom_plans(connection, *found) == PLANNED_FOR_VALUES
+    for plan in await plans(connection, *found):
+        assert indexes(plan, "memories") == {"memories_digest"}
 
 
 async def test_passages_are_read_by_keys_and_by_messages(connection: Connection) -> None:
@@ -193,12 +206,6 @@ async def test_a_memory_is_found_by_its_key(connection: Connection) -> None:
 @pytest.mark.parametrize(
     ("name", "values", "table", "index"),
     [
-        (
-            "find_candidates",
-            {"scope_key": SCOPE_KEY, "vectors": [VECTOR] * 3, "limit": 5, "visible_on": TODAY},
-            "memories",
-            "memories_digest",
-        ),
         (
             "visible",
             {"memory_ids": [UUID(int=1)], "visible_on": TODAY},

@@ -15,16 +15,20 @@ from server.core.clock import SystemClock
 from server.graph.model import Entity
 from server.graph.project.ports import DirtyMemory
 from server.memories.add.add_memories import AddMemories, AddMemoriesCommand
+from server.memories.add.inference import ProposedOperation
+from server.memories.add.inferred import RememberInferred
 from server.memories.add.verbatim import RememberVerbatim
 from server.memories.conversation import Message, Role
 from server.memories.memory import ListOrder
 from server.memories.ports import ChangeSet, ListQuery, MemoryDeletion, SearchQuery
 from server.memories.scope import Scope
+from server.operations.leases import ScopeTurns
 from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.outbox import PostgresOutbox
 from server.storage.postgres.pool import Database
+from server.storage.postgres.servers import PostgresLeases
 from tests.support.builders import ALICE, PROJECT, adding, addition, call, revision
-from tests.support.fakes import FakeClock, FakeEmbedder
+from tests.support.fakes import FakeClock, FakeEmbedder, FakeLanguageModel
 from tests.support.postgres import opened
 
 
@@ -88,6 +92,25 @@ async def test_a_request_id_costs_one_look_up_more(wiretap: Wiretap) -> None:
         await add(replace(command, request_id=uuid4()))
 
     assert await wiretap.heard(say) == 2
+
+
+async def test_an_inferred_add_is_two_statements(wiretap: Wiretap) -> None:
+    """And one more only for candidates that another server has written."""
+    model, leases = FakeLanguageModel(), PostgresLeases(wiretap.database)
+    clock, turns = SystemClock(), ScopeTurns(leases)
+    add = RememberInferred(wiretap.store, FakeEmbedder(), model, clock, turns, max_deletions=5)
+
+    async def say() -> None:
+        text = f"I like {uuid4()} and tea"
+        model.script.append([ProposedOperation("ADD", text, 1, text)])
+        await add(AddMemoriesCommand(PROJECT, ALICE, [Message(Role.USER, text)], metadata={}))
+
+    assert await wiretap.heard(say) == 2
+    of = call()
+    chess = addition(of, "Alice plays chess", embedding=FakeEmbedder().vector_of("chess"))
+    await wiretap.store.commit(ChangeSet(of, added=[chess]))
+    assert await wiretap.heard_once(say) == 3
+    assert await wiretap.heard_once(say) == 2
 
 
 async def test_changes_of_memories_are_one_transaction(wiretap: Wiretap) -> None:

@@ -45,7 +45,7 @@ async def test_another_servers_turn_is_waited_for() -> None:
     leases, naps = FakeLeases({PLACE: FOREIGN.lease_id}), Naps()
     naps.leases = leases
     turns = ScopeTurns(leases, sleep=naps, chance=lambda: 0.0)
-    async with asyncio.timeout(PATIENCE), turns.take(*PLACE) as lease:
+    async with asyncio.timeout(PATIENCE), turns.take(*PLACE, leases.acquire) as (lease, _):
         assert leases.holders[PLACE] == lease.lease_id
     assert naps.lengths[:3] == [0.0025, 0.005, 0.01]
 
@@ -60,7 +60,7 @@ def test_pauses_are_bounded(attempt: int, chance: float) -> None:
 async def test_who_fails_gives_the_lease_back(failure: type[BaseException]) -> None:
     leases = FakeLeases()
     with pytest.raises(failure):
-        async with ScopeTurns(leases).take(*PLACE):
+        async with ScopeTurns(leases).take(*PLACE, leases.acquire):
             raise failure
     await let_others_run()
     assert leases.holders == {}
@@ -71,7 +71,7 @@ async def test_who_is_cancelled_while_waiting_takes_nothing() -> None:
     turns = ScopeTurns(leases, sleep=lambda _: asyncio.sleep(0))
 
     async def visit() -> None:
-        async with turns.take(*PLACE):
+        async with turns.take(*PLACE, leases.acquire):
             raise AssertionError("the scope is taken")
 
     task = asyncio.create_task(visit())
@@ -99,7 +99,7 @@ async def test_a_lease_is_renewed_while_the_work_lasts() -> None:
     leases, naps = Counting(), Naps()
     turns = ScopeTurns(leases, policy=TurnPolicy(lease=0.03), sleep=naps)
     with capture_logs() as logs:
-        async with asyncio.timeout(PATIENCE), turns.take(*PLACE):
+        async with asyncio.timeout(PATIENCE), turns.take(*PLACE, leases.acquire):
             await leases.enough.wait()
     assert naps.lengths[:2] == [0.01, 0.01]
     assert [log["event"] for log in logs] == ["scope_lease.not_renewed"]

@@ -523,6 +523,28 @@ CREATE INDEX memories_with_aliases
     ON memories (project_id, (coalesce('user:' || user_id, 'agent:' || agent_id, 'app:' || app_id, 'run:' || run_id)))
     WHERE jsonb_path_exists(entities, '$[*].aliases[*]');
 
+-- The memories of exactly one scope that are nearest to any of the vectors: at most so many for each.
+-- A volatile function sees what was committed before it began, even if the statement that calls it has
+-- begun earlier. Without the subqueries the planner would see the values and plan anew for them each
+-- time, which takes longer than to read the scope.
+CREATE FUNCTION nearest_memories(
+    project text, scope bytea, vectors halfvec[], most bigint, visible_on date
+) RETURNS TABLE (memory_id uuid, version bigint, update_time timestamptz, similarity double precision)
+LANGUAGE sql VOLATILE AS $$
+    SELECT DISTINCT ON (near.memory_id)
+        near.memory_id, near.version, near.update_time, -near.distance
+    FROM unnest((SELECT vectors)) AS wanted (embedding)
+    CROSS JOIN LATERAL (
+        SELECT m.memory_id, m.version, m.update_time, m.embedding <#> wanted.embedding AS distance
+        FROM memories AS m
+        WHERE m.project_id = (SELECT project) AND m.scope_key = (SELECT scope)
+          AND (m.expiration_date IS NULL OR m.expiration_date >= (SELECT nearest_memories.visible_on))
+        ORDER BY distance, m.memory_id
+        LIMIT (SELECT most)
+    ) AS near
+    ORDER BY near.memory_id, near.distance
+$$;
+
 CREATE TABLE passages (
     project_id text NOT NULL,
     passage_id uuid NOT NULL,

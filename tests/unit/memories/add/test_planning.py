@@ -44,7 +44,7 @@ LISBON = (
 
 
 def candidate(number: int, text: str, *, immutable: bool = False) -> Candidate:
-    return Candidate(UUID(int=number), text, 1, immutable, 0.5)
+    return Candidate(UUID(int=number), text, 1, immutable)
 
 
 PORTO = candidate(1, "User lives in Porto")

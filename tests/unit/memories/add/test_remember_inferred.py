@@ -117,12 +117,7 @@ async def test_a_near_duplicate_adds_nothing_and_costs_no_batch(world: World) ->
     await world.knows("User lives in Porto", "User owns a boat")
     world.embedder.batches.clear()
     boat, porto = 0, 0
-    for number, candidate in enumerate(
-        await world.store.find_candidates(
-            PROJECT, ALICE, [world.embedder.vector_of(BY_ALICE)], 5, NOW.date()
-        ),
-        start=1,
-    ):
+    for number, candidate in enumerate(await world.candidates(BY_ALICE), start=1):
         boat = number if "boat" in candidate.text else boat
         porto = number if "Porto" in candidate.text else porto
     outcome = await world.hears(
@@ -221,9 +216,7 @@ OF_REQUEST, OF_PROJECT = Category("garden", "plants"), Category("boats")
 async def test_categories_of_the_request_replace_those_of_the_project(
     world: World, of_request: list[Category], of_project: list[Category], used: list[Category]
 ) -> None:
-    world.projects.projects[PROJECT] = Project(
-        PROJECT, "org", NOW, NOW, custom_categories=of_project
-    )
+    world.store.projects[PROJECT] = Project(PROJECT, "org", NOW, NOW, custom_categories=of_project)
     await world.hears(categories=of_request)
     assert list(world.model.requests[0].categories) == used
 
@@ -240,7 +233,7 @@ async def test_categories_of_the_request_replace_those_of_the_project(
 async def test_instructions_of_the_request_come_after_those_of_the_project(
     world: World, of_request: str | None, of_project: str, used: list[str]
 ) -> None:
-    world.projects.projects[PROJECT] = Project(
+    world.store.projects[PROJECT] = Project(
         PROJECT, "org", NOW, NOW, custom_instructions=of_project
     )
     await world.hears(instructions=of_request)
@@ -368,7 +361,7 @@ async def test_where_a_call_says_what_to_remember_nothing_else_is_kept(
     "settings", [{"keeps_passages": False}, {"custom_instructions": "Only what lasts."}]
 )
 async def test_a_project_can_keep_no_passages(world: World, settings: dict[str, object]) -> None:
-    world.projects.projects[PROJECT] = Project(PROJECT, "org", NOW, NOW, **settings)  # type: ignore[arg-type] # names fit
+    world.store.projects[PROJECT] = Project(PROJECT, "org", NOW, NOW, **settings)  # type: ignore[arg-type] # names fit
     await world.hears()
     assert world.store.change_sets[-1].passages is None
 

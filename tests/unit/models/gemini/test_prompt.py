@@ -25,7 +25,7 @@ messages = st.builds(Message, st.sampled_from(Role), texts, st.none() | texts)
 
 
 def candidate(text: str, *, immutable: bool = False) -> Candidate:
-    return Candidate(UUID(int=7), text, version=1, immutable=immutable, similarity=0.9)
+    return Candidate(UUID(int=7), text, version=1, immutable=immutable)
 
 
 def request(**changes: Any) -> InferenceRequest:

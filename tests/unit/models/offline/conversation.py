@@ -28,7 +28,7 @@ async def planned(
     request = InferenceRequest(
         messages=[m if isinstance(m, Message) else Message(Role.USER, m) for m in messages],
         candidates=[
-            Candidate(UUID(int=number), text, 1, text in immutable, 0.5)
+            Candidate(UUID(int=number), text, 1, text in immutable)
             for number, text in enumerate((*known, *immutable))
         ],
         event_time=MONDAY,

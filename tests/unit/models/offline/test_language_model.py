@@ -223,9 +223,7 @@ async def test_every_answer_can_be_planned(
 
 @given(MESSAGES, st.lists(TEXTS, max_size=3))
 async def test_every_quote_stands_in_its_message(messages: list[Message], known: list[str]) -> None:
-    candidates = [
-        Candidate(UUID(int=number), text, 1, False, 0.5) for number, text in enumerate(known)
-    ]
+    candidates = [Candidate(UUID(int=number), text, 1, False) for number, text in enumerate(known)]
     request = InferenceRequest(messages, candidates, [], MONDAY)
     for operation in Extraction(request).run():
         assert operation.quote in (messages[operation.message - 1].content or "")
@@ -294,7 +292,7 @@ async def test_a_fact_that_is_told_again_is_stated_again_and_changes_nothing(
 ) -> None:
     request = InferenceRequest(
         messages=[Message(Role.USER, text) for text in said],
-        candidates=[Candidate(UUID(int=1), text, 1, False, 0.5) for text in known],
+        candidates=[Candidate(UUID(int=1), text, 1, False) for text in known],
         categories=BUILT_IN_CATEGORIES,
         event_time=MONDAY,
     )

@@ -57,7 +57,7 @@ async def played(conversation: Conversation) -> list[Held]:
         request = InferenceRequest(
             messages=messages,
             candidates=[
-                Candidate(number, held.text, 1, False, 0.5, relations=held.relations)
+                Candidate(number, held.text, 1, False, relations=held.relations)
                 for number, held in memories.items()
             ],
             categories=BUILT_IN_CATEGORIES,

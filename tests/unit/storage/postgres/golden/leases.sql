@@ -6,7 +6,7 @@ ON CONFLICT (project_id, scope_key) DO UPDATE SET
     expires_at = clock_timestamp() + $4::interval,
     server_id = excluded.server_id
 WHERE scope_leases.expires_at <= clock_timestamp()
-RETURNING lease;
+RETURNING lease, scope_key;
 
 -- name: renew
 UPDATE scope_leases SET expires_at = clock_timestamp() + $1::interval

@@ -15,23 +15,6 @@ FROM memories
 WHERE project_id = $1 AND memory_id = ANY ($2::uuid[])
   AND (expiration_date IS NULL OR expiration_date >= $3);
 
--- name: find_candidates
-SELECT DISTINCT ON (near.memory_id)
-    near.memory_id, near.text, near.version, near.immutable, -near.distance AS similarity,
-    near.embedding, near.entities, near.relations, near.role, near.name
-FROM unnest((SELECT $1::halfvec[])) AS wanted (embedding)
-CROSS JOIN LATERAL (
-    SELECT memory_id, text, version, immutable, m.embedding, m.entities, m.relations,
-           m.role, m.name,
-           m.embedding <#> wanted.embedding AS distance
-    FROM memories AS m
-    WHERE project_id = (SELECT $2::text) AND scope_key = (SELECT $3::bytea)
-      AND (expiration_date IS NULL OR expiration_date >= (SELECT $4::date))
-    ORDER BY distance, memory_id
-    LIMIT (SELECT $5::bigint)
-) AS near
-ORDER BY near.memory_id, near.distance;
-
 -- name: recent_messages
 SELECT m.message_id, m.ordinal, m.role, m.content, m.name, m.event_time
 FROM calls AS c

@@ -1,0 +1,166 @@
+"""What adds with inference are decided on: read with the lease of their scope, in one statement.
+
+The statement returns the ids and states of the candidates. Their content is read once for each
+state, because an add is shown mostly the same memories as the add before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Final, TypeAlias
+from uuid import UUID
+
+from cachetools import LRUCache
+
+from server.core.background import by_size
+from server.core.values import Vector
+from server.memories.add.inference import Candidate
+from server.memories.ports import AddBasis, ChangeSet, Committed
+from server.operations.ports import ScopeLease
+from server.storage.postgres.rows import to_candidate, to_categories, to_halfvec
+from server.storage.postgres.scope_index import State
+from server.storage.postgres.statements import load_sql
+
+if TYPE_CHECKING:
+    from server.storage.postgres.pool import Connection, Database
+    from server.storage.postgres.rows import Row
+
+SQL = load_sql("adding.sql", "leases.sql")
+
+
+_Key: TypeAlias = tuple[str, UUID, State]
+
+_BYTES_PER_CANDIDATE: Final = 2_500
+"""The size of a candidate without its text and vector, with a few entities and relations."""
+
+_BYTES_PER_CHARACTER: Final = 4
+_BYTES_PER_NUMBER: Final = 4
+
+
+def _byte_size(candidate: Candidate) -> int:
+    return (
+        _BYTES_PER_CANDIDATE
+        + _BYTES_PER_CHARACTER * len(candidate.text)
+        + _BYTES_PER_NUMBER * len(candidate.vector)
+    )
+
+
+class AddBases:
+    """Reads what adds are decided on; keeps candidates for later adds, up to a number of bytes."""
+
+    def __init__(self, database: Database, server_id: int | None, most_bytes: int) -> None:
+        """The server with `server_id` holds the leases."""
+        self._database = database
+        self._server_id = server_id
+        self._kept: LRUCache[_Key, Candidate] = LRUCache(most_bytes, getsizeof=_byte_size)
+
+    async def begin(
+        self,
+        lease: ScopeLease,
+        duration: timedelta,
+        vectors: Sequence[Vector],
+        limit: int,
+        visible_on: date,
+    ) -> AddBasis | None:
+        """Takes the lease and reads; see `MemoryStore.begin_add`."""
+        project_id = lease.project_id
+        async with self._database.connection() as connection:
+            row = await connection.fetchrow(
+                *SQL["begin_add"](
+                    project_id=project_id,
+                    scope_key=lease.scope_key,
+                    lease=lease.lease_id,
+                    duration=duration,
+                    server_id=self._server_id,
+                    vectors=[to_halfvec(vector) for vector in vectors],
+                    limit=limit,
+                    visible_on=visible_on,
+                )
+            )
+            if row is None:
+                return None
+            candidates = await self._candidates(connection, project_id, _states(row))
+        if row["keeps_passages"] is None:
+            # There is no such project.
+            return AddBasis(candidates)
+        return AddBasis(
+            candidates,
+            row["custom_instructions"],
+            to_categories(row["custom_categories"]),
+            row["keeps_passages"],
+        )
+
+    def keep(self, changes: ChangeSet, committed: Committed) -> None:
+        """Keeps the memories of an add with inference as candidates of the next one."""
+        if changes.lease is not None:
+            for candidate in _written(changes, committed):
+                state = State(candidate.version, changes.call.time)
+                self._keep(changes.call.project_id, state, candidate)
+
+    def _keep(self, project_id: str, state: State, candidate: Candidate) -> None:
+        # A candidate that is larger than the whole cache is not kept.
+        with suppress(ValueError):
+            self._kept[project_id, candidate.id, state] = candidate
+
+    async def _candidates(
+        self, connection: Connection, project_id: str, states: Mapping[UUID, State]
+    ) -> list[Candidate]:
+        """Returns the candidates in this order, except those that no longer exist."""
+        found = {
+            id_: candidate
+            for id_, state in states.items()
+            if (candidate := self._kept.get((project_id, id_, state))) is not None
+        }
+        if lacking := [id_ for id_ in states if id_ not in found]:
+            rows = await connection.fetch(
+                *SQL["read_candidates"](project_id=project_id, memory_ids=lacking)
+            )
+            for state, candidate in await by_size(len(rows), _read, rows):
+                self._keep(project_id, state, candidate)
+                found[candidate.id] = candidate
+        return [found[id_] for id_ in states if id_ in found]
+
+
+def _states(row: Row) -> dict[UUID, State]:
+    """Returns the states of the candidates in a row of `begin_add`, the nearest first."""
+    if row["memory_ids"] is None:
+        return {}
+    states = map(State, row["versions"], row["update_times"])
+    return dict(zip(row["memory_ids"], states, strict=True))
+
+
+def _read(rows: Sequence[Row]) -> list[tuple[State, Candidate]]:
+    return [(State(row["version"], row["update_time"]), to_candidate(row)) for row in rows]
+
+
+def _written(changes: ChangeSet, committed: Committed) -> Iterator[Candidate]:
+    """Yields the memories that a commit wrote."""
+    for item in changes.added:
+        memory = item.memory
+        if memory.id in committed.added:
+            yield Candidate(
+                id=memory.id,
+                text=memory.text,
+                version=memory.version,
+                immutable=memory.immutable,
+                vector=item.embedding,
+                entities=memory.entities,
+                relations=memory.relations,
+                role=memory.role,
+                name=memory.name,
+            )
+    for update in changes.updated:
+        yield Candidate(
+            id=update.memory_id,
+            text=update.text,
+            version=update.version + 1,
+            # An immutable memory is never updated.
+            immutable=False,
+            vector=update.embedding,
+            entities=update.entities,
+            relations=update.relations,
+            role=update.role,
+            name=update.name,
+        )

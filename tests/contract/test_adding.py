@@ -1,0 +1,183 @@
+"""Contract of what an add with inference is decided on, read with the lease of its scope."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+
+from server.core.values import Vector
+from server.memories.add.inference import Category
+from server.memories.conversation import Role
+from server.memories.ports import AddBasis, ChangeSet, MemoryDeletion, MemoryStore
+from server.memories.scope import Scope
+from server.operations.ports import ScopeLease
+from server.projects.project import Project
+from server.storage.postgres.memory_store import PostgresMemoryStore
+from server.storage.postgres.pool import Database
+from server.storage.postgres.projects import PostgresProjectStore
+from tests.support.builders import (
+    ALICE,
+    LISBON,
+    NOW,
+    PROJECT,
+    adding,
+    addition,
+    call,
+    revision,
+    vector,
+)
+from tests.support.fake_store import FakeStore
+
+TODAY = NOW.date()
+LONG = timedelta(minutes=1)
+OVER = timedelta(0)
+TEA = vector(1, 0, 0)
+WAITING = "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)"
+STRICT = Project(
+    PROJECT,
+    "org",
+    NOW,
+    NOW,
+    custom_instructions="Only food.",
+    custom_categories=(Category("food", "What is eaten"),),
+    keeps_passages=False,
+)
+
+
+@pytest.fixture
+def postgres_store(database: Database) -> PostgresMemoryStore:
+    return PostgresMemoryStore(database, on_commit=lambda: None)
+
+
+@pytest.fixture(params=["fake", "postgres"])
+def store(request: pytest.FixtureRequest) -> MemoryStore:
+    if request.param == "fake":
+        return FakeStore()
+    stored: MemoryStore = request.getfixturevalue("postgres_store")
+    return stored
+
+
+def lease(project_id: str = PROJECT, scope: Scope = ALICE) -> ScopeLease:
+    return ScopeLease(project_id, scope.key(), uuid4())
+
+
+async def begun(
+    store: MemoryStore,
+    vectors: Sequence[Vector] = (TEA,),
+    limit: int = 5,
+    of: ScopeLease | None = None,
+    duration: timedelta = OVER,
+) -> AddBasis:
+    basis = await store.begin_add(of or lease(), duration, vectors, limit, TODAY)
+    assert basis is not None
+    return basis
+
+
+async def texts(store: MemoryStore) -> list[str]:
+    return [candidate.text for candidate in (await begun(store)).candidates]
+
+
+async def test_candidates_are_of_exactly_the_scope_nearest_first(store: MemoryStore) -> None:
+    of = call()
+    added = [
+        addition(of, "x", embedding=vector(1, 0, 0)),
+        addition(of, "xy", embedding=vector(1, 1, 0), relations=[LISBON], entities=[LISBON.source]),
+    ]
+    await store.commit(ChangeSet(of, [], added))
+    other = call()
+    fixed = addition(other, "z", embedding=vector(0, 0, 1), immutable=True)
+    await store.commit(ChangeSet(other, [], [fixed]))
+    await store.commit(adding("of a run", scope=Scope(user_id="alice", run_id="r")))
+
+    found = (await begun(store, limit=2)).candidates
+    assert [candidate.text for candidate in found] == ["x", "xy"]
+    assert [(candidate.role, candidate.name) for candidate in found] == [(Role.USER, None)] * 2
+    assert [list(candidate.relations) for candidate in found] == [[], [LISBON]]
+    assert [list(candidate.entities) for candidate in found] == [[], [LISBON.source]]
+    assert list(found[1].vector) == pytest.approx(list(vector(1, 1, 0)), abs=1e-3)
+
+    both = (await begun(store, [vector(1, 0, 0), vector(0, 0, 1)], limit=2)).candidates
+    assert {candidate.text for candidate in both} == {"x", "xy", "z"}
+    assert {candidate.text for candidate in both[:2]} == {"x", "z"}
+    assert [candidate.immutable for candidate in both if candidate.text == "z"] == [True]
+
+
+async def test_what_an_add_wrote_is_a_candidate_of_the_next(store: MemoryStore) -> None:
+    """The memories are known from their commit; this is the same as what is read."""
+    mine = lease()
+    await begun(store, of=mine, duration=LONG)
+    of = call()
+    item = addition(of, "likes tea", embedding=TEA, relations=[LISBON], entities=[LISBON.source])
+    await store.commit(ChangeSet(of, added=[item], lease=mine.lease_id))
+    [known] = (await begun(store)).candidates
+    assert (known.id, known.text, known.version) == (item.memory.id, "likes tea", 1)
+    assert (list(known.relations), list(known.entities)) == ([LISBON], [LISBON.source])
+
+    mine = lease()
+    await begun(store, of=mine, duration=LONG)
+    update = revision(item, "likes coffee")
+    await store.commit(ChangeSet(call(), updated=[update], lease=mine.lease_id))
+    [known] = (await begun(store)).candidates
+    assert (known.text, known.version) == ("likes coffee", 2)
+    assert (list(known.relations), known.role) == (list(update.relations), update.role)
+
+
+async def test_changes_by_hand_are_seen(store: MemoryStore) -> None:
+    changes = adding("likes tea")
+    await store.commit(changes)
+    assert await texts(store) == ["likes tea"]
+    later = call(time=NOW + timedelta(seconds=1))
+    await store.commit(ChangeSet(later, updated=[revision(changes.added[0], "likes coffee")]))
+    assert await texts(store) == ["likes coffee"]
+    gone = MemoryDeletion(0, changes.added[0].memory.id, 2)
+    await store.commit(ChangeSet(call(), deleted=[gone]))
+    assert await texts(store) == []
+
+
+async def test_no_message_needs_no_candidate(store: MemoryStore) -> None:
+    await store.commit(adding("likes tea"))
+    assert (await begun(store, [])).candidates == []
+
+
+async def test_another_holder_is_left_alone(store: MemoryStore) -> None:
+    mine = lease()
+    await begun(store, of=mine, duration=LONG)
+    assert await store.begin_add(lease(), LONG, [TEA], 5, TODAY) is None
+    await store.commit(replace(adding("likes tea"), lease=mine.lease_id))
+    assert await texts(store) == ["likes tea"]
+
+
+async def test_the_settings_of_the_project_come_with_it(
+    postgres_store: PostgresMemoryStore, database: Database
+) -> None:
+    assert await begun(postgres_store) == AddBasis([])
+    await PostgresProjectStore(database).create_project(STRICT)
+    for store in (postgres_store, FakeStore(projects={PROJECT: STRICT})):
+        basis = await begun(store)
+        assert (basis.instructions, basis.keeps_passages) == ("Only food.", False)
+        assert basis.categories == STRICT.custom_categories
+
+
+async def test_what_the_holder_before_committed_is_seen(
+    postgres_store: PostgresMemoryStore, database: Database
+) -> None:
+    """Even if the statement began before that commit, and waited for the lease."""
+    mine = lease()
+    await begun(postgres_store, of=mine)
+    async with database.connection() as connection:
+        transaction = connection.transaction()
+        await transaction.start()
+        await connection.execute("DELETE FROM scope_leases WHERE lease = $1", mine.lease_id)
+        beginning = asyncio.create_task(texts(postgres_store))
+        async with database.connection() as watcher:
+            while not await watcher.fetchval(WAITING):
+                pass
+        await postgres_store.commit(adding("likes tea"))
+        assert not beginning.done()
+        await transaction.commit()
+    assert await beginning == ["likes tea"]
