@@ -88,7 +88,7 @@ def _with_slots() -> Iterator[tuple[str, str]]:
     yield "erase_scope", erasing.erasure_statement(_CALL, ScopeKind.USER, "alice")[0]
     for name in ("list_scopes", "lock_operations", "lock_scope", "lock_passages"):
         yield name, CHANGES[name].fill(column=ScopeKind.USER).text
-    for name in ("look", "recall", "spaces", "memories_with_aliases"):
+    for name in ("recall", "spaces", "memories_with_aliases"):
         yield f"recall_{name}", RECALL[name].fill(scope=scope).text
     yield "event_page", EVENTS["page"].fill(scope=scope).text
     for name in ("count", "delete_rows"):

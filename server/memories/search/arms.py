@@ -72,9 +72,9 @@ class GraphFindings:
 class GraphArm:
     """Follows the relations of the entities in a question.
 
-    It costs one connection and a few statements of PostgreSQL, which has the relations as soon as
-    the memories are stored; Neo4j is not used. It costs nothing for a scope that was recently found
-    to have no relations.
+    It costs one connection and mostly one statement of PostgreSQL, which has the relations as soon
+    as the memories are stored; Neo4j is not used. It costs nothing for a scope that was recently
+    found to have no relations.
     """
 
     def __init__(self, recall: RelationRecall, clock: Clock) -> None:

@@ -52,16 +52,18 @@ class PostgresRecall:
         async with self._database.connection() as connection:
             spaces = await _spaces(connection, query)
             places = _places(spaces, query.names, {})
-            look = await _look(connection, query, spaces, places)
-            known = [places[place - 1] for place in look["known"]]
-            if look["has_aliases"]:
+            rows = await connection.fetch(*recall_statement(query, spaces, places))
+            if rows[0]["has_aliases"]:
                 joins = await _joins(connection, query, spaces)
-                known = _places(spaces, query.names, joins)
-            rows = await connection.fetch(*recall_statement(query, known)) if known else []
+                joined = _places(spaces, query.names, joins)
+                if joined != places:
+                    rows = await connection.fetch(*recall_statement(query, spaces, joined))
+            has_entities = rows[0]["has_relations"]
+            rows = [row for row in rows if row["memory_id"] is not None]
             clues = [Clue(row["memory_id"], row["degree"], row["through"]) for row in rows]
             near = [row for row in rows if not row["through"]] if query.with_relations else []
             relations = await _stated(connection, query.project_id, near)
-        return Recollection(clues, relations, has_entities=look["has_relations"])
+        return Recollection(clues, relations, has_entities=has_entities)
 
 
 _Place = tuple[str, str]
@@ -77,29 +79,6 @@ def _places(
         for space in spaces
         for key in _with_other_names(names, joins.get(space))
     ]
-
-
-def _names(places: Sequence[_Place]) -> dict[str, list[str]]:
-    return {
-        "name_spaces": [space for space, _ in places],
-        "name_keys": [key for _, key in places],
-    }
-
-
-async def _look(
-    connection: Connection, query: RecallQuery, spaces: Sequence[str], places: Sequence[_Place]
-) -> Row:
-    row = await connection.fetchrow(
-        *_bound(
-            "look",
-            query,
-            **_names(places),
-            visible_on=today(query.at),
-            spaces=spaces,
-        )
-    )
-    assert row is not None
-    return row
 
 
 async def _joins(
@@ -152,12 +131,16 @@ async def _spaces(connection: Connection, query: RecallQuery) -> list[str]:
     return [own, *others][:MOST_SPACES]
 
 
-def recall_statement(query: RecallQuery, places: Sequence[_Place]) -> BoundStatement:
+def recall_statement(
+    query: RecallQuery, spaces: Sequence[str], places: Sequence[_Place]
+) -> BoundStatement:
     """Returns the statement that follows the entities at these places; see recall.sql."""
     return _bound(
         "recall",
         query,
-        **_names(places),
+        name_spaces=[space for space, _ in places],
+        name_keys=[key for _, key in places],
+        spaces=spaces,
         visible_on=today(query.at),
         at=query.at,
         **FUNCTIONAL,

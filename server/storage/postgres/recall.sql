@@ -4,30 +4,6 @@
 -- block: space
 coalesce('user:' || m.user_id, 'agent:' || m.agent_id, 'app:' || m.app_id, 'run:' || m.run_id)
 
--- name: look (scope)
--- Most questions name nothing that the scope knows: this is all that they cost.
-SELECT ARRAY(
-           SELECT named.place
-           FROM unnest(:name_spaces::text[], :name_keys::text[]) WITH ORDINALITY AS named (space, key, place)
-           WHERE EXISTS (
-               SELECT FROM ({seen}) AS r
-               WHERE r.space = named.space AND r.source_key = named.key
-           ) OR EXISTS (
-               SELECT FROM ({seen}) AS r
-               WHERE r.space = named.space AND r.target_key = named.key
-           )
-       ) AS known,
-       EXISTS (
-           SELECT FROM ({seen}) AS r
-           WHERE r.space = ANY (:spaces::text[])
-       ) AS has_relations,
-       EXISTS (
-           SELECT FROM memories AS m
-           WHERE m.project_id = :project_id
-             AND {space} = ANY (:spaces::text[])
-             AND jsonb_path_exists(m.entities, '$[*].aliases[*]')
-       ) AS has_aliases;
-
 -- name: recall (scope)
 -- The relations of the named entities (`near`) and those one hop further (`far`), each as the memory that
 -- states it, with the number of relations of the entities on the way: the fewer, the more telling.
@@ -38,6 +14,9 @@ SELECT ARRAY(
 -- entity's relations by memory_relations_source or memory_relations_target (those of a small run by the
 -- index of runs) and stops at its limit; only
 -- `holds` reads on, over the relations of one kind of the same entity. test_recall_plans.py holds it.
+-- Every row also says whether the graph spaces have relations that the scope sees, and aliases; if nothing
+-- is found, there is one row without a relation. A statement that only looked for known names would cost
+-- half as much, and a round trip more for each question that has one.
 WITH entity AS MATERIALIZED (
     SELECT named.space, named.key, size.degree
     FROM unnest(:name_spaces::text[], :name_keys::text[]) AS named (space, key),
@@ -116,9 +95,24 @@ far AS MATERIALIZED (
         WHERE r.source_key <> between.key AND {holds}
     ) AS found
 )
-SELECT memory_id, ordinal, degree, 0 AS through FROM near
-UNION ALL
-SELECT memory_id, ordinal, degree, through FROM far WHERE place <= :far;
+SELECT of_spaces.has_relations, of_spaces.has_aliases, found.*
+FROM (
+    SELECT EXISTS (
+               SELECT FROM ({seen}) AS r
+               WHERE r.space = ANY (:spaces::text[])
+           ) AS has_relations,
+           EXISTS (
+               SELECT FROM memories AS m
+               WHERE m.project_id = :project_id
+                 AND {space} = ANY (:spaces::text[])
+                 AND jsonb_path_exists(m.entities, '$[*].aliases[*]')
+           ) AS has_aliases
+) AS of_spaces
+LEFT JOIN (
+    SELECT memory_id, ordinal, degree, 0 AS through FROM near
+    UNION ALL
+    SELECT memory_id, ordinal, degree, through FROM far WHERE place <= :far
+) AS found ON true;
 
 -- name: spaces (scope)
 -- The graph spaces of the scope's newest relations.

@@ -47,7 +47,7 @@ async def test_entities_are_followed_by_the_indexes_of_their_ends(
     connection: Connection, scope: Scope
 ) -> None:
     query = RecallQuery(PROJECT, scope, names=["entity-7"], at=NOW)
-    statement = recall_statement(query, [("user:user-7", "entity-7")])
+    statement = recall_statement(query, ["user:user-7"], [("user:user-7", "entity-7")])
     for plan in await plans(connection, *statement):
         ends = {"memory_relations_source", "memory_relations_target"}
         # The key finds what else a memory says of its relation; a run may have few relations.

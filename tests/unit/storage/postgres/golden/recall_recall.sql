@@ -173,6 +173,24 @@ WHERE m.project_id = $3 AND m.user_id = $4 AND m.run_id = $5
 )
     ) AS found
 )
-SELECT memory_id, ordinal, degree, 0 AS through FROM near
-UNION ALL
-SELECT memory_id, ordinal, degree, through FROM far WHERE place <= $14;
+SELECT of_spaces.has_relations, of_spaces.has_aliases, found.*
+FROM (
+    SELECT EXISTS (
+               SELECT FROM (SELECT m.memory_id, m.ordinal, m.space, m.source_key, m.relation, m.target_key, m.event_time
+FROM memory_relations AS m
+WHERE m.project_id = $3 AND m.user_id = $4 AND m.run_id = $5
+  AND (m.expiration_date IS NULL OR m.expiration_date >= $6)) AS r
+               WHERE r.space = ANY ($14::text[])
+           ) AS has_relations,
+           EXISTS (
+               SELECT FROM memories AS m
+               WHERE m.project_id = $3
+                 AND coalesce('user:' || m.user_id, 'agent:' || m.agent_id, 'app:' || m.app_id, 'run:' || m.run_id) = ANY ($14::text[])
+                 AND jsonb_path_exists(m.entities, '$[*].aliases[*]')
+           ) AS has_aliases
+) AS of_spaces
+LEFT JOIN (
+    SELECT memory_id, ordinal, degree, 0 AS through FROM near
+    UNION ALL
+    SELECT memory_id, ordinal, degree, through FROM far WHERE place <= $15
+) AS found ON true;
