@@ -74,7 +74,7 @@ _FOREIGN: Final = """
     köszönöm kiitos takk tak děkuji mulțumesc teşekkürler
     สวัสดี ขอบคุณ 안녕하세요 감사합니다
 """
-_WITH_THEM: Final = """
+_ACCOMPANYING: Final = """
     a again all and course day everyone for help it lot lots many much of really so that the then
     there too very you your
 """
@@ -82,10 +82,10 @@ _WITH_THEM: Final = """
 COURTESIES: Final = frozenset(f"{_ENGLISH} {_FOREIGN}".split())
 """Words of greetings, thanks and agreement, in lower case."""
 
-_AROUND: Final = COURTESIES | frozenset(_WITH_THEM.split())
+_SMALL_TALK: Final = COURTESIES | frozenset(_ACCOMPANYING.split())
 
 
 def is_small_talk(sentence: str) -> bool:
     """Whether the sentence has no words, or only words of courtesy, such as `Thanks a lot!`."""
     found = {word.lower() for word in words(sentence)}
-    return not found or (found <= _AROUND and not found.isdisjoint(COURTESIES))
+    return not found or (found <= _SMALL_TALK and not found.isdisjoint(COURTESIES))

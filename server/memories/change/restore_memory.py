@@ -124,10 +124,10 @@ class RestoreMemory:
 
     def _require_restorable(self, past: PastVersion) -> Memory:
         if past.memory is None:
-            raise _unfit("is a deletion; name a version that has a state")
+            raise _invalid_version("is a deletion; name a version that has a state")
         last_day = past.memory.expiration_date
         if last_day is not None and last_day < today(self._clock.now()):
-            raise _unfit(f"expired on {last_day}; nobody would see it")
+            raise _invalid_version(f"expired on {last_day}, so it would not be visible")
         return past.memory
 
     async def _require_unchanged(self, command: RestoreMemoryCommand) -> None:
@@ -138,8 +138,8 @@ class RestoreMemory:
             raise MemoryImmutable(command.memory_id)
 
     async def _embed(self, memory: Memory) -> Vector:
-        said = embedded_text(memory.text, None if memory.inferred else memory.name)
-        [vector] = await self._embedder.embed([said], EmbeddingPurpose.DOCUMENT)
+        text = embedded_text(memory.text, None if memory.inferred else memory.name)
+        [vector] = await self._embedder.embed([text], EmbeddingPurpose.DOCUMENT)
         return vector
 
     def _call(self, command: RestoreMemoryCommand, memory: Memory) -> Call:
@@ -153,5 +153,5 @@ class RestoreMemory:
         )
 
 
-def _unfit(problem: str) -> InvalidRequest:
+def _invalid_version(problem: str) -> InvalidRequest:
     return InvalidRequest([FieldViolation("version", problem)])

@@ -99,15 +99,17 @@ class UpdateMemory:
         text = command.changes.new_text
         embedding = None
         if text is not None and text != before.text:
-            said = embedded_text(text, None if before.inferred else before.name)
+            compared = embedded_text(text, None if before.inferred else before.name)
             # A batch embeds only the text, while a verbatim memory is embedded with its speaker's
             # name.
-            embedding = vector if vector is not None and said == text else await self._embed(said)
+            embedding = (
+                vector if vector is not None and compared == text else await self._embed(compared)
+            )
         call = self._call(command, before, embedded=embedding is not None)
         after = with_changes(before, command.changes, call.time, _provenance(call))
-        amendment = FieldUpdate(after, memory_digest(after), embedding)
+        field_update = FieldUpdate(after, memory_digest(after), embedding)
         try:
-            return UpdatedMemory(after, await self._changes.update(call, amendment))
+            return UpdatedMemory(after, await self._changes.update(call, field_update))
         except ConcurrentChange:
             if command.etag is not None:
                 raise EtagMismatch(command.memory_id) from None

@@ -24,7 +24,7 @@ _LOOK_AGAIN_SECONDS: Final = 1.0
 # How long to wait before reading again while open transactions hold back events, in seconds.
 _HELD_BACK_SECONDS: Final = 0.05
 # How long a follower may take to pass on an event that it took, in seconds.
-_HAND_ON_SECONDS: Final = 0.005
+_DELIVERY_SECONDS: Final = 0.005
 _WHOLE_PROJECT: Final = Scope()
 
 
@@ -41,7 +41,7 @@ class Follower:
         self.taken = 0
         """The number of events that were taken from it."""
         self._waiting: deque[StreamedEvent] = deque()
-        self._stirred = asyncio.Event()
+        self._changed = asyncio.Event()
         self._has_ended = False
         self._error: Exception | None = None
 
@@ -56,13 +56,13 @@ class Follower:
             self.end()
         if not self._has_ended:
             self._waiting.append(streamed)
-            self._stirred.set()
+            self._changed.set()
 
     def end(self, error: Exception | None = None) -> None:
         """Ends the iteration after the waiting events, with `error` if there is one."""
         if not self._has_ended:
             self._has_ended, self._error = True, error
-            self._stirred.set()
+            self._changed.set()
 
     async def __aiter__(self) -> AsyncIterator[StreamedEvent]:
         while True:
@@ -72,8 +72,8 @@ class Follower:
                 yield self._waiting.popleft()
             if self._has_ended:
                 break
-            self._stirred.clear()
-            await self._stirred.wait()
+            self._changed.clear()
+            await self._changed.wait()
         if self._error is not None:
             raise self._error
 
@@ -118,7 +118,7 @@ class _Tail:
         """
         behind = self._behind()
         while behind:
-            await asyncio.sleep(_HAND_ON_SECONDS)
+            await asyncio.sleep(_DELIVERY_SECONDS)
             # By now all followers that can continue have queued for their turn before this one.
             await self._pace.step()
             behind = {
@@ -149,7 +149,7 @@ class _Reading:
 
 
 class EventTails:
-    """Reads the events of each project for as long as somebody follows it.
+    """Reads the events of each project while it has followers.
 
     The number of reads for each commit does not grow with the number of followers.
     """
@@ -187,20 +187,20 @@ class EventTails:
         return reading
 
     async def _read(self, project_id: str, tail: _Tail) -> None:
-        stirred = asyncio.Event()
-        with self._notifications.subscribe(Channel.MEMORY_EVENTS, stirred.set):
+        changed = asyncio.Event()
+        with self._notifications.subscribe(Channel.MEMORY_EVENTS, changed.set):
             while not self._draining.is_set():
-                stirred.clear()
+                changed.clear()
                 page = await self._history.stream(project_id, _WHOLE_PROJECT, tail.end, PAGE_SIZE)
                 tail.take(page)
                 await tail.taken()
                 if page.is_last:
                     pause = _HELD_BACK_SECONDS if page.is_held_back else _LOOK_AGAIN_SECONDS
-                    await self._wait(stirred, pause)
+                    await self._wait(changed, pause)
 
-    async def _wait(self, stirred: asyncio.Event, seconds: float) -> None:
+    async def _wait(self, changed: asyncio.Event, seconds: float) -> None:
         """Waits until there may be something new or the server stops."""
-        waits = [asyncio.create_task(event.wait()) for event in (stirred, self._draining)]
+        waits = [asyncio.create_task(event.wait()) for event in (changed, self._draining)]
         try:
             await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         finally:

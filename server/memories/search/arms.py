@@ -51,7 +51,7 @@ def reordered(hits: Sequence[Hit], scores: Sequence[float]) -> list[Hit]:
     return first + list(hits[len(scores) :])
 
 
-BELIEVED_SECONDS: Final = 5.0
+EMPTY_SCOPE_SECONDS: Final = 5.0
 """For how long a scope without relations is not checked again."""
 
 _KNOWN_SCOPES: Final = 10_000
@@ -80,7 +80,9 @@ class GraphArm:
     def __init__(self, recall: RelationRecall, clock: Clock) -> None:
         self._recall = recall
         self._clock = clock
-        self._empty: TtlCache[tuple[str, Scope], bool] = TtlCache(BELIEVED_SECONDS, _KNOWN_SCOPES)
+        self._empty: TtlCache[tuple[str, Scope], bool] = TtlCache(
+            EMPTY_SCOPE_SECONDS, _KNOWN_SCOPES
+        )
 
     def query_for(
         self,

@@ -1,4 +1,4 @@
-"""Which messages say something."""
+"""Which messages have content."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_only_nul_characters_are_dropped(text: str) -> None:
 
 
 @given(messages)
-def test_what_is_spoken_has_content_and_no_nul(said: list[Message]) -> None:
+def test_spoken_messages_have_content_and_no_nul(said: list[Message]) -> None:
     for message in spoken(said):
         assert message.content
         assert message.content.strip()
@@ -34,13 +34,13 @@ def test_what_is_spoken_has_content_and_no_nul(said: list[Message]) -> None:
 
 
 @given(messages)
-def test_speaking_twice_changes_nothing(said: list[Message]) -> None:
+def test_selecting_spoken_messages_twice_changes_nothing(said: list[Message]) -> None:
     once = spoken(said)
     assert spoken(once) == once
 
 
 @pytest.mark.parametrize("content", [None, "", " \n\t", "\0", " \0 "])
-def test_a_message_that_says_nothing_is_skipped(content: str | None) -> None:
+def test_a_message_without_content_is_skipped(content: str | None) -> None:
     kept = Message(Role.ASSISTANT, "Noted.", "Bot")
     assert spoken([Message(Role.USER, content), kept]) == [kept]
 

@@ -1,4 +1,4 @@
-"""What makes two memories of a scope the same, and two states of a memory different."""
+"""When two memories of a scope, or two states of a memory, are the same."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_verbatim_memories_are_the_same_by_speaker_and_text(one: Spoken, other: 
     assert (verbatim_digest(*one) == verbatim_digest(*other)) == (composed[0] == composed[1])
 
 
-def test_what_a_name_ends_with_is_no_part_of_the_text() -> None:
+def test_name_and_text_are_separated_in_the_digest() -> None:
     digests = {
         verbatim_digest(Role.USER, "ab", "c"),
         verbatim_digest(Role.USER, "a", "bc"),
@@ -38,7 +38,7 @@ def test_what_a_name_ends_with_is_no_part_of_the_text() -> None:
     assert len(digests) == 3
 
 
-def test_verbatim_memories_are_the_same_to_the_letter_only() -> None:
+def test_verbatim_memories_are_the_same_only_if_all_letters_are_equal() -> None:
     texts = ["I like tea", "I like tea ", "I like Tea", "I like tea."]
     assert len({verbatim_digest(Role.USER, None, text) for text in texts}) == 4
 
@@ -59,11 +59,11 @@ def test_no_name_and_an_empty_name_are_the_same_speaker() -> None:
 @pytest.mark.parametrize(
     "same", ["alice likes tea", "Alice  likes\ttea.", "ALICE LIKES TEA...", " Alice likes tea "]
 )
-def test_facts_are_the_same_but_for_case_spaces_and_full_stops(same: str) -> None:
+def test_facts_are_the_same_despite_case_spaces_and_full_stops(same: str) -> None:
     assert fact_digest(same) == fact_digest("Alice likes tea")
 
 
-def test_facts_of_other_words_or_letters_differ() -> None:
+def test_facts_with_other_words_or_letters_differ() -> None:
     facts = ["Alice likes tea", "Alice likes teas", "Alicelikes tea", "Alice like stea", ""]
     assert len({fact_digest(fact) for fact in facts}) == 5
 

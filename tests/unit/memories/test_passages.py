@@ -1,4 +1,4 @@
-"""What is left of a message."""
+"""Which sentences of a message become passages."""
 
 from __future__ import annotations
 
@@ -28,37 +28,37 @@ def left(text: str, *covered: str) -> list[str]:
     return list(left_over(text, part, Coverage(spans_of(text, covered))))
 
 
-def test_sentences_that_nothing_rests_on_are_left() -> None:
+def test_sentences_that_are_no_evidence_are_kept() -> None:
     assert left(TEXT) == ["I moved to Lisbon. ", "It rains here! ", "Do you like tea?\n", "Me too."]
     assert left(TEXT, "It rains here!") == ["I moved to Lisbon. ", "Do you like tea?\n", "Me too."]
 
 
-def test_a_sentence_of_which_a_part_is_covered_is_not_left() -> None:
+def test_a_partly_quoted_sentence_is_not_kept() -> None:
     assert left("I moved to Lisbon and I like tea. It rains.", "I like tea") == ["It rains."]
 
 
-def test_a_quote_over_several_sentences_covers_them_all() -> None:
+def test_a_quote_across_sentences_covers_all_of_them() -> None:
     assert left(TEXT, "Lisbon. It rains") == ["Do you like tea?\n", "Me too."]
 
 
-def test_a_quote_covers_every_place_that_says_it() -> None:
+def test_a_quote_covers_all_its_occurrences() -> None:
     assert left("I like tea. It rains. I like tea.", "I like tea") == ["It rains. "]
 
 
-def test_the_white_space_behind_a_sentence_belongs_to_no_quote() -> None:
+def test_white_space_after_a_sentence_is_not_part_of_a_quote() -> None:
     assert left("One.   Two.", "Two.") == ["One.   "]
     [part] = parts_of("One.   Two.")
     assert list(left_over("One.   Two.", part, Coverage([Span(4, 5)]))) == ["One.   ", "Two."]
 
 
-def test_what_says_nothing_is_not_left() -> None:
+def test_sentences_without_content_are_not_kept() -> None:
     assert left("---\nI like tea.\n***", "I like tea.") == []
 
 
 @pytest.mark.parametrize(
     "courtesy", ["Hi!", "Thanks a lot!", "ok", "Guten Morgen!", "\u8c22\u8c22\u3002", "\u00a1Hola!"]
 )
-def test_courtesies_are_not_left(courtesy: str) -> None:
+def test_courtesies_are_not_kept(courtesy: str) -> None:
     assert left(courtesy) == []
     assert left(f"{courtesy}\nIt rains.") == ["It rains."]
 
@@ -85,7 +85,7 @@ def test_parts_and_sentences_make_up_the_text(text: str) -> None:
 
 
 @given(TEXTS, st.data())
-def test_nothing_that_is_covered_is_left(text: str, data: st.DataObject) -> None:
+def test_no_quoted_sentence_is_kept(text: str, data: st.DataObject) -> None:
     start = data.draw(st.integers(0, len(text)))
     end = data.draw(st.integers(start, len(text)))
     marked = text[:start] + text[start:end].replace("a", "X").replace("b", "X") + text[end:]
@@ -93,7 +93,7 @@ def test_nothing_that_is_covered_is_left(text: str, data: st.DataObject) -> None
         assert "X" not in "".join(left_over(marked, part, Coverage([Span(start, end)])))
 
 
-def test_long_texts_are_cut_between_sentences() -> None:
+def test_long_texts_are_split_between_sentences() -> None:
     text = "A sentence of some words. " * 1000
     parts = parts_of(text)
     assert len(parts) == 4
@@ -101,13 +101,13 @@ def test_long_texts_are_cut_between_sentences() -> None:
     assert all(text[part.end - 2 : part.end] == ". " for part in parts)
 
 
-def test_a_sentence_that_is_too_long_is_cut() -> None:
+def test_a_sentence_that_is_too_long_is_split() -> None:
     parts = parts_of("x" * (MAX_PART_LENGTH * 2 + 1))
     assert [part.end - part.start for part in parts] == [MAX_PART_LENGTH, MAX_PART_LENGTH, 1]
 
 
 @pytest.mark.parametrize("text", ["a" * 200_000, ". " * 100_000, "\n" * 200_000, '!"' * 100_000])
-def test_a_long_text_takes_no_quadratic_time(text: str) -> None:
+def test_the_time_is_not_quadratic(text: str) -> None:
     start = time.process_time()
     covered = Coverage(Span(place, place + 1) for place in range(0, 200_000, 7))
     for part in parts_of(text):
@@ -115,7 +115,7 @@ def test_a_long_text_takes_no_quadratic_time(text: str) -> None:
     assert time.process_time() - start < 2
 
 
-def test_messages_are_the_same_by_speaker_words_and_part() -> None:
+def test_messages_are_the_same_if_speaker_text_and_part_are() -> None:
     digests = {
         passage_digest(Role.USER, None, "tea", 0),
         passage_digest(Role.USER, "Ann", "tea", 0),

@@ -1,4 +1,4 @@
-"""Scopes: what makes two of them the same, and what they share in the graph."""
+"""Keys of scopes, and the graph spaces that they share."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from server.memories.scope import SCOPE_FIELDS, Scope
 
-# Few letters, and those that an encoding might use itself, so that collisions would be found.
+# Few letters, including separators that an encoding might use, so that collisions would be found.
 part = st.none() | st.text("u:1_id*", min_size=1, max_size=4) | st.text(min_size=1)
 scopes = st.builds(Scope, part, part, part, part)
 
@@ -30,8 +30,8 @@ def test_the_same_values_in_other_fields_are_another_scope(one: str, other: str)
 
 
 @pytest.mark.parametrize("posing", ["aagent_idb", "aagent_id:b", "aagent_id:1:b", "a:agent_id:b"])
-def test_a_value_cannot_pose_as_two_parts(posing: str) -> None:
-    # Some of these would be the same bytes, were they joined without their lengths.
+def test_a_value_cannot_imitate_two_fields(posing: str) -> None:
+    # Some of these would be equal if they were joined without their lengths.
     assert Scope(user_id=posing).key() != Scope(user_id="a", agent_id="b").key()
 
 
@@ -41,7 +41,7 @@ def test_a_key_has_16_bytes(scope: Scope) -> None:
 
 
 @given(scopes)
-def test_parts_are_what_is_named_most_general_first(scope: Scope) -> None:
+def test_fields_are_listed_with_the_most_general_first(scope: Scope) -> None:
     parts = scope.parts()
     assert Scope(**dict(parts)) == scope
     assert [field for field, _ in parts] == [f for f in SCOPE_FIELDS if f in dict(parts)]
@@ -57,7 +57,7 @@ def test_parts_are_what_is_named_most_general_first(scope: Scope) -> None:
         (Scope(user_id="a:b"), "user:a:b"),
     ],
 )
-def test_entities_are_shared_within_the_most_general_part(scope: Scope, space: str) -> None:
+def test_entities_are_shared_within_the_most_general_field(scope: Scope, space: str) -> None:
     assert scope.graph_space() == space
 
 

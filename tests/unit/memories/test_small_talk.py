@@ -1,4 +1,4 @@
-"""What is worth no memory and no passage."""
+"""Recognizing small talk, which becomes no memory and no passage."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from server.memories.conversation import is_small_talk
     ["Hi!", "Thanks a lot!", "ok", "Good morning, everyone.", "Thank you very much", "\u00a1Hola!",
      "Vielen Dank!", "\u8c22\u8c22", "...", ""],
 )  # fmt: skip
-def test_courtesies(said: str) -> None:
+def test_courtesies_are_small_talk(said: str) -> None:
     assert is_small_talk(said)
 
 
 @pytest.mark.parametrize("said", ["No.", "Hi Tom!", "A lot of it.", "Good tea.", "You too", "42"])
-def test_what_says_something(said: str) -> None:
+def test_messages_with_content_are_not_small_talk(said: str) -> None:
     assert not is_small_talk(said)

@@ -1,4 +1,4 @@
-"""One effect per request id."""
+"""Adding memories: a request id has one effect."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def add_memories(world: World) -> AddMemories:
     return AddMemories(world.store, verbatim, world.remember)
 
 
-async def test_the_command_says_how_to_remember(world: World, add_memories: AddMemories) -> None:
+async def test_the_command_decides_how_to_remember(world: World, add_memories: AddMemories) -> None:
     world.model.script.append([add("Likes tea")])
     inferred = await add_memories(replace(COMMAND, request_id=None))
     verbatim = await add_memories(replace(VERBATIM, request_id=None))
@@ -49,7 +49,7 @@ async def test_the_command_says_how_to_remember(world: World, add_memories: AddM
     assert [change.text for change in verbatim.changes] == [SAID]
 
 
-async def test_the_same_request_again_answers_what_the_first_one_did(
+async def test_a_repeated_request_returns_the_first_response(
     world: World, add_memories: AddMemories
 ) -> None:
     await world.knows("Lives in Porto", "Likes coffee")
@@ -70,7 +70,7 @@ async def test_the_same_request_again_answers_what_the_first_one_did(
     assert len(first.relations) == 2
 
 
-async def test_the_same_request_again_does_nothing(world: World, add_memories: AddMemories) -> None:
+async def test_a_repeated_request_does_nothing(world: World, add_memories: AddMemories) -> None:
     first = await add_memories(VERBATIM)
     batches = len(world.embedder.batches)
     assert await add_memories(VERBATIM) == first
@@ -92,9 +92,7 @@ async def test_another_project_may_use_the_same_id(world: World, add_memories: A
     assert len(other.changes) == 1
 
 
-async def test_calls_without_an_id_are_calls_of_their_own(
-    world: World, add_memories: AddMemories
-) -> None:
+async def test_calls_without_an_id_are_independent(world: World, add_memories: AddMemories) -> None:
     anonymous = replace(VERBATIM, request_id=None)
     await add_memories(anonymous)
     await add_memories(anonymous)
@@ -102,7 +100,7 @@ async def test_calls_without_an_id_are_calls_of_their_own(
 
 
 class Overtaken:
-    """A way of remembering that another call with the same id is always faster than."""
+    """Fails because another call with the same id was faster."""
 
     def __init__(self, other: Callable[[], Awaitable[object]]) -> None:
         self._other = other
@@ -113,7 +111,7 @@ class Overtaken:
         raise RequestIdReused(command.request_id)
 
 
-async def test_two_at_once_have_one_effect_and_one_answer() -> None:
+async def test_two_concurrent_calls_have_one_effect_and_one_response() -> None:
     store = FakeStore()
     verbatim = RememberVerbatim(store, FakeEmbedder(), FakeClock())
     overtaken = Overtaken(lambda: verbatim(VERBATIM))
@@ -122,7 +120,7 @@ async def test_two_at_once_have_one_effect_and_one_answer() -> None:
     assert len(store.change_sets) == 1
 
 
-async def test_two_at_once_with_different_payloads_are_not_mixed_up() -> None:
+async def test_two_concurrent_calls_with_different_payloads_are_not_mixed_up() -> None:
     store = FakeStore()
     verbatim = RememberVerbatim(store, FakeEmbedder(), FakeClock())
     other = replace(VERBATIM, payload_digest=b"other", messages=[Message(Role.USER, "Hello")])
@@ -131,9 +129,9 @@ async def test_two_at_once_with_different_payloads_are_not_mixed_up() -> None:
         await AddMemories(store, overtaken, overtaken)(VERBATIM)
 
 
-async def test_a_reused_id_whose_call_is_gone_stays_an_error() -> None:
+async def test_a_reused_id_whose_call_was_deleted_stays_an_error() -> None:
     async def nothing() -> None:
-        """Nobody was faster, and yet the id is taken."""
+        """No other call was faster, but the id is taken."""
 
     overtaken = Overtaken(nothing)
     with pytest.raises(RequestIdReused):

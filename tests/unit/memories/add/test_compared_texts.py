@@ -1,4 +1,4 @@
-"""What of messages is compared with memories."""
+"""The texts of messages that are compared with memories."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def test_messages_are_compared_as_a_whole() -> None:
     assert compared_texts(messages, by_sentence=False) == [f"Ann: {TALK}", "Bye."]
 
 
-def test_or_by_their_sentences_each_with_its_speaker() -> None:
+def test_messages_are_compared_by_sentences_each_with_its_speaker() -> None:
     assert compared_texts([user(TALK, "Ann"), user("Bye.")], by_sentence=True) == [
         "Ann: Hello there!",
         "Ann: I moved to Porto.",

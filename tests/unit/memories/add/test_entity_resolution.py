@@ -1,4 +1,4 @@
-"""Which names are joined, and above all which are not."""
+"""Which names are joined to one entity, and which are not."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SAID = "Bob, as Robert Smith is called, joined Acme Inc. with his brother and An
         ("Müller GmbH & Co. KG", "Müller"),
     ],
 )
-def test_names_that_differ_in_form_only_are_alike(one: str, other: str) -> None:
+def test_names_that_differ_only_in_form_are_similar(one: str, other: str) -> None:
     assert are_alike(one, other)
     assert are_alike(other, one)
 
@@ -50,12 +50,12 @@ def test_names_that_differ_in_form_only_are_alike(one: str, other: str) -> None:
         ("Jo", "The Jo"),
     ],
 )
-def test_names_of_others_are_not_alike(one: str, other: str) -> None:
+def test_names_of_different_entities_are_not_similar(one: str, other: str) -> None:
     assert not are_alike(one, other)
 
 
 @pytest.mark.parametrize("name", ["he", "my brother", "The Company", "user", "", "!!", "a friend"])
-def test_words_for_anybody_are_generic(name: str) -> None:
+def test_descriptions_that_fit_anybody_are_generic(name: str) -> None:
     assert is_generic(name)
 
 
@@ -79,7 +79,7 @@ def test_aliases_that_are_generic_or_were_not_said_are_left_out(alias: str) -> N
     assert resolve(name="Robert Smith", aliases=[alias]).aliases == ()
 
 
-def test_a_number_joins_what_fits() -> None:
+def test_the_number_of_a_fitting_entity_joins_the_names() -> None:
     assert resolve(ACME, ROBERT, name="Bob", known=2) == Entity("Robert Smith", "person", ("Bob",))
 
 
@@ -88,12 +88,12 @@ def test_a_number_joins_what_fits() -> None:
     [("Bob", "place", 2), ("Bob", "", 3), ("Bob", "", 0), ("Bob", "", -1), ("he", "", 2),
      ("Carol", "", 2)],
 )  # fmt: skip
-def test_a_number_that_does_not_fit_joins_nothing(name: str, kind: str, known: int) -> None:
+def test_the_number_of_an_unfitting_entity_joins_nothing(name: str, kind: str, known: int) -> None:
     resolved = resolve(ACME, ROBERT, name=name, type=kind, known=known)
     assert resolved == Entity(name, kind)
 
 
-def test_a_name_that_is_alike_is_joined_unless_types_or_two_candidates_forbid_it() -> None:
+def test_a_similar_name_is_joined_unless_types_differ_or_two_entities_match() -> None:
     joined = Entity("Acme", "organization", ("Acme Inc.",))
     assert resolve(ACME, name="Acme Inc.") == joined
     assert resolve(ACME, name="Acme Inc.", type="place") == Entity("Acme Inc.", "place")
@@ -102,6 +102,6 @@ def test_a_name_that_is_alike_is_joined_unless_types_or_two_candidates_forbid_it
     assert resolve(Entity("Hanna"), name="Anna") == Entity("Anna")
 
 
-def test_known_entities_are_each_there_once_and_bounded() -> None:
+def test_known_entities_are_distinct_and_limited() -> None:
     mentioned = [Entity("Bob"), Entity("BOB", "person"), ACME, ROBERT]
     assert known_entities(mentioned, 2) == [Entity("Bob", "person"), ACME]

@@ -1,4 +1,4 @@
-"""Which facts say the same in almost the same words."""
+"""Which facts are near duplicates."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ async def known_after(embedder: OfflineEmbedder, first: str, second: str) -> boo
 
 
 @pytest.mark.parametrize(("first", "second"), SAME)
-async def test_almost_the_same_words_say_the_same(
+async def test_facts_in_almost_the_same_words_are_duplicates(
     embedder: OfflineEmbedder, first: str, second: str
 ) -> None:
     assert await known_after(embedder, first, second)
@@ -65,14 +65,14 @@ async def test_almost_the_same_words_say_the_same(
 
 
 @pytest.mark.parametrize(("first", "second"), DIFFERENT)
-def test_what_differs_in_meaning_is_told_apart_whatever_the_vectors_say(
+def test_facts_with_different_meanings_are_not_duplicates_despite_equal_vectors(
     first: str, second: str
 ) -> None:
     assert not KnownFacts([StatedFact(first, NEAR)], -1.0).has(StatedFact(second, NEAR))
     assert not KnownFacts([StatedFact(second, NEAR)], -1.0).has(StatedFact(first, NEAR))
 
 
-def test_the_vectors_must_be_near_too() -> None:
+def test_the_vectors_must_be_close_too() -> None:
     known = KnownFacts([StatedFact("User likes tea", NEAR)], 0.9)
     assert known.has(StatedFact("The user likes tea", vector(1, 0)))
     assert not known.has(StatedFact("The user likes tea", FAR))

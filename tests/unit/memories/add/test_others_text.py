@@ -1,4 +1,4 @@
-"""What is somebody else's text is found by its structure, and what is the speaker's own is not."""
+"""Finding text of others in messages by its structure."""
 
 from __future__ import annotations
 
@@ -64,18 +64,20 @@ OWN = [
 
 
 @pytest.mark.parametrize(("kind", "before", "others", "after"), OTHERS)
-def test_others_text_is_found(kind: OthersTextKind, before: str, others: str, after: str) -> None:
+def test_text_of_others_is_found(
+    kind: OthersTextKind, before: str, others: str, after: str
+) -> None:
     content = before + others + after
     (span,) = find_others_text(content)
     assert (content[span.start : span.end], span.kind) == (others, kind)
 
 
 @pytest.mark.parametrize("content", OWN)
-def test_what_people_say_themselves_is_theirs(content: str) -> None:
+def test_text_of_the_speaker_is_not_text_of_others(content: str) -> None:
     assert find_others_text(content) == []
 
 
-def test_a_passage_is_within_only_if_all_of_it_is() -> None:
+def test_a_passage_is_within_only_if_it_is_completely() -> None:
     content = 'My neighbour said "I live in Ohio".'
     spans = find_others_text(content)
     start = content.index("I live")
@@ -104,7 +106,7 @@ UNITS += ["Relevant memories:\n\n", "can you ", "email "]
 
 
 @pytest.mark.parametrize("unit", UNITS)
-def test_the_time_is_linear(unit: str) -> None:
+def test_the_time_of_others_text_is_linear(unit: str) -> None:
     start = time.process_time()
     find_others_text(unit * (200_000 // len(unit)))
     assert time.process_time() - start < 3

@@ -1,4 +1,4 @@
-"""How much one answer may change, and requests to forget."""
+"""Limits on the changes of one answer, and requests to forget."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FORGET = "Forget that I live in Oslo."
 
 
 @pytest.mark.parametrize("action", ["UPDATE", "DELETE", "FORGET"])
-def test_up_to_the_bound_memories_are_changed(action: str) -> None:
+def test_memories_are_changed_up_to_the_limit(action: str) -> None:
     asked = [proposed(action, SAID, f"New fact {n}", target=n) for n in range(1, 6)]
     made = planned([user(SAID)], asked, HELD)
     assert len(made.operations) == 5
@@ -22,12 +22,12 @@ def test_up_to_the_bound_memories_are_changed(action: str) -> None:
 
 
 @pytest.mark.parametrize("action", ["UPDATE", "DELETE", "FORGET"])
-def test_beyond_the_bound_none_is_changed_and_new_facts_are_kept(action: str) -> None:
+def test_beyond_the_limit_no_memory_is_changed_and_new_facts_are_kept(action: str) -> None:
     asked = [proposed(action, SAID, f"New fact {n}", target=n) for n in range(1, 7)]
     tea = proposed("ADD", "I like tea", "User likes tea")
     made = planned([user(f"{SAID} I like tea, really.")], [*asked, tea], HELD)
     if action == "FORGET":
-        # The model takes all that is said for one request to forget, of which nothing is made.
+        # The model takes the whole text for one request to forget, which changes nothing.
         assert texts_of(made) == []
     else:
         assert texts_of(made) == ["ADD User likes tea"]
@@ -35,7 +35,7 @@ def test_beyond_the_bound_none_is_changed_and_new_facts_are_kept(action: str) ->
     assert any("6 updates and deletions" in notice.text for notice in made.notices)
 
 
-def test_updates_and_deletions_count_together_and_idle_ones_do_not() -> None:
+def test_updates_and_deletions_count_together_if_they_change_something() -> None:
     asked = [
         proposed("DELETE", SAID, target=1),
         proposed("DELETE", SAID, target=1),
@@ -46,7 +46,7 @@ def test_updates_and_deletions_count_together_and_idle_ones_do_not() -> None:
     assert planned([user(SAID)], asked, HELD, max_deletions=1).operations == ()
 
 
-def test_a_fact_that_an_update_would_have_stated_is_added_if_it_is_stated_by_itself() -> None:
+def test_a_fact_of_a_dropped_update_is_added_if_it_is_also_proposed_alone() -> None:
     asked = [
         proposed("UPDATE", SAID, "User likes tea", target=1),
         proposed("ADD", SAID, "User likes tea"),
@@ -80,7 +80,7 @@ def test_a_request_to_forget_deletes_what_it_names_and_stores_nothing() -> None:
     assert [notice.reason for notice in made.notices] == [NoticeReason.NO_EVIDENCE]
 
 
-def test_a_request_that_matches_nothing_is_told() -> None:
+def test_a_request_to_forget_that_matches_nothing_has_a_notice() -> None:
     made = planned([user(FORGET)], [proposed("FORGET", FORGET)], held("User likes tea"))
     assert made.operations == ()
     [notice] = made.notices
@@ -91,7 +91,7 @@ def test_a_request_that_matches_nothing_is_told() -> None:
     assert (passage.message_index, passage.start, passage.end) == (0, 0, len(FORGET))
 
 
-def test_two_requests_are_told_apart() -> None:
+def test_two_requests_to_forget_are_distinguished() -> None:
     said = "Forget my age. Forget my car. I like tea."
     asked = [
         proposed("FORGET", "Forget my age", target=1),
@@ -114,14 +114,14 @@ def test_only_the_user_can_ask_to_forget() -> None:
     assert [notice.reason for notice in made.notices] == [NoticeReason.NOT_PERMITTED]
 
 
-def test_what_is_immutable_is_not_forgotten_and_that_is_told() -> None:
+def test_immutable_memories_are_not_forgotten_and_a_notice_says_so() -> None:
     fixed = held("User lives in Oslo", immutable=True)
     made = planned([user(FORGET)], [proposed("FORGET", FORGET, target=1)], fixed)
     assert made.operations == ()
     assert [notice.reason for notice in made.notices] == [NoticeReason.IMMUTABLE]
 
 
-def test_a_request_that_names_no_such_candidate_is_unusable() -> None:
+def test_a_request_to_forget_an_unknown_candidate_is_unusable() -> None:
     with pytest.raises(ExtractionFailed) as caught:
         planned([user(FORGET)], [proposed("FORGET", FORGET, target=7)])
     assert caught.value.problems == ("operation 1: there is no candidate 7",)
@@ -138,7 +138,7 @@ def test_excludes_do_not_protect_from_a_request_to_forget() -> None:
 
 
 @pytest.mark.parametrize(("includes", "excludes"), [("only food", None), (None, "travel")])
-def test_what_includes_and_excludes_drop_is_told(
+def test_facts_dropped_by_includes_and_excludes_have_a_notice(
     includes: str | None, excludes: str | None
 ) -> None:
     made = planned(

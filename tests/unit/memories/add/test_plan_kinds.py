@@ -1,4 +1,4 @@
-"""What becomes of a model's answers, good, careless and hostile, to each kind of conversation."""
+"""Plans for good, careless and hostile answers to each kind of conversation."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.plans import assistant, held, planned, proposed, texts_of, to
 
 @dataclass(frozen=True)
 class Case:
-    """An answer to a conversation, and what it comes to."""
+    """An answer to a conversation, and the expected outcome."""
 
     said: Sequence[Message]
     answer: Sequence[ProposedOperation]
@@ -237,7 +237,7 @@ KINDS = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_kinds(kind: str) -> None:
+def test_each_kind_of_answer_has_its_outcome(kind: str) -> None:
     tried = KINDS[kind]
     made = planned(tried.said, tried.answer, tried.held)
     assert texts_of(made) == list(tried.outcome)
@@ -246,7 +246,7 @@ def test_kinds(kind: str) -> None:
         assert made.notices or made.dropped
 
 
-def test_quotes_are_in_the_letters_of_the_message_and_texts_as_the_model_wrote_them() -> None:
+def test_quotes_are_as_in_the_message_and_texts_as_in_the_answer() -> None:
     tried = KINDS["names: as they are written, and known in another form of their letters"]
     [first, _] = planned(tried.said, tried.answer).operations
     assert isinstance(first, AddFact)

@@ -1,4 +1,4 @@
-"""Nothing rests on what a message quotes, forwards or gives to be worked on."""
+"""Text that a message quotes, forwards or hands over for work is not evidence."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NEIGHBOUR = 'My neighbour said "I live in Boston".'
     "said", [MAIL, CODE, CHAT, RECALLED, SUMMARIZE, TRANSLATE, NEIGHBOUR], ids=lambda s: s[:9]
 )
 @pytest.mark.parametrize("action", ["ADD", "UPDATE", "DELETE", "FORGET"])
-def test_somebody_elses_text_is_evidence_of_nothing(said: str, action: str) -> None:
+def test_text_of_others_is_not_evidence(said: str, action: str) -> None:
     asked = proposed(action, "I live in Boston", "User lives in Boston", target=1)
     made = planned([user(said)], [asked], held("User lives in Tampa"))
     assert made.operations == ()
@@ -29,7 +29,7 @@ def test_somebody_elses_text_is_evidence_of_nothing(said: str, action: str) -> N
 
 
 @pytest.mark.parametrize("action", ["UPDATE", "DELETE"])
-def test_what_is_told_with_somebody_elses_text_changes_nothing(action: str) -> None:
+def test_proposals_from_text_of_others_change_nothing(action: str) -> None:
     for said in (NEIGHBOUR, MAIL):
         asked = proposed(action, said, "User lives in Boston", target=1)
         made = planned([user(said)], [asked], held("User lives in Tampa"))
@@ -47,12 +47,12 @@ def test_a_title_in_quotation_marks_can_be_remembered_and_forgotten() -> None:
 
 
 @pytest.mark.parametrize("quote", ['"I Am Legend"', 'said "I Am Legend"', "I Am Legend"])
-def test_a_quotation_with_less_than_a_clause_around_it_shows_nothing(quote: str) -> None:
+def test_a_quotation_without_a_clause_around_it_is_not_evidence(quote: str) -> None:
     made = planned([user('Tom said "I Am Legend".')], [proposed("ADD", quote, "User is Legend")])
     assert made.operations == ()
 
 
-def test_the_speakers_own_words_beside_it_count() -> None:
+def test_the_speakers_own_words_beside_a_quotation_count() -> None:
     made = planned(
         [user(MAIL), user(CODE)],
         [
@@ -67,7 +67,7 @@ def test_the_speakers_own_words_beside_it_count() -> None:
     assert "quoted mail in 1 message, code in 1 message" in notice.text
 
 
-def test_a_clause_that_is_said_and_quoted_counts_as_said() -> None:
+def test_a_clause_that_is_both_stated_and_quoted_counts_as_stated() -> None:
     said = "> I live in Boston\n\nYes, I live in Boston."
     made = planned(
         [user(said)],
@@ -77,6 +77,6 @@ def test_a_clause_that_is_said_and_quoted_counts_as_said() -> None:
     assert texts_of(made) == ["UPDATE User lives in Tampa -> User lives in Boston"]
 
 
-def test_it_is_told_though_the_model_proposes_nothing_of_it() -> None:
+def test_text_of_others_has_a_notice_even_without_proposals() -> None:
     assert [n.reason for n in planned([user(CHAT)], []).notices] == [NoticeReason.NOT_OWN_TEXT]
     assert planned([assistant(CODE), user("I use Python.")], []).notices == ()

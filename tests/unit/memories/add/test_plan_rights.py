@@ -1,4 +1,4 @@
-"""Who may have a memory changed, and whose a statement is."""
+"""Which speakers may change a memory, and to whom a statement belongs."""
 
 from __future__ import annotations
 
@@ -41,7 +41,9 @@ UNKNOWN = held("Lives in Oslo", role=None)[0]
     ],
 )
 @pytest.mark.parametrize("action", ["UPDATE", "DELETE", "FORGET"])
-def test_these_speakers_may_change_it(speaker: Message, candidate: Candidate, action: str) -> None:
+def test_these_speakers_may_change_a_memory(
+    speaker: Message, candidate: Candidate, action: str
+) -> None:
     text = f"{speaker.name or 'User'} lives in Bonn"
     made = planned([speaker], [proposed(action, "moved to Bonn", text, target=1)], [candidate])
     assert len(made.operations) == 1
@@ -63,7 +65,9 @@ def test_these_speakers_may_change_it(speaker: Message, candidate: Candidate, ac
     ],
 )
 @pytest.mark.parametrize("action", ["UPDATE", "DELETE", "FORGET"])
-def test_these_speakers_may_not(speaker: Message, candidate: Candidate, action: str) -> None:
+def test_these_speakers_may_not_change_a_memory(
+    speaker: Message, candidate: Candidate, action: str
+) -> None:
     asked = proposed(action, "moved to Bonn", "Assistant moved to Bonn", target=1)
     made = planned([speaker], [asked], [candidate])
     assert made.operations == ()
@@ -98,12 +102,14 @@ def test_no_fact_of_a_user_comes_from_an_assistant_or_a_tool(speaker: Message, t
         (tool(SAID), "Tool sold the boat"),
     ],
 )
-def test_a_statement_of_an_assistant_or_a_tool_is_told_as_such(speaker: Message, text: str) -> None:
+def test_a_statement_of_an_assistant_or_a_tool_names_its_speaker(
+    speaker: Message, text: str
+) -> None:
     made = planned([speaker], [proposed("ADD", "I sold the boat", text)])
     assert texts_of(made) == [f"ADD {text}"]
 
 
-def test_what_an_assistant_says_relates_no_user() -> None:
+def test_statements_of_an_assistant_have_no_relations_of_a_user() -> None:
     asked = proposed(
         "ADD",
         "You live in Bonn",
@@ -122,7 +128,7 @@ def test_what_an_assistant_says_relates_no_user() -> None:
     assert [relation.source.name for relation in added.relations] == ["Assistant"]
 
 
-def test_a_fact_is_not_given_to_another_speaker() -> None:
+def test_a_fact_is_not_attributed_to_another_speaker() -> None:
     messages = [user("I am vegan.", "Lea"), user("I am a butcher, unlike Ana.", "Max")]
     made = planned(
         messages,
@@ -138,7 +144,7 @@ def test_a_fact_is_not_given_to_another_speaker() -> None:
     assert [notice.reason for notice in made.notices] == [NoticeReason.NO_EVIDENCE]
 
 
-def test_a_speaker_may_tell_of_another_one_by_name() -> None:
+def test_a_speaker_may_state_facts_about_another_one_by_name() -> None:
     messages = [user("Hi all!", "Lea"), user("Lea plays the cello.", "Max")]
     made = planned(
         messages, [proposed("ADD", messages[1].content or "", "Lea plays the cello", message=2)]

@@ -1,4 +1,4 @@
-"""What a language model says is checked before anything is done with it."""
+"""Answers of language models are checked before they are used."""
 
 from __future__ import annotations
 
@@ -87,11 +87,11 @@ def failure(*operations: ProposedOperation) -> tuple[str, tuple[str, ...]]:
     return caught.value.metadata["cause"], caught.value.problems
 
 
-def test_nothing_proposed_is_an_empty_plan() -> None:
+def test_no_proposals_make_an_empty_plan() -> None:
     assert run() == Plan(())
 
 
-def test_an_add() -> None:
+def test_an_add_is_planned() -> None:
     found = run(
         operation(
             text=" User moved\0 to\nLisbon ",
@@ -113,7 +113,7 @@ def test_an_add() -> None:
     )
 
 
-def test_an_update_and_a_delete() -> None:
+def test_an_update_and_a_deletion_are_planned() -> None:
     found = run(operation("update", target=1), operation("DELETE", "", target=2))
     assert found.operations == (
         UpdateFact(PORTO, "User moved to Lisbon", 1, "I moved to Lisbon"),
@@ -139,7 +139,7 @@ def test_an_update_and_a_delete() -> None:
         (operation(text="x" * 8193), "text of 8193 characters, at most 8192 are allowed"),
     ],
 )
-def test_nonsense_makes_the_whole_answer_unusable(
+def test_one_invalid_operation_makes_the_whole_answer_unusable(
     proposed: ProposedOperation, problem: str
 ) -> None:
     assert failure(operation(), proposed) == ("invalid", (f"operation 2: {problem}",))
@@ -156,7 +156,7 @@ def test_all_problems_are_listed() -> None:
     )
 
 
-def test_the_first_operations_count_and_a_notice_tells_of_the_others() -> None:
+def test_operations_beyond_the_limit_are_dropped_with_a_notice() -> None:
     many = [operation(text=f"fact {n}") for n in range(MAX_OPERATIONS)]
     assert run(*many).notices == ()
     found = run(*many, operation("?"), operation())
@@ -178,7 +178,7 @@ def test_the_same_change_twice_is_one_change() -> None:
     assert run(*twice).operations == run(twice[0]).operations
 
 
-def test_an_immutable_candidate_is_not_touched() -> None:
+def test_an_immutable_candidate_is_not_changed() -> None:
     found = run(operation("DELETE", "", target=3), operation("UPDATE", target=3), operation())
     assert found.operations == (AddFact("User moved to Lisbon", 1, "I moved to Lisbon"),)
     assert found.dropped == (
@@ -197,13 +197,13 @@ def test_an_immutable_candidate_is_not_touched() -> None:
         ("like tea", "like  TEA"),
     ],
 )
-def test_a_quote_is_stored_in_the_letters_of_its_message(quote: str, stored: str) -> None:
+def test_a_quote_is_stored_as_in_its_message(quote: str, stored: str) -> None:
     found = run(operation(quote=quote))
     assert [o.quote for o in found.operations] == [stored]
 
 
 @pytest.mark.parametrize("quote", ["", " ", "I moved to Paris", "You are helpful"])
-def test_a_quote_that_nobody_said_supports_nothing(quote: str) -> None:
+def test_a_quote_that_is_in_no_message_is_not_evidence(quote: str) -> None:
     lone = operation(quote=quote)
     assert failure(lone) == ("unsupported", ("operation 1: its quote is not in the message",))
     found = run(lone, operation(text="User likes tea"))
@@ -238,7 +238,7 @@ def test_repeated_facts_are_merged() -> None:
 def test_a_known_fact_is_not_added() -> None:
     found = run(operation(text="user lives in porto."))
     assert (found.operations, found.dropped) == ((), ("operation 1: changes nothing",))
-    # What it rests on is told by the memory that says it already, and by nothing else.
+    # Its evidence counts only for the existing memory with the same text.
     assert [passage.text for passage in found.evidence] == ["I moved to Lisbon"]
 
 
@@ -246,19 +246,19 @@ def test_an_update_to_its_own_text_changes_nothing() -> None:
     assert run(operation("UPDATE", "User lives in Porto.", target=1)).operations == ()
 
 
-def test_an_update_to_a_fact_that_stays_where_it_is_deletes() -> None:
+def test_an_update_to_the_text_of_an_unchanged_candidate_is_a_deletion() -> None:
     found = run(
         operation("UPDATE", PORTO.text, target=1), operation("UPDATE", PORTO.text, target=2)
     )
     assert found.operations == (DeleteFact(COFFEE, 1, "I moved to Lisbon"),)
 
 
-def test_what_is_stated_anew_is_not_deleted() -> None:
+def test_a_memory_whose_text_is_added_again_is_not_deleted() -> None:
     gone_and_back = operation("DELETE", "", target=1), operation(text="User lives in Porto")
     assert run(*gone_and_back).operations == ()
 
 
-def test_an_update_to_what_another_memory_holds_deletes() -> None:
+def test_an_update_to_the_text_of_another_memory_is_a_deletion() -> None:
     found = run(operation("UPDATE", "User likes coffee", target=1))
     assert found.operations == (DeleteFact(PORTO, 1, "I moved to Lisbon"),)
 
@@ -271,7 +271,7 @@ def test_two_updates_to_one_fact_leave_one_memory() -> None:
     )
 
 
-def test_an_update_that_contradicts_another_leaves_its_candidate_alone() -> None:
+def test_an_update_that_contradicts_another_is_dropped() -> None:
     found = run(operation("UPDATE", target=1), operation("UPDATE", PORTO.text, target=2))
     assert found.operations == (UpdateFact(PORTO, "User moved to Lisbon", 1, "I moved to Lisbon"),)
 
@@ -295,7 +295,7 @@ def test_relations_are_cleaned() -> None:
     assert added.entities == (Entity("Anna", "person"), Entity("Acme"))
 
 
-def test_entities_and_relations_are_limited() -> None:
+def test_the_numbers_of_entities_and_relations_are_limited() -> None:
     found = run(
         operation(
             entities=[ProposedEntity(f"named {n}") for n in range(60)],
@@ -316,7 +316,7 @@ def test_entities_and_relations_are_limited() -> None:
 
 # --- properties ---------------------------------------------------------------------------------
 
-# Few letters, so that texts meet each other; any character at all beside them, surrogates included.
+# Few letters, so that texts coincide, and any other character, including surrogates.
 TEXTS = st.text("ab \n\u2019'\0.") | st.text(st.characters(), max_size=6)
 NAMES = st.sampled_from(["User", "user", "Anna", " ", "\0", "\ud800"]) | TEXTS
 MESSAGES = st.lists(
@@ -358,7 +358,7 @@ SOUND_CANDIDATES = [candidate(n, text) for n, text in enumerate(["a", "b", "ab"]
 
 
 def check(given: InferenceRequest, operations: Sequence[ProposedOperation], made: Plan) -> None:
-    """Every rule of a plan."""
+    """Checks every rule of a plan."""
     named = {
         given.candidates[o.target - 1].id
         for o in operations

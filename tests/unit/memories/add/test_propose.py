@@ -1,4 +1,4 @@
-"""An answer that cannot be used is asked for once more, and only once."""
+"""An unusable answer is asked for once more, and only once."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ UNKNOWN_QUOTE = [add("Likes tea", quote="I adore tea")]
 
 
 class Metered(FakeLanguageModel):
-    """Every answer, usable or not, reads 100 tokens and writes 10."""
+    """Every answer, usable or not, costs 100 input and 10 output tokens."""
 
     async def infer(self, request: InferenceRequest) -> InferenceAnswer:
         return replace(await super().infer(request), input_tokens=100, output_tokens=10)
@@ -33,7 +33,7 @@ class Metered(FakeLanguageModel):
         (ExtractionFailed("m", "empty", ["no text"]), "no text"),
     ],
 )
-async def test_the_second_question_says_what_was_wrong(first: object, problem: str) -> None:
+async def test_the_second_question_contains_the_problems(first: object, problem: str) -> None:
     world = World()
     world.model.script = [first]  # type: ignore[list-item] # one of both kinds
     with capture_logs() as logs:
@@ -58,7 +58,7 @@ async def test_there_is_no_third_question() -> None:
 
 
 @pytest.mark.parametrize("cause", ["truncated", "blocked"])
-async def test_what_would_fail_again_is_not_asked_again(cause: str) -> None:
+async def test_an_error_that_would_recur_is_not_asked_again(cause: str) -> None:
     world = World()
     world.model.script = [ExtractionFailed("m", cause)]
     with pytest.raises(ExtractionFailed):
@@ -74,7 +74,7 @@ async def test_what_would_fail_again_is_not_asked_again(cause: str) -> None:
         ([ExtractionFailed("m", "malformed", input_tokens=7, output_tokens=3)], (107, 13)),
     ],
 )
-async def test_the_tokens_of_all_answers_are_kept(first: list[object], tokens: object) -> None:
+async def test_the_tokens_of_all_answers_are_added_up(first: list[object], tokens: object) -> None:
     world = World(Metered())
     world.model.script = [*first]  # type: ignore[list-item] # of both kinds
     await world.hears(*GOOD)

@@ -1,4 +1,4 @@
-"""Adding with `infer=true`: what the model is asked, and what is done with its answer."""
+"""Adding with `infer=true`: requests to the models, and the changes from their answers."""
 
 from __future__ import annotations
 
@@ -58,14 +58,14 @@ async def test_additions_and_updates_share_a_batch(world: World) -> None:
     assert changes.updated[0].embedding == world.embedder.vector_of("Lives in Lisbon")
 
 
-async def test_nothing_new_costs_one_embedding_batch(world: World) -> None:
+async def test_an_add_without_new_texts_costs_one_embedding_batch(world: World) -> None:
     outcome = await world.hears()
     assert len(world.embedder.batches) == 1
     assert outcome.changes == []
     assert [m.content for m in world.store.change_sets[0].messages] == [SAID]
 
 
-async def test_system_messages_alone_cost_nothing(world: World) -> None:
+async def test_system_messages_alone_cost_no_model_call(world: World) -> None:
     outcome = await world.hears(messages=[SYSTEM])
     assert world.model.requests == []
     assert world.embedder.batches == []
@@ -79,7 +79,7 @@ async def test_system_messages_are_context_and_not_compared(world: World) -> Non
     assert world.embedder.batches[0][0] == [BY_ALICE]
 
 
-async def test_changes_are_answered_in_the_order_of_the_answer(world: World) -> None:
+async def test_changes_are_returned_in_the_order_of_the_answer(world: World) -> None:
     await world.knows("Lives in Porto", "Likes coffee")
     outcome = await world.hears(delete(2), add("Likes tea"), update(1, "Lives in Lisbon"))
     first, second = world.model.requests[0].candidates
@@ -93,7 +93,7 @@ async def test_changes_are_answered_in_the_order_of_the_answer(world: World) -> 
     assert set(world.store.memories) == {first.id, added}
 
 
-async def test_relations_are_answered_in_the_order_of_the_answer(world: World) -> None:
+async def test_relations_are_returned_in_the_order_of_the_answer(world: World) -> None:
     await world.knows("Lives in Porto")
     lives = ProposedRelation("Alice", "lives in", "Lisbon")
     likes = ProposedRelation("Alice", "likes", "tea")
@@ -103,7 +103,7 @@ async def test_relations_are_answered_in_the_order_of_the_answer(world: World) -
     assert [added.relation.relation for added in outcome.relations] == ["lives_in", "likes"]
 
 
-async def test_a_fact_that_is_stored_by_then_is_not_answered(world: World) -> None:
+async def test_a_fact_stored_by_another_call_is_not_returned(world: World) -> None:
     async def somebody_is_faster() -> None:
         await world.knows("Likes tea")
 
@@ -112,7 +112,7 @@ async def test_a_fact_that_is_stored_by_then_is_not_answered(world: World) -> No
     assert [change.text for change in outcome.changes] == ["Lives in Lisbon"]
 
 
-async def test_a_near_duplicate_adds_nothing_and_costs_no_batch(world: World) -> None:
+async def test_a_near_duplicate_adds_nothing(world: World) -> None:
     await world.knows("The user likes tea", immutable=True)
     await world.knows("User lives in Porto", "User owns a boat")
     world.embedder.batches.clear()
@@ -138,7 +138,7 @@ async def test_a_near_duplicate_adds_nothing_and_costs_no_batch(world: World) ->
     assert len(world.embedder.batches) == 2
 
 
-async def test_the_call_carries_over_to_its_memories(world: World) -> None:
+async def test_memories_have_the_values_of_their_call(world: World) -> None:
     [porto] = await world.knows("Lives in Porto")
     request_id = uuid4()
     await world.hears(
@@ -173,14 +173,14 @@ async def test_the_call_carries_over_to_its_memories(world: World) -> None:
         assert (made.embedding_model, made.language_model, made.prompt_version) == made_by
 
 
-async def test_an_immutable_memory_is_shown_and_not_changed(world: World) -> None:
+async def test_an_immutable_memory_is_a_candidate_but_not_changed(world: World) -> None:
     await world.knows("Lives in Porto", immutable=True)
     outcome = await world.hears(update(1, "Lives in Lisbon"), add("Likes tea"))
     assert [candidate.immutable for candidate in world.model.requests[0].candidates] == [True]
     assert [change.text for change in outcome.changes] == ["Likes tea"]
 
 
-async def test_candidates_are_twenty_at_most_however_many_messages_there_are(world: World) -> None:
+async def test_there_are_at_most_twenty_candidates_for_any_number_of_messages(world: World) -> None:
     await world.knows(*(f"fact {n}" for n in range(60)))
     for count in (1, 2, 40):
         await world.hears(messages=[Message(Role.USER, f"word {n}") for n in range(count)])
@@ -189,14 +189,14 @@ async def test_candidates_are_twenty_at_most_however_many_messages_there_are(wor
     assert CANDIDATES_AT_MOST // 2 <= shown[1] <= CANDIDATES_AT_MOST
 
 
-async def test_a_single_message_can_change_all_that_it_speaks_of(world: World) -> None:
+async def test_a_single_message_can_change_several_memories(world: World) -> None:
     facts = [f"Likes {thing}" for thing in ("tea", "cake", "figs", "rice", "plums", "peas", "mint")]
     await world.knows(*facts)
     await world.hears(messages=[Message(Role.USER, "I like nothing of this any more")])
     assert {candidate.text for candidate in world.model.requests[0].candidates} == set(facts)
 
 
-async def test_candidates_are_of_exactly_the_scope(world: World) -> None:
+async def test_candidates_are_from_exactly_the_scope(world: World) -> None:
     await world.knows("Lives in Porto")
     await world.hears(scope=Scope(user_id="alice", run_id="r"))
     assert world.model.requests[0].candidates == []
@@ -240,13 +240,13 @@ async def test_instructions_of_the_request_come_after_those_of_the_project(
     assert list(world.model.requests[0].instructions) == used
 
 
-async def test_a_project_that_is_not_there_has_no_defaults(world: World) -> None:
+async def test_a_project_that_does_not_exist_has_no_defaults(world: World) -> None:
     await world.hears()
     request = world.model.requests[0]
     assert (request.instructions, request.categories) == ([], BUILT_IN_CATEGORIES)
 
 
-async def test_the_model_learns_what_to_keep_and_when_it_was_said(world: World) -> None:
+async def test_the_model_gets_the_policy_and_the_event_time(world: World) -> None:
     said_at = datetime(2020, 2, 3, tzinfo=UTC)
     await world.hears(includes="food", excludes="health", event_time=said_at)
     await world.hears()
@@ -278,7 +278,7 @@ async def test_nothing_is_stored_when_the_model_fails(world: World, failure: Exc
     assert world.store.change_sets == []
 
 
-async def test_nothing_is_stored_of_an_answer_that_cannot_be_used(world: World) -> None:
+async def test_nothing_is_stored_of_an_unusable_answer(world: World) -> None:
     for proposals in (
         [add("Likes tea"), add("Likes cake", message=7)],
         [add("Likes jazz", quote="I like jazz")],
@@ -290,19 +290,19 @@ async def test_nothing_is_stored_of_an_answer_that_cannot_be_used(world: World) 
     assert len(world.locks) == 0
 
 
-async def test_memories_are_of_the_scope_and_project_named(world: World) -> None:
+async def test_memories_belong_to_the_named_scope_and_project(world: World) -> None:
     await world.hears(add("Likes tea"))
     [memory] = world.store.memories.values()
     assert (memory.project_id, memory.scope) == (PROJECT, ALICE)
 
 
 def left(world: World) -> list[tuple[str, list[str]]]:
-    """What the last call left of its messages, by role."""
+    """Returns the passages of the last call, by role."""
     passages = world.store.change_sets[-1].passages
     return [(p.role.value, list(p.sentences)) for p in passages.passages] if passages else []
 
 
-async def test_what_no_operation_rests_on_is_kept(world: World) -> None:
+async def test_sentences_that_are_no_evidence_become_passages(world: World) -> None:
     await world.knows("Likes coffee")
     said = Message(Role.USER, "I like tea. Coffee is not for me. It rains.")
     await world.hears(
@@ -324,7 +324,7 @@ async def test_what_no_operation_rests_on_is_kept(world: World) -> None:
     assert second.embedding == world.embedder.vector_of("Welcome to Lisbon!")
 
 
-async def test_passages_stand_behind_the_memories_of_their_message(world: World) -> None:
+async def test_passages_come_after_the_memories_of_their_message(world: World) -> None:
     said = Message(Role.USER, "I like tea. It rains.")
     await world.hears(add("Likes tea", quote="I like tea"), messages=[said])
     changes = world.store.change_sets[-1]
@@ -332,14 +332,14 @@ async def test_passages_stand_behind_the_memories_of_their_message(world: World)
     assert changes.added[0].memory.id < changes.passages.passages[0].passage_id
 
 
-async def test_what_repeats_a_memory_is_in_no_passage(world: World) -> None:
+async def test_sentences_that_repeat_a_memory_become_no_passage(world: World) -> None:
     await world.knows("Likes tea")
     said = Message(Role.USER, "I like tea. It rains.")
     await world.hears(add("likes tea.", quote="I like tea"), messages=[said])
     assert left(world) == [("user", ["It rains."])]
 
 
-async def test_requests_to_forget_and_text_of_others_are_in_no_passage(world: World) -> None:
+async def test_requests_to_forget_and_text_of_others_become_no_passage(world: World) -> None:
     said = Message(Role.USER, "Forget my shoe size. It rains.\n> I live in Ohio\nSee you!")
     forget = ProposedOperation("FORGET", "", 1, "Forget my shoe size.")
     await world.hears(forget, messages=[said])
@@ -350,7 +350,7 @@ async def test_requests_to_forget_and_text_of_others_are_in_no_passage(world: Wo
 @pytest.mark.parametrize(
     "wish", [{"includes": "food"}, {"excludes": "health"}, {"instructions": "Be brief."}]
 )
-async def test_where_a_call_says_what_to_remember_nothing_else_is_kept(
+async def test_a_call_with_a_policy_keeps_no_passages(
     world: World, wish: dict[str, object]
 ) -> None:
     await world.hears(**wish)  # type: ignore[arg-type] # names fit
@@ -360,13 +360,13 @@ async def test_where_a_call_says_what_to_remember_nothing_else_is_kept(
 @pytest.mark.parametrize(
     "settings", [{"keeps_passages": False}, {"custom_instructions": "Only what lasts."}]
 )
-async def test_a_project_can_keep_no_passages(world: World, settings: dict[str, object]) -> None:
+async def test_a_project_can_turn_passages_off(world: World, settings: dict[str, object]) -> None:
     world.store.projects[PROJECT] = Project(PROJECT, "org", NOW, NOW, **settings)  # type: ignore[arg-type] # names fit
     await world.hears()
     assert world.store.change_sets[-1].passages is None
 
 
-async def test_a_long_message_is_kept_in_parts_that_one_batch_embeds(world: World) -> None:
+async def test_parts_of_a_long_message_are_embedded_in_one_batch(world: World) -> None:
     said = Message(Role.USER, "A sentence of some words. " * 500)
     await world.hears(messages=[said])
     [(texts, _)] = world.embedder.batches
@@ -379,7 +379,7 @@ async def test_a_long_message_is_kept_in_parts_that_one_batch_embeds(world: Worl
     assert "".join(s for p in passages.passages for s in p.sentences) == said.content
 
 
-async def test_sentences_are_compared_where_the_embedder_wants_that(world: World) -> None:
+async def test_sentences_are_compared_if_the_embedder_needs_it(world: World) -> None:
     world.embedder.compares_sentences = True
     await world.hears(messages=[Message(Role.USER, "I moved to Porto. I have a dog.")])
     [(texts, _)] = world.embedder.batches

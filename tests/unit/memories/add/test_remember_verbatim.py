@@ -25,7 +25,7 @@ USER, ASSISTANT, SYSTEM, TOOL = Role.USER, Role.ASSISTANT, Role.SYSTEM, Role.TOO
 
 
 class World:
-    """The use case and what it works with."""
+    """The use case and its collaborators."""
 
     def __init__(self) -> None:
         self.store = FakeStore()
@@ -62,7 +62,7 @@ async def test_each_message_becomes_a_memory_with_its_speaker(world: World) -> N
     assert [change.memory_id for change in outcome.changes] == list(world.store.memories)
 
 
-async def test_system_messages_are_kept_and_not_remembered(world: World) -> None:
+async def test_system_messages_are_stored_but_become_no_memory(world: World) -> None:
     await world.hears(Message(SYSTEM, "Be kind."), Message(USER, "Hello"))
     [changes] = world.store.change_sets
     assert [(m.ordinal, m.role) for m in changes.messages] == [(0, SYSTEM), (1, USER)]
@@ -71,7 +71,7 @@ async def test_system_messages_are_kept_and_not_remembered(world: World) -> None
     assert item.memory.provenance.evidence == [Evidence(changes.messages[1].id, "")]
 
 
-async def test_messages_that_say_nothing_are_not_kept(world: World) -> None:
+async def test_messages_without_content_are_not_stored(world: World) -> None:
     await world.hears(Message(USER, None), Message(USER, " "), Message(USER, "a\0b"))
     [changes] = world.store.change_sets
     assert [m.content for m in changes.messages] == ["ab"]
@@ -86,7 +86,7 @@ async def test_an_add_costs_one_embedding_batch(world: World) -> None:
     assert [item.embedding for item in changes.added] == vectors
 
 
-async def test_nothing_to_remember_costs_no_embedding(world: World) -> None:
+async def test_an_add_without_memories_costs_no_embedding(world: World) -> None:
     outcome = await world.hears(Message(SYSTEM, "Be kind."))
     assert world.embedder.batches == []
     assert outcome.changes == []
@@ -100,13 +100,13 @@ async def test_a_repeated_message_adds_nothing(world: World) -> None:
     assert again.position > first.position
 
 
-async def test_the_same_words_of_another_speaker_are_another_memory(world: World) -> None:
+async def test_the_same_text_of_another_speaker_is_another_memory(world: World) -> None:
     words = [Message(USER, "Yes"), Message(ASSISTANT, "Yes"), Message(USER, "Yes", "Bob")]
     outcome = await world.hears(*words)
     assert len(outcome.changes) == 3
 
 
-async def test_the_call_carries_over_to_its_memories(world: World) -> None:
+async def test_memories_have_the_values_of_their_call(world: World) -> None:
     request_id = uuid4()
     command = AddMemoriesCommand(
         project_id=PROJECT,
@@ -146,7 +146,7 @@ async def test_a_conversation_without_a_time_happened_now(world: World) -> None:
     assert memory.event_time == NOW
 
 
-async def test_what_only_inference_uses_does_not_matter(world: World) -> None:
+async def test_options_of_inference_are_ignored(world: World) -> None:
     command = replace(saying(Message(USER, "Hello")), includes="food", excludes="Hello")
     outcome = await world.remember(command)
     assert [change.categories for change in outcome.changes] == [()]

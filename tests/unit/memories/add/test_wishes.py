@@ -1,4 +1,4 @@
-"""Includes and excludes are held against the answer, by words and categories."""
+"""Includes and excludes are applied to answers by words and categories."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ REX = ("Rex is four", ["family"])
         ("food, or anything about Acme", [SUSHI, ACME], [DIABETES]),
     ],
 )
-def test_includes(
+def test_facts_are_kept_by_includes(
     wish: str, kept: list[tuple[str, list[str]]], left_out: list[tuple[str, list[str]]]
 ) -> None:
     read = Wish(wish, BUILT_IN_CATEGORIES)
@@ -53,7 +53,7 @@ def test_includes(
         ("everything except food", [SUSHI], [DIABETES, ACME]),
     ],
 )
-def test_excludes(
+def test_facts_are_dropped_by_excludes(
     wish: str, kept: list[tuple[str, list[str]]], left_out: list[tuple[str, list[str]]]
 ) -> None:
     read = Wish(wish, BUILT_IN_CATEGORIES)
@@ -68,13 +68,15 @@ def test_custom_categories_are_named_by_their_words() -> None:
 
 
 @given(st.text(max_size=40), st.text(max_size=40), st.lists(st.sampled_from(["food", "health"])))
-def test_any_wish_can_be_read(wish: str, text: str, categories: Sequence[str]) -> None:
+def test_any_text_can_be_an_include_or_exclude(
+    wish: str, text: str, categories: Sequence[str]
+) -> None:
     read = Wish(wish, BUILT_IN_CATEGORIES)
     assert isinstance(read.includes(text, categories), bool)
     assert isinstance(read.excludes(text, categories), bool)
 
 
-def test_a_plan_leaves_out_what_is_not_wanted() -> None:
+def test_a_plan_leaves_out_unwanted_facts() -> None:
     asked = replace(request(), includes="travel or food", excludes="coffee")
     answer = InferenceAnswer(
         [
@@ -97,7 +99,7 @@ def test_a_plan_leaves_out_what_is_not_wanted() -> None:
     ]
 
 
-def test_nothing_wanted_is_an_empty_plan_and_not_an_error() -> None:
+def test_a_plan_without_wanted_facts_is_empty_and_not_an_error() -> None:
     asked = replace(request(), excludes="travel")
     answer = InferenceAnswer([operation(categories=["travel"])], "m", "p")
     assert plan(asked, answer, max_deletions=5).operations == ()

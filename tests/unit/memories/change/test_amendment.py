@@ -1,4 +1,4 @@
-"""Changing a memory by hand."""
+"""Updating the fields of a memory."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_only_the_named_fields_change(
         (False, Role.USER, verbatim_digest(Role.USER, "Alice", "tea")),
     ],
 )
-def test_what_makes_a_memory_the_same_follows_from_how_it_was_made(
+def test_the_digest_depends_on_whether_the_memory_was_inferred(
     inferred: bool, role: Role | None, digest: bytes
 ) -> None:
     memory = replace(BEFORE, inferred=inferred, role=role, name="Alice")

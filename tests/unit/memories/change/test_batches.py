@@ -1,4 +1,4 @@
-"""Changing and deleting many memories."""
+"""Updating and deleting memories in batches."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def kinds(outcomes: list[UpdatedMemory | MemoirError]) -> list[type]:
     return [type(outcome) for outcome in outcomes]
 
 
-async def test_items_are_done_in_order_and_embedded_together(
+async def test_items_are_changed_in_order_and_embedded_together(
     store: FakeStore, changes: FakeChanges, embedder: FakeEmbedder, update: BatchUpdateMemories
 ) -> None:
     [memory] = await remembered(store, "one")
@@ -88,7 +88,7 @@ async def test_items_are_done_in_order_and_embedded_together(
     assert {of.method for of in changes.calls} == {"BatchUpdateMemories"}
 
 
-async def test_a_repeated_batch_answers_what_is_done_and_completes_the_rest(
+async def test_a_repeated_batch_returns_finished_items_and_completes_the_rest(
     store: FakeStore, embedder: FakeEmbedder, update: BatchUpdateMemories
 ) -> None:
     memories = await remembered(store, "one", "two")
@@ -114,7 +114,7 @@ async def test_a_repeated_batch_answers_what_is_done_and_completes_the_rest(
 
 @dataclass
 class FailingChanges(FakeChanges):
-    """Fails from the second removal on; `tries` counts them all."""
+    """Fails from the second deletion on; `tries` counts all attempts."""
 
     error: MemoirError | None = None
     tries: int = 0
@@ -135,7 +135,7 @@ async def delete_three(changes: FailingChanges) -> list[StoredDeletion | MemoirE
     return await delete(BatchDeleteCommand(PROJECT, items))
 
 
-async def test_with_the_store_away_the_rest_is_not_tried(store: FakeStore) -> None:
+async def test_the_rest_of_a_batch_is_not_tried_without_the_store(store: FakeStore) -> None:
     away = StoreUnavailable()
     changes = FailingChanges(store, error=away)
     first, *rest = await delete_three(changes)

@@ -48,7 +48,7 @@ async def remembered(store: FakeStore, immutable: bool = False) -> Memory:
     return item.memory
 
 
-async def test_a_memory_is_removed_by_a_call_of_its_own(
+async def test_a_memory_is_deleted_by_its_own_call(
     store: FakeStore, changes: FakeChanges, delete: DeleteMemory
 ) -> None:
     memory = await remembered(store)
@@ -70,7 +70,7 @@ async def test_an_immutable_and_expired_memory_can_be_deleted(
     assert store.memories == {}
 
 
-async def test_a_request_id_deletes_once_and_answers_the_same_again(
+async def test_a_repeated_request_id_deletes_once_with_the_same_response(
     store: FakeStore, changes: FakeChanges, delete: DeleteMemory
 ) -> None:
     memory = await remembered(store)
@@ -91,7 +91,7 @@ async def test_a_request_id_with_another_payload_is_refused(
 
 
 @pytest.mark.parametrize("project_id", [PROJECT, "project-2"])
-async def test_what_the_project_does_not_have_is_not_found(
+async def test_memories_of_other_projects_are_not_found(
     store: FakeStore, delete: DeleteMemory, project_id: str
 ) -> None:
     memory = await remembered(store)
@@ -101,7 +101,7 @@ async def test_what_the_project_does_not_have_is_not_found(
     assert len(store.memories) == 1
 
 
-async def test_another_etag_deletes_nothing(store: FakeStore, delete: DeleteMemory) -> None:
+async def test_a_wrong_etag_deletes_nothing(store: FakeStore, delete: DeleteMemory) -> None:
     memory = await remembered(store)
     with pytest.raises(EtagMismatch):
         await delete(DeleteMemoryCommand(PROJECT, memory.id, "other"))
@@ -110,14 +110,14 @@ async def test_another_etag_deletes_nothing(store: FakeStore, delete: DeleteMemo
 
 @dataclass
 class BusyChanges(FakeChanges):
-    """The memory changes between being read and being removed."""
+    """Changes the memory between its read and its deletion."""
 
     async def delete(self, call: Call, removal: MemoryDeletion) -> StoredDeletion:
         raise ConcurrentChange
 
 
 @pytest.mark.parametrize(("with_etag", "error"), [(True, EtagMismatch), (False, ConcurrentChange)])
-async def test_a_change_in_between_is_told_in_terms_of_what_was_asked(
+async def test_a_concurrent_change_is_reported_by_the_given_preconditions(
     store: FakeStore, with_etag: bool, error: type[Exception]
 ) -> None:
     memory = await remembered(store)
@@ -126,7 +126,7 @@ async def test_a_change_in_between_is_told_in_terms_of_what_was_asked(
         await DeleteMemory(store, BusyChanges(store), FakeHistory(), FakeClock())(command)
 
 
-async def test_the_etag_of_the_present_version_is_the_one_that_counts(
+async def test_only_the_etag_of_the_current_version_is_accepted(
     store: FakeStore, delete: DeleteMemory
 ) -> None:
     of = call()
@@ -140,7 +140,7 @@ async def test_the_etag_of_the_present_version_is_the_one_that_counts(
     assert store.memories == {}
 
 
-async def test_a_present_memory_is_erased_at_its_version(
+async def test_an_existing_memory_is_erased_at_its_version(
     store: FakeStore, changes: FakeChanges, delete: DeleteMemory
 ) -> None:
     memory = await remembered(store)
@@ -150,7 +150,7 @@ async def test_a_present_memory_is_erased_at_its_version(
     assert changes.erased == [MemoryDeletion(0, memory.id, 1)]
 
 
-async def test_what_was_deleted_before_can_be_erased_but_not_deleted_again(
+async def test_a_deleted_memory_can_be_erased_but_not_deleted_again(
     store: FakeStore, changes: FakeChanges, history: FakeHistory, delete: DeleteMemory
 ) -> None:
     memory = await remembered(store)
@@ -165,7 +165,7 @@ async def test_what_was_deleted_before_can_be_erased_but_not_deleted_again(
     assert changes.calls[-1].scope == ALICE
 
 
-async def test_of_what_was_erased_nothing_is_left_to_erase(
+async def test_an_erased_memory_cannot_be_erased_again(
     history: FakeHistory, delete: DeleteMemory
 ) -> None:
     erased = UUID(int=7)

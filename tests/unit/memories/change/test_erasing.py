@@ -1,4 +1,4 @@
-"""What is blanked out of a message when a memory is erased that another one shares it with."""
+"""Blanking an erased memory's text out of a message that supports another memory."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MESSAGE = f"I live in Lisbon. {WORK}"
         (["I l"], ["I like it."], (MESSAGE.replace("I l", BLANK, 1), True)),
     ],
 )
-def test_passages_are_blanked_unless_others_rest_on_them(
+def test_phrases_are_blanked_unless_other_memories_quote_them(
     erased: list[str], kept: list[str], expected: tuple[str, bool]
 ) -> None:
     assert redacted(MESSAGE, erased, kept) == expected
@@ -38,9 +38,7 @@ def test_passages_are_blanked_unless_others_rest_on_them(
     ("passage", "phrase"),
     [(" I sing. ", "I sing"), ("Really?!", "Really"), ("...", "..."), ("I sing", "I sing")],
 )
-def test_repetitions_are_looked_for_without_the_end_of_the_sentence(
-    passage: str, phrase: str
-) -> None:
+def test_repetitions_are_found_without_their_final_punctuation(passage: str, phrase: str) -> None:
     assert phrase_of(passage) == phrase
 
 
@@ -48,7 +46,7 @@ words = st.text("ab ", max_size=12)
 
 
 @given(words, st.lists(words.filter(bool), max_size=3), st.lists(words.filter(bool), max_size=3))
-def test_what_others_rest_on_stays_and_nothing_else_remains(
+def test_only_quotes_of_other_memories_remain(
     content: str, erased: list[str], kept: list[str]
 ) -> None:
     after, retained = redacted(content, erased, kept)

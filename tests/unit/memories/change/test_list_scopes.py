@@ -1,4 +1,4 @@
-"""Listing scopes page by page."""
+"""Listing scopes in pages."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.fakes import FakeClock
 
 
 def holding(ids: dict[ScopeKind, list[str]]) -> FakeChanges:
-    """A store with one memory in each of these scopes."""
+    """Returns a store with one memory in each of these scopes."""
     of = [call(scope=Scope(**{kind: id_})) for kind, each in ids.items() for id_ in each]
     memories = [addition(each, "tea").memory for each in of]
     return FakeChanges(FakeStore(memories={memory.id: memory for memory in memories}))
@@ -28,7 +28,7 @@ def holding(ids: dict[ScopeKind, list[str]]) -> FakeChanges:
     kind=st.none() | st.sampled_from(ScopeKind),
     page_size=st.integers(1, 6),
 )
-async def test_pages_hold_every_scope_once_in_order(
+async def test_pages_contain_every_scope_once_in_order(
     ids: dict[ScopeKind, list[str]], kind: ScopeKind | None, page_size: int
 ) -> None:
     listing = ListScopes(holding(ids), FakeClock())
@@ -46,7 +46,7 @@ async def test_pages_hold_every_scope_once_in_order(
 
 
 @pytest.mark.parametrize("kind", list(ScopeKind))
-async def test_a_cursor_of_another_kind_leads_nowhere(kind: ScopeKind) -> None:
+async def test_a_cursor_of_another_kind_finds_nothing(kind: ScopeKind) -> None:
     listing = ListScopes(holding({ScopeKind.USER: ["a", "b"]}), FakeClock())
     page = await listing(ListScopesCommand(PROJECT, 1, ScopeKind.USER))
     others = await listing(ListScopesCommand(PROJECT, 9, kind, page.next))

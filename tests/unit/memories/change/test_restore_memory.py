@@ -1,4 +1,4 @@
-"""Bringing a memory back to an earlier version."""
+"""Restoring an earlier version of a memory."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def restore(
     return RestoreMemory(store, history, changes, embedder, FakeClock())
 
 
-async def test_a_changed_memory_comes_back_as_a_new_version(
+async def test_an_updated_memory_is_restored_as_a_new_version(
     store: FakeStore, changes: FakeChanges, embedder: FakeEmbedder, restore: RestoreMemory
 ) -> None:
     restored = await restore(RestoreMemoryCommand(PROJECT, TEA.id, 1, COFFEE.etag))
@@ -76,7 +76,7 @@ async def test_a_changed_memory_comes_back_as_a_new_version(
     assert (memory.provenance.call_id, memory.provenance.language_model) == (of.id, None)
 
 
-async def test_a_deleted_memory_comes_back(
+async def test_a_deleted_memory_is_restored(
     store: FakeStore, history: FakeHistory, restore: RestoreMemory
 ) -> None:
     store.memories.clear()
@@ -87,7 +87,7 @@ async def test_a_deleted_memory_comes_back(
     assert store.memories[TEA.id].text == "tea"
 
 
-async def test_a_text_is_embedded_where_history_has_no_embedding_of_it(
+async def test_a_text_without_an_embedding_in_the_history_is_embedded(
     changes: FakeChanges, embedder: FakeEmbedder, restore: RestoreMemory
 ) -> None:
     await restore(RestoreMemoryCommand(PROJECT, TEA.id, 2))
@@ -109,7 +109,7 @@ async def test_a_request_id_restores_once(
 
 
 @pytest.mark.parametrize(("memory_id", "version"), [(UUID(int=1), 1), (TEA.id, 9)])
-async def test_what_history_does_not_have_is_not_found(
+async def test_versions_outside_the_history_are_not_found(
     restore: RestoreMemory, memory_id: UUID, version: int
 ) -> None:
     with pytest.raises(MemoryNotFound) as caught:
@@ -122,7 +122,7 @@ def _expired() -> Memory:
 
 
 @pytest.mark.parametrize("past", [None, _expired()], ids=["deletion", "expired"])
-async def test_a_version_that_nobody_would_see_is_refused(
+async def test_a_deleted_or_expired_version_is_refused(
     history: FakeHistory, changes: FakeChanges, restore: RestoreMemory, past: Memory | None
 ) -> None:
     history.past.live(TEA.id, (past, None))
@@ -146,14 +146,14 @@ async def test_an_immutable_memory_is_only_restored_after_its_deletion(
 
 @dataclass
 class BusyChanges(FakeChanges):
-    """The memory changes between being read and being restored."""
+    """Changes the memory between its read and its restoration."""
 
     async def restore(self, call: Call, restoration: Restoration) -> int:
         raise ConcurrentChange
 
 
 @pytest.mark.parametrize(("with_etag", "error"), [(True, EtagMismatch), (False, ConcurrentChange)])
-async def test_a_change_in_between_is_reported_by_what_the_client_asked(
+async def test_a_concurrent_change_is_reported_by_the_given_preconditions(
     store: FakeStore,
     history: FakeHistory,
     embedder: FakeEmbedder,

@@ -23,7 +23,7 @@ from tests.support.fakes import FakeClock
 
 @pytest.fixture
 async def scopes() -> FakeChanges:
-    """A store with one memory, which is Alice's."""
+    """Returns a store with one memory of Alice."""
     store = FakeStore()
     await store.commit(adding("tea"))
     return FakeChanges(store)
@@ -47,7 +47,7 @@ async def test_memories_of_a_scope_are_deleted_once(scopes: FakeChanges) -> None
         await delete(other)
 
 
-async def test_a_deletion_that_only_validates_takes_no_notice_of_the_request_id(
+async def test_a_deletion_that_only_validates_ignores_the_request_id(
     scopes: FakeChanges,
 ) -> None:
     delete = DeleteMemories(scopes, FakeClock())

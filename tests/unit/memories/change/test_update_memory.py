@@ -71,7 +71,7 @@ def text(value: str) -> FieldChanges:
     return FieldChanges(TEXT, text=value)
 
 
-async def test_a_new_text_is_embedded_and_loses_what_was_found_in_the_old_one(
+async def test_a_new_text_is_embedded_and_drops_entities_and_relations(
     store: FakeStore, changes: FakeChanges, embedder: FakeEmbedder, update: UpdateMemory
 ) -> None:
     memory = await remembered(store)
@@ -86,7 +86,7 @@ async def test_a_new_text_is_embedded_and_loses_what_was_found_in_the_old_one(
     assert changes.updates[0].embedding == embedder.vector_of("Alice moved")
 
 
-async def test_other_fields_keep_the_text_and_what_was_found_in_it(
+async def test_other_fields_keep_text_entities_and_relations(
     store: FakeStore, changes: FakeChanges, embedder: FakeEmbedder, update: UpdateMemory
 ) -> None:
     memory = await remembered(store, expiration_date=NOW.date())
@@ -107,7 +107,7 @@ async def test_an_immutable_memory_is_never_changed(store: FakeStore, update: Up
 
 
 @pytest.mark.parametrize("project_id", [PROJECT, "project-2"])
-async def test_what_is_not_visible_is_not_found(
+async def test_invisible_memories_are_not_found(
     store: FakeStore, update: UpdateMemory, project_id: str
 ) -> None:
     expired = date(2020, 1, 1) if project_id == PROJECT else None
@@ -116,7 +116,7 @@ async def test_what_is_not_visible_is_not_found(
         await update(UpdateMemoryCommand(project_id, memory.id, text("new")))
 
 
-async def test_another_etag_changes_nothing(
+async def test_a_wrong_etag_changes_nothing(
     store: FakeStore, changes: FakeChanges, update: UpdateMemory
 ) -> None:
     memory = await remembered(store)
@@ -126,14 +126,14 @@ async def test_another_etag_changes_nothing(
 
 
 class BusyChanges(FakeChanges):
-    """The memory changes between being read and being changed."""
+    """Changes the memory between its read and its update."""
 
     async def update(self, call: Call, amendment: FieldUpdate) -> int:
         raise ConcurrentChange
 
 
 @pytest.mark.parametrize(("with_etag", "error"), [(True, EtagMismatch), (False, ConcurrentChange)])
-async def test_a_change_in_between_is_told_in_terms_of_what_was_asked(
+async def test_a_concurrent_change_is_reported_by_the_given_preconditions(
     store: FakeStore, embedder: FakeEmbedder, with_etag: bool, error: type[Exception]
 ) -> None:
     memory = await remembered(store)
@@ -143,7 +143,7 @@ async def test_a_change_in_between_is_told_in_terms_of_what_was_asked(
         await update(UpdateMemoryCommand(PROJECT, memory.id, text("new"), etag))
 
 
-async def test_a_request_id_has_one_effect_and_one_answer(
+async def test_a_request_id_has_one_effect_and_one_response(
     store: FakeStore, changes: FakeChanges, update: UpdateMemory
 ) -> None:
     memory = await remembered(store)

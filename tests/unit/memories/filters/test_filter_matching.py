@@ -1,4 +1,4 @@
-"""What a filter answers about a memory."""
+"""Matching memories by filters."""
 
 from __future__ import annotations
 
@@ -11,6 +11,6 @@ from tests.support.filter_matching import matches
 
 
 @pytest.mark.parametrize(("value", "expected"), CASES, ids=str)
-def test_a_memory_matches_or_does_not(value: JsonObject, expected: str) -> None:
+def test_filters_match_memories(value: JsonObject, expected: str) -> None:
     condition = parse_filter(value)
     assert named([memory for memory in (FULL, BARE) if matches(condition, memory)]) == expected

@@ -1,4 +1,4 @@
-"""What a filter may say, and which place of it is named when it says something else."""
+"""Parsing filters, and naming the place of each error."""
 
 from __future__ import annotations
 
@@ -71,11 +71,11 @@ def violations(value: JsonObject) -> dict[str, str]:
         ({"NOT": {"user_id": "alice"}}, Not(AnyOf((ALICE,)))),
     ],
 )
-def test_a_filter_means_what_it_says(value: JsonObject, expected: Filter) -> None:
+def test_filters_are_parsed(value: JsonObject, expected: Filter) -> None:
     assert parse_filter(value) == expected
 
 
-def test_siblings_are_anded_at_every_level() -> None:
+def test_siblings_are_joined_by_and_at_every_level() -> None:
     app = OneOf(Column.APP_ID, ("p",))
     kinds = Compared(KIND, Comparison.GT, 1), Compared(KIND, Comparison.LT, 3)
     siblings: JsonObject = {"user_id": "alice", "app_id": "p", "metadata.kind": {"gt": 1, "lt": 3}}
@@ -122,7 +122,7 @@ def test_an_expiration_is_compared_by_its_day() -> None:
     assert parse_filter({"expiration_date": late}) == expected
 
 
-def test_in_metadata_a_value_of_another_type_is_a_no_and_not_an_error() -> None:
+def test_a_value_of_another_type_in_metadata_does_not_match_and_is_no_error() -> None:
     assert parse_filter({"metadata.kind": {"lt": False}}) == NEVER
     assert parse_filter({"metadata.kind": {"icontains": 1}}) == NEVER
     assert parse_filter({"metadata.kind": {"in": [1, "a", True]}}) == OneOf(KIND, (1, "a", True))
@@ -139,7 +139,7 @@ def test_in_metadata_a_value_of_another_type_is_a_no_and_not_an_error() -> None:
         ("immutable", True, ["true", "", 1, 0]),
     ],
 )
-def test_a_value_of_another_type_than_the_fields_is_refused(
+def test_a_value_of_the_wrong_type_is_refused(
     field: str, allowed: JsonValue, others: list[JsonValue]
 ) -> None:
     for other in others:
@@ -217,7 +217,7 @@ def test_an_operator_that_the_field_lacks_is_refused(
         ({"expiration_date": {"ne": ""}}, "filters.expiration_date.ne"),
     ],
 )
-def test_what_is_wrong_is_named(value: JsonObject, path: str) -> None:
+def test_the_place_of_an_error_is_named(value: JsonObject, path: str) -> None:
     assert list(violations(value)) == [path]
 
 
@@ -246,12 +246,12 @@ def nested(depth: int) -> dict[str, JsonValue]:
     return value
 
 
-def test_depth_is_bounded() -> None:
+def test_depth_is_limited() -> None:
     parse_filter(nested(MAX_DEPTH))
     assert list(violations(nested(MAX_DEPTH + 1))) == ["filters" + ".NOT[0]" * MAX_DEPTH]
 
 
-def test_operators_are_bounded() -> None:
+def test_the_number_of_operators_is_limited() -> None:
     conditions: list[JsonValue] = [{"user_id": "alice"}] * (MAX_NODES - 1)
     parse_filter({"AND": conditions})
     assert violations({"AND": [*conditions, {"user_id": {"gt": "a"}}]}) == {
@@ -259,7 +259,7 @@ def test_operators_are_bounded() -> None:
     }
 
 
-def test_conditions_that_read_whole_texts_are_bounded() -> None:
+def test_conditions_that_read_whole_texts_are_limited() -> None:
     conditions: list[JsonValue] = [
         {"text": {"contains": "a"}},
         {"metadata.note": {"icontains": "a"}},
@@ -272,7 +272,7 @@ def test_conditions_that_read_whole_texts_are_bounded() -> None:
     }
 
 
-def test_lists_of_values_are_bounded() -> None:
+def test_lists_of_values_are_limited() -> None:
     parse_filter({"text": {"in": ["a"] * MAX_LISTED}})
     assert list(violations({"text": {"in": ["a"] * (MAX_LISTED + 1)}})) == ["filters.text.in"]
 
@@ -288,7 +288,7 @@ json_values = st.recursive(
 
 
 @given(st.dictionaries(keys | st.text(), json_values))
-def test_any_json_is_read_or_refused(value: JsonObject) -> None:
+def test_any_json_is_parsed_or_refused(value: JsonObject) -> None:
     try:
         parse_filter(value)
     except InvalidRequest as error:

@@ -1,4 +1,4 @@
-"""Streams of events: each gets its own once, and all of a project share the reading."""
+"""Streams of events: each gets its events once, and streams of a project share the reads."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ EVERYONE = Scope()
 
 @dataclass
 class World:
-    """The use case on a project in memory."""
+    """The use case with a project in memory."""
 
     stream: FakeHistory = field(default_factory=FakeHistory)
     notifications: FakeNotifications = field(default_factory=FakeNotifications)
@@ -36,7 +36,7 @@ class World:
         self._watch = WatchMemoryEvents(self.stream, tails, self.draining)
 
     def happen(self, *texts: str, scope: Scope = ALICE) -> None:
-        """Memories are added, and everybody is told."""
+        """Adds memories, and notifies all streams."""
         for text in texts:
             self.stream.happen(addition(call(scope=scope), text).memory)
         self.notifications.notify(Channel.MEMORY_EVENTS)
@@ -49,7 +49,7 @@ class World:
     async def begun(
         self, scope: Scope = ALICE
     ) -> tuple[AsyncIterator[StreamedEvent | StreamCursor], asyncio.Task[str]]:
-        """A stream that waits for its next event."""
+        """Returns a stream, and a task that waits for its next event."""
         stream = self.watch(scope)
         assert isinstance(await anext(stream), StreamCursor)
         waiting = asyncio.create_task(text_of(stream))
@@ -59,7 +59,7 @@ class World:
 
 
 async def until(holds: Callable[[], bool]) -> None:
-    """Lets the others run until something holds."""
+    """Lets other tasks run until the condition holds."""
     async with asyncio.timeout(10):
         while not holds():  # noqa: ASYNC110 - what it looks at has no event to wait for
             await asyncio.sleep(0)
@@ -77,7 +77,7 @@ async def texts_of(stream: AsyncIterator[StreamedEvent | StreamCursor], count: i
     return [await text_of(stream) for _ in range(count)]
 
 
-async def test_what_happens_is_read_once_for_all_streams() -> None:
+async def test_events_are_read_once_for_all_streams() -> None:
     world = World()
     streams = [await world.begun(ALICE if n % 2 else BOB) for n in range(50)]
     world.stream.reads.clear()
@@ -89,7 +89,7 @@ async def test_what_happens_is_read_once_for_all_streams() -> None:
     assert world.stream.reads == [EVERYONE] * 2
 
 
-async def test_a_stream_of_a_part_sees_the_whole() -> None:
+async def test_a_stream_of_one_scope_field_sees_all_scopes_with_it() -> None:
     world = World()
     _, waiting = await world.begun(Scope(run_id="r"))
     world.happen("of another run", scope=Scope(user_id="alice", run_id="other"))
@@ -97,7 +97,7 @@ async def test_a_stream_of_a_part_sees_the_whole() -> None:
     assert await waiting == "of the run"
 
 
-async def test_who_resumes_gets_the_old_and_the_new_once() -> None:
+async def test_a_resumed_stream_gets_old_and_new_events_once() -> None:
     world = World()
     old = [f"old {n}" for n in range(250)]
     world.happen(*old)
@@ -109,7 +109,7 @@ async def test_who_resumes_gets_the_old_and_the_new_once() -> None:
     assert received == old + new
 
 
-async def test_who_resumes_joins_a_tail_that_is_ahead() -> None:
+async def test_a_resumed_stream_catches_up_with_a_tail_that_is_ahead() -> None:
     world = World()
     world.happen("one")
     _, waiting = await world.begun()
@@ -119,7 +119,7 @@ async def test_who_resumes_joins_a_tail_that_is_ahead() -> None:
     assert await texts_of(late, 2) == ["one", "two"]
 
 
-async def test_a_slow_reader_holds_little_and_misses_nothing() -> None:
+async def test_a_slow_reader_buffers_little_and_misses_nothing() -> None:
     world = World()
     stream, waiting = await world.begun()
     texts = [f"number {n}" for n in range(3 * MOST_WAITING)]
@@ -130,7 +130,7 @@ async def test_a_slow_reader_holds_little_and_misses_nothing() -> None:
     world.happen("last")
     assert await quick == "last"
     assert ALICE not in world.stream.reads
-    # It was let go, and reads the rest for itself.
+    # The stream was detached and reads the rest separately.
     assert await texts_of(stream, len(texts)) == [*texts[1:], "last"]
     assert ALICE in world.stream.reads
 
@@ -172,7 +172,7 @@ async def test_a_lost_store_ends_all_streams_and_new_ones_work() -> None:
     assert await again == "after it"
 
 
-async def test_nothing_is_read_for_nobody() -> None:
+async def test_nothing_is_read_without_streams() -> None:
     world = World()
     _, waiting = await world.begun()
     ears = world.notifications.ears[Channel.MEMORY_EVENTS]

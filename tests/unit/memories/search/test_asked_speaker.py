@@ -1,4 +1,4 @@
-"""Whose words a question asks for."""
+"""Whose words a question asks about."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TWO = (ANN, BOB)
         "Would you suggest a film that I might like?",
     ],
 )
-def test_the_first_person_asks_for_the_user(question: str) -> None:
+def test_the_first_person_refers_to_the_user(question: str) -> None:
     assert speakers_asked(question, CHAT) == frozenset({USER})
 
 
@@ -37,7 +37,7 @@ def test_the_first_person_asks_for_the_user(question: str) -> None:
         "Repeat what you\u2019ve told me about tax.",
     ],
 )
-def test_what_you_said_asks_for_the_assistant(question: str) -> None:
+def test_what_you_said_refers_to_the_assistant(question: str) -> None:
     assert speakers_asked(question, CHAT) == frozenset({ASSISTANT})
 
 
@@ -50,7 +50,7 @@ def test_what_you_said_asks_for_the_assistant(question: str) -> None:
         ("When did I meet Bob?", {BOB}),
     ],
 )
-def test_names_ask_for_their_speakers(question: str, asked: set[Speaker]) -> None:
+def test_names_refer_to_their_speakers(question: str, asked: set[Speaker]) -> None:
     assert speakers_asked(question, TWO) == frozenset(asked)
 
 
@@ -66,5 +66,5 @@ def test_names_ask_for_their_speakers(question: str, asked: set[Speaker]) -> Non
         ("What did I say?", ()),
     ],
 )
-def test_other_questions_ask_for_nobody(question: str, speakers: tuple[Speaker, ...]) -> None:
+def test_other_questions_refer_to_no_speaker(question: str, speakers: tuple[Speaker, ...]) -> None:
     assert speakers_asked(question, speakers) is None

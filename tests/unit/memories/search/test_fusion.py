@@ -89,13 +89,13 @@ def test_the_weights_decide_between_the_arms() -> None:
     assert ids(fuse(found, ArmWeights(dense=1.0, lexical=2.0), 2, None)) == [B, A]
 
 
-def test_without_a_shared_word_the_dense_arm_decides_alone() -> None:
+def test_the_dense_arm_decides_alone_if_no_words_match() -> None:
     (hit,) = fuse([Scored(A, 0.8, 0.0)], EVEN, 1, None)
     assert hit.score == pytest.approx(0.8)
     assert hit.arms == [ArmScore("dense", 1, 0.8)]
 
 
-def test_each_arm_says_its_place_and_score() -> None:
+def test_each_arm_has_its_rank_and_score() -> None:
     found = [Scored(A, 0.2, 0.9), Scored(B, 0.4, 0.5), Scored(C, 0.3, 0.0)]
     arms = {hit.memory_id: hit.arms for hit in fuse(found, EVEN, 3, None)}
     assert arms == {
@@ -105,7 +105,7 @@ def test_each_arm_says_its_place_and_score() -> None:
     }
 
 
-def test_the_graph_brings_in_what_the_other_arms_miss() -> None:
+def test_the_graph_adds_memories_that_other_arms_miss() -> None:
     found = [Scored(A, 0.5, 0.5), Scored(B, 0.25, 0.25), Scored(C, 0.0, 0.0, graph=0.3)]
     hits = fuse(found, EVEN, 3, None)
     assert ids(hits) == [A, C, B]
@@ -114,14 +114,14 @@ def test_the_graph_brings_in_what_the_other_arms_miss() -> None:
     assert [arm.arm for arm in hits[0].arms] == ["dense", "lexical"]
 
 
-def test_the_graph_puts_nothing_before_what_answers_best() -> None:
+def test_the_graph_puts_no_memory_before_the_best_one() -> None:
     found = [Scored(A, 0.5, 0.5), Scored(B, 0.2, 0.2, graph=1.0), Scored(C, 0.4, 0.4, graph=1.0)]
     hits = fuse(found, EVEN, 3, None)
     assert ids(hits) == [A, C, B]
     assert [hit.score for hit in hits] == pytest.approx([0.5, 0.4, 0.5 * GRAPH_CEILING])
 
 
-def test_the_graph_alone_finds_too() -> None:
+def test_the_graph_alone_finds_memories() -> None:
     (hit,) = fuse([Scored(A, 0.0, 0.0, graph=0.8)], EVEN, 1, None)
     assert hit.score == pytest.approx(0.8)
 
@@ -138,14 +138,14 @@ def test_the_graph_lowers_no_score() -> None:
     assert beside == alone
 
 
-def test_what_another_speaker_said_counts_less() -> None:
+def test_messages_of_another_speaker_count_less() -> None:
     found = [Scored(A, 0.5, 0.5, other_speaker=True), Scored(B, 0.45, 0.45)]
     hits = fuse(found, ArmWeights(speaker=0.2), 2, None)
     assert ids(hits) == [B, A]
     assert [hit.score for hit in hits] == pytest.approx([0.45, 0.4])
 
 
-def test_time_lifts_what_is_close_and_lowers_nothing() -> None:
+def test_time_raises_close_memories_and_lowers_none() -> None:
     found = [Scored(A, 0.4, 0.4), Scored(B, 0.3, 0.3, time=1.0), Scored(C, 0.1, 0.1, time=0.5)]
     hits = fuse(found, ArmWeights(time=0.2), 3, None)
     assert ids(hits) == [B, A, C]
@@ -155,13 +155,13 @@ def test_time_lifts_what_is_close_and_lowers_nothing() -> None:
     assert ArmScore("time", 2, 0.5) in hits[2].arms
 
 
-def test_graph_and_time_are_independent_reasons() -> None:
+def test_graph_and_time_add_up() -> None:
     found = [Scored(A, 1.0, 1.0), Scored(B, 0.2, 0.2, graph=1.0, time=1.0)]
     hits = fuse(found, ArmWeights(graph=0.5, time=0.2), 2, None)
     assert hits[1].score == pytest.approx(1 - 0.8 * 0.5 * 0.8)
 
 
-def test_an_arm_does_not_claim_what_only_the_other_one_proposed() -> None:
+def test_an_arm_is_not_named_for_memories_it_did_not_propose() -> None:
     places = candidate_count(1)
     near = [Scored(UUID(int=10 + number), 0.9, 0.0) for number in range(places)]
     (hit,) = fuse([*near, Scored(A, 0.1, 1.0)], EVEN, 1, None)
@@ -169,7 +169,7 @@ def test_an_arm_does_not_claim_what_only_the_other_one_proposed() -> None:
     assert [arm.arm for arm in hit.arms] == ["lexical"]
 
 
-def test_opposites_score_nothing_and_keep_their_order() -> None:
+def test_opposite_vectors_score_zero_and_keep_their_order() -> None:
     hits = fuse([Scored(A, -0.9, 0.0), Scored(B, -0.1, 0.0)], EVEN, 2, None)
     assert ids(hits) == [B, A]
     assert [hit.score for hit in hits] == [0.0, 0.0]
@@ -185,7 +185,7 @@ weightings = st.builds(ArmWeights, *[st.floats(min_value=0.1, max_value=10.0)] *
 @given(
     candidates, weightings, st.integers(1, 40), st.none() | st.floats(min_value=0.0, max_value=1.0)
 )
-def test_hits_are_the_best_in_order_and_within_bounds(
+def test_hits_are_the_best_in_order_with_scores_within_limits(
     found: list[Scored], weights: ArmWeights, limit: int, threshold: float | None
 ) -> None:
     every = fuse(found, weights, len(found) + 1, None)
@@ -199,10 +199,10 @@ def test_hits_are_the_best_in_order_and_within_bounds(
 
 
 @given(candidates, st.floats(min_value=0.0, max_value=1.0))
-def test_scoring_better_in_an_arm_never_worsens_the_place(
+def test_a_better_score_in_an_arm_never_worsens_the_rank(
     found: list[Scored], better: float
 ) -> None:
-    # A word must be shared before and after, because the first one brings the second arm in.
+    # A word must match before and after, because the first match adds the lexical arm.
     found = [*found, Scored(UUID(int=100), 0.0, 0.5), Scored(UUID(int=101), 0.5, 0.1)]
     raised = [*found[:-1], Scored(UUID(int=101), 0.5, max(better, 0.1))]
     before, after = (

@@ -1,4 +1,4 @@
-"""The graph's arm of a search."""
+"""The graph arm of a search."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CLUES = {"lisbon": [Clue(memory_id(1), 1), Clue(memory_id(2), 1, through=2)]}
 
 
 class World:
-    """The arm and what it works with."""
+    """The arm and its collaborators."""
 
     def __init__(self) -> None:
         self.recall = FakeRecall(dict(CLUES), [STATED])

@@ -1,4 +1,4 @@
-"""Which names a question holds, and what the graph's clues are worth."""
+"""Finding names in a question, and scoring the clues of the graph."""
 
 from __future__ import annotations
 
@@ -44,24 +44,24 @@ def test_a_question_without_words_has_no_names() -> None:
     assert names_in(" ?! ... ") == []
 
 
-def test_a_long_question_is_cut() -> None:
+def test_a_long_question_is_truncated() -> None:
     assert len(names_in(" ".join(f"w{n}" for n in range(1000)))) <= MAX_WORDS * MAX_NAME_WORDS
 
 
-def test_what_is_related_to_little_says_more() -> None:
+def test_entities_with_few_relations_count_more() -> None:
     scores = scores_of([clue(1, degree=1), clue(2, degree=64)])
     assert scores[memory_id(1)] == pytest.approx(NEAR_SHARE)
     assert scores[memory_id(2)] == pytest.approx(NEAR_SHARE / 2)
 
 
-def test_one_further_on_counts_by_the_entity_between() -> None:
+def test_a_second_hop_counts_by_the_entity_between() -> None:
     scores = scores_of([clue(1, 2), clue(2, 2, through=2), clue(3, 2, through=90)])
     assert scores[memory_id(1)] == pytest.approx(specificity(2) * NEAR_SHARE)
     assert scores[memory_id(2)] == pytest.approx(specificity(2) * FAR_SHARE * specificity(2))
     assert scores[memory_id(2)] > scores[memory_id(3)] > scores[memory_id(1)]
 
 
-def test_several_ways_to_a_memory_are_several_reasons() -> None:
+def test_several_paths_to_a_memory_add_up() -> None:
     scores = scores_of([clue(1, 4), clue(1, 4), clue(2, 4)])
     assert scores[memory_id(2)] == pytest.approx(specificity(4) * NEAR_SHARE)
     assert scores[memory_id(2)] < scores[memory_id(1)] < 1

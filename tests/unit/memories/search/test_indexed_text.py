@@ -1,4 +1,4 @@
-"""What is embedded of a text."""
+"""The text that is embedded."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import pytest
 from server.memories.memory import embedded_text
 
 
-def test_the_speaker_stands_before_the_text() -> None:
+def test_the_speaker_precedes_the_text() -> None:
     assert embedded_text("I bought a kayak.", "Caroline") == "Caroline: I bought a kayak."
 
 
 @pytest.mark.parametrize("speaker", [None, ""])
-def test_a_text_of_nobody_stays_as_it_is(speaker: str | None) -> None:
+def test_a_text_without_a_speaker_is_unchanged(speaker: str | None) -> None:
     assert embedded_text("I bought a kayak.", speaker) == "I bought a kayak."
 
 

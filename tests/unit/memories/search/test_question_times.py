@@ -1,4 +1,4 @@
-"""Which times a question names."""
+"""Finding the times in a question."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def found(question: str, reference: datetime = WEDNESDAY) -> list[str]:
         ("the report for 2023-05", "2023-05-01/2023-05-31"),
     ],
 )
-def test_dates(question: str, span: str) -> None:
+def test_dates_are_found(question: str, span: str) -> None:
     assert found(question) == [span]
 
 
@@ -55,7 +55,7 @@ def test_dates(question: str, span: str) -> None:
         ("on Thursday", "2023-11-09/2023-11-09"),
     ],
 )
-def test_names_mean_the_latest_that_has_begun(question: str, span: str) -> None:
+def test_names_of_times_mean_the_latest_that_has_begun(question: str, span: str) -> None:
     assert found(question) == [span]
 
 
@@ -83,7 +83,7 @@ def test_names_mean_the_latest_that_has_begun(question: str, span: str) -> None:
         ("in the last 2 weeks", "2023-11-01/2023-11-15"),
     ],
 )
-def test_times_relative_to_the_reference(question: str, span: str) -> None:
+def test_relative_times_are_found(question: str, span: str) -> None:
     assert found(question) == [span]
 
 
@@ -99,7 +99,7 @@ def test_times_relative_to_the_reference(question: str, span: str) -> None:
         ("by June 2022", "0001-01-01/2022-06-30"),
     ],
 )
-def test_spans_between_times(question: str, span: str) -> None:
+def test_spans_between_times_are_found(question: str, span: str) -> None:
     assert found(question) == [span]
 
 
@@ -120,17 +120,17 @@ def test_spans_between_times(question: str, span: str) -> None:
         "",
     ],
 )
-def test_what_is_no_time(question: str) -> None:
+def test_other_numbers_and_words_are_not_times(question: str) -> None:
     assert found(question) == []
 
 
-def test_the_last_winter_is_one_that_is_over() -> None:
+def test_last_winter_has_ended() -> None:
     january = datetime(2024, 1, 20, tzinfo=UTC)
     assert found("last winter", january) == ["2022-12-01/2023-02-28"]
     assert found("in winter", january) == ["2023-12-01/2024-02-29"]
 
 
-def test_every_time_of_a_question() -> None:
+def test_all_times_of_a_question_are_found() -> None:
     assert found("between yesterday's lunch and 8 May 2023, and in 2020") == [
         "2023-11-14/2023-11-14",
         "2023-05-08/2023-05-08",
@@ -138,7 +138,7 @@ def test_every_time_of_a_question() -> None:
     ]
 
 
-def test_days_are_those_of_utc() -> None:
+def test_days_are_in_utc() -> None:
     west = datetime.fromisoformat("2023-11-15T20:00:00-08:00")
     assert found("today", west) == ["2023-11-16/2023-11-16"]
 

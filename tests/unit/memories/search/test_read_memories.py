@@ -1,4 +1,4 @@
-"""Reading one memory, and a scope page by page."""
+"""Reading one memory, and listing a scope in pages."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ async def test_a_memory_is_read_by_its_id(store: FakeStore) -> None:
     )
 
 
-async def test_an_unknown_memory_and_that_of_another_project_are_not_found(
+async def test_unknown_memories_and_those_of_other_projects_are_not_found(
     store: FakeStore,
 ) -> None:
     item = await remembered(store, "tea")
@@ -50,7 +50,7 @@ async def test_an_unknown_memory_and_that_of_another_project_are_not_found(
         assert raised.value.metadata == {"id": str(memory_id)}
 
 
-async def test_a_memory_is_seen_through_the_day_of_its_expiration(store: FakeStore) -> None:
+async def test_a_memory_is_visible_through_its_expiration_date(store: FakeStore) -> None:
     item = await remembered(store, "tea", expiration_date=NOW.date())
     clock = FakeClock(NOW.replace(hour=23, minute=59))
     get = GetMemory(store, FakeHistory(), clock)
@@ -83,7 +83,7 @@ async def pages(store: FakeStore, page_size: int, order: ListOrder) -> list[list
         (6, [["0", "1", "2"], ["3", "4", "5"]]),
     ],
 )
-async def test_there_is_a_next_page_only_if_it_holds_something(
+async def test_there_is_no_empty_next_page(
     store: FakeStore, count: int, expected: list[list[str]]
 ) -> None:
     for number in range(count):
@@ -91,7 +91,7 @@ async def test_there_is_a_next_page_only_if_it_holds_something(
     assert await pages(store, 3, ListOrder.OLDEST_FIRST) == expected
 
 
-async def test_the_newest_come_first_unless_asked_otherwise(store: FakeStore) -> None:
+async def test_the_newest_come_first_by_default(store: FakeStore) -> None:
     for number in range(3):
         await remembered(store, str(number), seconds=number)
     page = await ListMemories(store, FakeHistory(), FakeClock())(
@@ -103,7 +103,7 @@ async def test_the_newest_come_first_unless_asked_otherwise(store: FakeStore) ->
     assert page.next.create_time == page.memories[-1].create_time
 
 
-async def test_expired_memories_are_listed_only_when_asked_for(store: FakeStore) -> None:
+async def test_expired_memories_are_listed_only_on_request(store: FakeStore) -> None:
     await remembered(store, "gone", expiration_date=NOW.date() - timedelta(days=1))
     await remembered(store, "here")
     list_memories = ListMemories(store, FakeHistory(), FakeClock())
@@ -113,7 +113,7 @@ async def test_expired_memories_are_listed_only_when_asked_for(store: FakeStore)
     assert len(shown.memories) == 2
 
 
-async def test_the_past_is_read_from_the_history_and_expires_by_its_own_day(
+async def test_the_past_is_read_from_the_history_with_its_own_expiration(
     store: FakeStore,
 ) -> None:
     then = NOW - timedelta(days=400)

@@ -1,4 +1,4 @@
-"""The language model's arm of a search, and a search without it."""
+"""The reranking arm of a search."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ async def test_the_model_decides_and_is_named() -> None:
     assert reranker.questions == [("who?", ["hit 0", "hit 1", "hit 2"])]
 
 
-async def test_the_best_are_asked_about_in_one_question() -> None:
+async def test_the_best_hits_are_reranked_in_one_request() -> None:
     reranker = FakeReranker(scores={f"hit {RERANKED - 1}": 1.0, f"hit {RERANKED}": 1.0})
 
     found = await RerankArm(reranker, 60.0)("who?", hits(RERANKED + 5))
@@ -53,7 +53,7 @@ async def test_the_best_are_asked_about_in_one_question() -> None:
 
 
 @pytest.mark.parametrize("count", [0, 1])
-async def test_there_is_no_question_about_the_order_of_less_than_two(count: int) -> None:
+async def test_fewer_than_two_hits_are_not_reranked(count: int) -> None:
     reranker, before = FakeReranker(), hits(count)
 
     assert await RerankArm(reranker, 60.0)("who?", before) == Reranking(before)
@@ -68,7 +68,9 @@ async def test_there_is_no_question_about_the_order_of_less_than_two(count: int)
         (ModelQuotaExhausted("m"), "the quota of the language model is used up"),
     ],
 )
-async def test_a_model_at_fault_degrades_and_costs_no_hit(fault: Exception, reason: str) -> None:
+async def test_a_failing_model_degrades_the_search_without_losing_hits(
+    fault: Exception, reason: str
+) -> None:
     before = hits(3)
 
     with capture_logs() as logs:
@@ -82,7 +84,7 @@ async def test_a_model_at_fault_degrades_and_costs_no_hit(fault: Exception, reas
 
 
 @pytest.mark.parametrize(("seconds", "left"), [(0.01, 60.0), (60.0, 2.0)])
-async def test_a_model_that_hangs_leaves_time_to_answer(seconds: float, left: float) -> None:
+async def test_a_hanging_model_leaves_time_to_respond(seconds: float, left: float) -> None:
     arm, before = RerankArm(FakeReranker(thinking=forever), seconds), hits(3)
     context = RequestContext("call-1", time.monotonic() + left)
 

@@ -1,4 +1,4 @@
-"""Searching: one embedding of the question, one query."""
+"""Searching, with one embedding of the question and one query."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.fakes import FakeClock, FakeEmbedder, FakeRecall, FakeReranke
 
 
 class World:
-    """The use case and what it works with."""
+    """The use case and its collaborators."""
 
     def __init__(self) -> None:
         self.store = FakeStore()
@@ -45,7 +45,7 @@ def world() -> World:
     return World()
 
 
-async def test_the_question_is_embedded_as_a_question_once(world: World) -> None:
+async def test_the_question_is_embedded_once_as_a_query(world: World) -> None:
     await world.knows("tea")
     await world.knows("coffee")
     outcome = await world.search(SearchMemoriesCommand(PROJECT, ALICE, "coffee"))
@@ -69,7 +69,7 @@ async def test_the_question_is_embedded_as_a_question_once(world: World) -> None
         ),
     ],
 )
-async def test_times_in_the_question_are_relative_to_when_it_is_asked(
+async def test_times_in_the_question_are_relative_to_the_reference_time(
     world: World, details: dict[str, datetime], year: int
 ) -> None:
     await world.finds("Who came last May?", **details)
@@ -77,14 +77,14 @@ async def test_times_in_the_question_are_relative_to_when_it_is_asked(
     assert span == TimeSpan(datetime(year, 5, 1, tzinfo=UTC), datetime(year, 6, 1, tzinfo=UTC))
 
 
-async def test_what_is_latest_is_so_at_the_present(world: World) -> None:
+async def test_latest_only_means_the_present(world: World) -> None:
     await world.finds("Where does she live?", latest_only=True)
     assert world.store.searches[-1].latest_at == NOW
     await world.finds("Where does she live?")
     assert world.store.searches[-1].latest_at is None
 
 
-async def test_a_question_without_a_time_prefers_none(world: World) -> None:
+async def test_a_question_without_a_time_prefers_no_time(world: World) -> None:
     await world.finds("Who may come?")
     assert not world.store.searches[-1].question_times
 
@@ -96,14 +96,14 @@ async def test_ten_hits_by_default(world: World) -> None:
     assert len(await world.finds("fact", top_k=3)) == 3
 
 
-async def test_what_narrows_the_search_is_passed_on(world: World) -> None:
+async def test_filters_and_thresholds_are_passed_to_the_store(world: World) -> None:
     await world.knows("tea", categories=["food"])
     await world.knows("running", categories=["sports"])
     assert await world.finds("tea", categories=["sports"]) == ["running"]
     assert await world.finds("tea", threshold=0.999) == ["tea"]
 
 
-async def test_expired_memories_show_only_when_asked_for(world: World) -> None:
+async def test_expired_memories_are_found_only_on_request(world: World) -> None:
     await world.knows("last seen today", expiration_date=date(2026, 11, 23))
     await world.knows("gone", expiration_date=date(2026, 11, 22))
     assert await world.finds("x") == ["last seen today"]
@@ -116,7 +116,7 @@ async def test_a_search_keeps_to_its_project_and_scope(world: World) -> None:
         assert (await world.search(SearchMemoriesCommand(project_id, scope, "tea"))).hits == []
 
 
-async def test_a_reranking_looks_beyond_what_is_answered(world: World) -> None:
+async def test_reranking_considers_more_hits_than_are_returned(world: World) -> None:
     for number in range(12):
         await world.knows(f"fact {number}")
     [*_, last] = await world.finds("fact", top_k=12)
@@ -129,7 +129,7 @@ async def test_a_reranking_looks_beyond_what_is_answered(world: World) -> None:
     assert [len(asked) for _, asked in world.reranker.questions] == [12]
 
 
-async def test_the_language_model_is_asked_only_for_a_reranking(world: World) -> None:
+async def test_the_language_model_is_used_only_for_reranking(world: World) -> None:
     await world.knows("tea")
     await world.knows("coffee")
     outcome = await world.search(SearchMemoriesCommand(PROJECT, ALICE, "coffee"))
@@ -137,7 +137,7 @@ async def test_the_language_model_is_asked_only_for_a_reranking(world: World) ->
     assert outcome.language_model is None
 
 
-async def test_vectors_count_as_much_as_their_embedder_says(world: World) -> None:
+async def test_vectors_have_the_weight_of_their_embedder(world: World) -> None:
     world.embedder.dense_weight = 1.5
     await world.finds("coffee")
     assert world.store.searches[-1].weights == ArmWeights(dense=1.5)

@@ -1,4 +1,4 @@
-"""Spans of time, and how close events are to them."""
+"""Spans of time, and the closeness of events to them."""
 
 from __future__ import annotations
 
@@ -51,18 +51,20 @@ def test_a_span_does_not_end_before_it_starts() -> None:
         (hull(month(2023, 6), MAY), "2023-05-01", "2023-06-30"),
     ],
 )
-def test_spans_of_the_calendar(span: TimeSpan, first: str, last: str) -> None:
+def test_calendar_spans_have_their_first_and_last_day(
+    span: TimeSpan, first: str, last: str
+) -> None:
     assert ends(span) == (first, last)
 
 
-def test_closeness_is_whole_within_and_falls_with_the_distance() -> None:
+def test_closeness_is_one_within_a_span_and_falls_with_the_distance() -> None:
     assert MAY.closeness(MAY.start) == MAY.closeness(at(date(2023, 5, 31))) == 1.0
     assert MAY.closeness(MAY.end + timedelta(days=15.5)) == pytest.approx(0.5)
     assert MAY.closeness(MAY.start - timedelta(days=15.5)) == pytest.approx(0.5)
     assert MAY.closeness(MAY.end + timedelta(days=31)) == 0.0
 
 
-def test_the_margin_is_as_long_as_the_span_within_bounds() -> None:
+def test_the_margin_is_as_long_as_the_span_within_limits() -> None:
     instant = TimeSpan(MAY.start, MAY.start)
     assert instant.closeness(MAY.start + timedelta(hours=12)) == pytest.approx(0.5)
     one_week = days(date(2023, 5, 1), 7)
