@@ -15,7 +15,7 @@ from uuid import UUID
 
 from server.memories.add.inference import Candidate, Category, InferenceRequest
 from server.memories.conversation import Message, Role
-from server.models.offline.extraction import Extraction
+from server.models.offline.language_model import Extraction
 
 Json = dict[str, Any]
 

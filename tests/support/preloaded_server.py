@@ -16,9 +16,10 @@ os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 _COMMANDS = import_module("server.cli.main").MODULES.values()
 _LATER = (
     "server.cli.worker",
-    "server.models.gemini.client",
     "server.models.offline.embedder",
-    "server.runtime.composition.gemini",
+    "server.models.gemini.embedder",
+    "server.models.gemini.language_model",
+    "server.models.gemini.reranker",
 )
 for _module in (*(f"server.cli.{command}" for command in _COMMANDS), *_LATER):
     import_module(_module)

@@ -18,8 +18,8 @@ import grpc
 from google.protobuf.descriptor import MethodDescriptor
 from google.rpc import status_pb2
 
+from server.api.grpc.interceptors.chain import behavior_of
 from server.api.grpc.interceptors.context import Handler, Metadata
-from server.api.grpc.interceptors.handlers import behavior_of
 from server.api.grpc.interceptors.observation import CORRELATION_HEADER
 from server.api.grpc.server import CONTRACT, Servicers, method_handler, servicer_of
 from server.api.grpc.status import to_status

@@ -3,13 +3,188 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import lru_cache
 
 from server.core.request_context import current_request
-from server.memories.add.inference import InferenceAnswer, InferenceRequest
-from server.models.offline.extraction import Extraction
+from server.graph.model import Entity, clean_name
+from server.memories.add.inference import (
+    InferenceAnswer,
+    InferenceRequest,
+    ProposedEntity,
+    ProposedOperation,
+    ProposedRelation,
+)
+from server.memories.add.plan import MAX_OPERATIONS, MAX_TEXT_LENGTH
+from server.memories.conversation import Message, Role
+from server.models.offline import dates
+from server.models.offline.changes import Entry, Ledger, read_request
+from server.models.offline.clauses import split
+from server.models.offline.facts import Fact
+from server.models.offline.interest import Filter, categories_of, is_of_interest
+from server.models.offline.lexicon import AUXILIARIES, NEGATED
+from server.models.offline.phrases import names_in
+from server.models.offline.pronouns import PRONOUNS, People, own_thing, with_thing
+from server.models.offline.reading import facts_of, read_fact
+from server.models.offline.relations import find_aliases
+from server.models.offline.rewriting import Speaker, attributed, tokenize
+from server.models.offline.sentences import Sentence, own_sentences
+from server.models.offline.tokens import Token, lowered
 from server.models.ports import RerankFailed
 from server.telemetry.recording import model_call
+
+_MAX_SPEAKER_LENGTH = 64
+_MAX_ENTITIES = 20
+_MAX_SENTENCE_LENGTH = 1_000
+"""Longer texts are hardly sentences, and the time grows with the square of the length."""
+
+_SPEAKERS = {Role.USER: Speaker("User"), Role.ASSISTANT: Speaker("Assistant", "assistant")}
+
+
+class Extraction:
+    """Extracts the facts of a request, up to the maximum number of operations of an answer."""
+
+    def __init__(self, request: InferenceRequest) -> None:
+        self._request = request
+        self._includes = Filter(request.includes, request.categories) if request.includes else None
+        self._people = People()
+        self._ledger = Ledger(self._known(), self._described)
+
+    def run(self) -> list[ProposedOperation]:
+        """Returns the changes by the conversation, in order."""
+        for message in self._request.context:
+            if message.role is Role.USER:
+                self._listen(message)
+        for number, message in enumerate(self._request.messages, start=1):
+            for sentence, speaker in _said(message):
+                self._take(sentence, speaker, number, message.role)
+        return self._ledger.operations()[:MAX_OPERATIONS]
+
+    def _listen(self, message: Message) -> None:
+        """Collects from an earlier message only the people that pronouns may refer to."""
+        for sentence, speaker in _said(message):
+            for _ in _facts(sentence.statement, speaker, self._people):
+                pass
+
+    def _take(self, sentence: Sentence, speaker: Speaker, number: int, role: Role) -> None:
+        operation = ProposedOperation("ADD", "", number, sentence.text)
+        if role is Role.USER and (forget := read_request(sentence.text)):
+            self._ledger.forget(forget, speaker.name, replace(operation, action="FORGET"))
+        elif sentence.is_foreign:
+            text = attributed(sentence.statement, speaker)
+            if sentence.statement and role is Role.USER and self._is_wanted(text):
+                self._ledger.say(text, operation)
+        else:
+            for fact in _facts(sentence.statement, speaker, self._people):
+                text = dates.resolved(fact.text, self._request.event_time)
+                if is_of_interest(fact, role, self._ledger.knows) and self._is_wanted(text):
+                    told = replace(fact, text=text, is_correction=sentence.is_correction)
+                    self._ledger.state(told, operation)
+
+    def _is_wanted(self, text: str) -> bool:
+        is_wished = self._includes is None or self._includes.matches(text)
+        is_fitting = len(text) <= MAX_TEXT_LENGTH and len(self._ledger) < MAX_OPERATIONS
+        return is_wished and is_fitting
+
+    def _described(
+        self, operation: ProposedOperation, text: str, facts: Sequence[Fact]
+    ) -> ProposedOperation:
+        """Returns the operation with its text, entities and relations."""
+        relations = tuple(dict.fromkeys(r for fact in facts for r in fact.relations))
+        found = [f.subject.owner for f in facts if f.subject.owner.name in f.text]
+        found += [f.subject.entity for f in facts if f.subject.is_somebody]
+        found += [entity for r in relations for entity in (r.source, r.target)]
+        entities = {entity.key: entity for entity in reversed(found)}
+        entities = {entity.key: entities[entity.key] for entity in found}
+        for entity in _named(text):
+            if len(entities) < _MAX_ENTITIES and not any(entity.key in key for key in entities):
+                entities[entity.key] = entity
+        aliases = find_aliases(text)
+        return replace(
+            operation,
+            text=text,
+            categories=categories_of(text, self._request.categories),
+            entities=[
+                ProposedEntity(entity.name, entity.type, aliases.get(entity.key, ()))
+                for entity in entities.values()
+            ],
+            relations=[
+                ProposedRelation(r.source.name, r.relation, r.target.name) for r in relations
+            ],
+        )
+
+    def _known(self) -> Iterator[Entry]:
+        user = _SPEAKERS[Role.USER]
+        speakers = dict.fromkeys(s for m in self._request.messages if (s := _speaker(m)))
+        others = [(s, (f"{s.name} ", f"{s.name}'")) for s in speakers if s != user]
+        for number, candidate in enumerate(self._request.candidates, start=1):
+            text = candidate.text
+            by = user
+            for speaker, begins in others:
+                by = speaker if text.startswith(begins) else by
+            yield Entry(text, facts_of(text, by), number, candidate.immutable)
+
+
+def _said(message: Message) -> Iterator[tuple[Sentence, Speaker]]:
+    """Yields the sentences of a message with their speaker; none of the system and of tools."""
+    if speaker := _speaker(message):
+        for sentence in own_sentences(message.content or ""):
+            yield sentence, speaker
+
+
+def _facts(statement: str, speaker: Speaker, people: People) -> Iterator[Fact]:
+    """Yields the facts in a sentence, and notes the people in it."""
+    if len(statement) > _MAX_SENTENCE_LENGTH:
+        return
+    has_pronoun = not PRONOUNS.keys().isdisjoint(statement.lower().split())
+    found = _read_facts(statement, speaker, people) if has_pronoun else _read(statement, speaker)
+    for fact in found:
+        people.hear(fact, speaker.name)
+        yield fact
+
+
+@lru_cache(maxsize=2_048)
+def _read(statement: str, speaker: Speaker) -> Sequence[Fact]:
+    """The facts in a sentence without a pronoun for somebody, which are always the same."""
+    return tuple(_read_facts(statement, speaker, People()))
+
+
+def _read_facts(statement: str, speaker: Speaker, people: People) -> Iterator[Fact]:
+    """Yields the facts in a sentence, up to the first clause that is not asserted."""
+    is_open = True
+    thing: Sequence[Token] = ()
+    for said in split(tokenize(statement)):
+        clause = with_thing(said, thing)
+        thing = own_thing(said)
+        if not is_open and not (clause.joined_by in {"but", ";"} and clause.is_whole):
+            continue
+        words = lowered(clause.tokens)
+        pronoun = next((word for word in words if word in PRONOUNS), None)
+        fact = read_fact(clause, speaker, people.meant(pronoun) if pronoun else None)
+        # `That's wrong` and `I don't` state nothing by themselves, and do not affect other clauses.
+        is_short = words[-1] in AUXILIARIES or words[-1] in NEGATED
+        is_open = fact is not None or is_short or words[0] in {"that", "this", "it", "there"}
+        if fact is not None:
+            yield fact
+
+
+def _named(text: str) -> Iterator[Entity]:
+    """Yields the names in a text, except its first word; a name after `in` is a place."""
+    tokens = tokenize(text)
+    for place, name in names_in(tokens, 1):
+        is_place = tokens[place - 1].lower in {"in", "near"}
+        yield Entity(name, "place" if is_place else "")
+
+
+def _speaker(message: Message) -> Speaker | None:
+    """Returns the speaker of a message's statements; None for the system and tools."""
+    default = _SPEAKERS.get(message.role)
+    if default is None:
+        return None
+    name = clean_name(message.name or "")[:_MAX_SPEAKER_LENGTH].strip()
+    return Speaker(name, default.type) if name else default
+
 
 # 1,000 characters take about a millisecond; longer conversations should not block the event loop.
 _THREAD_FROM_CHARACTERS = 8_192

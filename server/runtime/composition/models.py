@@ -10,7 +10,7 @@ from server.core.circuit_breaker import CircuitBreaker
 from server.models.offline.embedder import OfflineEmbedder
 from server.models.offline.language_model import OfflineLanguageModel, OfflineReranker
 from server.models.ports import Embedder, LanguageModel, Reranker
-from server.runtime.settings import GeminiSettings, ModelChoice
+from server.runtime.settings import GeminiSettings, ModelChoice, SettingsFault
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +37,33 @@ async def open_models(choice: ModelChoice, settings: GeminiSettings) -> AsyncIte
     if choice is ModelChoice.OFFLINE:
         yield Models(OfflineEmbedder.load(), OfflineLanguageModel(), OfflineReranker(), breaker)
         return
-    # Importing Google's client takes a fifth of the startup's import time; only its users pay.
-    from server.runtime.composition.gemini import open_gemini  # noqa: PLC0415
-
-    async with open_gemini(settings, breaker) as models:
+    async with _open_gemini(settings, breaker) as models:
         yield Models(*models, breaker)
+
+
+@asynccontextmanager
+async def _open_gemini(
+    settings: GeminiSettings, breaker: CircuitBreaker
+) -> AsyncIterator[tuple[Embedder, LanguageModel, Reranker]]:
+    """Opens the three models for the block. `breaker` guards the reranker.
+
+    Raises:
+        SettingsFault: there is no key.
+    """
+    # Importing Google's client takes a fifth of the startup's import time; only its users pay.
+    from server.models.gemini.client import GeminiClient  # noqa: PLC0415
+    from server.models.gemini.embedder import GeminiEmbedder  # noqa: PLC0415
+    from server.models.gemini.language_model import GeminiLanguageModel  # noqa: PLC0415
+    from server.models.gemini.reranker import GeminiReranker, GuardedReranker  # noqa: PLC0415
+
+    if settings.api_key is None:
+        raise SettingsFault("MEMOIR_MODELS=gemini needs GEMINI_API_KEY")
+    client = GeminiClient(settings.api_key.get_secret_value(), settings)
+    try:
+        yield (
+            GeminiEmbedder(client, settings),
+            GeminiLanguageModel(client, settings),
+            GuardedReranker(GeminiReranker(client, settings), breaker),
+        )
+    finally:
+        await client.close()

@@ -14,14 +14,14 @@ from server.graph.names import Mention
 from server.memories.scope import Scope
 from server.storage.neo4j import projection, rows
 from server.storage.neo4j.calls import bounded_call, transaction_metadata
-from server.storage.neo4j.edges import (
+from server.storage.neo4j.projection import wrong_ends
+from server.storage.neo4j.rows import (
     Difference,
     Statement,
     difference,
     wanted_mentions,
     wanted_statements,
 )
-from server.storage.neo4j.projection import wrong_ends
 from server.storage.neo4j.terms import given, space_slot
 from server.storage.statements import load_cypher
 

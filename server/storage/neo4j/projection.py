@@ -14,7 +14,7 @@ from server.graph.model import MemorySubgraph
 from server.graph.names import EntityKey, Mention, naming_mentions
 from server.graph.project.supersession import Holding, superseded_at
 from server.storage.neo4j import rows
-from server.storage.neo4j.edges import (
+from server.storage.neo4j.rows import (
     Difference,
     Statement,
     difference,

@@ -21,7 +21,8 @@ from server.projects.archive.format import (
     RowKind,
 )
 from server.projects.archive.mem0 import Mem0Memory
-from server.storage.postgres.pool import UNAVAILABLE, Database, transaction
+from server.storage.postgres.connections import transaction
+from server.storage.postgres.pool import UNAVAILABLE, Database
 from server.storage.postgres.rows import to_halfvec
 from server.storage.postgres.statements import load_sql
 

@@ -18,7 +18,7 @@ from server.memories.ports import (
     MemoryUpdate,
 )
 from server.storage.postgres.commit_groups import CommitGroups
-from server.storage.postgres.pool import transaction
+from server.storage.postgres.connections import transaction
 from server.storage.postgres.record_calls import record
 from server.storage.postgres.rows import (
     from_entities,

@@ -1,14 +1,21 @@
-"""Connections of the pool: for one project's rows, kept at hand, traced, and few for long work."""
+"""Connections of the pool: for one project's rows, kept at hand, traced, few for long work.
+
+Also how new ones are prepared, and transactions.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import date
 from typing import TYPE_CHECKING, Any, Final, cast
+from uuid import UUID
 
 import asyncpg
+import orjson
 from opentelemetry import trace
 from opentelemetry.trace import SpanKind
 
@@ -17,7 +24,7 @@ from server.core.fairness import Company, FairPlaces
 from server.core.request_context import bounded, current_tenant
 from server.storage.postgres.statements import load_sql
 from server.storage.statements import statement_name
-from server.telemetry.spans import past_span
+from server.telemetry.spans import past_span, span
 
 if TYPE_CHECKING:
     from asyncpg.connection import LoggedQuery
@@ -235,3 +242,62 @@ class LongStatements:
             if end.expired():
                 raise Overloaded from error
             raise
+
+
+def _to_json(value: object) -> str:
+    try:
+        return orjson.dumps(value, default=_as_text).decode()
+    except orjson.JSONEncodeError:
+        # The slower encoder accepts integers of more than 64 bits, which an archive may contain.
+        return json.dumps(value, default=_as_text)
+
+
+def _as_text(value: object) -> str:
+    """Ids and times as PostgreSQL reads them, where the encoder does not know their type."""
+    if isinstance(value, UUID | date):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} in JSON")
+
+
+async def prepare(connection: asyncpg.Connection[asyncpg.Record]) -> None:
+    """Sets the codecs of a new connection, and whether it is subject to row-level security."""
+    await connection.set_type_codec(
+        "jsonb", schema="pg_catalog", encoder=_to_json, decoder=orjson.loads
+    )
+    facts = await connection.fetchrow(*SQL["facts"]())
+    assert facts is not None
+    if facts["has_vectors"]:
+        # Binary, as they are sent; `to_halfvec` and `from_halfvec` convert them.
+        await connection.set_type_codec("halfvec", encoder=bytes, decoder=bytes, format="binary")
+    if facts["has_row_security"] and isinstance(connection, ConfinedConnection):
+        connection.subject_to_row_security()
+
+
+async def keep(_connection: asyncpg.Connection[asyncpg.Record]) -> None:
+    """Does not reset a released connection.
+
+    asyncpg would undo settings, cursors and advisory locks with another statement, a round trip for
+    each use. Nothing here creates them; asyncpg itself rolls back open transactions.
+    """
+
+
+@asynccontextmanager
+async def transaction(connection: Connection) -> AsyncIterator[None]:
+    """Runs the block in a transaction.
+
+    If it is cancelled, its connection is closed, which makes the server roll back, because waiting
+    for a frozen server could take for ever.
+    """
+    begun = connection.transaction()
+    with span("transaction"):
+        await begun.start()
+        try:
+            yield
+        except asyncio.CancelledError:
+            connection.terminate()
+            raise
+        except BaseException:
+            await begun.rollback()
+            raise
+        else:
+            await begun.commit()

@@ -13,7 +13,8 @@ from server.graph.model import Entity, entity_key
 from server.graph.names import Joins, Split, StatedAlias, pair_of
 from server.graph.ports import AliasCount
 from server.memories.scope import SCOPE_FIELDS
-from server.storage.postgres.pool import Database, transaction
+from server.storage.postgres.connections import transaction
+from server.storage.postgres.pool import Database
 from server.storage.postgres.rows import to_entities
 from server.storage.postgres.statements import load_sql
 

@@ -16,6 +16,7 @@ from server.memories.memory import Memory
 from server.memories.ports import Call, MemoryDeletion, StoredCall
 from server.memories.scope import DeletionReceipt, ScopeKind, ScopeSummary, StoredDeletion
 from server.storage.postgres.commit import purge_expired, translate_conflicts
+from server.storage.postgres.connections import transaction
 from server.storage.postgres.erasing import (
     CHANGES,
     NothingKept,
@@ -31,7 +32,7 @@ from server.storage.postgres.erasing import (
 from server.storage.postgres.erasing import SQL as ERASE
 from server.storage.postgres.filters import reads_values
 from server.storage.postgres.memory_store import read_call
-from server.storage.postgres.pool import Database, transaction
+from server.storage.postgres.pool import Database
 from server.storage.postgres.record_calls import call_values
 from server.storage.postgres.rows import from_entities, from_evidence, from_relations, to_halfvec
 from server.telemetry.recording import record_changes, stage

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import date
 from typing import TYPE_CHECKING
-from uuid import UUID
 
 import asyncpg
-import orjson
 import structlog
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -25,13 +21,13 @@ from server.storage.postgres.connections import (
     LongStatements,
     SpareConnections,
     confined,
+    keep,
+    prepare,
     stop_tracing,
     trace_statements,
 )
-from server.storage.postgres.statements import load_sql
 from server.telemetry.metrics import POOL_WAIT_SECONDS
 from server.telemetry.recording import OutageLog
-from server.telemetry.spans import span
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
@@ -82,45 +78,6 @@ class PostgresOptions(BaseModel):
     statement_timeout: float = Field(default=30.0, gt=0, description="Time for one statement.")
 
 
-def _to_json(value: object) -> str:
-    try:
-        return orjson.dumps(value, default=_as_text).decode()
-    except orjson.JSONEncodeError:
-        # The slower encoder accepts integers of more than 64 bits, which an archive may contain.
-        return json.dumps(value, default=_as_text)
-
-
-def _as_text(value: object) -> str:
-    """Ids and times as PostgreSQL reads them, where the encoder does not know their type."""
-    if isinstance(value, UUID | date):
-        return str(value)
-    raise TypeError(f"{type(value).__name__} in JSON")
-
-
-SQL = load_sql("connections.sql")
-
-
-async def _prepare(connection: asyncpg.Connection[asyncpg.Record]) -> None:
-    await connection.set_type_codec(
-        "jsonb", schema="pg_catalog", encoder=_to_json, decoder=orjson.loads
-    )
-    facts = await connection.fetchrow(*SQL["facts"]())
-    assert facts is not None
-    if facts["has_vectors"]:
-        # Binary, as they are sent; `to_halfvec` and `from_halfvec` convert them.
-        await connection.set_type_codec("halfvec", encoder=bytes, decoder=bytes, format="binary")
-    if facts["has_row_security"] and isinstance(connection, ConfinedConnection):
-        connection.subject_to_row_security()
-
-
-async def _keep(_connection: asyncpg.Connection[asyncpg.Record]) -> None:
-    """Does not reset a released connection.
-
-    asyncpg would undo settings, cursors and advisory locks with another statement, a round trip for
-    each use. Nothing here creates them; asyncpg itself rolls back open transactions.
-    """
-
-
 @asynccontextmanager
 async def open_database(dsn: str, options: PostgresOptions) -> AsyncIterator[Database]:
     """Opens the database for the block.
@@ -132,8 +89,8 @@ async def open_database(dsn: str, options: PostgresOptions) -> AsyncIterator[Dat
         min_size=0,
         max_size=options.pool_size,
         connection_class=ConfinedConnection,
-        init=_prepare,
-        reset=_keep,
+        init=prepare,
+        reset=keep,
         timeout=_CONNECT_SECONDS,
         command_timeout=options.statement_timeout,
         # Otherwise statements of more than 15 KiB would be parsed and planned each time.
@@ -344,25 +301,3 @@ class TakenConnection:
         except AWAY as failed:
             self._database.report(failed)
         self._database.report(error)
-
-
-@asynccontextmanager
-async def transaction(connection: Connection) -> AsyncIterator[None]:
-    """Runs the block in a transaction.
-
-    If it is cancelled, its connection is closed, which makes the server roll back, because waiting
-    for a frozen server could take for ever.
-    """
-    begun = connection.transaction()
-    with span("transaction"):
-        await begun.start()
-        try:
-            yield
-        except asyncio.CancelledError:
-            connection.terminate()
-            raise
-        except BaseException:
-            await begun.rollback()
-            raise
-        else:
-            await begun.commit()

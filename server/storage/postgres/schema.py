@@ -22,8 +22,8 @@ from server.maintenance import (
     TextPlace,
 )
 from server.memories.memory import embedded_text
-from server.storage.postgres.connections import ALL_PROJECTS
-from server.storage.postgres.pool import UNAVAILABLE, Database, transaction
+from server.storage.postgres.connections import ALL_PROJECTS, transaction
+from server.storage.postgres.pool import UNAVAILABLE, Database
 from server.storage.postgres.rows import to_halfvec
 from server.storage.postgres.statements import load_sql
 from server.storage.postgres.vector_index import SQL as VECTOR_INDEX

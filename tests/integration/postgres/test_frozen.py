@@ -14,7 +14,8 @@ import pytest_asyncio
 
 from server.core.request_context import RequestContext
 from server.embedded import EmbeddedPostgres, NoProgress
-from server.storage.postgres.pool import Database, transaction
+from server.storage.postgres.connections import transaction
+from server.storage.postgres.pool import Database
 from tests.support.postgres import opened
 from tests.support.processes import eventually, signal_all
 from tests.support.request_context import in_request

@@ -12,8 +12,9 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
 
+from server.storage.postgres.connections import transaction
 from server.storage.postgres.memory_store import PostgresMemoryStore
-from server.storage.postgres.pool import Database, transaction
+from server.storage.postgres.pool import Database
 from tests.support.builders import adding
 
 

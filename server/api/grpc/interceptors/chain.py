@@ -1,23 +1,37 @@
-"""Assembles all interceptors in order."""
+"""Runs handlers of all kinds within the chain of interceptors: decodes, checks and encodes.
+
+Also assembles all interceptors in order.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing
+from datetime import datetime
 from functools import partial
+from types import CoroutineType
 from typing import Any, TypeAlias
 
 import grpc
+from google.protobuf.message import Message
 from opentelemetry.trace import TracerProvider
 
 from server.api.grpc.admission import Admission
-from server.api.grpc.interceptors.access import AuthorizationInterceptor, Authorize
+from server.api.grpc.decoding import Codec
+from server.api.grpc.interceptors.access import (
+    AuthorizationInterceptor,
+    Authorize,
+    current_principal,
+)
 from server.api.grpc.interceptors.context import (
     CallContext,
     CallInterceptor,
     Context,
     Handler,
+    Method,
     Proceed,
     describe,
+    method_name,
 )
 from server.api.grpc.interceptors.drain import DrainGate
 from server.api.grpc.interceptors.entry import (
@@ -27,20 +41,148 @@ from server.api.grpc.interceptors.entry import (
     RateLimiter,
     rate_limited,
 )
-from server.api.grpc.interceptors.handlers import (
-    DecodingInterceptor,
-    Now,
-    ValidationInterceptor,
-    behavior_of,
-    raw_handler,
-    run,
-    unknown_method,
-)
 from server.api.grpc.interceptors.observation import ObservationInterceptor, TracingInterceptor
+from server.api.grpc.large_messages import LARGE_BYTES, beside_the_loop
 from server.api.grpc.status import ErrorsInterceptor
 from server.api.grpc.validation import check, check_large
+from server.core.errors import Unimplemented
 from server.projects.quotas import ProjectQuotas
+from server.telemetry.recording import stage
 from server.telemetry.statistics import Statistics
+
+Behavior: TypeAlias = Callable[[Any, Context], Any]
+
+_FACTORIES = {
+    (False, False): grpc.unary_unary_rpc_method_handler,
+    (False, True): grpc.unary_stream_rpc_method_handler,
+    (True, False): grpc.stream_unary_rpc_method_handler,
+    (True, True): grpc.stream_stream_rpc_method_handler,
+}
+
+
+def behavior_of(handler: Handler) -> Behavior:
+    """Returns the function of the handler, which is in one of four attributes."""
+    requests = "stream" if handler.request_streaming else "unary"
+    responses = "stream" if handler.response_streaming else "unary"
+    behavior: Behavior = getattr(handler, f"{requests}_{responses}")
+    return behavior
+
+
+def raw_handler(handler: Handler, behavior: Behavior) -> Handler:
+    """Returns a handler of the same kind with a function that reads and writes bytes."""
+    factory = _FACTORIES[bool(handler.request_streaming), bool(handler.response_streaming)]
+    return factory(behavior, None, None)
+
+
+async def run(behavior: Behavior, request: Any, context: Context) -> Any:
+    """Runs a handler of either style.
+
+    Raises:
+        TypeError: the handler is not asynchronous; it would block every other call.
+    """
+    outcome = behavior(request, context)
+    if isinstance(outcome, CoroutineType):
+        return await outcome
+    if isinstance(outcome, AsyncIterable):
+        return await _write_all(outcome, context)
+    raise TypeError("handlers must be asynchronous")
+
+
+async def _write_all(messages: Any, context: Context) -> None:
+    # Otherwise the generator would be closed later, in another task.
+    async with aclosing(messages):
+        async for message in messages:
+            await context.write(message)
+
+
+def unknown_method(path: str) -> Handler:
+    """Returns a handler for a missing method, so that the interceptors see the call.
+
+    Without it gRPC answers such calls itself: without key, correlation id, details or log.
+    """
+    method = method_name(path)
+
+    async def refuse(_request: Any, _context: Context) -> None:
+        raise Unimplemented(method)
+
+    return grpc.stream_stream_rpc_method_handler(refuse)
+
+
+class DecodingInterceptor(CallInterceptor):
+    """Inner interceptors and handlers work with messages; outer interceptors see bytes.
+
+    The context writes the responses of a stream. Large messages are decoded and encoded outside the
+    event loop.
+    """
+
+    async def intercept(
+        self, method: Method, request: Any, context: CallContext, proceed: Proceed
+    ) -> Any:
+        codec = method.codec
+        if method.streams_requests:
+            decoded: Any = _read_all(request, codec)
+        else:
+            decoded = await codec.decode_large(request)
+            context.request_bytes = len(request)
+        response = await proceed(decoded, context)
+        if method.streams_responses:
+            return None
+        if response is None and context.code() not in {None, grpc.StatusCode.OK}:
+            return b""
+        return await codec.encode_large(response)
+
+
+async def _read_all(requests: AsyncIterable[bytes], codec: Codec) -> AsyncIterator[Any]:
+    async for raw in requests:
+        yield codec.decode(raw)
+
+
+Check: TypeAlias = Callable[[Message, datetime], None]
+Now: TypeAlias = Callable[[], datetime]
+
+
+class ValidationInterceptor(CallInterceptor):
+    """Confines every request message to the scope of the call's key, and checks the message."""
+
+    def __init__(self, check: Check, check_large: Check, now: Now) -> None:
+        """Both checks raise InvalidRequest; the check of large requests runs in a thread.
+
+        `now` returns the current time, aware, in UTC.
+        """
+        self._check = check
+        self._check_large = check_large
+        self._now = now
+
+    async def intercept(
+        self, method: Method, request: Any, context: CallContext, proceed: Proceed
+    ) -> Any:
+        if method.streams_requests:
+            return await proceed(self._checked(method, request), context)
+        _confine(method, request)
+        if context.request_bytes >= LARGE_BYTES:
+            with stage("validate", is_brief=True):
+                await beside_the_loop(self._check_large, request, self._now())
+        else:
+            self._apply(request)
+        return await proceed(request, context)
+
+    async def _checked(self, method: Method, requests: AsyncIterable[Any]) -> AsyncIterator[Any]:
+        async for request in requests:
+            _confine(method, request)
+            self._apply(request)
+            yield request
+
+    def _apply(self, request: object) -> None:
+        if isinstance(request, Message):
+            with stage("validate", is_brief=True):
+                self._check(request, self._now())
+
+
+def _confine(method: Method, request: object) -> None:
+    """Fills in the key's scope before the check, because the request may lack it."""
+    if not method.is_public:
+        method.access.confine(current_principal(), request)
+
 
 Continuation: TypeAlias = Callable[[grpc.HandlerCallDetails], Awaitable["Handler | None"]]
 

@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from server.api.http.door import Door, Endpoint, ReadRequest, Respond, WriteResponse, refusing
 from server.api.http.faults import Rename
-from server.api.http.mem0 import account, adding, changing, finding, listing
+from server.api.http.mem0 import account, changing, listing, memories
 
 _NOT_OFFERED: Final = (
     ("POST", "/v1/summary/"),
@@ -63,41 +63,41 @@ TABLE: Final[Sequence[OneCall | SeveralCalls]] = (
         "POST",
         "/v3/memories/add/",
         "Add memories (2.x clients)",
-        adding.METHOD,
-        adding.read_v3,
-        adding.write_v3,
+        memories.ADD,
+        memories.read_add_v3,
+        memories.write_add_v3,
     ),
     OneCall(
         "POST",
         "/v3/memories/search/",
         "Search memories (2.x clients)",
-        finding.METHOD,
-        finding.read_v3,
-        finding.write_object,
+        memories.SEARCH,
+        memories.read_search_v3,
+        memories.write_hits,
     ),
     OneCall(
         "POST",
         "/v1/memories/",
         "Add memories (1.x clients)",
-        adding.METHOD,
-        adding.read_v1,
-        adding.write_v1,
+        memories.ADD,
+        memories.read_add_v1,
+        memories.write_add_v1,
     ),
     OneCall(
         "POST",
         "/v2/memories/search/",
         "Search memories (1.x clients)",
-        finding.METHOD,
-        finding.read,
-        finding.write_list,
+        memories.SEARCH,
+        memories.read_search,
+        memories.write_hit_list,
     ),
     OneCall(
         "POST",
         "/v1/memories/search/",
         "Search memories (0.x clients)",
-        finding.METHOD,
-        finding.read,
-        finding.write_list,
+        memories.SEARCH,
+        memories.read_search,
+        memories.write_hit_list,
     ),
     SeveralCalls("POST", "/v3/memories/", "List memories (2.x clients)", listing.memories_v3),
     SeveralCalls("POST", "/v2/memories/", "List memories (1.x clients)", listing.memories_v2),

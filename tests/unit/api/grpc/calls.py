@@ -8,6 +8,7 @@ import grpc
 
 from server.api.grpc.admission import Admission, AdmissionLimits
 from server.api.grpc.decoding import Codec
+from server.api.grpc.interceptors.chain import Behavior
 from server.api.grpc.interceptors.context import CallContext, Metadata, Method, describe
 from server.api.grpc.interceptors.drain import DrainGate
 from server.api.grpc.interceptors.entry import (
@@ -16,7 +17,6 @@ from server.api.grpc.interceptors.entry import (
     EntryInterceptor,
     RateLimiter,
 )
-from server.api.grpc.interceptors.handlers import Behavior
 from server.projects.project import Principal
 
 ANYONE = Principal("k", "o", "p")

@@ -14,8 +14,11 @@ from google.protobuf.message import DecodeError, Message
 from memoir.v1 import memory_pb2, memory_service_pb2
 
 from server.api.grpc.interceptors.access import enter_principal
-from server.api.grpc.interceptors.chain import InterceptorChain
-from server.api.grpc.interceptors.handlers import DecodingInterceptor, ValidationInterceptor
+from server.api.grpc.interceptors.chain import (
+    DecodingInterceptor,
+    InterceptorChain,
+    ValidationInterceptor,
+)
 from server.api.grpc.large_messages import (
     LARGE_BYTES,
     decode_in_slices,

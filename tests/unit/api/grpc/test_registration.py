@@ -13,8 +13,7 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 from memoir.v1 import memory_service_pb2
 
-from server.api.grpc.interceptors.chain import InterceptorChain
-from server.api.grpc.interceptors.handlers import DecodingInterceptor
+from server.api.grpc.interceptors.chain import DecodingInterceptor, InterceptorChain
 from server.api.grpc.server import CONTRACT, add_service, implemented_methods
 from server.api.grpc.status import ErrorsInterceptor
 

@@ -23,8 +23,7 @@ from server.memories.add.inference import (
 from server.memories.add.plan import MAX_OPERATIONS, AddFact, plan
 from server.memories.conversation import Message, Role
 from server.models.offline import language_model as module
-from server.models.offline.extraction import Extraction
-from server.models.offline.language_model import OfflineLanguageModel
+from server.models.offline.language_model import Extraction, OfflineLanguageModel
 from server.models.offline.lexicon import word_set
 from server.models.ports import LanguageModel
 from tests.unit.models.offline.conversation import MONDAY, changes, planned, triples

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from server.graph.model import Entity
 from server.graph.names import EntityKey, Mention
-from server.storage.neo4j.edges import difference, wanted_mentions, wanted_statements
+from server.storage.neo4j.rows import difference, wanted_mentions, wanted_statements
 from tests.support.subgraphs import PROJECT, gone, memory_id, stating
 
 

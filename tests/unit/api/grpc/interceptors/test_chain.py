@@ -8,7 +8,7 @@ from typing import Any
 import grpc
 import pytest
 
-from server.api.grpc.interceptors.chain import InterceptorChain
+from server.api.grpc.interceptors.chain import DecodingInterceptor, InterceptorChain
 from server.api.grpc.interceptors.context import (
     CallContext,
     CallInterceptor,
@@ -16,7 +16,6 @@ from server.api.grpc.interceptors.context import (
     Proceed,
     describe,
 )
-from server.api.grpc.interceptors.handlers import DecodingInterceptor
 from server.core.errors import Unimplemented
 from tests.unit.api.grpc.calls import Wire, unary
 

@@ -9,8 +9,8 @@ from typing import Any
 import grpc
 import pytest
 
+from server.api.grpc.interceptors.chain import behavior_of, run, unknown_method
 from server.api.grpc.interceptors.context import describe, final_code
-from server.api.grpc.interceptors.handlers import behavior_of, run, unknown_method
 from server.core.errors import Unimplemented
 
 

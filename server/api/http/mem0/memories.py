@@ -1,0 +1,155 @@
+"""Adding memories: `POST /v1/memories/` and `/v3/memories/add/`; searching: `.../search/`."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from memoir.v1.memory_service_pb2 import (
+    AddMemoriesRequest,
+    AddMemoriesResponse,
+    SearchMemoriesRequest,
+    SearchMemoriesResponse,
+    SearchSource,
+)
+
+from server.api.http.exchange import Exchange, message_of
+from server.api.http.mem0 import fields
+from server.api.http.mem0.fields import conjunction, plain_ids, translated
+from server.api.http.mem0.shapes import (
+    added_json,
+    added_relations_json,
+    event_id,
+    hit_json,
+    relation_json,
+)
+
+ADD: Final = "memoir.v1.MemoryService/AddMemories"
+_FIELDS_OF_ADD: Final = frozenset(AddMemoriesRequest.DESCRIPTOR.fields_by_name)
+_QUEUED: Final = "The messages were accepted and are processed in the background"
+_STORED: Final = "The memories were stored"
+
+
+def read_add_v1(exchange: Exchange) -> AddMemoriesRequest:
+    """An add with the defaults of the contract, which are those of Mem0's reference."""
+    return _add_request(exchange, _sent_add(exchange))
+
+
+def read_add_v3(exchange: Exchange) -> AddMemoriesRequest:
+    """An add in which inference happens in the background, unless the client says otherwise."""
+    sent = _sent_add(exchange)
+    sent.setdefault("async_mode", sent.get("infer", True) is not False)
+    sent.setdefault("version", "v2")
+    return _add_request(exchange, {**sent, "output_format": "v1.1"})
+
+
+def _sent_add(exchange: Exchange) -> dict[str, Any]:
+    sent = fields.sent_fields(exchange)
+    filters = sent.pop("filters", None)
+    return {**sent, **plain_ids(filters, sent)}
+
+
+def _add_request(exchange: Exchange, sent: dict[str, Any]) -> AddMemoriesRequest:
+    wanted = fields.understood(exchange, sent, _FIELDS_OF_ADD)
+    if "messages" in wanted:
+        wanted["messages"] = fields.text_parts(_listed(wanted["messages"]))
+    if "custom_categories" in wanted:
+        wanted["custom_categories"] = fields.categories(wanted["custom_categories"])
+    if request_id := exchange.request_id():
+        wanted["request_id"] = request_id
+    return message_of(AddMemoriesRequest, wanted)
+
+
+def _listed(messages: object) -> object:
+    """Messages in a list; Mem0 also takes one alone, or what the user said."""
+    if isinstance(messages, str):
+        return [{"role": "user", "content": messages}]
+    return [messages] if isinstance(messages, dict) else messages
+
+
+def write_add_v1(response: AddMemoriesResponse, exchange: Exchange) -> object:
+    """The changes, as a list for `output_format` v1.0 and as an object for v1.1."""
+    if response.HasField("operation"):
+        return [_pending(response)]
+    results = added_json(response)
+    if exchange.json_object().get("output_format") != "v1.1":
+        return results
+    return {"results": results, "relations": added_relations_json(response)}
+
+
+def write_add_v3(response: AddMemoriesResponse, _exchange: Exchange) -> object:
+    """The event to poll, or the changes."""
+    if response.HasField("operation"):
+        return _pending(response)
+    return {
+        "message": _STORED,
+        "status": "SUCCEEDED",
+        # There is nothing to poll.
+        "event_id": None,
+        "results": added_json(response),
+        "relations": added_relations_json(response),
+    }
+
+
+def _pending(response: AddMemoriesResponse) -> dict[str, Any]:
+    return {
+        "message": _QUEUED,
+        "status": "PENDING",
+        "event_id": event_id(response.operation.name),
+    }
+
+
+SEARCH: Final = "memoir.v1.MemoryService/SearchMemories"
+_FIELDS_OF_SEARCH: Final = frozenset(SearchMemoriesRequest.DESCRIPTOR.fields_by_name) - {"sources"}
+_MEM0_FIELDS: Final = frozenset({"fields", "limit", "metadata", "reference_date", "output_format"})
+
+
+def read_search_v3(exchange: Exchange) -> SearchMemoriesRequest:
+    """A search as `read_search` understands it, whose hits also tell the score of each arm."""
+    request = read_search(exchange)
+    request.explain = True
+    return request
+
+
+def read_search(exchange: Exchange) -> SearchMemoriesRequest:
+    """A search among memories; passages, which have no id of Mem0's kind, are left out."""
+    sent = fields.understood(
+        exchange, fields.sent_fields(exchange), _FIELDS_OF_SEARCH | _MEM0_FIELDS
+    )
+    wanted = {name: value for name, value in sent.items() if name in _FIELDS_OF_SEARCH}
+    if "limit" in sent:
+        wanted.setdefault("top_k", sent["limit"])
+    if "reference_date" in sent:
+        wanted["reference_time"] = fields.instant(sent["reference_date"], "reference_date")
+    if (filters := _filters(sent)) is not None:
+        wanted["filters"] = filters
+    wanted["sources"] = [SearchSource.Name(SearchSource.SEARCH_SOURCE_MEMORIES)]
+    wanted["include_relations"] = sent.get("output_format") == "v1.1"
+    return message_of(SearchMemoriesRequest, wanted)
+
+
+def _filters(sent: dict[str, Any]) -> Any:
+    if "filters" in sent and not isinstance(sent["filters"], dict):
+        return sent["filters"]
+    metadata = {"metadata": sent["metadata"]} if sent.get("metadata") else None
+    return conjunction([translated(sent.get("filters")), translated(metadata)])
+
+
+def write_hit_list(response: SearchMemoriesResponse, exchange: Exchange) -> object:
+    """The hits as a list, or as an object where `output_format` is v1.1."""
+    if exchange.json_object().get("output_format") == "v1.1":
+        return {
+            "results": _hits(response, exchange),
+            "relations": [relation_json(relation) for relation in response.relations],
+        }
+    return _hits(response, exchange)
+
+
+def write_hits(response: SearchMemoriesResponse, exchange: Exchange) -> object:
+    """The hits in an object."""
+    return {"results": _hits(response, exchange)}
+
+
+def _hits(response: SearchMemoriesResponse, exchange: Exchange) -> list[dict[str, Any]]:
+    kept = exchange.json_object().get("fields")
+    names = [str(name) for name in kept] if isinstance(kept, list) else []
+    return [hit_json(hit, names) for hit in response.results if hit.HasField("memory")]
