@@ -26,10 +26,10 @@ from rich.table import Table
 
 from benchmarks.worlds import CITY, COMPANY, FIRST, HOBBY
 from server.core.values import Vector
-from server.memories.add.compared_texts import compared_texts
 from server.memories.add.inferred import CANDIDATES_AT_MOST, CANDIDATES_PER_MESSAGE
 from server.memories.conversation import Message as Said
 from server.memories.conversation import Role
+from server.memories.passages import compared_texts
 from server.models.gemini.client import GeminiClient
 from server.models.gemini.embedder import GeminiEmbedder
 from server.models.gemini.options import GeminiOptions

@@ -4,6 +4,8 @@ A passage is a message without the sentences that are evidence of operations. It
 returned as a whole: measured on long conversations, whole messages are found better than parts of
 them (ADR 0030). A message longer than `MAX_PART_LENGTH` is split into parts, each of which becomes
 a passage.
+
+Also the texts of messages that are compared with memories, to find those that messages change.
 """
 
 from __future__ import annotations
@@ -13,13 +15,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
+from itertools import pairwise
 from typing import Final, TypeAlias
 from uuid import UUID
 
 from server.core.text import digest_of, sentences
 from server.core.values import JsonObject
-from server.memories.conversation import Role, is_small_talk
-from server.memories.memory import ArmScore, ScoredMemory
+from server.memories.conversation import Message, Role, is_small_talk
+from server.memories.memory import ArmScore, ScoredMemory, embedded_text
 from server.memories.scope import Scope
 
 MAX_PART_LENGTH: Final = 8_192
@@ -159,3 +162,33 @@ def _joined(spans: Iterable[Span]) -> list[Span]:
         else:
             joined.append(span)
     return joined
+
+
+MOST_PARTS: Final = 8
+"""The most parts into which messages are cut; each costs a look at all memories of the scope."""
+
+
+def compared_texts(messages: Sequence[Message], *, by_sentence: bool) -> list[str]:
+    """The texts whose nearest memories are shown to the model: at least one of each message.
+
+    With `by_sentence` messages are cut into sentences, or into groups of them where there are more
+    than `MOST_PARTS` in all. System messages are not compared.
+    """
+    said = [message for message in messages if message.role is not Role.SYSTEM]
+    most = MOST_PARTS // max(1, len(said)) if by_sentence else 1
+    return [
+        embedded_text(part, message.name)
+        for message in said
+        for part in _parts(message.content or "", most)
+    ]
+
+
+def _parts(text: str, most: int) -> Iterable[str]:
+    """The text in at most so many parts of about as many sentences each."""
+    if most <= 1:
+        return [text]
+    found = list(sentences(text)) or [text]
+    count = min(most, len(found))
+    ends = [len(found) * number // count for number in range(count + 1)]
+    parts = ["".join(found[start:end]).strip() for start, end in pairwise(ends)]
+    return [part for part in parts if part] or [text]

@@ -19,7 +19,6 @@ from server.memories.add.add_memories import (
     require_receivable,
 )
 from server.memories.add.change_sets import ModelUsage, outcome, start_add
-from server.memories.add.compared_texts import compared_texts
 from server.memories.add.entity_resolution import known_entities
 from server.memories.add.inference import (
     BUILT_IN_CATEGORIES,
@@ -37,6 +36,7 @@ from server.memories.add.planned_changes import (
 )
 from server.memories.conversation import Message, Role, spoken
 from server.memories.memory import today
+from server.memories.passages import compared_texts
 from server.memories.ports import AddBasis, ChangeSet, Committed, MemoryStore
 from server.models.ports import Embedder, EmbeddingPurpose, LanguageModel
 from server.operations.leases import ScopeTurns

@@ -18,7 +18,6 @@ from server.memories.add.inference import (
 )
 from server.memories.add.plan import MAX_OPERATIONS, MAX_TEXT_LENGTH
 from server.memories.conversation import Message, Role
-from server.models.offline import dates
 from server.models.offline.changes import Entry, Ledger, read_request
 from server.models.offline.clauses import split
 from server.models.offline.facts import Fact
@@ -28,7 +27,7 @@ from server.models.offline.phrases import names_in
 from server.models.offline.pronouns import PRONOUNS, People, own_thing, with_thing
 from server.models.offline.reading import facts_of, read_fact
 from server.models.offline.relations import find_aliases
-from server.models.offline.rewriting import Speaker, attributed, tokenize
+from server.models.offline.rewriting import Speaker, attributed, resolved, tokenize
 from server.models.offline.sentences import Sentence, own_sentences
 from server.models.offline.tokens import Token, lowered
 from server.models.ports import RerankFailed
@@ -77,7 +76,7 @@ class Extraction:
                 self._ledger.say(text, operation)
         else:
             for fact in _facts(sentence.statement, speaker, self._people):
-                text = dates.resolved(fact.text, self._request.event_time)
+                text = resolved(fact.text, self._request.event_time)
                 if is_of_interest(fact, role, self._ledger.knows) and self._is_wanted(text):
                     told = replace(fact, text=text, is_correction=sentence.is_correction)
                     self._ledger.state(told, operation)

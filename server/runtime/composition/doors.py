@@ -19,7 +19,7 @@ from server.api.http.openapi import openapi_route
 from server.api.http.serving import HttpOptions, build_application, serving_http
 from server.api.http.transcoding import transcoded_routes
 from server.api.mcp import mcp_route
-from server.api.page.page import PageOptions, serving_page
+from server.api.page import PageOptions, serving_page
 from server.runtime.certificates import Certificate, CertificateFiles, Certificates
 from server.runtime.settings import AdmissionSettings, Settings, TlsSettings
 

@@ -12,7 +12,7 @@ import structlog
 
 from server.api.http.serving import HttpOptions
 from server.api.limits import HttpLimits
-from server.api.page.page import HEADERS, Gateway, PageOptions, serving_page
+from server.api.page import HEADERS, Gateway, PageOptions, serving_page
 from tests.support.processes import eventually
 
 NO_SERVICE = "127.0.0.1:1"

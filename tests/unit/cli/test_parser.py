@@ -10,7 +10,7 @@ from datetime import timedelta
 
 import pytest
 
-from server.cli import administration, main, operations, serve, store
+from server.cli import administration, main, operations, serve, stores
 from server.cli.console import fail
 from server.core.errors import FieldViolation, InvalidRequest, NotFound, StoreUnavailable
 from server.projects.project import KeyRole
@@ -28,7 +28,7 @@ def parse(line: str) -> argparse.Namespace:
     ("line", "command", "values"),
     [
         ("serve", serve.run, {}),
-        ("migrate", store.migrate, {}),
+        ("migrate", stores.migrate, {}),
         ("projects create one", administration.create_project, {"project": "one"}),
         ("projects create one", administration.create_project, {"org": "default"}),
         ("projects create one --org acme", administration.create_project, {"org": "acme"}),
@@ -137,7 +137,7 @@ def run_main(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> int | str
         raise error
 
     monkeypatch.setattr("sys.argv", ["server", "migrate"])
-    monkeypatch.setattr(store, "migrate", command)
+    monkeypatch.setattr(stores, "migrate", command)
     with pytest.raises(SystemExit) as raised:
         main.main()
     return raised.value.code

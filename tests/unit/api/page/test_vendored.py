@@ -6,9 +6,9 @@ import hashlib
 import json
 from pathlib import Path
 
-import server.api.page.page
+import server.api.page
 
-VENDOR = Path(server.api.page.page.__file__).parent / "static" / "vendor"
+VENDOR = Path(server.api.page.__file__).parent / "static" / "vendor"
 MANIFEST = VENDOR / "manifest.json"
 LIBRARIES = json.loads(MANIFEST.read_text(encoding="utf-8"))
 DIGESTS = {file["name"]: file["sha256"] for library in LIBRARIES for file in library["files"]}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from server.memories.add.compared_texts import MOST_PARTS, compared_texts
 from server.memories.conversation import Message, Role
+from server.memories.passages import MOST_PARTS, compared_texts
 
 TALK = "Hello there! I moved to Porto. My dog Rex is fine."
 

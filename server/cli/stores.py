@@ -1,4 +1,4 @@
-"""`verify-graph`, `rebuild-graph` and `entities`: check and repair the graph and its names."""
+"""Commands that prepare, change, check and repair the databases, before or beside the servers."""
 
 from __future__ import annotations
 
@@ -10,19 +10,135 @@ from contextlib import asynccontextmanager
 from rich.markup import escape
 from rich.table import Table
 
-from server.cli.backends import graph_to_maintain, open_store
-from server.cli.console import out, progress_bar
+from server.cli.backends import apply_migrations, graph_to_maintain, open_store, postgres_of
+from server.cli.console import ConsoleProgress, err, out, progress_bar
+from server.core.errors import GraphUnavailable
 from server.graph.joins import EntityJoins
 from server.graph.project.maintenance import GraphReport, Rebuilt
+from server.runtime.composition.archives import open_reembed, open_search_indexing
 from server.runtime.composition.graph import (
+    GraphAddress,
     GraphMaintenance,
     open_entity_joins,
     open_graph_maintenance,
+    prepare_graph,
 )
+from server.runtime.settings import Settings, load_settings
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Adds the commands."""
+    _add_migrate(commands)
+    _add_reembed(commands)
+    _add_index_search(commands)
+    _add_graph(commands)
+    _add_entities(commands)
+
+
+def _add_reembed(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "reembed",
+        help="embed every memory again with the models in the settings",
+        description="Changes the embedder of a store to the one in the settings: embeds the texts "
+        "of all memories and of their past states again. Stop the servers first. After an "
+        "interruption, the same command continues.",
+    )
+    parser.set_defaults(run=reembed)
+
+
+async def reembed(_arguments: argparse.Namespace) -> None:
+    """Runs `reembed`."""
+    async with (
+        open_store() as store,
+        open_reembed(store.settings, store.dsn) as change_embedder,
+    ):
+        with progress_bar() as bar:
+            task = bar.add_task("embedding", total=None)
+            done = await change_embedder(
+                lambda done, total: bar.update(task, completed=done, total=total)
+            )
+    err.print(
+        "nothing to do: the store has this embedder" if done is None else f"embedded {done} texts"
+    )
+
+
+def _add_index_search(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "index-search",
+        help="build indexes for searches of very large scopes",
+        description="Builds indexes of all embeddings (HNSW) and words (GIN), for searches of "
+        "scopes that are a large part of the database. They make adding memories slower, so "
+        "build them only if searches of scopes with 50,000 memories or more are too slow. "
+        "Servers may keep running. After an interruption, the same command starts over.",
+    )
+    parser.add_argument("--drop", action="store_true", help="remove the indexes instead")
+    parser.add_argument(
+        "--memory-mib",
+        type=int,
+        default=512,
+        help="memory for PostgreSQL to build the indexes; an index that does not fit takes far "
+        "longer (default: %(default)s)",
+    )
+    parser.set_defaults(run=index_search)
+
+
+async def index_search(arguments: argparse.Namespace) -> None:
+    """Runs `index-search`."""
+    async with open_store() as store, open_search_indexing(store.settings, store.dsn) as indexing:
+        if arguments.drop:
+            await indexing.drop()
+            err.print("the indexes are removed")
+            return
+        with progress_bar() as bar:
+            task = bar.add_task("indexing", total=None)
+            await indexing.build(
+                arguments.memory_mib,
+                lambda done, total: bar.update(task, completed=done, total=total),
+            )
+    err.print("the indexes of embeddings and words are built")
+
+
+def _add_migrate(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "migrate",
+        help="bring the database schema up to date",
+        description="Applies the migrations that the database lacks. Safe to repeat, and to run "
+        "several times at once.",
+    )
+    parser.add_argument(
+        "--service-role",
+        metavar="ROLE",
+        help="also grant this PostgreSQL role only the rights that a server needs; servers that "
+        "connect as this role see one project's rows at a time",
+    )
+    parser.set_defaults(run=migrate)
+
+
+async def migrate(arguments: argparse.Namespace) -> None:
+    """Runs `migrate`."""
+    settings = load_settings()
+    progress = ConsoleProgress()
+    async with postgres_of(settings, progress) as dsn:
+        count = await apply_migrations(dsn, progress, arguments.service_role)
+    await _prepare_graph(settings)
+    out.print("the schema is up to date" if count == 0 else f"applied {count} migration(s)")
+
+
+async def _prepare_graph(settings: Settings) -> None:
+    """Creates the constraints of a configured Neo4j; for an embedded one, the server does it."""
+    neo4j = settings.neo4j
+    if neo4j.uri is None:
+        return
+    address = GraphAddress(neo4j.uri, neo4j.user, neo4j.password.get_secret_value())
+    try:
+        await prepare_graph(address, neo4j)
+    except GraphUnavailable:
+        err.print("Neo4j does not answer; the servers will create its constraints later")
+    else:
+        out.print("the graph has its constraints")
+
+
+def _add_graph(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     verify = commands.add_parser(
         "verify-graph",
         help="compare the graph with the memories",
@@ -39,7 +155,6 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     for parser, run in ((verify, verify_graph), (rebuild, rebuild_graph)):
         parser.add_argument("--project", help="only this project (default: all)")
         parser.set_defaults(run=run)
-    _add_entities(commands)
 
 
 async def verify_graph(arguments: argparse.Namespace) -> None:
