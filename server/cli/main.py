@@ -33,8 +33,8 @@ MODULES = {
     "import": "archives",
     "operations": "operations",
     "top": "top",
-    "trace": "trace",
-    "audit": "audit",
+    "trace": "records",
+    "audit": "records",
 }
 
 

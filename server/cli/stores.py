@@ -13,8 +13,7 @@ from rich.table import Table
 from server.cli.backends import apply_migrations, graph_to_maintain, open_store, postgres_of
 from server.cli.console import ConsoleProgress, err, out, progress_bar
 from server.core.errors import GraphUnavailable
-from server.graph.joins import EntityJoins
-from server.graph.project.maintenance import GraphReport, Rebuilt
+from server.graph.project.maintenance import EntityJoins, GraphReport, Rebuilt
 from server.runtime.composition.archives import open_reembed, open_search_indexing
 from server.runtime.composition.graph import (
     GraphAddress,

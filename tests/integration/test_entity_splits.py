@@ -10,8 +10,8 @@ from neo4j import AsyncDriver
 from server.core.clock import SystemClock
 from server.core.errors import InvalidRequest
 from server.graph.explore.access import PastGraph
-from server.graph.joins import EntityJoins, JoinState
 from server.graph.model import Entity, Relation
+from server.graph.project.maintenance import EntityJoins, JoinState
 from server.memories.scope import Scope, ScopeKind
 from server.storage.neo4j.graph import Neo4jGraph
 from server.storage.postgres.entities import PostgresEntitySplits

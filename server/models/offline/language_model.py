@@ -24,8 +24,14 @@ from server.models.offline.facts import Fact
 from server.models.offline.interest import Filter, categories_of, is_of_interest
 from server.models.offline.lexicon import AUXILIARIES, NEGATED
 from server.models.offline.phrases import names_in
-from server.models.offline.pronouns import PRONOUNS, People, own_thing, with_thing
-from server.models.offline.reading import facts_of, read_fact
+from server.models.offline.reading import (
+    PRONOUNS,
+    People,
+    facts_of,
+    own_thing,
+    read_fact,
+    with_thing,
+)
 from server.models.offline.relations import find_aliases
 from server.models.offline.rewriting import Speaker, attributed, resolved, tokenize
 from server.models.offline.sentences import Sentence, own_sentences

@@ -15,9 +15,8 @@ from server.graph.explore.access import CaughtUp, PastGraph, VisibleRelations
 from server.graph.explore.entities import GetEntity, ListEntities
 from server.graph.explore.relations import FindPaths, ListRelations
 from server.graph.explore.scoped_reader import ScopedGraphReader
-from server.graph.joins import EntityJoins
 from server.graph.ports import EntitySplits, Graph, GraphReader
-from server.graph.project.maintenance import RebuildGraph, VerifyGraph
+from server.graph.project.maintenance import EntityJoins, RebuildGraph, VerifyGraph
 from server.graph.project.ports import Outbox
 from server.graph.project.projector import GraphProjector
 from server.memories.history.ports import MemoryHistory

@@ -1,22 +1,25 @@
-"""`trace`: show what happened to one request, from the store and a log file."""
+"""`trace` and `audit`: show what happened to one request, and the log of administrative acts."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from rich.markup import escape
 from rich.table import Column, Table
 
-from server.cli.backends import apply_migrations, postgres_of
+from server.audit import AuditEvent, all_events
+from server.cli.administration import duration
+from server.cli.backends import apply_migrations, open_store, postgres_of
 from server.cli.console import ConsoleProgress, out
 from server.projects.ports import RequestTrace, TracedCall, TracedChange, TracedOperation
+from server.runtime.composition.database import open_audit_log
 from server.runtime.composition.observation import open_projects
 from server.runtime.settings import load_settings
 
@@ -80,7 +83,12 @@ class Entry:
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Adds the command."""
+    """Adds the commands."""
+    _add_trace(commands)
+    _add_audit(commands)
+
+
+def _add_trace(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser(
         "trace",
         help="show what happened to one request",
@@ -91,20 +99,20 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     parser.add_argument("correlation_id", help="as in x-correlation-id, RequestInfo and the log")
     parser.add_argument("--project", help="only this project (default: all)")
     parser.add_argument("--log", type=Path, help="a log file of JSON lines")
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=trace)
 
 
-async def run(arguments: argparse.Namespace) -> None:
-    """Runs the command. Ends with status 1 if nothing is found for the id."""
+async def trace(arguments: argparse.Namespace) -> None:
+    """Runs `trace`. Ends with status 1 if nothing is found for the id."""
     settings = load_settings()
     progress = ConsoleProgress()
     async with postgres_of(settings, progress) as dsn:
         if settings.embedded_postgres:
             await apply_migrations(dsn, progress)
         async with open_projects(dsn, settings.postgres) as projects:
-            trace = await projects.trace(arguments.correlation_id, arguments.project)
+            found = await projects.trace(arguments.correlation_id, arguments.project)
     logged = _logged(arguments.log, arguments.correlation_id) if arguments.log else []
-    entries = sorted([*stored_entries(trace), *map(log_entry, logged)])
+    entries = sorted([*stored_entries(found), *map(log_entry, logged)])
     if not entries:
         out.print(f"nothing is known about {arguments.correlation_id}", markup=False)
         sys.exit(1)
@@ -183,3 +191,75 @@ def _of_change(change: TracedChange) -> Entry:
 
 def _listed(details: Mapping[str, object]) -> str:
     return "  ".join(f"{key}={value}" for key, value in details.items() if value is not None)
+
+
+SHOWN = 100
+
+
+def _add_audit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "audit",
+        help="show or export the audit log",
+        description="Prints administrative and destructive acts: keys, projects, settings, "
+        f"deletions, restorations, retention. Shows the latest {SHOWN} as a table, or with "
+        "--export all of them as JSON Lines on standard output, oldest first.",
+    )
+    parser.add_argument("--project", help="acts in this project only (default: all)")
+    parser.add_argument(
+        "--since",
+        type=duration,
+        default=timedelta(days=36_600),
+        help="no older than this, such as 24h or 30d (default: all)",
+    )
+    parser.add_argument("--export", action="store_true", help="print JSON Lines")
+    parser.set_defaults(run=audit)
+
+
+async def audit(arguments: argparse.Namespace) -> None:
+    """Runs `audit`."""
+    since = datetime.now(UTC) - arguments.since
+    async with (
+        open_store() as store,
+        open_audit_log(store.dsn, store.settings.postgres) as log,
+    ):
+        if arguments.export:
+            async for event in all_events(log, arguments.project, since):
+                sys.stdout.write(json_line(event))
+        else:
+            latest = await log.latest(arguments.project, 0, SHOWN)
+            out.print(_table([event for event in reversed(latest) if event.time >= since]))
+
+
+def json_line(event: AuditEvent) -> str:
+    """Returns the event as one line of JSON, with every field."""
+    fields = {
+        "id": str(event.id),
+        "time": event.time.isoformat(),
+        "project_id": event.project_id,
+        "org_id": event.org_id,
+        "action": event.action,
+        "key_id": event.key_id,
+        "peer": event.peer,
+        "correlation_id": event.correlation_id,
+        "target": event.target,
+        "before": event.before,
+        "after": event.after,
+    }
+    return json.dumps(fields, ensure_ascii=False) + "\n"
+
+
+def _table(events: Sequence[AuditEvent]) -> Table:
+    table = Table(
+        Column("time (UTC)", no_wrap=True), "project", "action", "key", "peer", "target", "now"
+    )
+    for event in events:
+        table.add_row(
+            f"{event.time:%Y-%m-%d %H:%M:%S}",
+            escape(event.project_id or ""),
+            event.action,
+            event.key_id or "",
+            escape(event.peer or ""),
+            escape(json.dumps(event.target)),
+            escape(json.dumps(event.after)),
+        )
+    return table
