@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from server.graph.ports import Graph
 from server.memories.change.ports import MemoryChanges
 from server.memories.ports import MemoryStore
 from server.storage.postgres.memory_changes import PostgresMemoryChanges
 from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.pool import Database
 from tests.support.fake_changes import FakeChanges
+from tests.support.fake_graph import FakeGraph
 from tests.support.fake_store import FakeStore
 
 
@@ -36,3 +38,12 @@ def changes(
     if isinstance(store, FakeStore):
         return FakeChanges(store, on_commit)
     return PostgresMemoryChanges(request.getfixturevalue("database"), on_commit)
+
+
+@pytest.fixture(params=["fake", "neo4j"])
+def graph(request: pytest.FixtureRequest) -> Graph:
+    """An empty graph."""
+    if request.param == "fake":
+        return FakeGraph()
+    stored: Graph = request.getfixturevalue("neo4j_graph")
+    return stored

@@ -9,9 +9,8 @@ import pytest
 
 from server.graph.explore.in_memory import FAN_OUT, explore
 from server.graph.model import Entity, EntityCursor, EntityRef, words_of
-from server.graph.ports import EntityQuery, GraphScope, RelationQuery
+from server.graph.ports import EntityQuery, Graph, GraphScope, RelationQuery
 from server.memories.scope import Scope
-from server.storage.neo4j.graph import Neo4jGraph
 from tests.support.subgraphs import ALICE, NOON, PROJECT, Triple, gone, memory_id, stating, triple
 
 WORKS = ("Alice", "works_at", "Acme")
@@ -34,23 +33,21 @@ def ref(name: str, space: str = "user:alice") -> EntityRef:
     return EntityRef(space, name.casefold())
 
 
-async def found(graph: Neo4jGraph, name: str, within: GraphScope = WITHIN) -> list[str]:
+async def found(graph: Graph, name: str, within: GraphScope = WITHIN) -> list[str]:
     return [each.known.entity.name for each in await graph.find_entities(within, name)]
 
 
-async def listed(graph: Neo4jGraph, query: str = "", within: GraphScope = WITHIN) -> list[str]:
+async def listed(graph: Graph, query: str = "", within: GraphScope = WITHIN) -> list[str]:
     page = await graph.list_entities(EntityQuery(within, 100, words_of(query)))
     return [each.known.entity.name for each in page.found]
 
 
-async def around(
-    graph: Neo4jGraph, name: str, hops: int, within: GraphScope = WITHIN
-) -> set[Triple]:
+async def around(graph: Graph, name: str, hops: int, within: GraphScope = WITHIN) -> set[Triple]:
     surroundings = await graph.explore(within, ref(name), hops)
     return {triple(stated) for stated in surroundings.relations}
 
 
-async def test_an_entity_comes_with_its_type_aliases_and_memories(graph: Neo4jGraph) -> None:
+async def test_an_entity_comes_with_its_type_aliases_and_memories(graph: Graph) -> None:
     alice = Entity("Alice", "person", ("Ally",))
     first = stating(1, WORKS, entities=[alice])
     await graph.project([replace(first, aliases={"alice": ("Ally",)}), stating(2, LIVES)])
@@ -61,7 +58,7 @@ async def test_an_entity_comes_with_its_type_aliases_and_memories(graph: Neo4jGr
     assert entity.memory_ids == [memory_id(2), memory_id(1)]
 
 
-async def test_an_entity_is_found_by_its_alias_while_it_is_stated(graph: Neo4jGraph) -> None:
+async def test_an_entity_is_found_by_its_alias_while_it_is_stated(graph: Graph) -> None:
     met, likes = stating(1, ("Bob", "met", "Alice")), stating(2, ("Robert Smith", "likes", "Tea"))
     joined, aliases = {"bob": "robert smith"}, {"robert smith": ("Bob",)}
     await graph.project([replace(each, joined=joined, aliases=aliases) for each in (met, likes)])
@@ -74,7 +71,7 @@ async def test_an_entity_is_found_by_its_alias_while_it_is_stated(graph: Neo4jGr
     assert await found(graph, "Robert Smith") == []
 
 
-async def test_nothing_is_found_of_other_projects_and_spaces(graph: Neo4jGraph) -> None:
+async def test_nothing_is_found_of_other_projects_and_spaces(graph: Graph) -> None:
     await graph.project(
         [
             stating(1, WORKS, project_id="other"),
@@ -89,7 +86,7 @@ async def test_nothing_is_found_of_other_projects_and_spaces(graph: Neo4jGraph) 
     assert await around(graph, "alice", 3) == {LIVES}
 
 
-async def test_entities_are_listed_page_by_page(graph: Neo4jGraph) -> None:
+async def test_entities_are_listed_page_by_page(graph: Graph) -> None:
     scopes = [ALICE, replace(ALICE, agent_id="helper")]
     await graph.project(
         [
@@ -108,7 +105,7 @@ async def test_entities_are_listed_page_by_page(graph: Neo4jGraph) -> None:
     assert names == ["Everyone", *(f"Person {n:02}" for n in range(25))]
 
 
-async def test_matches_are_listed_page_by_page(graph: Neo4jGraph) -> None:
+async def test_matches_are_listed_page_by_page(graph: Graph) -> None:
     await graph.project([stating(n, (f"Person {n}", "knows", "Everyone")) for n in range(10)])
     query, names = EntityQuery(WITHIN, 4, ("person",)), []
     after: EntityCursor | None = None
@@ -122,24 +119,24 @@ async def test_matches_are_listed_page_by_page(graph: Neo4jGraph) -> None:
 
 
 @pytest.mark.parametrize("query", ["Katharina", "katha", "kathrina", "Catharina", "weiss kat"])
-async def test_names_are_found_by_beginnings_and_nearly(graph: Neo4jGraph, query: str) -> None:
+async def test_names_are_found_by_beginnings_and_nearly(graph: Graph, query: str) -> None:
     await graph.project([stating(1, ("Katharina Weiss", "knows", "Bob"))])
     assert await listed(graph, query) == ["Katharina Weiss"]
 
 
 @pytest.mark.parametrize("query", ["arina", "Bo Weiss", "B0", "Katherine Zeta"])
-async def test_dissimilar_names_are_not_found(graph: Neo4jGraph, query: str) -> None:
+async def test_dissimilar_names_are_not_found(graph: Graph, query: str) -> None:
     await graph.project([stating(1, ("Katharina Weiss", "knows", "Bob"))])
     assert await listed(graph, query) == []
 
 
-async def test_the_best_match_comes_first(graph: Neo4jGraph) -> None:
+async def test_the_best_match_comes_first(graph: Graph) -> None:
     await graph.project([stating(1, ("Anna", "knows", "Annabel"), ("Anne", "knows", "Hanna"))])
     assert (await listed(graph, "anna"))[:2] == ["Anna", "Annabel"]
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-async def test_hostile_names_are_data(graph: Neo4jGraph, name: str) -> None:
+async def test_hostile_names_are_data(graph: Graph, name: str) -> None:
     await graph.project([stating(1, (name, "knows", "Bob")), stating(2, WORKS)])
     [entity] = await graph.find_entities(WITHIN, name)
     assert entity.known.entity.name == name
@@ -149,7 +146,7 @@ async def test_hostile_names_are_data(graph: Neo4jGraph, name: str) -> None:
     assert await found(graph, "Acme") == ["Acme"]
 
 
-async def test_a_neighbourhood_grows_with_its_hops(graph: Neo4jGraph) -> None:
+async def test_a_neighbourhood_grows_with_its_hops(graph: Graph) -> None:
     await graph.project([stating(1, KNOWS), stating(2, WORKS), stating(3, MAKES)])
     assert await around(graph, "bob", 1) == {KNOWS}
     assert await around(graph, "bob", 2) == {KNOWS, WORKS}
@@ -160,7 +157,7 @@ async def test_a_neighbourhood_grows_with_its_hops(graph: Neo4jGraph) -> None:
     assert [s.memory_id for s in surroundings.relations] == [memory_id(n) for n in (1, 2, 3)]
 
 
-async def test_superseded_relations_are_left_out_when_asked(graph: Neo4jGraph) -> None:
+async def test_superseded_relations_are_left_out_when_asked(graph: Graph) -> None:
     later = ("Alice", "lives_in", "Rome")
     await graph.project([stating(1, LIVES, minute=1), stating(2, later, minute=5)])
     now = replace(WITHIN, holding_at=NOON + timedelta(minutes=9))
@@ -176,7 +173,7 @@ async def test_superseded_relations_are_left_out_when_asked(graph: Neo4jGraph) -
     assert [triple(stated) for stated in await graph.list_relations(query)] == [later]
 
 
-async def test_of_an_entity_with_many_relations_the_newest_are_followed(graph: Neo4jGraph) -> None:
+async def test_of_an_entity_with_many_relations_the_newest_are_followed(graph: Graph) -> None:
     many = [(n, (f"Person {n}", "knows", "Hub")) for n in range(FAN_OUT + 20)]
     await graph.project([stating(n, said, minute=n) for n, said in many])
     surroundings = await graph.explore(WITHIN, ref("hub"), 1)
@@ -187,7 +184,7 @@ async def test_of_an_entity_with_many_relations_the_newest_are_followed(graph: N
 
 
 @pytest.mark.parametrize("hops", [1, 2, 3])
-async def test_the_past_is_explored_as_the_graph_is(graph: Neo4jGraph, hops: int) -> None:
+async def test_the_past_is_explored_as_the_graph_is(graph: Graph, hops: int) -> None:
     many = [(n, (f"Person {n}", "knows", "Hub")) for n in range(FAN_OUT + 20)]
     further = [(n + 500, (f"Person {n}", "knows", f"Person {n * 7 % 60}")) for n in range(200)]
     await graph.project([stating(n, said, minute=n) for n, said in (*many, *further)])
@@ -199,7 +196,7 @@ async def test_the_past_is_explored_as_the_graph_is(graph: Neo4jGraph, hops: int
         )
 
 
-async def test_an_unknown_entity_has_no_surroundings(graph: Neo4jGraph) -> None:
+async def test_an_unknown_entity_has_no_surroundings(graph: Graph) -> None:
     surroundings = await graph.explore(WITHIN, ref("nobody"), 3)
     assert surroundings.relations == []
     assert surroundings.entities == {}

@@ -1,4 +1,4 @@
-"""The contract of the graph's outbox, held on PostgreSQL."""
+"""The contract of the graph's outbox, held on PostgreSQL and on the unit tests' fake."""
 
 from __future__ import annotations
 
@@ -13,10 +13,13 @@ import pytest
 from server.core.clock import SystemClock
 from server.graph.project.ports import Outbox
 from server.memories.ports import ChangeSet, MemoryDeletion, MemoryStore
+from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.outbox import PostgresOutbox
 from server.storage.postgres.pool import Database
 from tests.support import builders
 from tests.support.builders import ALICE, LISBON, PROJECT, addition, call, revision
+from tests.support.fake_outbox import FakeOutbox
+from tests.support.fake_store import FakeStore
 from tests.support.postgres import until_somebody_waits
 
 LEASE = timedelta(minutes=1)
@@ -29,9 +32,21 @@ def adding(*texts: str, project_id: str = PROJECT) -> ChangeSet:
     return builders.adding(*texts, project_id=project_id, relations=[LISBON])
 
 
+@pytest.fixture(params=["fake", "postgres"])
+def store(request: pytest.FixtureRequest) -> MemoryStore:
+    if request.param == "fake":
+        return FakeStore()
+    return PostgresMemoryStore(request.getfixturevalue("database"), on_commit=lambda: None)
+
+
+only_on_postgres = pytest.mark.parametrize("store", ["postgres"], indirect=True)
+
+
 @pytest.fixture
-def outbox(database: Database) -> Outbox:
-    return PostgresOutbox(database, SystemClock())
+def outbox(request: pytest.FixtureRequest, store: MemoryStore) -> Outbox:
+    if isinstance(store, FakeStore):
+        return FakeOutbox(store)
+    return PostgresOutbox(request.getfixturevalue("database"), SystemClock())
 
 
 async def test_every_added_memory_is_claimed_once(store: MemoryStore, outbox: Outbox) -> None:
@@ -261,6 +276,7 @@ async def expiring(store: MemoryStore, text: str, last_day: date) -> None:
     await store.commit(ChangeSet(of, [], [addition(of, text, expiration_date=last_day)]))
 
 
+@only_on_postgres
 async def test_a_new_day_makes_expired_memories_dirty_once(
     store: MemoryStore, database: Database
 ) -> None:
@@ -276,6 +292,7 @@ async def test_a_new_day_makes_expired_memories_dirty_once(
     assert not subgraph.exists
 
 
+@only_on_postgres
 async def test_a_server_that_was_away_for_days_misses_no_expiry(
     store: MemoryStore, database: Database
 ) -> None:
@@ -289,6 +306,7 @@ async def test_a_server_that_was_away_for_days_misses_no_expiry(
     assert await later.keep_up() == 2
 
 
+@only_on_postgres
 async def test_a_late_clock_does_not_restore_expired_memories(
     store: MemoryStore, database: Database
 ) -> None:
@@ -301,6 +319,7 @@ async def test_a_late_clock_does_not_restore_expired_memories(
     assert not subgraph.exists
 
 
+@only_on_postgres
 async def test_a_change_while_its_memory_is_settled_stays(
     store: MemoryStore, outbox: Outbox, postgres_dsn: str
 ) -> None:
@@ -321,6 +340,7 @@ async def test_a_change_while_its_memory_is_settled_stays(
     assert again.position == claimed[0].position + 5
 
 
+@only_on_postgres
 async def test_a_change_with_an_earlier_position_is_not_the_claimed_one(
     store: MemoryStore, outbox: Outbox, database: Database
 ) -> None:

@@ -4,24 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from array import array
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from math import sqrt
-from uuid import UUID
 
 from server.core.values import Vector
-from server.graph.model import EntityRef, MemorySubgraph, StatedRelation, entity_key
+from server.graph.model import StatedRelation
 from server.graph.ports import (
-    EntityPage,
-    EntityQuery,
-    FoundEntity,
-    GraphScope,
     RecallQuery,
-    RelationQuery,
-    Surroundings,
 )
-from server.graph.project.ports import Backlog, DirtyMemory, KnownSubgraphs
 from server.memories.add.inference import InferenceAnswer, InferenceRequest, ProposedOperation
 from server.memories.search.question_clues import Clue, Recollection
 from server.models.ports import EmbeddingPurpose
@@ -29,7 +21,6 @@ from server.projects.ports import RequestTrace
 from server.projects.project import (
     ApiKey,
     ChangeCounts,
-    GraphCounts,
     Holding,
     Holdings,
     Principal,
@@ -219,41 +210,6 @@ class FakeProjectStore:
 
 
 @dataclass
-class FakeGraph:
-    """Returns its contents unfiltered; `queries` holds all queries."""
-
-    relations: list[StatedRelation] = field(default_factory=list)
-    queries: list[RelationQuery] = field(default_factory=list)
-    entities: list[FoundEntity] = field(default_factory=list)
-
-    async def prepare(self) -> None:
-        """Nothing to prepare."""
-
-    async def check(self) -> None:
-        """Always there."""
-
-    async def project(self, subgraphs: Sequence[MemorySubgraph]) -> None:
-        """Not remembered."""
-
-    async def list_relations(self, query: RelationQuery) -> list[StatedRelation]:
-        self.queries.append(query)
-        return self.relations[: query.limit]
-
-    async def find_entities(self, within: GraphScope, name: str) -> list[FoundEntity]:
-        return [found for found in self.entities if found.known.entity.key == entity_key(name)]
-
-    async def list_entities(self, query: EntityQuery) -> EntityPage:
-        return EntityPage(self.entities[: query.limit], None)
-
-    async def explore(self, within: GraphScope, start: EntityRef, hops: int) -> Surroundings:
-        known = {found.known.ref.key: found.known for found in self.entities}
-        return Surroundings(known, self.relations, truncated=False)
-
-    async def count(self, project_id: str) -> GraphCounts:
-        return GraphCounts(len(self.entities), len(self.relations))
-
-
-@dataclass
 class FakeRecall:
     """Returns the clues of the names that it knows; `queries` holds all queries."""
 
@@ -266,63 +222,3 @@ class FakeRecall:
         clues = [clue for name in query.names for clue in self.clues.get(name, ())]
         relations = self.relations if clues and query.with_relations else []
         return Recollection(clues, relations, has_entities=bool(self.clues))
-
-
-@dataclass
-class FakeOutbox:
-    """Reports to be caught up from the `asks_until_caught_up`-th query on; None: never."""
-
-    asks_until_caught_up: int | None = 1
-    asked: list[tuple[str, int]] = field(default_factory=list)
-
-    async def claim(self, limit: int, lease: timedelta) -> list[DirtyMemory]:
-        return []
-
-    async def subgraphs(self, claimed: Sequence[DirtyMemory]) -> list[MemorySubgraph]:
-        return []
-
-    async def renew(self, claimed: Sequence[DirtyMemory], lease: timedelta) -> None:
-        """Nothing is ever claimed."""
-
-    async def settle(self, claimed: Sequence[DirtyMemory]) -> int:
-        return 0
-
-    async def refuse(
-        self, refused: DirtyMemory, fault: str, retry_after: timedelta, patience: int
-    ) -> bool:
-        return False
-
-    async def backlog(self, project_id: str | None = None) -> Backlog:
-        return Backlog(0, 0, 0.0)
-
-    async def keep_up(self) -> int:
-        return 0
-
-    async def release(self, claimed: Sequence[DirtyMemory], retry_after: timedelta) -> None:
-        """Nothing is ever claimed."""
-
-    async def is_caught_up(self, project_id: str, position: int) -> bool:
-        self.asked.append((project_id, position))
-        return (
-            self.asks_until_caught_up is not None and len(self.asked) >= self.asks_until_caught_up
-        )
-
-    async def projects(self) -> list[str]:
-        return []
-
-    async def memories(self, project_id: str, page_size: int) -> AsyncIterator[list[UUID]]:
-        pages: list[list[UUID]] = []
-        for page in pages:
-            yield page
-
-    async def known_subgraphs(self, project_id: str, memory_ids: Sequence[UUID]) -> KnownSubgraphs:
-        return KnownSubgraphs([], [])
-
-    async def outstanding(self, project_id: str, memory_ids: Sequence[UUID]) -> set[UUID]:
-        return set()
-
-    async def enqueue(self, project_id: str, memory_ids: Sequence[UUID]) -> None:
-        """Nothing is ever claimed."""
-
-    async def revive(self, project_id: str) -> int:
-        return 0

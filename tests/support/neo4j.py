@@ -42,8 +42,14 @@ async def neo4j_driver(neo4j_address: Neo4jAddress) -> AsyncIterator[AsyncDriver
 
 
 @pytest.fixture
-async def graph(neo4j_driver: AsyncDriver) -> Neo4jGraph:
+async def neo4j_graph(neo4j_driver: AsyncDriver) -> Neo4jGraph:
     """An empty graph."""
     async with asyncio.timeout(_CLEANING_SECONDS):
         await neo4j_driver.execute_query("MATCH (n) DETACH DELETE n", database_="neo4j")
     return Neo4jGraph(neo4j_driver, timeout=10.0)
+
+
+@pytest.fixture
+def graph(neo4j_graph: Neo4jGraph) -> Neo4jGraph:
+    """The same, which the suite of a port replaces by each of its adapters."""
+    return neo4j_graph

@@ -80,7 +80,12 @@ def relations_of(spaces: Iterable[PastSpace], entity: str | None = None) -> list
 
 def _space(name: str, memories: Sequence[Memory]) -> PastSpace:
     joins = Joins(_stated_aliases(memories))
-    mentions = [each for memory in memories for each in mentions_of(_subgraph(memory, joins))]
+    return space_of(name, joins, [_subgraph(memory, joins) for memory in memories])
+
+
+def space_of(name: str, joins: Joins, subgraphs: Sequence[MemorySubgraph]) -> PastSpace:
+    """Returns the graph of a space that results from these subgraphs of its memories."""
+    mentions = [each for subgraph in subgraphs for each in mentions_of(subgraph)]
     mentioned_by: dict[str, list[UUID]] = {}
     for mention in mentions:
         mentioned_by.setdefault(mention.entity.key, []).append(UUID(mention.memory_id))
@@ -88,7 +93,7 @@ def _space(name: str, memories: Sequence[Memory]) -> PastSpace:
         key.key: Entity(naming.name, naming.type, naming.aliases)
         for key, naming in naming_mentions(mentions).items()
     }
-    stated = dict.fromkeys(each for memory in memories for each in _of_memory(memory, joins))
+    stated = dict.fromkeys(each for subgraph in subgraphs for each in _stated(subgraph))
     relations = [_with_names(each, entities) for each in _with_ends(list(stated))]
     return PastSpace(name, joins, entities, mentioned_by, list(dict.fromkeys(relations)))
 
@@ -108,19 +113,26 @@ def _subgraph(memory: Memory, joins: Joins) -> MemorySubgraph:
         scope=memory.scope,
         entities=memory.entities,
         relations=memory.relations,
+        event_time=memory.event_time,
         joined=joins.resolved,
         aliases=joins.aliases,
     )
 
 
-def _of_memory(memory: Memory, joins: Joins) -> Iterable[StatedRelation]:
-    for relation in memory.relations:
+def _stated(subgraph: MemorySubgraph) -> Iterable[StatedRelation]:
+    if subgraph.event_time is None:
+        return
+    for relation in subgraph.relations:
         own = relation.source.key, relation.target.key
-        source, target = (joins.key(key) for key in own)
+        source, target = (subgraph.joined.get(key, key) for key in own)
         # A relation of an entity with itself that only results from joined names is dropped.
         if source != target or own[0] == own[1]:
             yield StatedRelation(
-                relation, memory.id, memory.event_time, source_key=source, target_key=target
+                relation,
+                subgraph.memory_id,
+                subgraph.event_time,
+                source_key=source,
+                target_key=target,
             )
 
 

@@ -8,7 +8,7 @@ memories, by the same rules.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -37,6 +37,50 @@ MOST_MEMORIES: Final = 10_000
 """The maximum number of memories with entities for which a graph is computed."""
 
 
+class SpacesReader:
+    """Implements `GraphReader` for graphs in memory, which `spaces` returns for a scope.
+
+    They are the scope's parts of the graph spaces that its memories belong to.
+    """
+
+    def __init__(self, spaces: Callable[[str, Scope], Awaitable[Sequence[PastSpace]]]) -> None:
+        self._spaces = spaces
+
+    async def list_relations(self, query: RelationQuery) -> list[StatedRelation]:
+        spaces = await self._spaces(query.project_id, query.scope)
+        relation = None if query.relation is None else relation_name(query.relation)
+        found = (
+            each
+            for each in relations_of(spaces, query.entity)
+            if _holds(each, query.holding_at)
+            and relation in (None, each.relation.relation)
+            and (query.after is None or each.is_after(query.after))
+        )
+        return list(found)[: query.limit]
+
+    async def find_entities(self, within: GraphScope, name: str) -> list[FoundEntity]:
+        spaces = await self._spaces(within.project_id, within.scope)
+        named = ((space, space.named(name)) for space in spaces)
+        found = [_found(space, known.ref.key) for space, known in named if known is not None]
+        newest_first = sorted(found, key=lambda each: str(each.memory_ids[0]), reverse=True)
+        own = within.scope.graph_space()
+        return sorted(newest_first, key=lambda each: each.known.ref.space != own)
+
+    async def list_entities(self, query: EntityQuery) -> EntityPage:
+        spaces = await self._spaces(query.within.project_id, query.within.scope)
+        entities = [_found(space, key) for space in spaces for key in space.mentioned_by]
+        entities.sort(key=_place)
+        return _matches(entities, query) if query.words else _in_order(entities, query)
+
+    async def explore(self, within: GraphScope, start: EntityRef, hops: int) -> Surroundings:
+        for space in await self._spaces(within.project_id, within.scope):
+            if space.name == start.space:
+                holding = (each for each in space.relations if _holds(each, within.holding_at))
+                relations, truncated = explore(holding, start.key, hops)
+                return Surroundings(_ends(space, start.key, relations), relations, truncated)
+        return Surroundings({}, [], truncated=False)
+
+
 class ScopedGraphReader:
     """Implements `GraphReader`: with Neo4j for whole users, else from memories.
 
@@ -52,48 +96,22 @@ class ScopedGraphReader:
         self._store = store
         self._splits = splits
         self._clock = clock
+        self._parts = SpacesReader(self._spaces)
 
     async def list_relations(self, query: RelationQuery) -> list[StatedRelation]:
-        if query.scope.sees_whole_spaces():
-            return await self._whole.list_relations(query)
-        spaces = await self._spaces(query.project_id, query.scope)
-        relation = None if query.relation is None else relation_name(query.relation)
-        found = (
-            each
-            for each in relations_of(spaces, query.entity)
-            if _holds(each, query.holding_at)
-            and relation in (None, each.relation.relation)
-            and (query.after is None or each.is_after(query.after))
-        )
-        return list(found)[: query.limit]
+        return await self._of(query.scope).list_relations(query)
 
     async def find_entities(self, within: GraphScope, name: str) -> list[FoundEntity]:
-        if within.scope.sees_whole_spaces():
-            return await self._whole.find_entities(within, name)
-        spaces = await self._spaces(within.project_id, within.scope)
-        named = ((space, space.named(name)) for space in spaces)
-        found = [_found(space, known.ref.key) for space, known in named if known is not None]
-        newest_first = sorted(found, key=lambda each: str(each.memory_ids[0]), reverse=True)
-        own = within.scope.graph_space()
-        return sorted(newest_first, key=lambda each: each.known.ref.space != own)
+        return await self._of(within.scope).find_entities(within, name)
 
     async def list_entities(self, query: EntityQuery) -> EntityPage:
-        if query.within.scope.sees_whole_spaces():
-            return await self._whole.list_entities(query)
-        spaces = await self._spaces(query.within.project_id, query.within.scope)
-        entities = [_found(space, key) for space in spaces for key in space.mentioned_by]
-        entities.sort(key=_place)
-        return _matches(entities, query) if query.words else _in_order(entities, query)
+        return await self._of(query.within.scope).list_entities(query)
 
     async def explore(self, within: GraphScope, start: EntityRef, hops: int) -> Surroundings:
-        if within.scope.sees_whole_spaces():
-            return await self._whole.explore(within, start, hops)
-        for space in await self._spaces(within.project_id, within.scope):
-            if space.name == start.space:
-                holding = (each for each in space.relations if _holds(each, within.holding_at))
-                relations, truncated = explore(holding, start.key, hops)
-                return Surroundings(_ends(space, start.key, relations), relations, truncated)
-        return Surroundings({}, [], truncated=False)
+        return await self._of(within.scope).explore(within, start, hops)
+
+    def _of(self, scope: Scope) -> GraphReader:
+        return self._whole if scope.sees_whole_spaces() else self._parts
 
     async def _spaces(self, project_id: str, scope: Scope) -> list[PastSpace]:
         """Returns the scope's part of each graph space that its memories belong to."""

@@ -49,14 +49,14 @@ from server.projects.ports import PoolUsage
 from server.projects.statistics import GetStatistics
 from server.telemetry.statistics import Statistics
 from tests.support.fake_changes import FakeChanges
+from tests.support.fake_graph import FakeGraph
 from tests.support.fake_history import FakeHistory, FakeSplits
 from tests.support.fake_operations import FakeNotifications, FakeOperations
+from tests.support.fake_outbox import FakeOutbox
 from tests.support.fake_store import FakeStore
 from tests.support.fakes import (
     FakeClock,
     FakeEmbedder,
-    FakeGraph,
-    FakeOutbox,
     FakeProjectStore,
     FakeRecall,
     FakeReranker,

@@ -14,9 +14,11 @@ from server.graph.model import Entity, Relation
 from server.memories.memory import Memory
 from server.memories.scope import Scope
 from tests.support.builders import ALICE, NOW, PROJECT, addition, call
+from tests.support.fake_graph import FakeGraph
 from tests.support.fake_history import FakeHistory, FakeSplits
+from tests.support.fake_outbox import FakeOutbox
 from tests.support.fake_store import FakeStore
-from tests.support.fakes import FakeClock, FakeGraph, FakeOutbox
+from tests.support.fakes import FakeClock
 from tests.support.lives import past_of
 from tests.support.subgraphs import Triple, triple
 

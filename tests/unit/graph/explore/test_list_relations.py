@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date
 from uuid import UUID
 
@@ -14,16 +14,31 @@ from server.core.request_context import RequestContext
 from server.graph.explore import access
 from server.graph.explore.access import CaughtUp, PastGraph, VisibleRelations
 from server.graph.explore.relations import ListRelations, ListRelationsCommand
-from server.graph.model import RelationCursor, StatedRelation
+from server.graph.explore.scoped_reader import ScopedGraphReader
+from server.graph.model import MemorySubgraph, RelationCursor, StatedRelation, newest_first
 from server.graph.ports import RelationQuery
 from server.memories.ports import ChangeSet
 from server.memories.scope import Scope
 from tests.support.builders import ALICE, LISBON, NOW, PROJECT, addition, call
+from tests.support.fake_graph import FakeGraph
 from tests.support.fake_history import FakeHistory, FakeSplits
+from tests.support.fake_outbox import FakeOutbox
 from tests.support.fake_store import FakeStore
-from tests.support.fakes import FakeClock, FakeGraph, FakeOutbox
+from tests.support.fakes import FakeClock
 from tests.support.lives import past_of
 from tests.support.request_context import in_request
+
+
+@dataclass
+class LateOutbox(FakeOutbox):
+    """Is caught up from the `asks_until_caught_up`-th question on; None: never."""
+
+    asks_until_caught_up: int | None = 1
+
+    async def is_caught_up(self, project_id: str, position: int) -> bool:
+        self.asked.append((project_id, position))
+        asks = self.asks_until_caught_up
+        return asks is not None and len(self.asked) >= asks
 
 
 class World:
@@ -31,12 +46,12 @@ class World:
 
     def __init__(self) -> None:
         self.graph = FakeGraph()
-        self.outbox = FakeOutbox()
+        self.outbox = LateOutbox()
         self.store = FakeStore()
         self.history = FakeHistory()
         clock = FakeClock()
         self.list = ListRelations(
-            self.graph,
+            ScopedGraphReader(self.graph, self.store, FakeSplits(), clock),
             CaughtUp(self.outbox),
             VisibleRelations(self.store, clock),
             PastGraph(self.history, FakeSplits()),
@@ -51,8 +66,12 @@ class World:
         return self.graph_holds(item.memory.id)
 
     def graph_holds(self, memory_id: UUID) -> StatedRelation:
-        self.graph.relations.append(StatedRelation(LISBON, memory_id, NOW))
-        return self.graph.relations[-1]
+        self.graph.hold(
+            MemorySubgraph(
+                PROJECT, memory_id, exists=True, scope=ALICE, relations=[LISBON], event_time=NOW
+            )
+        )
+        return StatedRelation(LISBON, memory_id, NOW)
 
 
 @pytest.fixture
@@ -77,7 +96,7 @@ async def test_what_is_asked_reaches_the_graph(world: World) -> None:
 async def test_there_is_a_next_page_only_if_it_holds_something(
     world: World, count: int, more: bool
 ) -> None:
-    stated = [await world.knows(str(number)) for number in range(count)]
+    stated = newest_first([await world.knows(str(number)) for number in range(count)])
     page = await world.list(command(page_size=2))
     assert page.relations == stated[:2]
     assert (page.next is not None) == more

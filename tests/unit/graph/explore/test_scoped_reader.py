@@ -14,11 +14,12 @@ from server.graph.model import Entity, EntityCursor, EntityRef, Relation, Stated
 from server.graph.ports import EntityQuery, GraphScope, RelationQuery
 from server.memories.ports import ChangeSet
 from server.memories.scope import Scope
-from tests.support.builders import ALICE, LISBON, NOW, PROJECT, addition, call
+from tests.support.builders import ALICE, NOW, PROJECT, addition, call
+from tests.support.fake_graph import FakeGraph
 from tests.support.fake_history import FakeSplits
 from tests.support.fake_store import FakeStore
-from tests.support.fakes import FakeClock, FakeGraph
-from tests.support.subgraphs import Triple, cursor_after, memory_id, triple
+from tests.support.fakes import FakeClock
+from tests.support.subgraphs import Triple, cursor_after, stating, triple
 
 AGENT = Scope(agent_id="helper")
 ONE, TWO = (Scope(agent_id="helper", run_id=run) for run in ("one", "two"))
@@ -84,13 +85,14 @@ def test_only_a_user_alone_sees_a_whole_space(scope: Scope, whole: bool) -> None
 
 
 async def test_whole_spaces_are_read_from_the_graph(world: World) -> None:
-    world.graph.relations = [StatedRelation(LISBON, memory_id(1), NOW)]
-    assert await world.relations(ALICE) == world.graph.relations
+    world.graph.hold(stating(1, LIVES))
+    [stated] = await world.relations(ALICE)
+    assert triple(stated) == LIVES
     within = GraphScope(PROJECT, ALICE)
-    around = await world.reader.explore(within, EntityRef("user:alice", "alice"), 1)
-    assert around.relations == world.graph.relations
+    around = await world.reader.explore(within, EntityRef("user:alice", "robert"), 1)
+    assert around.relations == [stated]
     assert await world.reader.find_entities(within, "nobody") == []
-    assert (await world.reader.list_entities(EntityQuery(within, 1))).found == []
+    assert await listed(world, ALICE) == ["Oslo", "Robert"]
 
 
 async def test_a_run_sees_only_names_and_ends_of_its_own(world: World) -> None:

@@ -19,7 +19,8 @@ from server.core.errors import GraphUnavailable, StoreUnavailable
 from server.graph.model import MemorySubgraph
 from server.graph.project.ports import DirtyMemory
 from server.graph.project.projector import GraphProjector, ProjectorOptions
-from tests.support.fakes import FakeGraph, FakeOutbox
+from tests.support.fake_graph import FakeGraph
+from tests.support.fake_outbox import FakeOutbox
 
 PROJECT = "project-1"
 SECOND = timedelta(seconds=1)
@@ -86,14 +87,15 @@ async def _nothing(batch: Sequence[UUID]) -> None:
     """What a graph does that is well."""
 
 
-@dataclass
 class BatchedGraph(FakeGraph):
     """Remembers batches; `on_project` can refuse or hold one up."""
 
-    on_project: OnProject = _nothing
-    batches: list[list[UUID]] = field(default_factory=list)
-    prepared: int = 0
-    prepare_failures: list[Exception] = field(default_factory=list)
+    def __init__(self, on_project: OnProject = _nothing) -> None:
+        super().__init__()
+        self.on_project = on_project
+        self.batches: list[list[UUID]] = []
+        self.prepared = 0
+        self.prepare_failures: list[Exception] = []
 
     async def prepare(self) -> None:
         if self.prepare_failures:
@@ -187,12 +189,12 @@ async def test_a_lease_is_renewed_while_the_work_lasts() -> None:
 
     async def wait_for_renewals(batch: Sequence[UUID]) -> None:
         nonlocal rounds
-        while rounds < 5:
+        while rounds < 4:
             outbox.renewed.clear()
             await outbox.renewed.wait()
             rounds += 1
 
-    options = ProjectorOptions(lease=timedelta(milliseconds=300))
+    options = ProjectorOptions(lease=timedelta(seconds=1))
     assert (
         await projector(outbox, BatchedGraph(on_project=wait_for_renewals), options).project_once()
         == 1
@@ -347,7 +349,8 @@ async def test_a_wake_during_the_work_is_not_lost() -> None:
 
 async def test_run_claims_nothing_while_the_graph_is_away() -> None:
     outbox = HeldOutbox(free=[dirty(1)])
-    graph = BatchedGraph(prepare_failures=[GraphUnavailable(), GraphUnavailable()])
+    graph = BatchedGraph()
+    graph.prepare_failures = [GraphUnavailable(), GraphUnavailable()]
     with capture_logs() as logs:
         async with running(projector(outbox, graph, QUICK)):
             await outbox.empty.wait()
