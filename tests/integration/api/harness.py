@@ -265,3 +265,16 @@ async def _drained(ongoing: Any) -> Outcome:
 async def _outcome(ongoing: Any, responses: list[Any]) -> Outcome:
     trailers = [(key, value) for key, value in await ongoing.trailing_metadata() or ()]
     return Outcome(await ongoing.code(), await ongoing.details() or "", trailers, responses)
+
+
+class Held:
+    """A handler that answers when it is let go."""
+
+    def __init__(self) -> None:
+        self.entered = asyncio.Event()
+        self.let_go = asyncio.Event()
+
+    async def __call__(self, request: Any, context: Any) -> Any:
+        self.entered.set()
+        await self.let_go.wait()
+        return AddResponse(consistency_token="kept")

@@ -12,24 +12,11 @@ from google.rpc import error_details_pb2
 from grpc_health.v1 import health_pb2
 
 from server.api.grpc.admission import AdmissionLimits
-from tests.integration.api.harness import ADD, GET, AddResponse, GetRequest, Harness, Outcome
+from tests.integration.api.harness import ADD, GET, GetRequest, Harness, Held, Outcome
 
 ID = "00000000-0000-4000-8000-000000000000"
 HEALTH = "/grpc.health.v1.Health/Check"
 ORG = (("authorization", "Token mem_org"),)
-
-
-class Held:
-    """A handler that answers when it is let go."""
-
-    def __init__(self) -> None:
-        self.entered = asyncio.Event()
-        self.let_go = asyncio.Event()
-
-    async def __call__(self, request: Any, context: Any) -> Any:
-        self.entered.set()
-        await self.let_go.wait()
-        return AddResponse()
 
 
 def delay(outcome: Outcome) -> timedelta:

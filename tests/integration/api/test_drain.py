@@ -19,27 +19,14 @@ from tests.integration.api.harness import (
     AUTHORIZED,
     GENERATE,
     WRITE,
-    AddResponse,
     Harness,
+    Held,
     Outcome,
     add_request,
 )
 
 LONG = 30.0
 SERVING = health_pb2.HealthCheckResponse.SERVING
-
-
-class Held:
-    """A handler that answers when it is let go."""
-
-    def __init__(self) -> None:
-        self.entered = asyncio.Event()
-        self.let_go = asyncio.Event()
-
-    async def __call__(self, request: Any, context: Any) -> Any:
-        self.entered.set()
-        await self.let_go.wait()
-        return AddResponse(consistency_token="kept")
 
 
 async def test_a_call_that_was_accepted_is_answered_and_a_new_one_refused(

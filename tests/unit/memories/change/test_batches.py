@@ -40,21 +40,6 @@ from tests.support.fakes import FakeClock, FakeEmbedder
 
 
 @pytest.fixture
-def store() -> FakeStore:
-    return FakeStore()
-
-
-@pytest.fixture
-def changes(store: FakeStore) -> FakeChanges:
-    return FakeChanges(store)
-
-
-@pytest.fixture
-def embedder() -> FakeEmbedder:
-    return FakeEmbedder()
-
-
-@pytest.fixture
 def update(store: FakeStore, changes: FakeChanges, embedder: FakeEmbedder) -> BatchUpdateMemories:
     one = UpdateMemory(store, changes, embedder, FakeClock())
     return BatchUpdateMemories(one, changes, embedder, FakeClock())

@@ -22,21 +22,6 @@ from tests.support.fakes import FakeClock
 
 
 @pytest.fixture
-def store() -> FakeStore:
-    return FakeStore()
-
-
-@pytest.fixture
-def changes(store: FakeStore) -> FakeChanges:
-    return FakeChanges(store)
-
-
-@pytest.fixture
-def history() -> FakeHistory:
-    return FakeHistory()
-
-
-@pytest.fixture
 def delete(store: FakeStore, changes: FakeChanges, history: FakeHistory) -> DeleteMemory:
     return DeleteMemory(store, changes, history, FakeClock())
 

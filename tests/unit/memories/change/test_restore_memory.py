@@ -38,20 +38,10 @@ def store() -> FakeStore:
 
 
 @pytest.fixture
-def changes(store: FakeStore) -> FakeChanges:
-    return FakeChanges(store)
-
-
-@pytest.fixture
 def history() -> FakeHistory:
     history = FakeHistory()
     history.past.live(TEA.id, (TEA, EMBEDDING), (COFFEE, None))
     return history
-
-
-@pytest.fixture
-def embedder() -> FakeEmbedder:
-    return FakeEmbedder()
 
 
 @pytest.fixture

@@ -32,16 +32,6 @@ TEXT = frozenset({MemoryField.TEXT})
 
 
 @pytest.fixture
-def store() -> FakeStore:
-    return FakeStore()
-
-
-@pytest.fixture
-def changes(store: FakeStore) -> FakeChanges:
-    return FakeChanges(store)
-
-
-@pytest.fixture
 def embedder() -> FakeEmbedder:
     return FakeEmbedder(model="test/newer")
 
