@@ -124,7 +124,8 @@ async def loaded(server: str, *statements: str) -> AsyncIterator[Connection]:
 @asynccontextmanager
 async def _database(server: str, template: str) -> AsyncIterator[str]:
     name = f"test_{next(_numbers)}"
-    await _execute(server, f"CREATE DATABASE {name} TEMPLATE {template}")
+    # Takes a third less CPU time than to log each page, mostly when the database is dropped.
+    await _execute(server, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
     yield with_database(server, name)
     await _execute(server, f"DROP DATABASE {name} WITH (FORCE)")
 
