@@ -51,15 +51,15 @@ def families_of(registry: CollectorRegistry) -> list[Family]:
 class JoinedMetrics(Collector):
     """The metrics of all workers, each series once.
 
-    Counters are summed and include the counts of workers that have died, so that no sum ever falls.
-    Gauges are joined as they declare. For a worker that does not answer, its last answer is used.
+    Counters are summed and include the counts of workers that have died, so that no sum decreases.
+    Gauges are joined as they declare. A worker that does not respond counts with its last metrics.
     """
 
     def __init__(self, ask: Callable[[], Iterable[Snapshot | None]]) -> None:
-        """`ask` returns the answers of all workers in a fixed order, None if there is none."""
+        """`ask` returns the metrics of all workers in a fixed order, None without a response."""
         self._ask = ask
         self._last: dict[int, Snapshot] = {}
-        self._of_the_dead: list[list[Family]] = []
+        self._dead_workers: list[list[Family]] = []
 
     def collect(self) -> Iterator[Metric]:
         """See prometheus_client."""
@@ -71,12 +71,12 @@ class JoinedMetrics(Collector):
                 self._retire(before[1])
             self._last[place] = snapshot
         living = [families for _, families in self._last.values()]
-        return _metrics(_joined([*self._of_the_dead, *living]))
+        return _metrics(_joined([*self._dead_workers, *living]))
 
     def _retire(self, families: list[Family]) -> None:
         counted = [family for family in families if family["type"] in _COUNTED]
         # A single sum for all workers that died.
-        self._of_the_dead = [_joined([*self._of_the_dead, counted])]
+        self._dead_workers = [_joined([*self._dead_workers, counted])]
 
 
 def _joined(workers: Iterable[list[Family]]) -> list[Family]:
@@ -164,7 +164,7 @@ def serving_metrics(
     `tls` nothing is encrypted.
 
     Raises:
-        OSError: the address cannot be listened on.
+        OSError: the server cannot listen on the address.
     """
     BUILD.labels(version).set(1)
     server = _Server(host, port, tls)

@@ -30,7 +30,7 @@ _PLAIN = (str, int, float)
 
 
 def redact(_logger: object, _name: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
-    """A structlog processor: hides the values of keys that name secrets, also nested ones."""
+    """Hides the values of keys that name secrets, also nested ones (a structlog processor)."""
     for key, value in event.items():
         if not isinstance(value, _PLAIN) or _names_secret(key):
             event[key] = _redacted(key, value, _MAX_DEPTH)
@@ -145,7 +145,7 @@ _AS_REPR = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
 
 
 def configure_logging(
-    format: LogFormat,  # noqa: A002 - what it is called everywhere else
+    format: LogFormat,  # noqa: A002 - its usual name
     level: str = "INFO",
     stream: TextIO | None = None,
     *,
@@ -175,7 +175,7 @@ def configure_logging(
 def add_trace_ids(
     _logger: object, _name: str, event: MutableMapping[str, Any]
 ) -> Mapping[str, Any]:
-    """A structlog processor: adds the ids of the current span, if there is one."""
+    """Adds the ids of the current span, if there is one (a structlog processor)."""
     span = trace.get_current_span().get_span_context()
     if span.is_valid:
         event.setdefault("trace_id", trace.format_trace_id(span.trace_id))
@@ -184,7 +184,7 @@ def add_trace_ids(
 
 
 def add_time(_logger: object, _name: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
-    """A structlog processor: adds the time of the event, ISO 8601 in UTC."""
+    """Adds the time of the event, ISO 8601 in UTC (a structlog processor)."""
     event["timestamp"] = timestamp()
     return event
 
@@ -195,7 +195,7 @@ def timestamp() -> str:
 
 
 def render_json(_logger: object, _name: str, event: Mapping[str, Any]) -> str:
-    """A structlog processor: formats the event as one line of JSON."""
+    """Formats the event as one line of JSON (a structlog processor)."""
     try:
         return orjson.dumps(event, default=repr, option=_AS_REPR).decode()
     except orjson.JSONEncodeError:
@@ -255,7 +255,7 @@ class FrequentEvent:
     """
 
     def __init__(self, logger: str, event: str) -> None:
-        """`logger` is the name of the logger, `event` the name of the event."""
+        """Takes the names of the logger and of the event."""
         self._structlog: structlog.typing.FilteringBoundLogger = structlog.get_logger(logger)
         self._logger = logger
         self._event = event

@@ -89,14 +89,14 @@ class ProjectWindows:
 
     def _begin(self, now: float) -> None:
         if self._short:
-            self._take_in(self._short[-1])
+            self._merge(self._short[-1])
         self._short.append(_Slot(now))
         while now - self._short[0].begin > MINUTE_SECONDS:
             self._short.popleft()
         while self._long and now - self._long[0].begin > HOUR_SECONDS:
             self._long.popleft()
 
-    def _take_in(self, ended: _Slot) -> None:
+    def _merge(self, ended: _Slot) -> None:
         if not self._long or ended.begin - self._long[-1].begin >= _LONG_SLOT_SECONDS:
             self._long.append(_Slot(ended.begin))
         self._long[-1].figures.merge(ended.figures)

@@ -1,4 +1,4 @@
-"""What tests of logging share."""
+"""Fixtures for tests of logging."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The metrics over HTTP."""
+"""Serving metrics over HTTP."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def read(port: int) -> str:
         return str(answer.read().decode())
 
 
-async def test_they_are_served_as_openmetrics() -> None:
+async def test_metrics_are_served_as_openmetrics() -> None:
     with serving_metrics("127.0.0.1", 0, "1.2.3") as port:
         text = await asyncio.to_thread(read, port)
     parsed: Any = text_string_to_metric_families(text)  # type: ignore[no-untyped-call]
@@ -30,7 +30,7 @@ async def test_they_are_served_as_openmetrics() -> None:
     assert "process_resident_memory_bytes" in families
 
 
-async def test_a_port_that_is_taken_is_an_error() -> None:
+async def test_an_occupied_port_is_an_error() -> None:
     with (
         serving_metrics("127.0.0.1", 0, "1") as port,
         pytest.raises(OSError, match="in use"),
@@ -39,7 +39,7 @@ async def test_a_port_that_is_taken_is_an_error() -> None:
         pass
 
 
-def test_no_label_can_take_what_a_client_chooses() -> None:
+def test_no_label_has_a_value_chosen_by_clients() -> None:
     allowed = {
         "rpc_method", "rpc_response_status_code", "stage", "gen_ai_operation_name",
         "gen_ai_request_model", "error_type", "model", "direction", "arm", "outcome", "type",

@@ -1,4 +1,4 @@
-"""An event that is logged past structlog looks as if structlog had logged it."""
+"""Events that are logged without structlog look as if structlog had logged them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def written(level: str, stream: io.StringIO) -> list[dict[str, Any]]:
 
 
 @pytest.mark.usefixtures("logging_restored")
-def test_it_is_written_as_by_structlog() -> None:
+def test_events_are_written_as_by_structlog() -> None:
     stream = io.StringIO()
     configure_logging("json", "INFO", stream)
     with structlog.contextvars.bound_contextvars(correlation_id="c1", worker=2):
@@ -33,7 +33,7 @@ def test_it_is_written_as_by_structlog() -> None:
 
 
 @pytest.mark.usefixtures("logging_restored")
-def test_the_level_holds() -> None:
+def test_the_level_is_respected() -> None:
     stream = io.StringIO()
     configure_logging("json", "INFO", stream)
     assert written("debug", stream) == []
@@ -42,7 +42,7 @@ def test_the_level_holds() -> None:
 
 
 @pytest.mark.usefixtures("logging_restored")
-def test_the_console_is_left_to_structlog() -> None:
+def test_structlog_writes_to_the_console() -> None:
     stream = io.StringIO()
     configure_logging("console", "INFO", stream)
     FrequentEvent("a.b", "call.ended").log("info", dict(FACTS))
@@ -50,7 +50,7 @@ def test_the_console_is_left_to_structlog() -> None:
     assert "code=OK" in stream.getvalue()
 
 
-def test_who_captures_logs_sees_it() -> None:
+def test_captured_logs_contain_the_event() -> None:
     with capture_logs() as captured:
         FrequentEvent("a.b", "call.ended").log("info", dict(FACTS))
     assert captured == [{"event": "call.ended", "log_level": "info", **FACTS}]

@@ -1,4 +1,4 @@
-"""Observations are counted when they are read, all of them and once."""
+"""Every observation is counted once when a histogram is read."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def counts(registry: CollectorRegistry) -> list[float | None]:
     return [*found, registry.get_sample_value("seconds_sum", {"kind": "a"})]
 
 
-def test_each_amount_is_in_its_bucket() -> None:
+def test_each_value_is_in_its_bucket() -> None:
     registry = CollectorRegistry()
     observed = histogram(registry).labels("a")
     for amount in (0.0, 1.0, 1.5, 2.0, 9.0):

@@ -1,4 +1,4 @@
-"""The metrics and figures of several workers as those of one."""
+"""Joining the metrics and figures of several workers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NOW = datetime(2026, 6, 15, 12, tzinfo=UTC)
 
 
 class Process:
-    """A worker with metrics of its own."""
+    """A worker with its own metrics."""
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
@@ -30,13 +30,13 @@ class Process:
         self.up = Gauge("memoir_dependency_up", "Up.", registry=self.registry)
 
     def snapshot(self) -> Snapshot:
-        # As it comes over the socket.
+        # As transferred over the socket.
         families: list[Family] = json.loads(json.dumps(families_of(self.registry)))
         return self.pid, families
 
 
 class Workers:
-    """What is asked; a worker that is None does not answer."""
+    """The workers to read; None stands for one that does not respond."""
 
     def __init__(self, *processes: Process | None) -> None:
         self.processes = list(processes)
@@ -50,7 +50,7 @@ class Workers:
         return (process.snapshot() if process else None for process in self.processes)
 
 
-def test_counts_are_summed_and_gauges_joined_as_they_say() -> None:
+def test_counts_are_summed_and_gauges_joined_by_their_mode() -> None:
     one, two = Process(1), Process(2)
     one.calls.labels("OK").inc(2)
     two.calls.labels("OK").inc(3)
@@ -70,7 +70,7 @@ def test_counts_are_summed_and_gauges_joined_as_they_say() -> None:
     assert workers.value("memoir_dependency_up") == 0
 
 
-def test_what_dead_workers_counted_stays_and_their_gauges_go() -> None:
+def test_counts_of_dead_workers_are_kept_and_their_gauges_are_not() -> None:
     workers = Workers(Process(1), Process(2))
     for process in workers.processes:
         assert process is not None
@@ -84,7 +84,7 @@ def test_what_dead_workers_counted_stays_and_their_gauges_go() -> None:
         assert workers.value("running") == 1
 
 
-def test_a_worker_that_does_not_answer_is_counted_as_it_was() -> None:
+def test_a_worker_that_does_not_respond_counts_with_its_last_values() -> None:
     one = Process(1)
     one.calls.labels("OK").inc()
     workers = Workers(one, Process(2))
@@ -96,7 +96,7 @@ def test_a_worker_that_does_not_answer_is_counted_as_it_was() -> None:
     assert workers.value("calls_total", code="OK") == 2
 
 
-def test_exemplars_still_lead_to_traces() -> None:
+def test_exemplars_are_kept() -> None:
     one = Process(1)
     one.seconds.observe(0.5, {"trace_id": "abc"})
     (family,) = [f for f in Workers(one).registry.collect() if f.name == "seconds"]
@@ -104,7 +104,7 @@ def test_exemplars_still_lead_to_traces() -> None:
     assert [exemplar.labels for exemplar in exemplars] == [{"trace_id": "abc"}]
 
 
-def test_the_joins_name_gauges_that_exist() -> None:
+def test_the_modes_name_existing_gauges() -> None:
     gauges = {family.name for family in REGISTRY.collect() if family.type == "gauge"}
     of_the_platform = {"process_max_fds", "process_start_time_seconds", "python_info"}
     assert set(JOINED_BY) <= gauges | of_the_platform
@@ -124,7 +124,7 @@ def counted(seconds: float) -> Statistics:
     return statistics
 
 
-def test_figures_survive_the_way_to_another_process() -> None:
+def test_figures_survive_the_transfer_to_another_process() -> None:
     windows = counted(0.25).figures("p")
     sent: dict[str, Any] = json.loads(json.dumps(windows_json(windows)))
     again = windows_json(windows_from(sent))

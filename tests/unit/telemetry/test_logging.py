@@ -1,4 +1,4 @@
-"""What a log line looks like, and what is not in it."""
+"""The format of log lines, and what they leave out."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def configured(format_: LogFormat = "json", level: str = "INFO") -> io.StringIO:
     return stream
 
 
-def test_one_json_object_a_line() -> None:
+def test_each_line_is_one_json_object() -> None:
     stream = configured()
     with structlog.contextvars.bound_contextvars(correlation_id="c1"):
         structlog.get_logger("a.b").info("rpc.ended", method="S/M")
@@ -66,7 +66,7 @@ def test_warnings_are_logged() -> None:
     assert "DeprecationWarning: old" in lines(stream)[0]["event"]
 
 
-def test_the_level_holds_for_everyone() -> None:
+def test_the_level_applies_to_all_loggers() -> None:
     stream = configured(level="warning")
     structlog.get_logger("a").info("x")
     logging.getLogger("b").info("x")
@@ -107,7 +107,7 @@ def test_a_stack_is_shown_without_local_variables(format_: LogFormat) -> None:
 
 @pytest.mark.parametrize("format_", ["json", "console"])
 @pytest.mark.parametrize("with_content", [True, False])
-def test_what_an_exception_quotes_is_written_only_if_asked_for(
+def test_messages_of_exceptions_are_written_only_on_request(
     format_: LogFormat, with_content: bool
 ) -> None:
     stream = io.StringIO()
@@ -122,14 +122,14 @@ def test_what_an_exception_quotes_is_written_only_if_asked_for(
 
 
 @pytest.mark.parametrize(("stream", "coloured"), [(Terminal(), True), (io.StringIO(), False)])
-def test_colours_are_for_terminals(stream: io.StringIO, coloured: bool) -> None:
+def test_colours_are_used_only_on_terminals(stream: io.StringIO, coloured: bool) -> None:
     configure_logging("console", "INFO", stream)
     structlog.get_logger("a").info("hello", n=1)
     assert "hello" in stream.getvalue()
     assert ("\x1b[" in stream.getvalue()) is coloured
 
 
-def test_lines_inside_a_span_name_it() -> None:
+def test_lines_inside_a_span_contain_its_ids() -> None:
     stream = configured()
     tracer = TracerProvider(shutdown_on_exit=False).get_tracer("t")
     with tracer.start_as_current_span("s") as span:
@@ -139,7 +139,7 @@ def test_lines_inside_a_span_name_it() -> None:
     assert int(line["span_id"], 16) == span.get_span_context().span_id
 
 
-def test_a_logger_without_a_name_is_called_after_its_module() -> None:
+def test_a_logger_without_a_name_has_the_name_of_its_module() -> None:
     stream = configured()
     structlog.get_logger().info("x")
     assert lines(stream)[0]["logger"] == __name__
@@ -168,7 +168,7 @@ def test_events_can_be_captured() -> None:
     assert [line["event"] for line in lines(stream)] == ["before", "after"]
 
 
-def test_the_driver_of_neo4j_logs_errors_only() -> None:
+def test_the_neo4j_driver_logs_only_errors() -> None:
     stream = configured()
     driver = logging.getLogger("neo4j.pool")
     driver.warning("retrying")
@@ -176,7 +176,7 @@ def test_the_driver_of_neo4j_logs_errors_only() -> None:
     assert [line["event"] for line in lines(stream)] == ["gave up"]
 
 
-def test_what_json_does_not_know_is_logged_all_the_same() -> None:
+def test_values_unknown_to_json_are_logged_as_text() -> None:
     stream = configured()
     structlog.get_logger("a").info("x", kind=set, deep={1: {("a", "b"): b"c"}}, missing=None)
     (line,) = lines(stream)
@@ -191,7 +191,7 @@ class Full(io.StringIO):
 
 
 @pytest.mark.parametrize("broken", [Full(), io.StringIO()], ids=["full", "closed"])
-def test_a_line_that_cannot_be_written_stops_nobody(broken: io.StringIO) -> None:
+def test_a_line_that_cannot_be_written_raises_no_error(broken: io.StringIO) -> None:
     configure_logging("json", "INFO", broken)
     if not isinstance(broken, Full):
         broken.close()

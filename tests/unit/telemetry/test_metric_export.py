@@ -1,4 +1,4 @@
-"""Metrics are sent again and again, and a collector that hangs holds nothing up."""
+"""Metrics are sent periodically, and a hanging collector delays nothing."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SOON = 0.001
 
 
 class Exporter(MetricExporter):
-    """Keeps what it is sent. While `answers` is not set, it hangs until it is shut down."""
+    """Records what is sent. Until `answers` is set, it hangs until it is shut down."""
 
     def __init__(self, failures: int = 0) -> None:
         super().__init__()
@@ -80,7 +80,7 @@ def test_the_last_state_is_sent_at_the_end(counter: Counter) -> None:
     assert [counted(metrics) for metrics in exporter.sent] == [2]
 
 
-def test_it_is_sent_again_after_a_failure(counter: Counter) -> None:
+def test_metrics_are_sent_again_after_a_failure(counter: Counter) -> None:
     exporter = Exporter(failures=1)
     with capture_logs() as lines:
         sending = sender(exporter, counter, SOON)
@@ -90,7 +90,7 @@ def test_it_is_sent_again_after_a_failure(counter: Counter) -> None:
     assert exporter.sent
 
 
-def test_a_collector_that_hangs_does_not_hold_the_end_up(
+def test_a_hanging_collector_does_not_delay_the_end(
     counter: Counter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(metric_export, "LAST_CALLS_SECONDS", SOON)
@@ -102,7 +102,7 @@ def test_a_collector_that_hangs_does_not_hold_the_end_up(
     assert exporter.sent_before_the_end == 0
 
 
-def test_nothing_is_sent_unless_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_sent_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTEL_METRICS_EXPORTER", "none")
     assert configure_metric_export("1") is None
 
@@ -110,5 +110,5 @@ def test_nothing_is_sent_unless_asked_for(monkeypatch: pytest.MonkeyPatch) -> No
 @pytest.mark.parametrize(
     ("text", "seconds"), [("250", 0.25), ("", 60.0), ("soon", 60.0), ("0", 60.0), ("-5", 60.0)]
 )
-def test_the_interval_is_the_environments(text: str, seconds: float) -> None:
+def test_the_environment_sets_the_interval(text: str, seconds: float) -> None:
     assert interval_of({"OTEL_METRIC_EXPORT_INTERVAL": text}) == seconds

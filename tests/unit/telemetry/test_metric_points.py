@@ -1,4 +1,4 @@
-"""The recording in the terms of OpenTelemetry says what it says in those of Prometheus."""
+"""Recorded values in terms of OpenTelemetry equal those of Prometheus."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def only(registry: CollectorRegistry) -> Metric:
     return metric
 
 
-def test_a_counter_is_a_sum_that_only_grows(registry: CollectorRegistry) -> None:
+def test_a_counter_is_a_monotonic_sum(registry: CollectorRegistry) -> None:
     counter = PrometheusCounter("memoir_model_tokens", "Tokens.", ["model"], registry=registry)
     counter.labels("m").inc(3)
     metric = only(registry)
@@ -58,7 +58,7 @@ def test_a_gauge_keeps_its_value_and_its_unit(registry: CollectorRegistry) -> No
     assert [point.value for point in metric.data.data_points] == [1.5]
 
 
-def test_a_histogram_counts_each_bucket_by_itself(registry: CollectorRegistry) -> None:
+def test_a_histogram_counts_each_bucket_separately(registry: CollectorRegistry) -> None:
     histogram = PrometheusHistogram(
         "rpc_server_call_duration_seconds",
         "Calls.",
@@ -79,7 +79,7 @@ def test_a_histogram_counts_each_bucket_by_itself(registry: CollectorRegistry) -
     assert (get.count, get.bucket_counts) == (1, [0, 1, 0])
 
 
-def test_an_attribute_that_is_empty_is_none(registry: CollectorRegistry) -> None:
+def test_an_empty_attribute_is_left_out(registry: CollectorRegistry) -> None:
     counter = PrometheusCounter("calls", "Calls.", ["error_type"], registry=registry)
     counter.labels("").inc()
     counter.labels("OSError").inc()
@@ -88,7 +88,7 @@ def test_an_attribute_that_is_empty_is_none(registry: CollectorRegistry) -> None
     assert [point.attributes for point in data.data_points] == [{}, {"error.type": "OSError"}]
 
 
-def test_an_exemplar_leads_to_its_span(registry: CollectorRegistry) -> None:
+def test_an_exemplar_has_its_span(registry: CollectorRegistry) -> None:
     histogram = PrometheusHistogram("x_seconds", "X.", buckets=(1,), registry=registry)
     histogram.observe(0.5, {"trace_id": "a" * 32, "span_id": "b" * 16})
     data = only(registry).data
@@ -98,7 +98,7 @@ def test_an_exemplar_leads_to_its_span(registry: CollectorRegistry) -> None:
     assert exemplar.value == 0.5
 
 
-def test_what_has_no_values_yet_is_left_out(registry: CollectorRegistry) -> None:
+def test_metrics_without_values_are_left_out(registry: CollectorRegistry) -> None:
     PrometheusCounter("calls", "Calls.", ["reason"], registry=registry)
     assert not list(to_metrics(registry.collect(), BEGAN, NOW))
 

@@ -1,4 +1,4 @@
-"""When something is sent to a collector, and as whom."""
+"""When data is sent to a collector, and under which service name."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ from server.telemetry.otlp import Signal, is_requested, resource
         ({"OTEL_SDK_DISABLED": "True", "OTEL_{signal}_EXPORTER": "otlp"}, False),
     ],
 )
-def test_the_environment_decides(
+def test_the_environment_decides_what_is_exported(
     signal: Signal, environment: dict[str, str], requested: bool
 ) -> None:
     named = {name.format(signal=signal): value for name, value in environment.items()}
     assert is_requested(signal, named) is requested
 
 
-def test_one_signal_is_not_the_other() -> None:
+def test_each_signal_has_its_own_variables() -> None:
     assert not is_requested(Signal.METRICS, {"OTEL_TRACES_EXPORTER": "otlp"})
     endpoint = {"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://c"}
     assert not is_requested(Signal.METRICS, endpoint)
 
 
-def test_a_process_has_an_id_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_process_has_its_own_id(monkeypatch: pytest.MonkeyPatch) -> None:
     one = resource("1").attributes
     assert one["service.name"] == "memoir"
     assert one["service.instance.id"] == resource("1").attributes["service.instance.id"]

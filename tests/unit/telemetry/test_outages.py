@@ -1,4 +1,4 @@
-"""An outage is told when it begins, now and then while it lasts, and when it ends."""
+"""An outage is logged when it begins, at times while it lasts, and when it ends."""
 
 from __future__ import annotations
 
@@ -34,20 +34,20 @@ def outage() -> Iterator[Outage]:
         yield Outage(lines)
 
 
-def test_the_first_failure_is_told_at_once(outage: Outage) -> None:
+def test_the_first_failure_is_logged_at_once(outage: Outage) -> None:
     outage.log.failed(error="E")
     assert outage.lines == [
         {"event": "x.away", "log_level": "warning", "seconds": 0.0, "failures": 1, "error": "E"}
     ]
 
 
-def test_later_ones_are_told_after_ever_longer_pauses_and_counted(outage: Outage) -> None:
+def test_later_failures_are_counted_and_logged_after_growing_pauses(outage: Outage) -> None:
     outage.fails_each_second(200)
     assert [line["seconds"] for line in outage.lines] == [0, 5, 15, 35, 75, 135, 195]
     assert [line["failures"] for line in outage.lines] == [1, 5, 10, 20, 40, 60, 60]
 
 
-def test_its_end_is_told_once_with_how_long_it_lasted(outage: Outage) -> None:
+def test_the_end_is_logged_once_with_the_duration(outage: Outage) -> None:
     outage.fails_each_second(8)
     outage.log.succeeded()
     outage.log.succeeded()
@@ -55,19 +55,19 @@ def test_its_end_is_told_once_with_how_long_it_lasted(outage: Outage) -> None:
     assert [line["event"] for line in outage.lines] == ["x.away", "x.away", "x.back"]
 
 
-def test_where_nothing_failed_nothing_is_told(outage: Outage) -> None:
+def test_nothing_is_logged_without_a_failure(outage: Outage) -> None:
     outage.log.succeeded()
     assert outage.lines == []
 
 
-def test_what_comes_and_goes_does_not_fill_the_log(outage: Outage) -> None:
+def test_short_repeated_outages_do_not_fill_the_log(outage: Outage) -> None:
     for _ in range(60):
         outage.fails_each_second(1)
         outage.log.succeeded()
     assert [line["event"] for line in outage.lines] == ["x.away", "x.back"] * 4
 
 
-def test_a_new_outage_after_calm_is_told_at_once(outage: Outage) -> None:
+def test_a_new_outage_after_a_quiet_time_is_logged_at_once(outage: Outage) -> None:
     outage.fails_each_second(100)
     outage.log.succeeded()
     outage.lines.clear()

@@ -1,4 +1,4 @@
-"""One recording is seen by the metrics, the tally and the span."""
+"""Each recorded value reaches the metrics, the tally and the span."""
 
 from __future__ import annotations
 
@@ -35,19 +35,19 @@ def test_a_stage_is_timed_for_the_process_and_the_call() -> None:
     assert seconds >= 0
 
 
-def test_a_stage_that_fails_is_timed_and_fails() -> None:
+def test_a_failing_stage_is_timed_and_raises() -> None:
     with tallied() as tally, pytest.raises(ValueError, match="no"), stage("test"):
         raise ValueError("no")
     assert len(tally.stages) == 1
 
 
-def test_outside_of_a_call_only_the_process_is_told() -> None:
+def test_outside_a_call_only_metrics_are_recorded() -> None:
     assert current_tally() is None
     with stage("test"):
         pass
 
 
-async def test_tasks_of_a_call_share_its_tally() -> None:
+async def test_all_tasks_of_a_call_share_its_tally() -> None:
     async def step() -> None:
         with stage("test"):
             pass
@@ -60,7 +60,7 @@ async def test_tasks_of_a_call_share_its_tally() -> None:
     assert list(await asyncio.gather(call(), call())) == [2, 2]
 
 
-def test_a_measurement_of_a_traced_call_names_its_trace() -> None:
+def test_a_measurement_of_a_traced_call_has_its_trace() -> None:
     tracer = TracerProvider(shutdown_on_exit=False).get_tracer("t")
     with tracer.start_as_current_span("rpc") as span, stage("traced"):
         pass
@@ -70,7 +70,7 @@ def test_a_measurement_of_a_traced_call_names_its_trace() -> None:
     assert f'trace_id="{trace_id}"' in line
 
 
-def test_everything_else_is_counted_twice_over() -> None:
+def test_other_values_are_counted_in_metrics_and_tally() -> None:
     with tallied() as tally:
         with pytest.raises(OSError, match="away"), model_call("m", "embeddings"):
             raise OSError("away")
@@ -92,7 +92,7 @@ def test_everything_else_is_counted_twice_over() -> None:
     assert failed >= 1
 
 
-def test_a_brief_stage_is_an_event_of_the_span_it_is_in() -> None:
+def test_a_short_stage_is_an_event_of_the_current_span() -> None:
     tracer = TracerProvider(shutdown_on_exit=False).get_tracer("t")
     with tracer.start_as_current_span("rpc") as span, stage("validate", is_brief=True):
         assert trace.get_current_span() is span

@@ -1,4 +1,4 @@
-"""Spans: when they are made, and what they carry."""
+"""When spans are created, and their attributes."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ def test_a_span_is_a_child_with_its_attributes(exported: InMemorySpanExporter) -
     assert embed.status.status_code is StatusCode.UNSET
 
 
-def test_outside_of_a_traced_call_there_is_no_span(exported: InMemorySpanExporter) -> None:
+def test_outside_a_traced_call_there_is_no_span(exported: InMemorySpanExporter) -> None:
     with span("embed") as current:
         assert not current.is_recording()
     assert exported.get_finished_spans() == ()
 
 
 @pytest.mark.parametrize("error", [ValueError("Alice is ill"), asyncio.CancelledError()])
-def test_a_failed_span_names_the_error_and_not_its_text(
+def test_a_failed_span_has_the_type_of_the_error_and_not_its_text(
     exported: InMemorySpanExporter, error: BaseException
 ) -> None:
     with trace.use_span(root()), pytest.raises(type(error)), span("infer"):
@@ -64,13 +64,13 @@ def test_a_failed_span_names_the_error_and_not_its_text(
     assert "Alice" not in infer.to_json()
 
 
-def test_a_failure_that_is_dealt_with_is_told(exported: InMemorySpanExporter) -> None:
+def test_a_handled_failure_is_recorded(exported: InMemorySpanExporter) -> None:
     with trace.use_span(root()), span("attempt"):
         mark_failed(ValueError("Alice is ill"))
     assert named(exported, "attempt").status.status_code is StatusCode.ERROR
 
 
-def test_later_work_begins_a_trace_that_links_to_its_causes(
+def test_later_work_starts_a_trace_with_links_to_its_causes(
     exported: InMemorySpanExporter,
 ) -> None:
     with trace.use_span(root()) as rpc:
@@ -84,7 +84,7 @@ def test_later_work_begins_a_trace_that_links_to_its_causes(
     assert projection.context.trace_id != rpc.get_span_context().trace_id
 
 
-def test_later_work_of_calls_that_are_not_traced_has_no_span(
+def test_later_work_of_untraced_calls_has_no_span(
     exported: InMemorySpanExporter,
 ) -> None:
     with linked_span("projection", [None, NOT_SAMPLED]) as current, span("settle"):
@@ -92,7 +92,7 @@ def test_later_work_of_calls_that_are_not_traced_has_no_span(
     assert exported.get_finished_spans() == ()
 
 
-def test_what_is_over_becomes_a_span_with_its_own_times(exported: InMemorySpanExporter) -> None:
+def test_finished_work_becomes_a_span_with_its_own_times(exported: InMemorySpanExporter) -> None:
     ended = time.time_ns()
     with trace.use_span(root()) as rpc:
         past_span("claim", ended - 5, ended, {"a": 1}, SpanKind.CLIENT, OSError("host"))
@@ -103,7 +103,7 @@ def test_what_is_over_becomes_a_span_with_its_own_times(exported: InMemorySpanEx
 
 
 @pytest.mark.usefixtures("exported")
-def test_other_services_are_told_the_current_span() -> None:
+def test_the_current_span_is_sent_to_other_services() -> None:
     with trace.use_span(root()):
         assert outgoing_headers(SAMPLED) == {"traceparent": current_traceparent()}
     assert outgoing_headers(SAMPLED) == {"traceparent": SAMPLED}
@@ -111,7 +111,7 @@ def test_other_services_are_told_the_current_span() -> None:
 
 
 @pytest.mark.usefixtures("exported")
-def test_a_place_in_a_trace_survives_as_text() -> None:
+def test_a_span_context_survives_as_text() -> None:
     started = root()
     with trace.use_span(started):
         text = current_traceparent()
@@ -123,12 +123,12 @@ def test_a_place_in_a_trace_survives_as_text() -> None:
     assert current_traceparent() is None
 
 
-def test_a_process_passes_on_the_trace_that_it_was_started_in() -> None:
+def test_a_process_passes_on_the_trace_in_which_it_was_started() -> None:
     started = {"TRACEPARENT": SAMPLED, "TRACESTATE": "vendor=1", "PATH": "/bin"}
     assert inherited_headers(started) == {"traceparent": SAMPLED, "tracestate": "vendor=1"}
     assert inherited_headers({"TRACEPARENT": SAMPLED}) == {"traceparent": SAMPLED}
 
 
 @pytest.mark.parametrize("environment", [{}, {"TRACEPARENT": "no"}, {"TRACESTATE": "vendor=1"}])
-def test_what_is_no_trace_is_not_passed_on(environment: dict[str, str]) -> None:
+def test_invalid_traces_are_not_passed_on(environment: dict[str, str]) -> None:
     assert inherited_headers(environment) == {}

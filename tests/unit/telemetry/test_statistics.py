@@ -1,4 +1,4 @@
-"""The figures of a project add up, window by window, within bounds."""
+"""The statistics of a project, over windows of time and with limited memory."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def statistics(clock: HandClock) -> Statistics:
 
 
 def counts(statistics: Statistics, project: str = "p") -> tuple[int, int, int]:
-    """Calls of the last minute, the last hour and since the start."""
+    """Returns the calls of the last minute, of the last hour and since the start."""
     windows = statistics.figures(project)
     return (
         windows.last_minute.methods["s.S/M"].durations.count,
@@ -47,7 +47,7 @@ def counts(statistics: Statistics, project: str = "p") -> tuple[int, int, int]:
     )
 
 
-def test_calls_leave_the_windows_as_time_goes_by(statistics: Statistics, clock: HandClock) -> None:
+def test_calls_leave_the_windows_over_time(statistics: Statistics, clock: HandClock) -> None:
     for _ in range(3):
         statistics.record("p", Tally(), ended())
     assert counts(statistics) == (3, 3, 3)
@@ -60,7 +60,7 @@ def test_calls_leave_the_windows_as_time_goes_by(statistics: Statistics, clock: 
     assert counts(statistics) == (1, 1, 5)
 
 
-def test_a_busy_hour_is_whole(statistics: Statistics, clock: HandClock) -> None:
+def test_all_calls_of_a_busy_hour_are_counted(statistics: Statistics, clock: HandClock) -> None:
     for _ in range(3500):
         statistics.record("p", Tally(), ended())
         clock.now += 1
@@ -69,7 +69,7 @@ def test_a_busy_hour_is_whole(statistics: Statistics, clock: HandClock) -> None:
     assert (hour, total) == (3500, 3500)
 
 
-def test_quantiles_of_parts_are_those_of_the_whole() -> None:
+def test_merged_quantiles_equal_those_of_all_values() -> None:
     chance = random.Random(7)
     values = [chance.lognormvariate(-4, 1.5) for _ in range(5000)]
     parts = [Durations() for _ in range(10)]
@@ -85,11 +85,11 @@ def test_quantiles_of_parts_are_those_of_the_whole() -> None:
         assert whole.quantile(fraction) == pytest.approx(exact, rel=2 * RELATIVE_ACCURACY)
 
 
-def test_nothing_has_no_quantiles() -> None:
+def test_there_are_no_quantiles_without_values() -> None:
     assert Durations().quantile(0.5) == 0
 
 
-def test_what_a_call_did_is_counted(statistics: Statistics) -> None:
+def test_the_work_of_a_call_is_counted(statistics: Statistics) -> None:
     tally = Tally(
         stages=[("embed", 0.1), ("embed", 0.2)],
         model_calls=[ModelCall("m", 1.0, failed=True), ModelCall("m", 2.0, failed=False)],
@@ -108,7 +108,7 @@ def test_what_a_call_did_is_counted(statistics: Statistics) -> None:
     assert (figures.added, figures.deleted, figures.cache_hits) == (2, 1, 4)
 
 
-def test_the_slowest_calls_are_remembered_and_waits_are_not(
+def test_the_slowest_calls_are_kept_and_waiting_calls_are_not(
     statistics: Statistics, clock: HandClock
 ) -> None:
     statistics.record("p", Tally(), ended(99.0, waits=True))
@@ -121,12 +121,12 @@ def test_the_slowest_calls_are_remembered_and_waits_are_not(
     assert slowest == [number / 10 for number in range(29, 29 - SLOWEST, -1)]
 
 
-def test_projects_are_apart(statistics: Statistics) -> None:
+def test_statistics_of_projects_are_separate(statistics: Statistics) -> None:
     statistics.record("p", Tally(), ended())
     assert counts(statistics, "q") == (0, 0, 0)
 
 
-def test_the_project_that_was_silent_longest_makes_way(statistics: Statistics) -> None:
+def test_the_least_recently_active_project_is_evicted(statistics: Statistics) -> None:
     for project in ("p", "q", "p", "r"):
         statistics.record(project, Tally(), ended())
     assert counts(statistics, "p")[2] == 2
@@ -134,17 +134,17 @@ def test_the_project_that_was_silent_longest_makes_way(statistics: Statistics) -
     assert counts(statistics, "r")[2] == 1
 
 
-def test_asking_for_a_project_does_not_make_it_known(statistics: Statistics) -> None:
+def test_reading_the_statistics_of_a_project_does_not_create_them(statistics: Statistics) -> None:
     statistics.record("p", Tally(), ended())
     for number in range(10):
         statistics.figures(f"unknown-{number}")
     assert counts(statistics, "p")[2] == 1
 
 
-def test_a_look_adds_up_what_has_ended_only_once(
+def test_finished_intervals_are_added_up_only_once(
     statistics: Statistics, clock: HandClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However busy the hour was, and however many look."""
+    """This holds however busy the hour was, and for any number of readers."""
     for _ in range(1000):
         statistics.record("p", Tally(), ended())
         clock.now += 1
@@ -158,7 +158,7 @@ def test_a_look_adds_up_what_has_ended_only_once(
 
     monkeypatch.setattr(Figures, "merge", counted)
     assert counts(statistics) == before
-    # Of each window what has ended, and what goes on.
+    # For each window: the intervals that have ended, and the current one.
     assert len(merged) == 6
     statistics.record("p", Tally(), ended())
     assert counts(statistics) == tuple(count + 1 for count in before)

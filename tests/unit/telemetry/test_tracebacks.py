@@ -1,4 +1,4 @@
-"""Tracebacks that say what happened and quote nobody."""
+"""Tracebacks describe the failure without quoting texts."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def in_a_circle() -> None:
         (in_a_circle, ["KeyError", "ValueError"]),
     ],
 )
-def test_every_exception_is_named_and_none_is_quoted(
+def test_exceptions_are_named_without_their_messages(
     fail: Callable[[], None], kinds: list[str]
 ) -> None:
     text = shown(fail)
@@ -61,7 +61,7 @@ def test_every_exception_is_named_and_none_is_quoted(
     assert f"in {fail.__name__}" in text
 
 
-def test_what_is_about_the_program_is_told() -> None:
+def test_messages_about_the_program_are_kept() -> None:
     def fail() -> None:
         Path("/nowhere/at/all").read_bytes()
 

@@ -1,4 +1,4 @@
-"""When spans are sent, and what they carry."""
+"""When spans are sent, and their attributes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("_clean_environment")
-def test_nothing_is_sent_unless_asked_for() -> None:
+def test_nothing_is_sent_by_default() -> None:
     assert otlp.configure_tracing("1.0") is None
     otlp.shutdown_tracing(None)
 
@@ -82,7 +82,7 @@ def test_spans_of_work_for_several_calls_have_all_their_ids(
 
 
 @pytest.mark.parametrize(("flags", "kept"), [("01", True), ("00", False)])
-def test_work_that_links_to_a_call_is_kept_as_the_call_is(
+def test_linked_work_is_sampled_like_its_call(
     monkeypatch: pytest.MonkeyPatch, flags: str, kept: bool
 ) -> None:
     monkeypatch.setenv("OTEL_TRACES_SAMPLER", "parentbased_always_off")
@@ -95,7 +95,7 @@ def test_work_that_links_to_a_call_is_kept_as_the_call_is(
 
 
 @pytest.mark.parametrize(("sampler", "most"), [("", 20), ("parentbased_always_on", 1000)])
-def test_of_many_calls_at_once_few_are_traced_unless_the_environment_says_otherwise(
+def test_the_rate_of_traces_is_limited_unless_the_environment_sets_a_sampler(
     monkeypatch: pytest.MonkeyPatch, sampler: str, most: int
 ) -> None:
     monkeypatch.setenv("OTEL_TRACES_SAMPLER", sampler)
@@ -109,7 +109,7 @@ def test_of_many_calls_at_once_few_are_traced_unless_the_environment_says_otherw
     assert kept == most
 
 
-def test_as_many_traces_are_kept_a_second_as_the_rate_says() -> None:
+def test_the_rate_is_the_number_of_traces_per_second() -> None:
     now = 0.0
     sampler = AtMost(2.0, monotonic=lambda: now)
 
@@ -137,7 +137,7 @@ def test_the_environment_names_the_service(monkeypatch: pytest.MonkeyPatch) -> N
     assert provider.resource.attributes["service.name"] == "mine"
 
 
-def test_a_collector_that_hangs_does_not_hold_the_end_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hanging_collector_does_not_delay_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(otlp, "LAST_CALLS_SECONDS", 0.01)
     released = Event()
 
