@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Final, TypeAlias
 
 import grpc
@@ -25,7 +25,7 @@ Act: TypeAlias = Callable[["Hostile"], Awaitable[None]]
 
 USER = "hostile"
 TEXTS = 1000
-LISTERS, WATCHERS, WRITERS = 32, 64, 16
+LISTERS, WATCHERS, WRITERS, SEARCHERS, ADDERS = 32, 64, 16, 32, 64
 _WATCH = "/memoir.v1.MemoryService/WatchMemoryEvents"
 _PADDING = "words that nobody looks for " * 100
 _SLOW_FILTER = json_format.ParseDict(
@@ -61,10 +61,24 @@ class Hostile:
 
     async def add(self, count: int = 20) -> None:
         """Adds `count` long texts."""
-        request = memory_service_pb2.AddMemoriesRequest(user_id=USER, infer=False)
-        for number in itertools.islice(self._numbers, count):
-            text = f"{sentence(number)} {_PADDING}"
-            request.messages.append(memory_pb2.Message(role="user", content=text))
+        numbers = itertools.islice(self._numbers, count)
+        await self._remember(f"{sentence(number)} {_PADDING}" for number in numbers)
+
+    async def add_short(self) -> None:
+        """Adds one short text."""
+        await self._remember([sentence(next(self._numbers))])
+
+    async def search(self) -> None:
+        """Searches all texts of the project's user."""
+        query = sentence(next(self._numbers) % TEXTS)
+        request = memory_service_pb2.SearchMemoriesRequest(user_id=USER, query=query)
+        await self._stub.SearchMemories(request, metadata=self._metadata)
+
+    async def _remember(self, texts: Iterable[str]) -> None:
+        messages = [memory_pb2.Message(role="user", content=text) for text in texts]
+        request = memory_service_pb2.AddMemoriesRequest(
+            user_id=USER, infer=False, messages=messages
+        )
         await self._stub.AddMemories(request, metadata=self._metadata)
 
 
@@ -72,6 +86,8 @@ KINDS: Final[Mapping[str, Mapping[Act, int]]] = {
     "filters": {Hostile.list: LISTERS},
     "writers": {Hostile.add: WRITERS},
     "writers, watchers": {Hostile.add: WRITERS, Hostile.watch: WATCHERS},
+    "searchers": {Hostile.search: SEARCHERS},
+    "adders": {Hostile.add_short: ADDERS},
     "all three": {Hostile.add: WRITERS, Hostile.watch: WATCHERS, Hostile.list: LISTERS},
 }
 """The number of concurrent callers by call, for each kind of hostility."""

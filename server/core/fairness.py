@@ -18,7 +18,7 @@ from functools import partial
 from math import ceil
 
 _LARGEST_SHARE = 0.75
-_COMPANY_SECONDS = 1.0
+_COMPANY_SECONDS = 10.0
 
 
 def share_of(limit: int) -> int:
@@ -27,7 +27,7 @@ def share_of(limit: int) -> int:
 
 
 class Company:
-    """Knows which tenants have company: another tenant that was active in the last second."""
+    """Knows which tenants have company: another tenant that was active in the last ten seconds."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
@@ -41,10 +41,14 @@ class Company:
             self._last, self._other_time = tenant, self._last_time
         self._last_time = self._monotonic()
 
+    def of(self, tenant: str) -> bool:
+        """Whether the tenant has company."""
+        other = self._other_time if tenant == self._last else self._last_time
+        return self._monotonic() - other < _COMPANY_SECONDS
+
     def share(self, tenant: str, limit: int) -> int:
         """Returns how many of `limit` places for long work the tenant may hold now."""
-        other = self._other_time if tenant == self._last else self._last_time
-        return 1 if self._monotonic() - other < _COMPANY_SECONDS else share_of(limit)
+        return 1 if self.of(tenant) else share_of(limit)
 
 
 class Holdings:

@@ -1,4 +1,4 @@
-"""Lets work of one kind take a part of the event loop's time, so that calls go on beside it."""
+"""Leaves time of the event loop to others: beside streams, and beside the calls of a tenant."""
 
 from __future__ import annotations
 
@@ -67,3 +67,49 @@ class Pace:
             loop.call_soon(self._go_on, loop)
         else:
             loop.call_later((_AT_ONCE_SECONDS - self._left) / _SHARE, self._go_on, loop)
+
+
+TURNS_BETWEEN_STARTS: Final = 16
+"""gRPC hands over one call of a method in about five turns of the loop."""
+
+
+class SpacedStarts:
+    """Lets the calls of a tenant begin one by one, some turns of the event loop apart.
+
+    In each turn the loop makes a step of every call that can go on, and takes a new call off the
+    wire only every few turns. With many calls under way the turns are long, and a new call of
+    another tenant waits on the wire behind all calls of the busy one.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
+        """The tenants whose last call began a moment ago, with the calls that wait."""
+
+    async def start(self, tenant: str) -> None:
+        """Waits until a call of the tenant may begin, which is at once after a pause."""
+        loop = asyncio.get_running_loop()
+        waiting = self._waiting.get(tenant)
+        if waiting is None:
+            self._waiting[tenant] = deque()
+            self._count(loop, tenant, TURNS_BETWEEN_STARTS)
+        else:
+            turn = loop.create_future()
+            waiting.append(turn)
+            await turn
+
+    def _count(self, loop: asyncio.AbstractEventLoop, tenant: str, turns: int) -> None:
+        if turns:
+            loop.call_soon(self._count, loop, tenant, turns - 1)
+        elif self._start_next(tenant):
+            self._count(loop, tenant, TURNS_BETWEEN_STARTS)
+        else:
+            del self._waiting[tenant]
+
+    def _start_next(self, tenant: str) -> bool:
+        waiting = self._waiting[tenant]
+        while waiting:
+            turn = waiting.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return True
+        return False

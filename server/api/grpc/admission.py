@@ -15,18 +15,14 @@ from server.api.grpc.large_messages import LARGE_BYTES
 from server.api.grpc.method_classes import MethodClass
 from server.core.errors import Overloaded
 from server.core.fairness import Company, Holdings, TurnQueue, share_of
+from server.core.pacing import SpacedStarts
 from server.core.request_context import enter_place
 
 _READ, _WRITE, _LARGE = MethodClass.READ, MethodClass.WRITE, MethodClass.LARGE
 _STREAM = MethodClass.STREAM
 # In the order in which they are admitted.
 _QUEUED = (_READ, _WRITE, _LARGE)
-
-
-def _counted_as(kind: MethodClass) -> tuple[MethodClass, ...]:
-    return (_WRITE, _LARGE) if kind is _LARGE else (kind,)
-
-
+_COUNTED_AS = {kind: (kind,) for kind in MethodClass} | {_LARGE: (_WRITE, _LARGE)}
 # Weight of the newest call in the average duration of calls.
 _WEIGHT = 0.05
 _LEAST_RETRY_SECONDS, _MOST_RETRY_SECONDS = 0.1, 10.0
@@ -102,6 +98,7 @@ class Admission:
     their order. A call whose expected wait, estimated from recent durations, exceeds its limit is
     refused at once: waiting in vain would only take capacity from calls that can still be served.
     Calls that return from being parked go before those that have not begun, and are never refused.
+    While other tenants are active, a tenant's calls begin some turns of the event loop apart.
     """
 
     def __init__(
@@ -116,6 +113,7 @@ class Admission:
         }
         self._monotonic = monotonic
         self._company = Company(monotonic)
+        self._starts = SpacedStarts()
         self._running = {kind: Holdings() for kind in MethodClass}
         self._seconds = dict.fromkeys(_QUEUED, 0.0)
         self._queues = {kind: TurnQueue() for kind in _QUEUED}
@@ -160,6 +158,12 @@ class Admission:
         else:
             await self._wait(kind, size, remaining, tenant)
         call = AdmittedCall(self, kind, size, tenant, self._monotonic())
+        if kind is not _STREAM and self._company.of(tenant):
+            try:
+                await self._starts.start(tenant)
+            except BaseException:
+                self.leave(call)
+                raise
         enter_place(call)
         return call
 
@@ -203,11 +207,11 @@ class Admission:
         self._free_place(call.kind, call.tenant)
 
     def _take_place(self, kind: MethodClass, tenant: str) -> None:
-        for counted in _counted_as(kind):
+        for counted in _COUNTED_AS[kind]:
             self._running[counted].add(tenant)
 
     def _free_place(self, kind: MethodClass, tenant: str) -> None:
-        for counted in _counted_as(kind):
+        for counted in _COUNTED_AS[kind]:
             self._running[counted].subtract(tenant)
 
     def _holds_too_much(self, kind: MethodClass, size: int, tenant: str) -> bool:

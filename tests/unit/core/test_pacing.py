@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from itertools import count
 
-from server.core.pacing import STEPS, Pace
+from server.core.pacing import STEPS, TURNS_BETWEEN_STARTS, Pace, SpacedStarts
 
 AN_HOUR = 3600.0
 
@@ -53,3 +53,22 @@ async def test_one_that_is_cancelled_keeps_nobody_waiting() -> None:
     await second
     await pace.step()
     assert first.cancelled()
+
+
+async def test_calls_of_a_tenant_start_some_turns_of_the_loop_apart() -> None:
+    starts = SpacedStarts()
+    began: list[tuple[str, int]] = []
+    turn = 0
+
+    async def call(tenant: str) -> None:
+        await starts.start(tenant)
+        began.append((tenant, turn))
+
+    calls = [asyncio.create_task(call(tenant)) for tenant in ("busy", "busy", "quiet", "busy")]
+    calls[1].cancel()
+    for turn in range(4 * TURNS_BETWEEN_STARTS):  # noqa: B007 - the calls read it
+        await asyncio.sleep(0)
+    assert [tenant for tenant, _ in began] == ["busy", "quiet", "busy"]
+    assert [at for _, at in began[:2]] == [0, 0]
+    assert TURNS_BETWEEN_STARTS <= began[2][1] <= TURNS_BETWEEN_STARTS + 3
+    await asyncio.wait_for(starts.start("busy"), 1.0)

@@ -11,6 +11,7 @@ from server.api.grpc.admission import Admission, AdmissionLimits, AdmittedCall
 from server.api.grpc.large_messages import LARGE_BYTES
 from server.api.grpc.method_classes import MethodClass
 from server.core.errors import Overloaded
+from server.core.pacing import TURNS_BETWEEN_STARTS
 from server.core.request_context import parked
 from tests.support.clocks import HandClock
 
@@ -44,7 +45,7 @@ def waiting(admission: Admission, kind: MethodClass, size: int = 0) -> asyncio.T
 
 
 async def let_others_run() -> None:
-    for _ in range(5):
+    for _ in range(4 * TURNS_BETWEEN_STARTS):
         await asyncio.sleep(0)
 
 
@@ -358,6 +359,19 @@ async def test_large_writes_of_a_tenant_in_company_run_one_at_a_time() -> None:
     admission.leave(await large[0])
     admission.leave(await large[1])
     assert (admission.running, admission.waiting) == (3, 0)
+
+
+async def test_calls_of_a_tenant_in_company_begin_one_by_one() -> None:
+    admission = roomy()
+    await admission.enter(READ, 0, FOREVER, QUIET)
+    first, second, third = (waiting(admission, WRITE) for _ in range(3))
+    await first
+    assert not second.done()
+    await asyncio.wait_for(admission.enter(WRITE, 0, FOREVER, QUIET), 1.0)
+    second.cancel()
+    await third
+    assert admission.running == 4
+    assert second.cancelled()
 
 
 async def test_large_writes_of_a_tenant_alone_run_at_once() -> None:
