@@ -1,4 +1,4 @@
-"""Clues in a question: the speaker it asks for, and the names, with the memories they lead to."""
+"""Clues in a question: the speaker and the wishes it asks for, and names with their memories."""
 
 from __future__ import annotations
 
@@ -110,6 +110,35 @@ _YOU: Final = re.compile(
     r")\b"
 )
 _FIRST_PERSON: Final = re.compile(r"\b(?:i|me|my|mine|we|us|our|ours)\b")
+_I_SAID: Final = re.compile(
+    r"\b(?:"
+    r"(?:did|have|had) i"
+    r"|i(?:['\u2019]ve| have| had)? (?:asked|brought up|described|mentioned|said|told)"
+    r")\b"
+)
+_BOTH_SAID: Final = re.compile(
+    r"\b(?:"
+    r"summar(?:y|ies|i[sz]\w*)|overview|recap|remind me"
+    r"|our (?:\w+ )?(?:chats?|conversations?|discussions?)"
+    r"|we(?:['\u2019]ve| have| had)? (?:\w+ )?(?:decided|discussed|talked)"
+    r")\b"
+)
+
+_ASKS_FOR_HELP: Final = re.compile(
+    r"\b(?:"
+    r"(?:can|could|will|would) you|you (?:advise|recommend|suggest|think)"
+    r"|(?:can|could|should) (?:i|we)|(?:i|we) (?:can|could|should)"
+    r"|how (?:do|would) (?:i|we)|how to|(?:do|would) (?:i|we) need"
+    r"|help me|show me|any (?:advice|ideas|recommendations|suggestions|tips)"
+    r")\b"
+)
+_ASKS_FOR_THE_PAST: Final = re.compile(
+    r"\b(?:"
+    r"(?:did|have|had) (?:i|we|you)|tell me"
+    r"|(?:i|we|you)(?:['\u2019]ve| have| had)? (?:brought up|discussed|mentioned|said|talked|told)"
+    r")\b"
+)
+_WORDS_OF_WISHES: Final = "always prefer"
 
 
 def speakers_asked(question: str, speakers: Iterable[Speaker]) -> frozenset[Speaker] | None:
@@ -118,7 +147,8 @@ def speakers_asked(question: str, speakers: Iterable[Speaker]) -> frozenset[Spea
     "What did Caroline paint?" is mostly answered by Caroline's messages, "When did I move?" by the
     user's and "What did you recommend?" by the assistant's. It is a preference and not a filter,
     because others may have mentioned it too. Names are recognised in every language, pronouns only
-    in English. Names take precedence over pronouns. A pronoun asks for a role.
+    in English. Names take precedence over pronouns. A pronoun asks for a role, but "our chat" and
+    a summary are about what all have said.
     """
     known = frozenset(speakers)
     asked = question.casefold()
@@ -143,6 +173,23 @@ def _is_named(name: str | None, asked: str) -> bool:
 def _role_asked(asked: str) -> Role | None:
     if _YOU.search(asked):
         return Role.ASSISTANT
+    if _BOTH_SAID.search(asked) and not _I_SAID.search(asked):
+        return None
     if _FIRST_PERSON.search(asked):
         return Role.USER
     return None
+
+
+def with_wishes(question: str) -> str:
+    """Returns the words to search for: those of the question, and those in which wishes are put.
+
+    Who asks for help ("What film would you suggest?") also asks for what the answer should heed:
+    "I prefer short films", "Always name the director". Questions about the past do not. English
+    only.
+    """
+    asked = question.casefold()
+    if not _ASKS_FOR_HELP.search(asked):
+        return question
+    if _ASKS_FOR_THE_PAST.search(asked) or _BOTH_SAID.search(asked):
+        return question
+    return f"{question} {_WORDS_OF_WISHES}"

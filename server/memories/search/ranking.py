@@ -35,8 +35,8 @@ its message, whose words are compared with the question too.
 The **time** arm is how close a memory's event time is to the times in the question. Like the graph,
 it raises memories that the other arms have found, but it proposes none.
 
-ADR 0012, 0028, 0029, 0039, 0055, 0056 and 0058 have the measurements and how the constants were
-found.
+ADR 0012, 0028, 0029, 0039, 0055, 0056, 0058 and 0063 have the measurements and how the constants
+were found.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ PAIR_SHARE: Final = 0.5
 PAIR_REACH: Final = 3
 """The maximum distance of the two words of a pair, in words."""
 
-SPEAKER_SHARE: Final = 0.2
+SPEAKER_SHARE: Final = 0.5
 """The share of its score that an item loses if the question asks for another speaker's words."""
 
 REPEATED: Final = 0.4

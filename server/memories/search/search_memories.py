@@ -24,6 +24,7 @@ from server.memories.search.arms import (
     Reranking,
     reranking_limit,
 )
+from server.memories.search.question_clues import with_wishes
 from server.memories.search.question_times import times_in
 from server.memories.search.ranking import Arm, ArmWeights, DegradedArm
 from server.models.ports import Embedder, EmbeddingPurpose
@@ -128,7 +129,7 @@ class SearchMemories:
             categories=command.categories,
             threshold=command.threshold,
             filters=command.filters,
-            text=command.query,
+            text=with_wishes(command.query),
             graph=findings.scores,
             time=command.as_of,
             sources=command.sources,

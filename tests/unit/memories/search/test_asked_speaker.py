@@ -22,6 +22,8 @@ TWO = (ANN, BOB)
         "What did I say about the boat?",
         "Can you tell me which car I bought?",
         "Would you suggest a film that I might like?",
+        "In which order have I mentioned my cars in our chats?",
+        "Summarize what I said about the boat.",
     ],
 )
 def test_the_first_person_refers_to_the_user(question: str) -> None:
@@ -59,6 +61,9 @@ def test_names_refer_to_their_speakers(question: str, asked: set[Speaker]) -> No
     [
         ("Which boats are green?", CHAT),
         ("Where did Ann meet Bob?", TWO),
+        ("Summarize how my boat was built.", CHAT),
+        ("Remind me which boat we talked about.", CHAT),
+        ("Which film was it in our last conversation?", CHAT),
         ("What is an annual report?", TWO),
         ("Who is Carol?", TWO),
         ("What did you recommend?", (USER,)),
