@@ -18,7 +18,10 @@ from uuid import uuid4
 import grpc
 import pytest
 import pytest_asyncio
+from memoir.v1.graph_service_pb2 import ListRelationsRequest
 from memoir.v1.graph_service_pb2_grpc import GraphServiceStub
+from memoir.v1.memory_pb2 import Message
+from memoir.v1.memory_service_pb2 import AddMemoriesRequest
 from memoir.v1.memory_service_pb2_grpc import MemoryServiceStub
 from memoir.v1.project_service_pb2_grpc import ProjectServiceStub
 from memoir.v1.statistics_service_pb2_grpc import StatisticsServiceStub
@@ -359,8 +362,31 @@ async def server(shared_home: Home) -> AsyncIterator[ServerProcess]:
     """A running server with the offline models, shared by many tests."""
     process = shared_home.server()
     await process.start()
+    async with connected(process.address, await key_of_new(shared_home)) as client:
+        await warm_up_graph(client)
     yield process
     await process.stop()
+
+
+async def warm_up_graph(client: Client) -> None:
+    """Projects a relation, for which a fresh Neo4j on a busy machine takes longer than reads wait.
+
+    It has to load its code and to plan its statements first.
+    """
+    told = await client.memory.AddMemories(
+        AddMemoriesRequest(user_id="u", messages=[Message(role="user", content="I live in Rome.")]),
+        metadata=client.metadata,
+    )
+    read = ListRelationsRequest(user_id="u", consistency_token=told.consistency_token)
+    async with asyncio.timeout(START_SECONDS):
+        while True:
+            try:
+                await client.graph.ListRelations(read, metadata=client.metadata)
+            except grpc.aio.AioRpcError as error:
+                if error.code() is not grpc.StatusCode.UNAVAILABLE:
+                    raise
+            else:
+                return
 
 
 @pytest_asyncio.fixture(scope="session")
