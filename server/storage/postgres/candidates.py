@@ -1,20 +1,32 @@
-"""The items that the arms of a search propose, from a statement or from a scope index."""
+"""The items that a statement or a scope index proposes, and the memories and passages found.
+
+Found items that an index ranked are cached: the search's statement has just checked their ids and
+states (ADR 0054), and the content of a state never changes. Other items are read every time.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, TypeAlias
 from uuid import UUID
 
 import numpy as np
+from cachetools import LRUCache
 
+from server.core.background import by_size
+from server.memories.memory import Memory
+from server.memories.passages import Passage, Source
 from server.memories.ports import SearchQuery
 from server.memories.search.fusion import Flags, Halves, Numbers, Scored, Scores
 from server.memories.search.question_clues import Speaker, speakers_asked
 from server.memories.search.time_spans import closeness
+from server.storage.postgres.ranking_statements import SQL
+from server.storage.postgres.rows import to_memory, to_passage
 from server.storage.postgres.scope_index import NO_MESSAGE, State, number_of_value
+from server.storage.postgres.statements import load_sql
 
 if TYPE_CHECKING:
     from server.storage.postgres.rows import Row
@@ -102,3 +114,108 @@ def candidates_of(rows: Sequence[Row]) -> Candidates:
 
 def _numbers(values: Iterable[int]) -> Numbers:
     return np.array(list(values), dtype=np.int64)
+
+
+if TYPE_CHECKING:
+    from server.storage.postgres.pool import Connection
+
+READ_PASSAGES = load_sql("passages.sql")["read"]
+
+Item: TypeAlias = Memory | Passage
+_Key: TypeAlias = tuple[str, UUID, State]
+
+_BYTES_PER_ITEM: Final = 3_000
+"""The size of an item without its text and metadata (`tracemalloc`)."""
+
+_BYTES_PER_CHARACTER: Final = 4
+"""At most; metadata are counted as they are printed."""
+
+
+class FoundItems:
+    """Reads items that searches have found, once for each state if that is known."""
+
+    def __init__(self, most_bytes: int) -> None:
+        """`most_bytes` is the approximate maximum size of all cached items."""
+        self._kept: LRUCache[_Key, Item] = LRUCache(most_bytes, getsizeof=_byte_size)
+
+    async def read(
+        self, connection: Connection, query: SearchQuery, states: Mapping[UUID, State | None]
+    ) -> dict[UUID, Item]:
+        """Returns the items with these ids by id, except items that no longer exist.
+
+        `states` are the states that a statement of this search has just confirmed; an item whose
+        state is None is read again.
+        """
+        found: dict[UUID, Item] = {}
+        for id_, state in states.items():
+            if state is not None and (item := self._kept.get((query.project_id, id_, state))):
+                found[id_] = item
+        if lacking := [id_ for id_ in states if id_ not in found]:
+            read = await _read(connection, query, lacking)
+            self._keep(query.project_id, read, states)
+            found |= read
+        return found
+
+    def _keep(
+        self, project_id: str, items: Mapping[UUID, Item], states: Mapping[UUID, State | None]
+    ) -> None:
+        for id_, item in items.items():
+            state = _state_of(item)
+            # An item may have changed since it was ranked.
+            if state == states[id_]:
+                # An item that is larger than the whole cache is not kept.
+                with suppress(ValueError):
+                    self._kept[project_id, id_, state] = item
+
+
+def _state_of(item: Item) -> State:
+    if isinstance(item, Memory):
+        return State(item.version, item.update_time)
+    return State(0, item.create_time)
+
+
+def _byte_size(item: Item) -> int:
+    characters = len(item.text) + len(str(item.metadata))
+    if isinstance(item, Memory):
+        characters += sum(len(evidence.quote) for evidence in item.provenance.evidence)
+    return _BYTES_PER_ITEM + _BYTES_PER_CHARACTER * characters
+
+
+async def _read(
+    connection: Connection, query: SearchQuery, ids: Sequence[UUID]
+) -> dict[UUID, Item]:
+    items: dict[UUID, Item] = {}
+    if Source.MEMORIES in query.sources:
+        items |= await _read_memories(connection, query, ids)
+    others = [id_ for id_ in ids if id_ not in items]
+    if others and Source.PASSAGES in query.sources:
+        items |= await _read_passages(connection, query, others)
+    return items
+
+
+async def _read_memories(
+    connection: Connection, query: SearchQuery, ids: Sequence[UUID]
+) -> dict[UUID, Memory]:
+    found = {"project_id": query.project_id, "memory_ids": ids, "visible_on": query.visible_on}
+    rows = await connection.fetch(
+        *(
+            SQL["read_hits"](**found)
+            if query.time is None
+            else SQL["read_past_hits"](**found, time=query.time)
+        )
+    )
+    return await by_size(len(rows), lambda: {row["memory_id"]: to_memory(row) for row in rows})
+
+
+async def _read_passages(
+    connection: Connection, query: SearchQuery, ids: Sequence[UUID]
+) -> dict[UUID, Passage]:
+    rows = await connection.fetch(
+        *READ_PASSAGES(
+            project_id=query.project_id,
+            memory_ids=ids,
+            visible_on=query.visible_on,
+            time=query.time,
+        )
+    )
+    return await by_size(len(rows), lambda: {row["passage_id"]: to_passage(row) for row in rows})

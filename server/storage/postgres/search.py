@@ -19,9 +19,8 @@ from server.memories.ports import SearchQuery
 from server.memories.scope import Scope
 from server.memories.search.fusion import Scored, fuse
 from server.memories.search.ranking import Arm, Ranked
-from server.storage.postgres.candidates import Candidates, candidates_of
+from server.storage.postgres.candidates import Candidates, FoundItems, Item, candidates_of
 from server.storage.postgres.filters import reading
-from server.storage.postgres.found_items import FoundItems, Item
 from server.storage.postgres.ranking_statements import (
     ScopeSize,
     rank_large_statement,

@@ -10,7 +10,7 @@ import pytest
 from server.core.background import FEW_ITEMS
 from server.memories.ports import ChangeSet, SearchQuery
 from server.memories.search.ranking import ArmWeights
-from server.storage.postgres import found_items, record_calls
+from server.storage.postgres import candidates, record_calls
 from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.pool import Database
 from server.storage.postgres.search import ScopeSizes, Searches
@@ -71,7 +71,7 @@ async def test_many_memories_are_converted_beside_the_loop(
         monkeypatch.setattr(module, name, watched)
 
     watch(record_calls, "to_halfvec")
-    watch(found_items, "to_memory")
+    watch(candidates, "to_memory")
     await add(database, *(f"tea number {number}" for number in range(FEW_ITEMS + 1)))
     assert len(await Searches(database).search(TEA_AND_RAIN)) == FEW_ITEMS + 1
     assert threads.keys() == {"to_halfvec", "to_memory"}

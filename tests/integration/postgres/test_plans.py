@@ -16,7 +16,7 @@ import pytest_asyncio
 from server.memories.memory import ListCursor, ListOrder
 from server.memories.ports import ListQuery
 from server.memories.scope import Scope
-from server.storage.postgres import found_items
+from server.storage.postgres import candidates
 from server.storage.postgres.memory_store import SQL, list_statement
 from server.storage.postgres.ranking_statements import (
     SQL as HITS,
@@ -162,9 +162,7 @@ async def test_candidates_are_planned_once_and_found_by_the_scope(connection: Co
 
 async def test_passages_are_read_by_keys_and_by_messages(connection: Connection) -> None:
     ids = [UUID(int=1), UUID(int=2)]
-    read = found_items.READ_PASSAGES(
-        project_id=PROJECT, memory_ids=ids, visible_on=TODAY, time=None
-    )
+    read = candidates.READ_PASSAGES(project_id=PROJECT, memory_ids=ids, visible_on=TODAY, time=None)
     for plan in await plans(connection, *read):
         assert indexes(plan, "passages") == {"passages_pkey"}
     newest = """

@@ -18,7 +18,7 @@ from server.memories.ports import ChangeSet, EmbeddedMemory, MemoryDeletion, Sea
 from server.memories.scope import Scope
 from server.memories.search.ranking import ArmWeights
 from server.storage.postgres import scope_indexes
-from server.storage.postgres.found_items import FoundItems
+from server.storage.postgres.candidates import FoundItems
 from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.pool import Database
 from server.storage.postgres.scope_index import State

@@ -26,9 +26,12 @@ from server.api.grpc.status import to_status
 from server.api.grpc.tokens import ProjectTokens
 from server.core.errors import MemoirError
 from server.core.values import MAX_ITEMS_BYTES
-from server.memories.change.delete_memory import BatchDeleteCommand, DeleteMemoryCommand
+from server.memories.change.deletion import (
+    BatchDeleteCommand,
+    DeleteMemoryCommand,
+    RestoreMemoryCommand,
+)
 from server.memories.change.effects import FieldChanges, MemoryField
-from server.memories.change.restore_memory import RestoreMemoryCommand
 from server.memories.change.scopes import (
     DeleteMemoriesCommand,
     DeleteScopeCommand,

@@ -37,8 +37,11 @@ from server.api.grpc.large_messages import beside_the_loop
 from server.api.grpc.tokens import Tokens
 from server.core.errors import MemoirError
 from server.core.request_context import current_request
-from server.memories.change.delete_memory import BatchDeleteCommand, DeleteMemoryCommand
-from server.memories.change.restore_memory import RestoreMemoryCommand
+from server.memories.change.deletion import (
+    BatchDeleteCommand,
+    DeleteMemoryCommand,
+    RestoreMemoryCommand,
+)
 from server.memories.change.scopes import DeleteMemories, DeleteScope, ListScopes
 from server.memories.change.update_memory import (
     BatchUpdateCommand,

@@ -34,8 +34,7 @@ from server.graph.explore.entities import GetEntity, ListEntities
 from server.graph.explore.relations import FindPaths, ListRelations
 from server.memories.add.add_memories import AddMemories
 from server.memories.add.verbatim import RememberVerbatim
-from server.memories.change.delete_memory import BatchDeleteMemories, DeleteMemory
-from server.memories.change.restore_memory import RestoreMemory
+from server.memories.change.deletion import BatchDeleteMemories, DeleteMemory, RestoreMemory
 from server.memories.change.scopes import DeleteMemories, DeleteScope, ListScopes
 from server.memories.change.update_memory import BatchUpdateMemories, UpdateMemory
 from server.memories.history.events import ListMemoryEvents, WatchMemoryEvents

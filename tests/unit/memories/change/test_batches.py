@@ -14,7 +14,7 @@ from server.core.errors import (
     RequestIdReused,
     StoreUnavailable,
 )
-from server.memories.change.delete_memory import (
+from server.memories.change.deletion import (
     BatchDeleteCommand,
     BatchDeleteMemories,
     DeleteMemory,

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from server.core.errors import ConcurrentChange, EtagMismatch, MemoryNotFound, RequestIdReused
-from server.memories.change.delete_memory import DeleteMemory, DeleteMemoryCommand
+from server.memories.change.deletion import DeleteMemory, DeleteMemoryCommand
 from server.memories.memory import Memory
 from server.memories.ports import Call, ChangeSet, MemoryDeletion
 from server.memories.scope import StoredDeletion

@@ -16,8 +16,8 @@ from server.core.errors import (
     MemoryNotFound,
     RequestIdReused,
 )
+from server.memories.change.deletion import RestoreMemory, RestoreMemoryCommand
 from server.memories.change.ports import Restoration
-from server.memories.change.restore_memory import RestoreMemory, RestoreMemoryCommand
 from server.memories.memory import Memory
 from server.memories.ports import Call
 from server.operations.idempotency import RequestKey
