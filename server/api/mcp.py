@@ -1,7 +1,7 @@
-"""`/mcp`: the tools over streamable HTTP, beside the HTTP door.
+"""`/mcp`: serves the tools over streamable HTTP, on the port of the HTTP door.
 
 The tools are those of the client's package, and this door is a client of the contract like any
-other. Nothing is kept between requests, so any serving process can answer any of them.
+other. It keeps no sessions, so any serving process can process any request.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _SCHEMES: Final = ("token ", "bearer ")
 
 @asynccontextmanager
 async def mcp_route(grpc_address: str, max_body_bytes: int) -> AsyncIterator[Route]:
-    """The route of the tools, whose calls go to the service at `grpc_address`."""
+    """Yields the route of the tools, which call the service at `grpc_address`."""
     async with grpc.aio.insecure_channel(grpc_address) as channel:
         server = build_server(lambda context: _account(context, channel), __version__)
         application = server.streamable_http_app(
@@ -46,7 +46,7 @@ async def mcp_route(grpc_address: str, max_body_bytes: int) -> AsyncIterator[Rou
             json_response=True,
             stateless_http=True,
             max_request_body_size=max_body_bytes,
-            # A page of another site has no key to send, whatever it calls this address.
+            # DNS rebinding is harmless, because pages of other sites have no key to send.
             transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),
         )
         async with server.session_manager.run():
@@ -54,7 +54,7 @@ async def mcp_route(grpc_address: str, max_body_bytes: int) -> AsyncIterator[Rou
 
 
 class _Guard:
-    """Lets requests pass that have a valid key and say whose memories they are about."""
+    """Refuses requests without a valid key, or without a scope."""
 
     def __init__(self, application: ASGIApp, channel: grpc.aio.Channel) -> None:
         self._application = application
@@ -65,7 +65,7 @@ class _Guard:
         refusal = None
         if not _scope(headers):
             names = ", ".join(SCOPE_HEADERS.values())
-            refusal = refused(400, f"name whose memories these are, by a header: {names}")
+            refusal = refused(400, f"name the scope by at least one header: {names}")
         elif (error := await self._key_error(headers)) is not None:
             refusal = refused(HTTP_STATUS.get(grpc.StatusCode[error.code], 500), str(error))
         await (refusal or self._application)(scope, receive, send)

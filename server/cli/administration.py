@@ -80,14 +80,14 @@ async def administering() -> AsyncIterator[Administration]:
 
 
 async def create_project(arguments: argparse.Namespace) -> None:
-    """`projects create`."""
+    """Runs `projects create`."""
     async with administering() as administration:
         project = await administration.create_project(arguments.project, arguments.org)
     out.print(f"created project {project.id} of organization {project.org_id}", markup=False)
 
 
 async def set_quotas(arguments: argparse.Namespace) -> None:
-    """`projects quota`."""
+    """Runs `projects quota`."""
     given = {name: getattr(arguments, name) for name in QUOTAS}
     changes = {name: value for name, value in given.items() if value is not None}
     async with administering() as administration:
@@ -104,7 +104,7 @@ async def set_quotas(arguments: argparse.Namespace) -> None:
 
 
 async def list_projects(_arguments: argparse.Namespace) -> None:
-    """`projects list`."""
+    """Runs `projects list`."""
     async with administering() as administration:
         projects = await administration.list_projects()
     table = Table("organization", "project", "created", "state")
@@ -119,7 +119,7 @@ async def list_projects(_arguments: argparse.Namespace) -> None:
 
 
 async def delete_project(arguments: argparse.Namespace) -> None:
-    """`projects delete`."""
+    """Runs `projects delete`."""
     project = arguments.project
     if not arguments.yes:
         await asyncio.to_thread(_confirm, project)
@@ -230,7 +230,7 @@ def duration(text: str) -> timedelta:
 
 
 async def create_key(arguments: argparse.Namespace) -> None:
-    """`keys create`."""
+    """Runs `keys create`."""
     scope = Scope(**{field: getattr(arguments, field) for field in SCOPE_FIELDS})
     rights = KeyRights(arguments.role, scope if scope.parts() else None, arguments.expires)
     async with administering() as administration:
@@ -245,7 +245,7 @@ async def create_key(arguments: argparse.Namespace) -> None:
 
 
 async def list_keys(_arguments: argparse.Namespace) -> None:
-    """`keys list`."""
+    """Runs `keys list`."""
     async with administering() as administration:
         keys = await administration.list_keys()
     table = Table(
@@ -284,7 +284,7 @@ def _state(key: ApiKey, now: datetime) -> str:
 
 
 async def rotate_key(arguments: argparse.Namespace) -> None:
-    """`keys rotate`."""
+    """Runs `keys rotate`."""
     async with administering() as administration:
         record, key = await administration.rotate_key(arguments.key, arguments.overlap)
     err.print(
@@ -296,7 +296,7 @@ async def rotate_key(arguments: argparse.Namespace) -> None:
 
 
 async def revoke_key(arguments: argparse.Namespace) -> None:
-    """`keys revoke`."""
+    """Runs `keys revoke`."""
     async with administering() as administration:
         await administration.revoke_key(arguments.key)
     out.print(f"revoked key {arguments.key}", markup=False)

@@ -73,7 +73,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 
 async def export_project(arguments: argparse.Namespace) -> None:
-    """`export`."""
+    """Runs `export`."""
     async with (
         open_store() as store,
         open_export(store.settings, store.dsn) as export,
@@ -90,7 +90,7 @@ async def export_project(arguments: argparse.Namespace) -> None:
 
 
 async def import_project(arguments: argparse.Namespace) -> None:
-    """`import`."""
+    """Runs `import`."""
     if arguments.from_mem0:
         await _import_mem0(arguments)
         return

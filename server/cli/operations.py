@@ -47,7 +47,7 @@ async def _operations() -> AsyncIterator[Operations]:
 
 
 async def list_operations(arguments: argparse.Namespace) -> None:
-    """`operations list`."""
+    """Runs `operations list`."""
     states = [OperationState(arguments.state)] if arguments.state else None
     async with _operations() as operations:
         statistics = await operations.queue_statistics(arguments.project)
@@ -69,7 +69,7 @@ async def list_operations(arguments: argparse.Namespace) -> None:
 
 
 async def show_operation(arguments: argparse.Namespace) -> None:
-    """`operations show`."""
+    """Runs `operations show`."""
     async with _operations() as operations:
         operation = await operations.get(arguments.project, arguments.operation)
     if operation is None:
@@ -91,7 +91,7 @@ async def show_operation(arguments: argparse.Namespace) -> None:
 
 
 async def retry_operation(arguments: argparse.Namespace) -> None:
-    """`operations retry`."""
+    """Runs `operations retry`."""
     async with _operations() as operations:
         if not await operations.revive(arguments.project, arguments.operation):
             raise OperationNotFound(arguments.operation)

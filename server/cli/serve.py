@@ -106,7 +106,7 @@ async def serve_by_workers(
     """Serves in several processes, which this process starts, restarts and stops.
 
     Raises:
-        OSError: the address cannot be listened on.
+        OSError: the server cannot listen on the address.
         WorkerFailed: a worker could not be started.
     """
     count = settings.worker_count
@@ -126,7 +126,7 @@ async def serve_by_workers(
     stop_seconds = settings.grpc.drain_delay + settings.grpc.drain_seconds + KILL_SECONDS
     supervisor = await stack.enter_async_context(supervised(command, stop_seconds))
     out.print(f"{count} workers: {', '.join(map(str, supervisor.pids))}")
-    said = json.loads(supervisor.first_words[0])
+    models = json.loads(supervisor.first_lines[0])
 
     async def drain() -> None:
         await supervisor.stop(stop_seconds)
@@ -135,7 +135,7 @@ async def serve_by_workers(
     encrypts = settings.tls.cert is not None
     local_address = local_socket(directory) if encrypts else loopback(settings, port)
     return Serving(
-        port, http_port, local_address, said["language_model"], said["embedding_model"], drain
+        port, http_port, local_address, models["language_model"], models["embedding_model"], drain
     )
 
 

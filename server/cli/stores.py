@@ -1,4 +1,4 @@
-"""Commands that prepare, change, check and repair the databases, before or beside the servers."""
+"""Commands that prepare, change, check and repair the databases, with or without servers."""
 
 from __future__ import annotations
 
@@ -249,7 +249,7 @@ async def _joins() -> AsyncIterator[EntityJoins]:
 
 
 async def list_joins(arguments: argparse.Namespace) -> None:
-    """`entities list`."""
+    """Runs `entities list`."""
     async with _joins() as joins:
         found = await joins.list(arguments.project, arguments.space)
     table = Table("space", "name", "alias", "state", "memories")
@@ -260,7 +260,7 @@ async def list_joins(arguments: argparse.Namespace) -> None:
 
 
 async def split_names(arguments: argparse.Namespace) -> None:
-    """`entities split`."""
+    """Runs `entities split`."""
     async with _joins() as joins:
         concerned = await joins.split(
             arguments.project, arguments.space, arguments.name, arguments.alias
@@ -272,7 +272,7 @@ async def split_names(arguments: argparse.Namespace) -> None:
 
 
 async def rejoin_names(arguments: argparse.Namespace) -> None:
-    """`entities rejoin`."""
+    """Runs `entities rejoin`."""
     async with _joins() as joins:
         await joins.rejoin(arguments.project, arguments.space, arguments.name, arguments.alias)
     out.print(f"{arguments.alias} is an alias of {arguments.name} again", markup=False)

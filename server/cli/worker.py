@@ -128,11 +128,11 @@ async def run() -> None:
         relax_garbage_collector()
         use_one_thread()
         models = service.models
-        said = {
+        names = {
             "language_model": models.language_model.model,
             "embedding_model": models.embedder.model,
         }
-        sys.stdout.write(json.dumps(said) + "\n")
+        sys.stdout.write(json.dumps(names) + "\n")
         sys.stdout.flush()
         waits = [asyncio.create_task(stop.wait()), asyncio.create_task(supervisor.read())]
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)

@@ -27,7 +27,7 @@ def share_of(limit: int) -> int:
 
 
 class Company:
-    """Knows which tenants have company: another tenant that was active in the last ten seconds."""
+    """Knows for each tenant whether another tenant was active in the last ten seconds."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
@@ -36,7 +36,7 @@ class Company:
         """When a tenant other than the last one was active."""
 
     def note(self, tenant: str) -> None:
-        """Notes that the tenant is active now."""
+        """Records that the tenant is active now."""
         if tenant != self._last:
             self._last, self._other_time = tenant, self._last_time
         self._last_time = self._monotonic()

@@ -1,4 +1,4 @@
-"""Leaves time of the event loop to others: beside streams, and beside the calls of a tenant."""
+"""Paces work on the event loop, so that streams and a busy tenant leave time for others."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from collections.abc import Callable
 from typing import Final
 
 STEPS: Final = 16
-"""The most steps that are made in a row, with nothing else in between."""
+"""The maximum number of consecutive steps without other work in between."""
 
 _SHARE: Final = 0.5
-"""The part of the time that steps may take as long as more of them are wanted."""
+"""The share of the time for steps while others are waiting."""
 
 _AT_ONCE_SECONDS: Final = 0.002
-"""How long steps may take before the first rest, and after each."""
+"""How long steps may take before the first pause, and after each pause."""
 
 
 class Pace:
-    """Lets steps of work be made in the order in which they were asked for.
+    """Runs steps of work in the order of the requests.
 
-    They take half of the time at most, so that the loop has as much for everything else.
+    They take at most half of the time, so that the loop has as much for everything else.
     """
 
     def __init__(self, worked: Callable[[], float] = time.thread_time) -> None:
@@ -34,7 +34,7 @@ class Pace:
         self._is_busy = False
 
     async def step(self) -> None:
-        """Waits for the caller's turn; the step is what it does then until it next waits."""
+        """Waits for the caller's turn; its step then lasts until it waits again."""
         loop = asyncio.get_running_loop()
         turn = loop.create_future()
         self._waiting.append(turn)
@@ -47,7 +47,7 @@ class Pace:
         if not self._waiting:
             self._is_busy = False
             return
-        # The loop calls what was called soon in this order, so only the steps are timed.
+        # The loop runs these callbacks in order, so only the steps are timed.
         loop.call_soon(self._begin)
         for _ in range(min(STEPS, len(self._waiting))):
             turn = self._waiting.popleft()
@@ -70,23 +70,23 @@ class Pace:
 
 
 TURNS_BETWEEN_STARTS: Final = 16
-"""gRPC hands over one call of a method in about five turns of the loop."""
+"""gRPC accepts one call of a method in about five turns of the event loop."""
 
 
 class SpacedStarts:
     """Lets the calls of a tenant begin one by one, some turns of the event loop apart.
 
-    In each turn the loop makes a step of every call that can go on, and takes a new call off the
-    wire only every few turns. With many calls under way the turns are long, and a new call of
-    another tenant waits on the wire behind all calls of the busy one.
+    In each turn, the loop runs a step of every call that can continue, but accepts a new call only
+    every few turns. With many calls in progress, turns are long, and a new call of another tenant
+    would wait for all calls of the busy tenant.
     """
 
     def __init__(self) -> None:
         self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
-        """The tenants whose last call began a moment ago, with the calls that wait."""
+        """The waiting calls of the tenants of which a call just began."""
 
     async def start(self, tenant: str) -> None:
-        """Waits until a call of the tenant may begin, which is at once after a pause."""
+        """Waits until a call of the tenant may begin: immediately, unless another just began."""
         loop = asyncio.get_running_loop()
         waiting = self._waiting.get(tenant)
         if waiting is None:

@@ -1,4 +1,4 @@
-"""A child process that cannot outlive this one, is stopped in steps, and restarted if it ends."""
+"""Runs child processes that cannot outlive this one, stops them in steps, and restarts them."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class ChildProcess:
         return self._process.pid
 
     def exit_status(self) -> int | None:
-        """The exit status, negative for a signal, or None while it runs."""
+        """Returns the exit status, negative for a signal, or None while it runs."""
         return self._process.poll()
 
     async def wait(self, timeout: float | None = None) -> int | None:

@@ -42,13 +42,13 @@ class Embedder(Protocol):
 
     @property
     def compares_sentences(self) -> bool:
-        """Whether sentences by themselves lead better to what a message changes than all of it."""
+        """Whether messages are compared with memories by sentences instead of as a whole."""
         ...
 
     async def embed(self, texts: Sequence[str], purpose: EmbeddingPurpose) -> list[Vector]:
         """Returns an L2-normalised vector for each text, in order.
 
-        The current call's deadline bounds it.
+        It ends at the current call's deadline.
 
         Raises:
             ModelUnavailable: the provider is unreachable or returns errors.
@@ -95,7 +95,7 @@ class Reranker(Protocol):
     async def rerank(self, question: str, texts: Sequence[str]) -> list[float]:
         """Returns how well each text answers the question, from 0 to 1, in the order of the texts.
 
-        The call's deadline bounds it.
+        It ends at the call's deadline.
 
         Raises:
             RerankFailed: there is no such model, or its answer cannot be used.

@@ -114,7 +114,7 @@ class ApiKey:
     """A key as it is stored: by its digest. `project_id` is None for a key of an organization.
 
     `scope` is the part of the project that the key is confined to; None means all of it. The key is
-    valid until `expire_time`, or for ever if that is None. `last_use_time` is up to 15 seconds
+    valid until `expire_time`; None means forever. `last_use_time` is up to 15 seconds
     late.
     """
 

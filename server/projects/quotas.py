@@ -95,7 +95,7 @@ class ProjectUse:
         return [usage for usage in every if usage.limit]
 
     def _take_token(self, now: float) -> None:
-        """A token bucket that holds the calls of one second."""
+        """Takes a token from a bucket with the calls of one second."""
         rate = self.quotas.calls_per_second
         if not rate:
             return
@@ -147,7 +147,7 @@ class ProjectQuotas:
         use = self._uses.get(project_id)
         if use is None:
             holding, cost = await self._read(project_id)
-            # Another call may have read them in the meantime, and counts in what it stored.
+            # Another call may have stored its own in the meantime, which is then used.
             use = self._uses.setdefault(project_id, ProjectUse(holding, self._monotonic(), cost))
         elif self._monotonic() >= use.stale_at and project_id not in self._refreshing:
             self._refreshing.add(project_id)

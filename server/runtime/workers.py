@@ -95,7 +95,7 @@ class Supervisor:
         self._command = command
         self._processes: dict[int, Process] = {}
         self._stopping = asyncio.Event()
-        self.first_words: list[bytes] = []
+        self.first_lines: list[bytes] = []
         """The lines that the workers wrote when they first served."""
 
     @property
@@ -110,7 +110,7 @@ class Supervisor:
             WorkerFailed: a worker ended instead.
         """
         numbers = range(self._command.count)
-        self.first_words = await asyncio.gather(*(self._spawn(number) for number in numbers))
+        self.first_lines = await asyncio.gather(*(self._spawn(number) for number in numbers))
 
     async def run(self) -> None:
         """Restarts workers until `stop` is called."""

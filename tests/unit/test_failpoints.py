@@ -1,4 +1,4 @@
-"""Failpoints: what can be armed, and that the process dies there and nowhere else."""
+"""Failpoints: how they are armed, and that the process dies exactly there."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from server import failpoints
 
 
-def test_counts_are_read() -> None:
+def test_counts_are_parsed() -> None:
     assert failpoints.parse("") == {}
     assert failpoints.parse("lease.held:1, batch.middle:3,") == {
         "lease.held": 1,
@@ -20,18 +20,18 @@ def test_counts_are_read() -> None:
 
 
 @pytest.mark.parametrize("text", ["nowhere:1", "lease.held", "lease.held:0", "lease.held:x"])
-def test_what_means_nothing_is_refused(text: str) -> None:
+def test_invalid_specifications_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match="failpoint"):
         failpoints.parse(text)
 
 
-def test_places_that_are_not_armed_do_nothing() -> None:
+def test_unarmed_failpoints_do_nothing() -> None:
     failpoints.arm({})
     for name in failpoints.NAMES:
         failpoints.reach(name)
 
 
-def test_the_process_dies_at_the_nth_time() -> None:
+def test_the_process_dies_at_the_nth_pass() -> None:
     program = (
         "from server import failpoints\n"
         "failpoints.arm(failpoints.parse('lease.held:2'))\n"

@@ -1,4 +1,4 @@
-"""Erasing what has expired, again and again."""
+"""Purging expired memories periodically."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.support.fakes import FakeClock
 
 @dataclass
 class Expired(FakeChanges):
-    """Has `batches` to erase, and fails as often as `faults` says first."""
+    """Has `batches` to erase, but first fails with each of `faults`."""
 
     store: FakeStore = field(default_factory=FakeStore)
     batches: list[DeletionReceipt] = field(default_factory=list)
@@ -55,7 +55,7 @@ async def test_batches_are_erased_until_nothing_is_due() -> None:
     assert (line["event"], line["memories"]) == ("retention.purged", 3)
 
 
-async def test_it_goes_on_after_faults_and_logs_those_that_nobody_else_does() -> None:
+async def test_it_continues_after_faults_and_logs_unexpected_ones() -> None:
     faults = [StoreUnavailable(), ValueError("broken")]
     changes = Expired(batches=[DeletionReceipt(memories=1)], faults=list(faults))
     purge = PurgeExpired(changes, FakeClock(), kept_days=1, interval=timedelta())

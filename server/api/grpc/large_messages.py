@@ -1,7 +1,7 @@
-"""Large messages are handled outside the event loop, and never in one long step.
+"""Processes large messages in a thread, in short steps.
 
-Python code in a thread lets the event loop go on every few milliseconds, but protobuf and
-protovalidate do not while they work on a message. So they are given one part of it at a time.
+The interpreter switches from Python code in a thread to the event loop every few milliseconds, but
+protobuf and protovalidate block it while they process a message. So they get one part at a time.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ def beside_the_loop(act: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> A
 
 
 def decode_in_slices(raw: bytes, message: Message) -> None:
-    """Reads `raw` into an empty `message`, some fields of its outermost level at a time.
+    """Decodes `raw` into an empty `message`, some top-level fields at a time.
 
-    The result is the same as reading it at once: concatenated encodings of messages merge.
+    The result is the same as that of decoding it at once, because concatenated encodings merge.
     https://protobuf.dev/programming-guides/encoding/#last-one-wins
 
     Raises:
@@ -49,7 +49,7 @@ def decode_in_slices(raw: bytes, message: Message) -> None:
 
 
 def encode_in_slices(message: Message) -> bytes:
-    """Encodes the message, each item of its outermost level separately."""
+    """Encodes the message, each item of its top-level lists separately."""
     parts = [outline(message, with_blanks=False).SerializeToString()]
     for number, _, items in item_fields(message):
         tag = _encoded_varint(number << 3 | 2)
@@ -65,14 +65,14 @@ def has_many_items(message: Message) -> bool:
 
 
 def item_fields(message: Message) -> Iterator[tuple[int, str, Any]]:
-    """Yields number, name and items of the outermost fields that are lists of messages."""
+    """Yields number, name and items of the top-level fields that are lists of messages."""
     for name, number in _item_fields(message.DESCRIPTOR).items():
         if items := getattr(message, name):
             yield number, name, items
 
 
 def outline(message: Message, *, with_blanks: bool = True) -> Message:
-    """Returns the message without its items: with blank ones in their place, or none."""
+    """Returns the message with blank items instead of its items, or without items."""
     lists = _item_fields(message.DESCRIPTOR)
     outer = type(message)()
     for field, value in message.ListFields():
@@ -85,9 +85,9 @@ def outline(message: Message, *, with_blanks: bool = True) -> Message:
 
 
 def without_structs(message: Message) -> Message:
-    """Returns the message with every Struct in it emptied.
+    """Returns the message with all Structs emptied.
 
-    No field rule looks into a Struct, but checking the rules takes time for each value in it.
+    No field rule applies to the values in a Struct, but checking the rules takes time for each.
     """
     if not _holds_structs(message.DESCRIPTOR):
         return message
@@ -135,7 +135,7 @@ def _holds_structs(kind: Descriptor) -> bool:
 
 
 def _slices(raw: bytes) -> Iterator[tuple[int, int]]:
-    """Yields the cuts: between fields, as soon as a slice is large."""
+    """Yields the bounds of slices, which end between fields once they are large."""
     begin = end = 0
     while end < len(raw):
         end = _after_field(raw, end)
@@ -162,7 +162,7 @@ def _after_field(raw: bytes, at: int) -> int:
             # A group or an invalid field: protobuf reads or refuses the rest.
             return len(raw)
     if at > len(raw):
-        raise DecodeError("the message is cut off")
+        raise DecodeError("the message is truncated")
     return at
 
 
@@ -170,7 +170,7 @@ def _varint(raw: bytes, at: int) -> tuple[int, int]:
     value = 0
     for shift in range(0, _MOST_VARINT_BITS, 7):
         if at >= len(raw):
-            raise DecodeError("the message is cut off")
+            raise DecodeError("the message is truncated")
         byte = raw[at]
         at += 1
         value |= (byte & 0x7F) << shift

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 _READING_VERBS = ("Get", "List", "Search", "Find")
-# Calls of these last as long as their clients want, and cost next to nothing.
+# Methods whose calls last as long as clients want, at almost no cost.
 _WAITING_METHODS = frozenset({"google.longrunning.Operations/WaitOperation"})
 
 

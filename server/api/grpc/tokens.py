@@ -1,12 +1,11 @@
-"""Encrypts and authenticates the strings that clients hand back.
+"""Encrypts and authenticates page tokens, stream cursors and consistency tokens.
 
-Page tokens, stream cursors and consistency tokens hold positions of counters that all projects
-share. A client that could read them would learn how much the others write; one that could make them
-up could ask for places that no answer led to.
+They contain positions of counters that all projects share. A client that could read them would see
+how much other projects write, and one that could forge them could request arbitrary positions.
 
 A token is encrypted with AES-SIV (RFC 5297), which needs no nonce: equal values give equal tokens,
-and no number of tokens wears the key out. It is bound to its kind, its project, and the question
-that it continues, none of which it holds.
+and the number of tokens of a key is not limited. It is bound to its kind, its project, and the
+request that it continues, but contains none of them.
 """
 
 from __future__ import annotations
@@ -38,37 +37,37 @@ class TokenKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ProjectTokens:
-    """Makes and reads the tokens of one project."""
+    """Creates and reads the tokens of one project."""
 
     cipher: AESSIV
     project_id: str
 
-    def seal(self, kind: TokenKind, content: bytes, question: bytes = b"") -> str:
-        """Returns the token that holds `content` and continues `question`."""
-        sealed = self.cipher.encrypt(content, self._bound(kind, question))
+    def seal(self, kind: TokenKind, content: bytes, request: bytes = b"") -> str:
+        """Returns a token with `content`, which continues `request`."""
+        sealed = self.cipher.encrypt(content, self._bound(kind, request))
         return base64.urlsafe_b64encode(sealed).decode().rstrip("=")
 
-    def open(self, kind: TokenKind, token: str, question: bytes = b"") -> bytes:
-        """Returns what the token holds.
+    def open(self, kind: TokenKind, token: str, request: bytes = b"") -> bytes:
+        """Returns the content of a token.
 
         Raises:
-            UnreadableToken: it is altered, made up, or was made for something else.
+            UnreadableToken: the token was altered, forged, or made for another purpose.
         """
         try:
             sealed = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
-            # The decoder skips what is not base64, and bits after the last byte.
+            # The decoder ignores invalid characters, and bits after the last byte.
             if base64.urlsafe_b64encode(sealed).decode().rstrip("=") != token:
                 raise UnreadableToken
-            return self.cipher.decrypt(sealed, self._bound(kind, question))
+            return self.cipher.decrypt(sealed, self._bound(kind, request))
         except (InvalidTag, ValueError) as error:
             raise UnreadableToken from error
 
-    def _bound(self, kind: TokenKind, question: bytes) -> list[bytes]:
-        return [kind.value, self.project_id.encode(), question]
+    def _bound(self, kind: TokenKind, request: bytes) -> list[bytes]:
+        return [kind.value, self.project_id.encode(), request]
 
 
 class Tokens:
-    """Makes and reads tokens with the key of the store, which all servers share."""
+    """Provides the tokens of projects, with the key of the store, which all servers share."""
 
     def __init__(self, load_key: Callable[[], Awaitable[bytes]]) -> None:
         """`load_key` is called when a token is first needed, and again if it failed."""
@@ -78,7 +77,7 @@ class Tokens:
     async def of_project(self, project_id: str) -> ProjectTokens:
         """Returns the tokens of a project.
 
-        To be called before anything is done for a call: without the key its answer cannot be made.
+        Must be called before a call does anything: without the key it cannot return a response.
 
         Raises:
             StoreUnavailable: the key is not known yet, and the store cannot be reached.

@@ -1,6 +1,7 @@
-"""Checks a request against all rules of the contract, however they are written.
+"""Validates requests: the protovalidate rules of the contract, and rules in code.
 
-Half a million empty messages would take the field rules seconds and gigabytes.
+Requests that are far too large are refused first, because applying the rules to half a million
+empty messages would take seconds and gigabytes.
 """
 
 from __future__ import annotations
@@ -22,15 +23,15 @@ from server.api.grpc.quick_rules import surely_valid
 from server.api.grpc.rules import broken_filters, broken_rules
 from server.core.errors import FieldViolation, InvalidRequest
 
-# A list of one-digit numbers takes 5.5 times as many bytes in a Struct as in JSON, nothing takes
-# more: so a Struct of this size is more than 64 KiB of JSON.
+# A Struct takes at most 5.5 times as many bytes as its JSON, for a list of one-digit numbers. So a
+# Struct of this size has more than 64 KiB of JSON.
 MAX_STRUCT_BYTES = 6 * 64 * 1024
-# For lists that the contract does not bound.
+# For lists without a limit in the contract.
 MAX_ITEMS = 1000
 
 
 def oversized(request: Message) -> Iterator[FieldViolation]:
-    """Returns the fields that are far too large, without looking inside of them."""
+    """Yields the fields that are far too large, without reading their contents."""
     for field in _unbounded_fields(request.DESCRIPTOR):
         if field.is_list:
             yield from _list(field, getattr(request, field.name))
@@ -40,7 +41,7 @@ def oversized(request: Message) -> Iterator[FieldViolation]:
 
 @dataclass(frozen=True, slots=True)
 class _Field:
-    """A field that can hold more than a string can."""
+    """A list or a message, whose size is not limited like that of a string."""
 
     name: str
     is_list: bool
@@ -88,7 +89,7 @@ def _prefixed(path: str, message: Message) -> Iterator[FieldViolation]:
         yield FieldViolation(f"{path}.{violation.field}", violation.description)
 
 
-# Rules of a whole message have no field; naming one tells the client where to begin.
+# The fields that are reported for rules of a whole message.
 _FIELD_OF_MESSAGE_RULE = {"scope.required": "user_id", "scope.across": "across_scopes"}
 
 
@@ -96,14 +97,14 @@ def check(request: Message, now: datetime) -> None:
     """Checks a request.
 
     Raises:
-        InvalidRequest: with every violation; of a request that is far too large, only those that
-            say so.
+        InvalidRequest: with every violation; for a request that is far too large, only with its
+            oversized fields.
     """
     _check(request, now, field_violations)
 
 
 def check_large(request: Message, now: datetime) -> None:
-    """Does the same for a large request, in short steps; meant to run in a thread."""
+    """Like `check`, but in short steps, for a large request in a thread."""
     _check(request, now, violations_item_by_item)
 
 
@@ -121,12 +122,12 @@ def _check(
 
 
 def violations_item_by_item(request: Message) -> list[FieldViolation]:
-    """Returns what `field_violations` finds, in the order of the fields, checking item by item."""
+    """Like `field_violations`, but checks item by item. The order is that of the fields."""
     lists = tuple(f"{name}[" for _, name, _ in item_fields(request))
     found = [
         violation
         for violation in field_violations(without_structs(outline(request)))
-        # Blank items may break rules that the real items keep.
+        # The outline has blank items, which may break rules that the real items keep.
         if not violation.field.startswith(lists)
     ]
     for _, name, items in item_fields(request):

@@ -1,4 +1,4 @@
-"""Turns HTTP requests into calls of the contract, and their answers into HTTP responses."""
+"""Converts HTTP requests to calls of the contract, and their results to HTTP responses."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ _exchange: ContextVar[Exchange] = ContextVar("http_exchange")
 
 
 class CallFailed(Exception):
-    """One of the calls that a request needs has ended with an error."""
+    """One of the calls of an HTTP request has ended with an error."""
 
     def __init__(self, status: status_pb2.Status) -> None:
         super().__init__(status.message)
@@ -64,14 +64,14 @@ class CallFailed(Exception):
 
 
 class Session:
-    """Makes the calls that one request needs, all under its correlation id."""
+    """Makes the calls of one HTTP request, all with its correlation id."""
 
     def __init__(self, methods: Callable[[str], LocalMethod], exchange: Exchange) -> None:
         self._methods = methods
         self._exchange = exchange
         self._metadata = exchange.metadata()
         self.last: LocalAnswer | None = None
-        """The answer to the newest call."""
+        """The answer to the latest call."""
 
     async def call(self, name: str, request: Message) -> Any:
         """Calls `package.Service/Method` and returns its response.
@@ -100,7 +100,7 @@ Respond: TypeAlias = Callable[[Exchange, Session], Awaitable[object]]
 
 
 class Door:
-    """Makes the endpoints."""
+    """Creates the endpoints."""
 
     def __init__(self, calls: LocalCalls, limits: BodyLimits) -> None:
         self._calls = calls
@@ -110,10 +110,10 @@ class Door:
     def one_call(
         self, name: str, read: ReadRequest, write: WriteResponse, rename: Rename | None = None
     ) -> Endpoint:
-        """An endpoint that is one unary call of `package.Service/Method`.
+        """Returns an endpoint for one unary call of `package.Service/Method`.
 
-        `read` and `write` run within the call, after the client is known and admitted. `write`
-        returns what is sent as JSON. `rename` is for the fields that errors name.
+        `read` and `write` run within the call, after authentication and admission. `write` returns
+        the JSON to send. `rename` renames the fields in errors.
         """
         method = self._method(name, read, write)
 
@@ -128,7 +128,7 @@ class Door:
         return endpoint
 
     def several_calls(self, respond: Respond, rename: Rename | None = None) -> Endpoint:
-        """An endpoint whose answer takes several calls; `respond` returns what is sent as JSON."""
+        """Returns an endpoint that makes several calls; `respond` returns the JSON to send."""
 
         async def endpoint(request: Request) -> Response:
             async def run(exchange: Exchange) -> Response:
@@ -148,7 +148,7 @@ class Door:
         return endpoint
 
     def stream(self, name: str, read: ReadRequest, write: WriteResponse) -> Endpoint:
-        """An endpoint that is a call with a stream of responses, sent as lines of JSON."""
+        """Returns an endpoint for a streaming call, which sends each response as a line of JSON."""
         method = self._method(name, read, write)
 
         async def endpoint(request: Request) -> Response:
@@ -169,7 +169,7 @@ class Door:
         return self._calls.method(CONTRACT_METHODS[name], decode, encode)
 
     def _plain_method(self, name: str) -> LocalMethod:
-        """The method with the messages of the contract as they are."""
+        """Returns the method with unconverted messages of the contract."""
         if name not in self._plain:
             method = CONTRACT_METHODS[name]
             self._plain[name] = self._calls.method(
@@ -182,7 +182,7 @@ class Door:
     async def _respond(
         self, request: Request, respond: Callable[[Exchange], Coroutine[Any, Any, Response]]
     ) -> Response:
-        """Reads the request and answers it; errors of the door itself are answered here."""
+        """Reads the request and returns the response, also for errors of the door itself."""
 
         async def answer() -> Response:
             exchange = Exchange(request, await self._bodies.read(request))
@@ -216,10 +216,10 @@ async def _check_key(session: Session) -> None:
 
 
 async def _while_connected(calls: asyncio.Task[T], receive: Receive) -> T:
-    """The result of `calls`, which are cancelled if the client disconnects, as gRPC does.
+    """Returns the result of `calls`, but cancels them if the client disconnects, as gRPC does.
 
     Raises:
-        ClientDisconnect: it did.
+        ClientDisconnect: the client disconnected.
     """
     gone = asyncio.ensure_future(receive())
     gone.add_done_callback(lambda _: calls.cancel())
@@ -260,13 +260,13 @@ def _headers(answer: LocalAnswer | None, exchange: Exchange) -> Mapping[str, str
             headers["traceparent"] = answer.traceparent
     for name, values in ((IGNORED, exchange.ignored), (NOTICE, exchange.notices)):
         if values:
-            # As JSON, so that no text of the client's can end the header.
+            # Escaped as JSON, so that no text from the client can end the header.
             headers[name] = ", ".join(json.dumps(value)[1:-1] for value in values)[:_LONGEST_HEADER]
     return headers
 
 
 class _Stream(Response):
-    """Sends each response of a stream as a line of JSON, and a later error as one with `error`."""
+    """Sends each response of a stream as a line of JSON, and a late error as an `error` line."""
 
     def __init__(self, calls: LocalCalls, method: LocalMethod, exchange: Exchange) -> None:
         super().__init__()
@@ -305,7 +305,7 @@ class _Stream(Response):
 
 
 def refusing(http_status: int, message: str) -> Endpoint:
-    """An endpoint that answers every request with the same refusal."""
+    """Returns an endpoint that refuses every request with the same response."""
 
     async def endpoint(request: Request) -> Response:
         return logged(request, refused(http_status, message))

@@ -1,4 +1,4 @@
-"""One HTTP request on its way through the door: its body, and what its answer says besides."""
+"""An HTTP request in the door: its body, its headers, and headers for its response."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from server.api.http.messages import read_message
 from server.core.errors import FieldViolation, InvalidRequest, MalformedRequest
 from server.telemetry.spans import TRACEPARENT
 
-# zlib's own numbers: the window of 2^15 bytes, with gzip's or zlib's frame found out by itself.
+# Parameters of zlib: a window of 2^15 bytes, and automatic detection of gzip or zlib headers.
 _ANY_FRAME: Final = 32 + zlib.MAX_WBITS
-# A client that is still sending when the connection closes sees no answer. So this many times the
-# limit is read before a body is refused, and not kept.
-_READ_IN_VAIN: Final = 4
+# A client that is still sending when the connection closes does not see the response. So this many
+# times the limit is read and discarded before a body is refused.
+_DISCARDED_LIMITS: Final = 4
 _ENCODINGS: Final = frozenset({"gzip", "x-gzip", "deflate"})
 
 
 class BodyRefused(Exception):
-    """The body was not read to its end; the HTTP status says why."""
+    """The body was not read completely; the HTTP status gives the reason."""
 
     def __init__(self, http_status: int, message: str) -> None:
         super().__init__(message)
@@ -40,9 +40,9 @@ class BodyRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class BodyLimits:
-    """`largest` bounds one body, before and after decompression; `together` all that are read.
+    """`largest` limits one body, before and after decompression; `together` limits all bodies.
 
-    Both are in bytes, `seconds` is the time for one body to arrive.
+    Both are in bytes. `seconds` is the time for one body to arrive.
     """
 
     largest: int
@@ -51,18 +51,18 @@ class BodyLimits:
 
 
 class Bodies:
-    """Reads bodies, within limits on each one and on all that are being read at once."""
+    """Reads bodies, within limits for each body and for all that are read at the same time."""
 
     def __init__(self, limits: BodyLimits) -> None:
         self._limits = limits
         self._held = 0
 
     async def read(self, request: Request) -> bytes:
-        """The whole body, decompressed.
+        """Returns the whole body, decompressed.
 
         Raises:
-            BodyRefused: it is too large, too slow, or compressed in an unknown way.
-            ClientDisconnect: the client is gone.
+            BodyRefused: the body is too large, too slow, or compressed in an unknown way.
+            ClientDisconnect: the client disconnected.
         """
         encoding = request.headers.get("content-encoding", "identity").strip().lower()
         if encoding not in _ENCODINGS | {"identity"}:
@@ -77,7 +77,7 @@ class Bodies:
             async with asyncio.timeout(self._limits.seconds):
                 async for chunk in _chunks(request):
                     size += len(chunk)
-                    if size > self._limits.largest * _READ_IN_VAIN:
+                    if size > self._limits.largest * _DISCARDED_LIMITS:
                         break
                     if size <= self._limits.largest:
                         held += len(chunk)
@@ -110,7 +110,7 @@ class Bodies:
 
 
 async def _chunks(request: Request) -> AsyncIterator[bytes]:
-    """The chunks of the body, read to the end even if it is found out late that it is too long."""
+    """Yields the chunks of the body."""
     more = True
     while more:
         event = await request.receive()
@@ -122,10 +122,10 @@ async def _chunks(request: Request) -> AsyncIterator[bytes]:
 
 
 def parsed(raw: bytes) -> object:
-    """The JSON value of a body; of an empty one, an empty object.
+    """Returns the JSON value of a body; an empty body counts as an empty object.
 
     Raises:
-        MalformedRequest: it is not JSON.
+        MalformedRequest: the body is not JSON.
     """
     if not raw:
         return {}
@@ -137,8 +137,8 @@ def parsed(raw: bytes) -> object:
 
 M = TypeVar("M", bound=Message)
 
-# What calls over gRPC know of their client.
-_PASSED_ON: Final = frozenset(
+# The headers that become metadata of a call.
+_FORWARDED: Final = frozenset(
     {
         "authorization",
         CORRELATION_HEADER,
@@ -158,8 +158,8 @@ _LONGEST_IDEMPOTENCY_KEY: Final = 255
 class Exchange:
     """A request with its body, as bytes.
 
-    `ignored` has the fields that mean nothing to the service, `notices` what the answer leaves out;
-    both are sent as headers.
+    `ignored` lists the fields that the service does not use, `notices` what the response leaves
+    out. Both are sent as headers.
     """
 
     request: Request
@@ -174,23 +174,23 @@ class Exchange:
 
     @property
     def query(self) -> Mapping[str, str]:
-        """The query's parameters; of a repeated one, the last."""
+        """The parameters of the query; the last value of a repeated one."""
         return self.request.query_params
 
     def json(self) -> object:
-        """The body as JSON; an empty object if there is none.
+        """Returns the body as JSON; an empty object if there is none.
 
         Raises:
-            MalformedRequest: it is not JSON.
+            MalformedRequest: the body is not JSON.
         """
         return parsed(self.body)
 
     def json_object(self) -> dict[str, Any]:
-        """The body, which must be a JSON object.
+        """Returns the body, which must be a JSON object.
 
         Raises:
-            MalformedRequest: it is not JSON.
-            InvalidRequest: it is something else than an object.
+            MalformedRequest: the body is not JSON.
+            InvalidRequest: the body is not an object.
         """
         value = self.json()
         if not isinstance(value, dict):
@@ -200,11 +200,11 @@ class Exchange:
     def metadata(self) -> Metadata:
         """Returns the headers that become metadata of the call."""
         return tuple(
-            (name, value) for name, value in self.request.headers.items() if name in _PASSED_ON
+            (name, value) for name, value in self.request.headers.items() if name in _FORWARDED
         )
 
     def peer(self) -> str:
-        """The client's address as gRPC writes it."""
+        """Returns the client's address in the format of gRPC."""
         client = self.request.client
         if client is None:
             return "unknown"
@@ -212,7 +212,7 @@ class Exchange:
         return f"{kind}:{host}:{client.port}"
 
     def timeout(self) -> float | None:
-        """The seconds that the client gives the call, by `x-server-timeout`.
+        """Returns the client's time limit for the call, in seconds, from `x-server-timeout`.
 
         Raises:
             InvalidRequest: the header is not a positive number.
@@ -229,7 +229,7 @@ class Exchange:
         return seconds
 
     def request_id(self) -> str | None:
-        """The request id that `Idempotency-Key` stands for: itself if it is a UUID, else one of it.
+        """Returns the request id from `Idempotency-Key`: the key if it is a UUID, else its digest.
 
         Raises:
             InvalidRequest: the key is empty or too long.
@@ -247,11 +247,11 @@ class Exchange:
 
 
 def message_of(kind: type[M], value: object, found: list[FieldViolation] | None = None) -> M:
-    """A message of the contract from JSON.
+    """Returns a message of the contract from JSON.
 
     Raises:
-        InvalidRequest: with everything that is wrong: what was `found` before, what has the wrong
-            type, and what breaks a rule of the contract.
+        InvalidRequest: with all violations: those `found` before, values of the wrong type, and
+            broken rules of the contract.
     """
     message = kind()
     violations = [*(found or ()), *read_message(value, message)]

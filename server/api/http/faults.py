@@ -1,4 +1,4 @@
-"""Errors as JSON, as Mem0's clients read them, and requests that end before there is a call."""
+"""Converts errors to JSON that Mem0's clients understand, and refuses requests without a call."""
 
 from __future__ import annotations
 
@@ -49,9 +49,9 @@ Rename = Callable[[str], str]
 def failed(
     status: status_pb2.Status, correlation_id: str, rename: Rename | None = None
 ) -> Response:
-    """The answer to a call that ended with `status`.
+    """Returns the response for a call that ended with `status`.
 
-    `rename` turns the path of a field of the contract into that of the field that was sent.
+    `rename` converts the path of a field of the contract to that of the field that was sent.
     """
     code = _CODES.get(status.code, _Code.UNKNOWN)
     details: dict[str, Any] = {"code": code.name, "message": status.message}
@@ -70,12 +70,12 @@ def refused(
     correlation_id: str = "",
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """Returns the refusal of a request that has not become a call."""
+    """Returns the response that refuses a request before a call."""
     return answered(http_status, message, {"message": message}, correlation_id, headers or {})
 
 
 def unread(refusal: BodyRefused) -> Response:
-    """The answer to a body that is not read to its end, after which the connection is closed."""
+    """Returns the response for a body that is not read completely, which closes the connection."""
     return refused(refusal.http_status, str(refusal), headers={"Connection": "close"})
 
 
@@ -86,7 +86,7 @@ def answered(
     correlation_id: str,
     headers: Mapping[str, str],
 ) -> Response:
-    """`error`, `details` and `detail`, of which Mem0's clients show the last one."""
+    """Returns an error with `error`, `details` and `detail`; Mem0's clients show the last one."""
     body = {"error": _title(http_status), "details": details, "detail": detail}
     ids = {CORRELATION_HEADER: correlation_id} if correlation_id else {}
     return Response(orjson.dumps(body), http_status, media_type=JSON, headers={**headers, **ids})
@@ -119,7 +119,7 @@ def _read_detail(
     elif detail.Unpack(retry):
         seconds = retry.retry_delay.ToTimedelta().total_seconds()
         details["retry_after_seconds"] = seconds
-        # The header has whole seconds only: https://www.rfc-editor.org/rfc/rfc9110#field.retry-after
+        # The header contains whole seconds: https://www.rfc-editor.org/rfc/rfc9110#field.retry-after
         headers["Retry-After"] = str(max(1, math.ceil(seconds)))
 
 
@@ -137,19 +137,19 @@ _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("server.http"
 
 
 def correlation_id(request: Request) -> str:
-    """The request's own correlation id if it is well-formed, else a new one."""
+    """Returns the request's correlation id if it is well-formed, else a new one."""
     sent = request.headers.get(CORRELATION_HEADER, "")
     return sent if is_correlation_id(sent) else uuid4().hex
 
 
 def unacceptable(request: Request, error: MemoirError, rename: Rename | None = None) -> Response:
-    """The answer to a request that cannot become a call, as a call would answer the error."""
+    """Returns the error of a request that cannot be converted to a call, as a call would."""
     id_ = correlation_id(request)
     return logged(request, failed(to_status(error, id_), id_, rename))
 
 
 async def or_refusal(request: Request, answer: Awaitable[Response]) -> Response:
-    """Returns the answer, or a refusal if the request cannot be read or turned into a call."""
+    """Returns the response, or a refusal if the request cannot be read or converted to a call."""
     try:
         return await answer
     except BodyRefused as refusal:
@@ -157,34 +157,36 @@ async def or_refusal(request: Request, answer: Awaitable[Response]) -> Response:
     except (InvalidRequest, Unimplemented) as error:
         return unacceptable(request, error)
     except ClientDisconnect:
-        return refused(CLIENT_CLOSED_REQUEST, "the client is gone")
+        return refused(CLIENT_CLOSED_REQUEST, "the client disconnected")
 
 
 def unknown_path(request: Request) -> Response:
-    """The answer where nothing is served."""
+    """Returns the response for an unknown path."""
     return logged(request, refused(404, "there is nothing at this path"))
 
 
 def unknown_method(request: Request, allowed: str) -> Response:
-    """The answer to a method that the path does not have."""
-    return logged(request, refused(405, f"the path has only {allowed}", headers={"Allow": allowed}))
+    """Returns the response for a method that the path does not have."""
+    return logged(
+        request, refused(405, f"the path supports only {allowed}", headers={"Allow": allowed})
+    )
 
 
 def broken(request: Request, error: Exception) -> Response:
-    """Returns the answer to a fault of the door itself; only the log says the cause."""
+    """Returns the response for a fault of the door itself, and logs the cause."""
     id_ = correlation_id(request)
     _log.error("http.failed", path=_path(request), correlation_id=id_, exc_info=error)
     return failed(to_status(error, id_), id_)
 
 
 def logged(request: Request, response: Response) -> Response:
-    """Logs a refusal that no call has logged, and gives it an id to find it by if it has none."""
+    """Logs a refusal that no call has logged; it gets a correlation id if it has none."""
     id_ = response.headers.setdefault(CORRELATION_HEADER, correlation_id(request))
     _log.info("http.refused", path=_path(request), status=response.status_code, correlation_id=id_)
     return response
 
 
 def _path(request: Request) -> str:
-    # Not that of `request.url`, which cannot be made with every Host that a client may send.
+    # Not from `request.url`, which cannot be built from every Host that a client may send.
     path: str = request.scope["path"]
     return path[:_LONGEST_PATH]

@@ -1,7 +1,7 @@
-"""JSON to the messages of the contract, naming every field that is wrong.
+"""Converts JSON to messages of the contract, and reports every invalid field.
 
-protobuf's own parser stops at the first fault. This one reads the same mapping
-(https://protobuf.dev/programming-guides/json/) and goes on, for clients want to know all of them.
+Unlike protobuf's own parser, this one does not stop at the first error. It uses the same mapping
+(https://protobuf.dev/programming-guides/json/).
 """
 
 from __future__ import annotations
@@ -42,19 +42,19 @@ _WELL_KNOWN: Final[Mapping[str, str]] = {
 _UNDERSCORE: Final = re.compile("_([a-z])")
 
 
-class _Wrong(Exception):
-    """A value does not fit its field; the message says what would fit."""
+class _InvalidValue(Exception):
+    """A value is invalid for its field; the message says which values are valid."""
 
 
 def read_message(value: object, message: Message, path: str = "") -> list[FieldViolation]:
-    """Fills `message` from a JSON object and returns what is wrong with it.
+    """Fills `message` from a JSON object and returns the violations.
 
-    A field may have its name in the contract or the same in camel case; a null is an absent field.
+    Fields may have the names of the contract, or the same in camel case. Null means absent.
     """
     if not isinstance(value, Mapping):
         return [FieldViolation(path, "must be an object")]
-    if unread := _WELL_KNOWN.get(message.DESCRIPTOR.full_name):
-        return _well_known(value, message, path, unread)
+    if problem := _WELL_KNOWN.get(message.DESCRIPTOR.full_name):
+        return _well_known(value, message, path, problem)
     violations: list[FieldViolation] = []
     kind: Any = message.DESCRIPTOR
     fields = _fields(kind)
@@ -91,8 +91,8 @@ def _read_field(
         return _read_inner(value, inner, path)
     try:
         setattr(message, field.name, _scalar(field, value))
-    except _Wrong as wrong:
-        return [FieldViolation(path, str(wrong))]
+    except _InvalidValue as error:
+        return [FieldViolation(path, str(error))]
     return []
 
 
@@ -110,34 +110,34 @@ def _read_list(
             continue
         try:
             items.append(_scalar(field, item))
-        except _Wrong as wrong:
-            violations.append(FieldViolation(place, str(wrong)))
+        except _InvalidValue as error:
+            violations.append(FieldViolation(place, str(error)))
     return violations
 
 
 def _read_inner(value: object, message: Message, path: str) -> list[FieldViolation]:
-    unread = _WELL_KNOWN.get(message.DESCRIPTOR.full_name)
-    if unread is None:
+    problem = _WELL_KNOWN.get(message.DESCRIPTOR.full_name)
+    if problem is None:
         return read_message(value, message, path)
-    return _well_known(value, message, path, unread)
+    return _well_known(value, message, path, problem)
 
 
-def _well_known(value: object, message: Message, path: str, unread: str) -> list[FieldViolation]:
+def _well_known(value: object, message: Message, path: str, problem: str) -> list[FieldViolation]:
     if message.DESCRIPTOR.full_name == _FIELD_MASK:
         value = _camel_case(value)
     try:
-        # Its types deny that a well-known type may be read from something else than an object.
+        # Its type hints allow only objects, but well-known types are parsed from other values too.
         parse: Callable[[Any, Message], Message] = json_format.ParseDict
         parse(value, message)
     except (json_format.ParseError, AttributeError, TypeError, ValueError, RecursionError):
-        return [FieldViolation(path, unread)]
+        return [FieldViolation(path, problem)]
     return []
 
 
 def _camel_case(mask: object) -> object:
-    """A mask in the form that protobuf's parser wants, from that or from the contract's names.
+    """Returns a mask in camel case, which protobuf's parser expects.
 
-    Masks may also come as in protobuf's own JSON of older versions, `{"paths": [...]}`.
+    A mask may have the names of the contract, or the form `{"paths": [...]}`.
     """
     if isinstance(mask, Mapping) and isinstance(mask.get("paths"), list):
         mask = ",".join(map(str, mask["paths"]))
@@ -153,23 +153,23 @@ def _scalar(field: FieldDescriptor, value: object) -> object:
     if kind == _F.TYPE_BOOL:
         if isinstance(value, bool):
             return value
-        raise _Wrong("must be true or false")
+        raise _InvalidValue("must be true or false")
     if kind in _INTEGERS:
         return _integer(value, *_INTEGERS[kind])
     if kind in _FLOATS:
         return _number(value)
     if field.enum_type is not None:
         return _enum(value, field.enum_type)
-    raise _Wrong("cannot be given as JSON")
+    raise _InvalidValue("cannot be given as JSON")
 
 
 def _text(value: object) -> str:
     if not isinstance(value, str):
-        raise _Wrong("must be a string")
+        raise _InvalidValue("must be a string")
     try:
         value.encode()
     except UnicodeEncodeError:
-        raise _Wrong("must be valid UTF-8") from None
+        raise _InvalidValue("must be valid UTF-8") from None
     return value
 
 
@@ -178,21 +178,21 @@ def _integer(value: object, least: int, most: int) -> int:
         if isinstance(value, str) or (isinstance(value, float) and value.is_integer()):
             value = int(value)
     except ValueError:
-        raise _Wrong("must be a whole number") from None
+        raise _InvalidValue("must be a whole number") from None
     if isinstance(value, bool) or not isinstance(value, int):
-        raise _Wrong("must be a whole number")
+        raise _InvalidValue("must be a whole number")
     if not least <= value <= most:
-        raise _Wrong(f"must be between {least} and {most}")
+        raise _InvalidValue(f"must be between {least} and {most}")
     return value
 
 
 def _number(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise _Wrong("must be a number")
+        raise _InvalidValue("must be a number")
     try:
         return float(value)
     except OverflowError:
-        raise _Wrong("must be a number") from None
+        raise _InvalidValue("must be a number") from None
 
 
 def _enum(value: object, kind: EnumDescriptor) -> int:
@@ -201,4 +201,4 @@ def _enum(value: object, kind: EnumDescriptor) -> int:
     if isinstance(value, int) and not isinstance(value, bool) and value in kind.values_by_number:
         return value
     names = ", ".join(each.name for each in kind.values)
-    raise _Wrong(f"must be one of {names}")
+    raise _InvalidValue(f"must be one of {names}")

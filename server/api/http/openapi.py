@@ -1,6 +1,6 @@
-"""`/openapi.json`: every path that is served, made of the descriptors and of Mem0's table.
+"""`/openapi.json`: describes all paths, from the descriptors and the table of Mem0's paths.
 
-What fields and methods mean is what the comments of the .proto files say of them.
+The descriptions of fields and methods are the comments in the .proto files.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _ERROR: Final[dict[str, Any]] = {
 
 
 def openapi_route() -> Route:
-    """Serves the document, which is the same for everybody."""
+    """Returns a route that serves the document, which is the same for all clients."""
     body = orjson.dumps(document())
 
     async def endpoint(_request: Request) -> Response:
@@ -57,7 +57,7 @@ def openapi_route() -> Route:
 
 
 def document() -> dict[str, Any]:
-    """The OpenAPI 3.1 document."""
+    """Returns the OpenAPI 3.1 document."""
     schemas: dict[str, Any] = {"Error": _ERROR}
     paths: dict[str, dict[str, Any]] = {}
     for row in TABLE:
@@ -146,11 +146,11 @@ def _responses(schema: dict[str, Any], kind: str = JSON) -> dict[str, Any]:
 
 
 def _reference(kind: Any, schemas: dict[str, Any]) -> dict[str, Any]:
-    """The schema of a message, which is put among the others when it is first met."""
+    """Returns a reference to the schema of a message, which is added at its first use."""
     if kind.full_name in _WELL_KNOWN:
         return _WELL_KNOWN[kind.full_name]
     if kind.full_name not in schemas:
-        # In place before its fields are, which may refer to it.
+        # Added before its fields are converted, because they may refer to it.
         schemas[kind.full_name] = {}
         schemas[kind.full_name] = _message(kind, schemas)
     return {"$ref": f"#/components/schemas/{kind.full_name}"}

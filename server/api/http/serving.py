@@ -1,4 +1,4 @@
-"""Listens for HTTP: uvicorn inside a process of the server, with all routes as one application."""
+"""Serves HTTP inside a process of the server, with uvicorn and Starlette."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ _METHOD_NOT_ALLOWED = 405
 
 
 def build_application(routes: Sequence[BaseRoute]) -> Starlette:
-    """The application; what its routes do not answer is answered as JSON too.
+    """Returns the application, which also sends JSON for unknown paths and errors.
 
-    No answer allows a page of another site to read it (CORS).
+    No response allows pages of other sites to read it (CORS).
     """
     application = Starlette(exception_handlers={HTTPException: _refused, Exception: _broken})
     application.router = _Router(routes)
@@ -40,7 +40,7 @@ class _Router(Router):
     """Looks up paths without variables; for the others, it tries the routes one by one."""
 
     def __init__(self, routes: Sequence[BaseRoute]) -> None:
-        # A client that follows no redirects would not know what to do with one.
+        # Not all clients follow redirects.
         super().__init__(routes, redirect_slashes=False)
         self._by_path: dict[tuple[str, str], Route] = {}
         for route in routes:
@@ -74,8 +74,8 @@ _BACKLOG: Final = 2048
 class HttpOptions:
     """How a door listens.
 
-    `setting` is what a user changes to get another port. With `shares_port` other processes may
-    listen on the same port and get connections too. A connection above the limit is answered 503.
+    `setting` is the name of the setting for the port. With `shares_port` other processes may listen
+    on the same port and also get connections. Connections above the limit get status 503.
     `stop_seconds` is the time for connections to end. Without `tls` nothing is encrypted.
     """
 
@@ -93,9 +93,9 @@ async def serving_http(application: ASGIApp, options: HttpOptions) -> AsyncItera
     """Serves the application during the block and yields the port.
 
     Raises:
-        OSError: the address cannot be listened on.
+        OSError: the server cannot listen on the address.
     """
-    # The service logs each call; what uvicorn has to say are faults of clients.
+    # The service logs each call, and uvicorn's other messages are about faults of clients.
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
     tls = options.tls
     with _listening(options) as listening:
@@ -126,7 +126,7 @@ async def serving_http(application: ASGIApp, options: HttpOptions) -> AsyncItera
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server, which leaves the signals of the process alone and says when it listens."""
+    """uvicorn's server, but it does not handle signals, and sets `listens` once it listens."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
@@ -143,7 +143,7 @@ class _Server(uvicorn.Server):
 
 def _protocol(idle_seconds: float) -> type[HttpToolsProtocol]:
     class Protocol(HttpToolsProtocol):
-        """uvicorn's protocol, which would wait for ever for the headers of a request."""
+        """uvicorn's protocol with a time limit for the headers of a request, which it lacks."""
 
         _due: asyncio.TimerHandle | None = None
 

@@ -1,8 +1,9 @@
-"""The whole contract as plain JSON, by the `google.api.http` rules in the .proto files.
+"""Serves the whole contract as plain JSON, by the `google.api.http` rules in the .proto files.
 
-https://github.com/googleapis/googleapis/blob/master/google/api/http.proto says what a rule means.
-Fields that are neither in the path nor in the body are read from the query. JSON has the names of
-the contract, and empty fields too. Streams are sent as lines of JSON.
+The rules are defined in
+https://github.com/googleapis/googleapis/blob/master/google/api/http.proto. Fields that are neither
+in the path nor in the body are read from the query. JSON has the field names of the contract, and
+contains empty fields. Streams are sent as lines of JSON.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from server.api.http.writing import written
 from server.core.errors import FieldViolation
 
 _NAME: Final = "{name=projects/*/operations/*}"
-# Google's own annotations of this service name operations without their project.
+# Google's annotations of this service use operation names without a project.
 OPERATIONS: Final[Mapping[str, http_pb2.HttpRule]] = {
     "GetOperation": http_pb2.HttpRule(get=f"/memoir/v1/{_NAME}"),
     "ListOperations": http_pb2.HttpRule(get="/memoir/v1/{name=projects/*}/operations"),
@@ -41,7 +42,7 @@ _REQUEST_ID: Final = "request_id"
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """One path of a method: `has_body` is whether the request's fields come in the body."""
+    """One path of a method. With `has_body`, the request's fields are in the body."""
 
     name: str
     descriptor: MethodDescriptor
@@ -51,17 +52,17 @@ class Binding:
 
     @property
     def path(self) -> str:
-        """The template as OpenAPI writes it."""
+        """The template in OpenAPI's syntax."""
         return _VARIABLE.sub(r"{\1}", self.template)
 
     @property
     def variables(self) -> Sequence[str]:
-        """The fields that the path holds."""
+        """The fields in the path."""
         return [found[1] for found in _VARIABLE.finditer(self.template)]
 
 
 def bindings() -> Iterator[Binding]:
-    """Every path of every method of the contract."""
+    """Yields all paths of all methods of the contract."""
     for name, method in CONTRACT_METHODS.items():
         rule = OPERATIONS.get(method.name) or method.GetOptions().Extensions[annotations_pb2.http]
         for each in (rule, *rule.additional_bindings):
@@ -71,7 +72,7 @@ def bindings() -> Iterator[Binding]:
 
 
 def transcoded_routes(door: Door) -> list[Route]:
-    """A route for each path."""
+    """Returns a route for each path."""
     return [_route(door, binding) for binding in bindings()]
 
 
@@ -97,7 +98,7 @@ def _starlette_path(template: str) -> str:
 
 
 def _convertor(pattern: str) -> str:
-    """The name of a registered convertor for a variable of this pattern."""
+    """Registers a convertor for variables of this pattern, and returns its name."""
     letters = {"*": "one", "/": "_"}
     name = "".join(letters.get(each, each) for each in pattern)
     register_url_convertor(name, _variable(pattern))
@@ -106,7 +107,7 @@ def _convertor(pattern: str) -> str:
 
 def _variable(pattern: str) -> Convertor[str]:
     class Variable(Convertor[str]):
-        """Matches the pattern, of which each `*` is one segment of a path."""
+        """Matches the pattern, in which each `*` is one segment of a path."""
 
         regex = "[^/:]+".join(re.escape(part) for part in pattern.split("*"))
 
@@ -143,7 +144,7 @@ def _reader(binding: Binding) -> ReadRequest:
 
 
 def _from_query(kind: Any, exchange: Exchange) -> dict[str, Any]:
-    """The fields of the query as the JSON that they stand for; `a.b=c` is a field of a field."""
+    """Returns the fields of the query as JSON; `a.b=c` sets a field of a nested message."""
     result: dict[str, Any] = {}
     query = exchange.request.query_params
     for name in query:
@@ -168,7 +169,7 @@ def _query_value(kind: Descriptor | None, name: str, texts: Sequence[str]) -> ob
 
 
 def _single(field: FieldDescriptor | None, text: str) -> object:
-    """Returns the JSON value of a text, or the text itself, which its field then refuses."""
+    """Returns the JSON value of a text, or the text itself, which the field then refuses."""
     if field is None or field.type == FieldDescriptor.TYPE_STRING:
         return text
     if field.message_type is not None and text.lstrip()[:1] not in {"{", "["}:

@@ -1,8 +1,8 @@
-"""Messages of the contract as JSON, by protobuf's own mapping.
+"""Converts messages of the contract to JSON, by protobuf's own mapping.
 
-Values are those of `json_format.MessageToDict` with the names of the contract and with fields that
-are empty. protobuf looks at the descriptors of a message each time; here that is done once for each
-kind of message, which takes a tenth of the time.
+The result equals that of `json_format.MessageToDict` with the field names of the contract and with
+empty fields. protobuf reads the descriptors for each message; here they are read once for each
+type of message, so that a conversion takes a tenth of the time.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _F = FieldDescriptor
 _LONG: Final = frozenset(
     {_F.TYPE_INT64, _F.TYPE_UINT64, _F.TYPE_SINT64, _F.TYPE_FIXED64, _F.TYPE_SFIXED64}
 )
-_AS_THEY_ARE: Final = frozenset(
+_UNCHANGED: Final = frozenset(
     {
         *(_F.TYPE_STRING, _F.TYPE_BOOL),
         *(_F.TYPE_INT32, _F.TYPE_UINT32, _F.TYPE_SINT32, _F.TYPE_FIXED32, _F.TYPE_SFIXED32),
@@ -33,28 +33,28 @@ _AS_THEY_ARE: Final = frozenset(
 )
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _KNOWN_SECONDS: Final = 16_384
-# Beyond it a float is no longer one whole number.
+# Larger floats do not represent every whole number.
 _LARGEST_WHOLE: Final = 2**53
 
 _writers: dict[Descriptor, Write] = {}
 
 
 def written(message: Message) -> Any:
-    """A message as JSON: an object, or what stands for one of protobuf's well-known types.
+    """Returns a message as JSON: an object, or the JSON form of one of protobuf's well-known types.
 
-    The result is to be read only: messages share the lists and objects that are empty.
+    The result must not be changed, because messages share empty lists and objects.
     """
     kind: Any = message.DESCRIPTOR
     return _writer(kind)(message)
 
 
 def struct_json(struct: Struct) -> dict[str, Any]:
-    """A struct as the JSON object that it stands for."""
+    """Returns the JSON object of a struct."""
     return {name: _value_json(value) for name, value in struct.fields.items()}
 
 
 def time_json(instant: Timestamp) -> str:
-    """A time in RFC 3339, in UTC, with as many groups of three decimals as it needs."""
+    """Returns a time in RFC 3339, in UTC, with 0, 3, 6 or 9 decimals as needed."""
     text, nanos = _second(instant.seconds), instant.nanos
     if not nanos:
         return f"{text}Z"
@@ -82,7 +82,7 @@ def _value_json(value: Value) -> Any:
 
 
 def _whole(number: float) -> float | int:
-    """A whole number without decimals, as it was sent; a struct knows no other than floats."""
+    """Returns whole numbers as integers, because a struct stores all numbers as floats."""
     return int(number) if number.is_integer() and abs(number) <= _LARGEST_WHOLE else number
 
 
@@ -107,7 +107,7 @@ def _made_writer(kind: Descriptor) -> Write:
         return _by_protobuf
     empty: dict[str, Any] = {}
     fields: dict[FieldDescriptor, tuple[str, Write | None]] = {}
-    # Known before its fields are, for one of them may be a message of the same kind.
+    # Registered before its fields, because a field may have the same type.
     _writers[kind] = writer = partial(_write_fields, empty, fields)
     described: Any = kind.fields
     for field in described:
@@ -142,7 +142,7 @@ def _by_protobuf(message: Message) -> Any:
 
 
 def _field_writer(field: FieldDescriptor) -> Write | None:
-    """How a field is written; None if its value is JSON already."""
+    """Returns the function that writes a field; None if its value needs no conversion."""
     if _is_map(field):
         entry: Any = field.message_type
         return partial(_write_map, _single_writer(entry.fields_by_name["value"]))
@@ -173,9 +173,9 @@ def _single_writer(field: FieldDescriptor) -> Write | None:
         return str
     if field.type == _F.TYPE_DOUBLE:
         return _number_json
-    if field.type in _AS_THEY_ARE:
+    if field.type in _UNCHANGED:
         return None
-    raise TypeError(f"{field.full_name} has a type that is not written as JSON")
+    raise TypeError(f"{field.full_name} has a type that cannot be written as JSON")
 
 
 def _enum_json(kind: EnumDescriptor, number: int) -> str | int:

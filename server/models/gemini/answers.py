@@ -1,4 +1,4 @@
-"""Reading what a model answers: the text of its one candidate, JSON by a schema, and vectors.
+"""Parses responses of models: the text of the candidate, JSON by a schema, and vectors.
 
 https://ai.google.dev/api/generate-content#v1beta.GenerateContentResponse
 """
@@ -19,7 +19,7 @@ _NOT_ESSENTIAL = frozenset({"title", "description", "default"})
 
 
 class MalformedAnswer(ValueError):
-    """The answer is not of the shape asked for; `problems` name the places, without its text."""
+    """The answer does not have the requested shape; `problems` name the places, without texts."""
 
     def __init__(self, problems: Sequence[str]) -> None:
         super().__init__("; ".join(problems))
@@ -27,7 +27,7 @@ class MalformedAnswer(ValueError):
 
 
 class Part(BaseModel):
-    """An answer or a part of it: exactly these fields, each strictly of its type."""
+    """An answer or a part of it, with exactly these fields and types."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
@@ -36,12 +36,12 @@ PartT = TypeVar("PartT", bound=Part)
 
 
 def schema_of(shape: type[Part]) -> dict[str, object]:
-    """The JSON Schema of an answer."""
+    """Returns the JSON Schema of an answer."""
     return _essential(shape.model_json_schema())
 
 
 def read_answer(shape: type[PartT], text: str) -> PartT:
-    """The answer in a model's text, checked for shape only.
+    """Returns the answer in a model's text; only its shape is checked.
 
     Raises:
         MalformedAnswer: the text is not JSON, or JSON of another shape.
@@ -57,10 +57,10 @@ def read_answer(shape: type[PartT], text: str) -> PartT:
 
 
 def _essential(schema: Mapping[str, object]) -> dict[str, object]:
-    """The schema without pydantic's titles and descriptions, which cost tokens, and its defaults,
-    which Gemini does not know.
+    """Returns the schema without titles and descriptions, which cost tokens, and without defaults,
+    which Gemini does not support.
 
-    A property may bear one of these names; its value is then a schema, and stays.
+    A property with one of these names stays, because its value is a schema.
     """
     return {
         key: _essential_value(value)
@@ -94,7 +94,7 @@ _CAUSES: Final = {
 
 
 class UnusableCompletion(ValueError):
-    """There is no whole answer; `cause` is `truncated`, `blocked`, `malformed` or `empty`."""
+    """The answer is not complete; `cause` is `truncated`, `blocked`, `malformed` or `empty`."""
 
     def __init__(self, cause: str, problem: str) -> None:
         super().__init__(problem)
@@ -102,13 +102,13 @@ class UnusableCompletion(ValueError):
 
 
 class _Read(BaseModel):
-    """A part of a response. Fields that are not named here are ignored; many are optional."""
+    """A part of a response. Other fields are ignored, and many are optional."""
 
     model_config = ConfigDict(alias_generator=to_camel, frozen=True)
 
 
 class ContentPart(_Read):
-    """A piece of what the model said, or of its thoughts."""
+    """A part of the text, or of the thoughts."""
 
     text: str | None = None
     thought: bool | None = None
@@ -121,7 +121,7 @@ class Content(_Read):
 
 
 class Candidate(_Read):
-    """One answer, and why it ends where it does."""
+    """One answer, and why the model stopped."""
 
     content: Content | None = None
     finish_reason: str | None = None
@@ -150,7 +150,7 @@ class Completion(_Read):
 
 
 def tokens_of(completion: Completion) -> tuple[int, int]:
-    """How many tokens the model read and wrote; its thoughts are among the latter."""
+    """Returns the numbers of input and output tokens; thoughts count as output."""
     usage = completion.usage_metadata or Usage()
     written = (usage.candidates_token_count or 0) + (usage.thoughts_token_count or 0)
     return usage.prompt_token_count or 0, written
@@ -184,11 +184,11 @@ def _stopped(reason: str | None) -> UnusableCompletion:
 
 
 class InvalidEmbeddings(ValueError):
-    """The vectors cannot be used; the message says why and holds no text."""
+    """The vectors cannot be used; the message gives the reason, without texts."""
 
 
 def unit_vectors(rows: Sequence[Sequence[float]], *, count: int, dimensions: int) -> list[Vector]:
-    """The rows, each of length 1 (L2), in single precision.
+    """Returns the rows, scaled to length 1 (L2), in single precision.
 
     Raises:
         InvalidEmbeddings: there are not `count` rows of `dimensions` finite numbers, or one of them
@@ -209,7 +209,7 @@ def unit_vectors(rows: Sequence[Sequence[float]], *, count: int, dimensions: int
 
 
 def mean_direction(one: Vector, other: Vector) -> Vector:
-    """The unit vector between two; the first of them if they are opposite."""
+    """Returns the unit vector halfway between two; the first if they are opposite."""
     total = np.frombuffer(one, dtype=np.float32) + np.frombuffer(other, dtype=np.float32)
     norm = np.linalg.norm(total)
     return _vector(total / norm) if norm else one

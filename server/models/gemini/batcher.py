@@ -1,8 +1,8 @@
-"""Embedding the texts of concurrent calls in common requests.
+"""Embeds the texts of concurrent calls in shared requests.
 
 A request costs about as much for one text as for many, in processor time and in the provider's
-quota of requests. So while a request is under way, texts gather for a few milliseconds, or until
-there are enough of them.
+quota of requests. So while a request is running, texts are collected for a few milliseconds, or
+until there are enough of them.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from server.telemetry.metrics import EMBEDDING_BATCH_TEXTS, EMBEDDING_BATCH_WAIT
 from server.telemetry.spans import linked_span
 
 MAX_TEXTS = 100
-"""Most texts of one request to the API."""
+"""The maximum number of texts in one request to the API."""
 
 _MAX_HEADER_LENGTH = 4096
 
@@ -36,7 +36,7 @@ Send = Callable[[Sequence[str], EmbeddingPurpose], Awaitable[list[Vector]]]
 
 @dataclass(frozen=True, slots=True)
 class _Share:
-    """The texts of one call in a batch, and where their vectors go."""
+    """The texts of one call in a batch, and the future of their vectors."""
 
     texts: Sequence[str]
     request: RequestContext
@@ -47,7 +47,7 @@ class _Share:
 
 @dataclass(slots=True)
 class _Batch:
-    """Texts on their way into one request."""
+    """The texts of one request that is being collected or sent."""
 
     purpose: EmbeddingPurpose
     opened: float
@@ -56,33 +56,33 @@ class _Batch:
     timer: asyncio.TimerHandle | None = None
     task: asyncio.Task[None] | None = None
 
-    def wanted(self) -> list[_Share]:
-        """The shares that somebody still waits for."""
+    def awaited(self) -> list[_Share]:
+        """Returns the shares whose calls still wait."""
         return [share for share in self.shares if not share.vectors.done()]
 
 
 class EmbeddingBatcher:
     """Collects texts for `window` seconds, or until there are 100, and embeds them by one `send`.
 
-    Where no request is under way, there is nobody to wait for, and texts go at once.
+    If no request is running, texts are sent at once.
 
-    A batch works in a context of its own: it bears the correlation ids of all its calls and lasts
-    until the latest of their deadlines. A call that ends early leaves the others alone; when all
-    have, the request is cancelled.
+    A batch has its own context, with the correlation ids of all its calls and the latest of their
+    deadlines. A call that ends early does not affect the others; when all have ended, the request
+    is cancelled.
     """
 
     def __init__(self, send: Send, window: float = 0.005) -> None:
         self._send = send
         self._window = window
         self._open: dict[EmbeddingPurpose, _Batch] = {}
-        self._under_way: set[asyncio.Task[None]] = set()
+        self._running: set[asyncio.Task[None]] = set()
 
     async def embed(self, texts: Sequence[str], purpose: EmbeddingPurpose) -> list[Vector]:
-        """One vector a text, in order.
+        """Returns one vector for each text, in order.
 
         Raises:
             DeadlineExceeded: this call's time is up.
-            MemoirError: what `send` raised.
+            MemoirError: the error of `send`.
         """
         remaining = current_request().remaining()
         places = list(self._place(texts, purpose))
@@ -94,7 +94,7 @@ class EmbeddingBatcher:
         finally:
             for batch, share in places:
                 share.vectors.cancel()
-                if batch.task is not None and not batch.wanted():
+                if batch.task is not None and not batch.awaited():
                     batch.task.cancel()
         return [vector for part in parts for vector in part]
 
@@ -106,7 +106,7 @@ class EmbeddingBatcher:
             batch = self._open.get(purpose)
             if batch is None:
                 batch = self._open[purpose] = _Batch(purpose, loop.time())
-                wait = self._window if self._under_way else 0.0
+                wait = self._window if self._running else 0.0
                 batch.timer = loop.call_later(wait, self._close, batch)
             free = MAX_TEXTS - batch.size
             fitting, texts = texts[:free], texts[free:]
@@ -124,20 +124,20 @@ class EmbeddingBatcher:
             yield batch, share
 
     def _close(self, batch: _Batch) -> None:
-        """Takes no more texts into the batch and sends it."""
+        """Closes the batch for further texts and sends it."""
         del self._open[batch.purpose]
         if batch.timer is not None:
             batch.timer.cancel()
-        if batch.wanted():
+        if batch.awaited():
             loop = asyncio.get_running_loop()
             EMBEDDING_BATCH_WAIT_SECONDS.observe(loop.time() - batch.opened)
-            # An empty context, so that nothing of the call that opened the batch is on the others'.
+            # An empty context, so that the batch does not inherit that of the call that opened it.
             batch.task = loop.create_task(self._run(batch), context=Context())
-            self._under_way.add(batch.task)
-            batch.task.add_done_callback(self._under_way.discard)
+            self._running.add(batch.task)
+            batch.task.add_done_callback(self._running.discard)
 
     async def _run(self, batch: _Batch) -> None:
-        shares = batch.wanted()
+        shares = batch.awaited()
         request = _common([share.request for share in shares])
         enter_request(request)
         structlog.contextvars.bind_contextvars(correlation_id=request.correlation_id)
@@ -158,14 +158,14 @@ class EmbeddingBatcher:
             vectors = await self._send(texts, purpose)
         except MemoirError as error:
             if is_bad_input(error) and len(shares) > 1:
-                # One call's text is refused: the others must not fail with it.
+                # The text of one call is refused, and the other calls must not fail with it.
                 for share in shares:
                     if not share.vectors.done():
                         await self._fulfil([share], purpose)
             else:
                 _fail(shares, error)
             return
-        except Exception as error:  # noqa: BLE001 - whoever waits must learn of it
+        except Exception as error:  # noqa: BLE001 - all waiting calls get the error
             _fail(shares, error)
             return
         position = 0
@@ -178,9 +178,9 @@ class EmbeddingBatcher:
 
 @contextmanager
 def _traced(shares: Sequence[_Share]) -> Iterator[None]:
-    """Shows the work where its calls are traced: in the trace of the only one, else in its own.
+    """Traces the batch: for a single call in its trace, else in a trace of its own.
 
-    The latter and those of the calls link to each other.
+    This trace and those of the calls link to each other.
     """
     if len(shares) == 1:
         with use_span(shares[0].span, record_exception=False, set_status_on_exception=False):
@@ -195,7 +195,7 @@ def _traced(shares: Sequence[_Share]) -> Iterator[None]:
 
 
 def _join_all(shares: Sequence[_Share], tally: Tally) -> None:
-    """Each call of the batch takes part in all of its requests, and records them once."""
+    """Adds the tally of the batch to the tally of each call, once."""
     for share in {id(share.tally): share for share in shares}.values():
         if share.tally is not None:
             share.tally.join(tally)

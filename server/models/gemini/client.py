@@ -1,4 +1,4 @@
-"""The one connection to the Gemini API, and questions that a model answers by a JSON schema."""
+"""Sends requests to the Gemini API, also those whose answers follow a JSON schema."""
 
 from __future__ import annotations
 
@@ -34,15 +34,16 @@ T = TypeVar("T")
 
 # The client library's default, v1, has refused system instructions and response schemas.
 _API_VERSION = "v1beta"
-_LONGEST_HOLD = timedelta(minutes=1)
+_LONGEST_PAUSE = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
 class ModelRequest(Generic[T]):
     """One request to a method of a model, such as `generateContent`.
 
-    `read` makes the answer of a response's text; a ValueError from it is a fault of the provider
-    that may pass. `operation` names the request in metrics. An attempt may take `timeout` seconds.
+    `read` converts the text of a response to the answer; a ValueError from it counts as a transient
+    fault of the provider. `operation` names the request in metrics. An attempt may take `timeout`
+    seconds.
     """
 
     model_name: str
@@ -61,13 +62,12 @@ class ModelRequest(Generic[T]):
 class GeminiClient:
     """Sends requests with retries, within deadlines.
 
-    How many are under way at once is learned for each model, which has a quota of its own, up to
-    `concurrency`. Where the provider says when to come back, no request to that model is sent
-    before.
+    The number of concurrent requests adapts to each model, which has its own quota, up to
+    `concurrency`. If the provider asks for a delay, requests to that model wait for its end.
 
-    Requests are sent by the client library's own transport, below its retries, and read here: its
-    typed methods cost several times what the request itself does, most of it in conversions, and to
-    build each request anew a third (ADR 0031).
+    Requests are sent by the client library's transport, below its retries, and parsed here. Its
+    typed methods cost several times as much as the request itself, mostly for conversions, and a
+    third of that for building each request (ADR 0031).
     """
 
     def __init__(
@@ -77,9 +77,9 @@ class GeminiClient:
         *,
         retrier: Retrier | None = None,
     ) -> None:
-        # The limiter is the one limit: waiting for a connection would count as a failed attempt.
-        # Proxies of the environment are respected. Without any, aiohttp would still look for them
-        # at every request, and read ~/.netrc in a thread.
+        # Only the limiter limits: waiting for a connection would count as a failed attempt. Proxies
+        # in the environment are used. Without any, aiohttp would still look for them at every
+        # request, and read ~/.netrc in a thread.
         self._http = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0), trust_env=_has_proxy()
         )
@@ -90,9 +90,9 @@ class GeminiClient:
                 base_url=options.base_url,
                 api_version=_API_VERSION,
                 aiohttp_client=self._http,
-                # A redirect would carry the key to another host.
+                # A redirect would send the key to another host.
                 async_client_args={"allow_redirects": False},
-                # Without it the library sleeps for seconds and sends again by itself.
+                # By default, the library waits for seconds and sends the request again.
                 retry_options=types.HttpRetryOptions(attempts=1),
             ),
         )
@@ -119,8 +119,8 @@ class GeminiClient:
         """
         limiter = self.limiter(request.model_name)
         remaining = current_request().remaining()
-        if limiter.held_for > min(remaining, self._retrier.patience):
-            raise ModelQuotaExhausted(request.model, timedelta(seconds=limiter.held_for))
+        if limiter.pause_remaining > min(remaining, self._retrier.patience):
+            raise ModelQuotaExhausted(request.model, timedelta(seconds=limiter.pause_remaining))
 
         async def attempt() -> T:
             began = time.perf_counter()
@@ -133,7 +133,7 @@ class GeminiClient:
             async with asyncio.timeout(remaining):
                 return await self._retrier.run(request.model, attempt)
         except TimeoutError:
-            # The retrier has turned an attempt's own timeout into a fault: this is the deadline's.
+            # The retrier converts the timeout of an attempt to a fault, so this is the deadline.
             raise DeadlineExceeded from None
 
     async def _send(self, request: ModelRequest[T], limiter: AdaptiveLimiter) -> T:
@@ -141,12 +141,12 @@ class GeminiClient:
             response = await self._genai._api_client._async_request_once(self._posted(request))
         except Exception as error:
             if is_overload(error) and (asked := read_fault(error).retry_after):
-                limiter.hold(min(asked, _LONGEST_HOLD))
+                limiter.pause(min(asked, _LONGEST_PAUSE))
             raise
         return request.read(response.response_stream[0])
 
     def _posted(self, request: ModelRequest[T]) -> HttpRequest:
-        """Returns the request as it is sent, with the library's URL and headers, and our own."""
+        """Returns the request to send, with the library's URL and headers, and our headers."""
         path = f"models/{request.model_name}:{request.method}"
         frame = self._frames.get(path)
         if frame is None:
@@ -173,7 +173,7 @@ class GeminiClient:
         await self._http.close()
 
     def _show_limiters(self) -> None:
-        """Has the metrics look at the limiters whenever they are read."""
+        """Makes the metrics read the limiters."""
         limiters = self._limiters
         MODEL_LIMIT.set_function(lambda: sum(each.limit for each in limiters.values()))
         MODEL_CALLS.labels("running").set_function(
@@ -196,7 +196,7 @@ _PROVIDER = "gcp.gemini"
 
 @contextmanager
 def model_span(operation: str, model_name: str) -> Iterator[Span]:
-    """A span around a request to a model with all its attempts, if the current call is traced."""
+    """Creates a span for a request with all its attempts, if the current call is traced."""
     attributes = {
         "gen_ai.operation.name": operation,
         "gen_ai.provider.name": _PROVIDER,
@@ -208,8 +208,8 @@ def model_span(operation: str, model_name: str) -> Iterator[Span]:
 
 _METHOD = "generateContent"
 
-# The least thinking that each family of models allows: it costs time and tokens, and output cut off
-# by it is lost. A family that is not listed decides for itself.
+# The minimum of thinking that each family of models allows, because thinking costs time and tokens,
+# and can truncate the output. Other families use their default.
 _LEAST_THINKING: tuple[tuple[re.Pattern[str], Mapping[str, object]], ...] = (
     (re.compile(r"gemini-2\.5-flash"), {"thinkingBudget": 0}),
     (re.compile(r"gemini-2\.5-pro"), {"thinkingBudget": 128}),
@@ -228,13 +228,13 @@ class Task:
 
 
 class StructuredModel:
-    """The language model with one task."""
+    """A language model for one task."""
 
     def __init__(self, client: GeminiClient, task: Task, options: GeminiOptions) -> None:
         self._client = client
         self._model_name = options.language_model
         self._timeout = options.timeout
-        # The part of the request that is the same for every question.
+        # The part that is the same in all requests.
         self._frame = _frame(task, options.language_model)
 
     @property
@@ -243,7 +243,7 @@ class StructuredModel:
         return f"gemini/{self._model_name}"
 
     async def ask(self, material: str) -> Completion:
-        """The model's response, unchecked. The call that asks is parked meanwhile.
+        """Returns the model's response, unchecked. The calling request is parked in the meantime.
 
         Raises:
             ModelUnavailable: the provider is unreachable or returns errors.
@@ -267,7 +267,7 @@ class StructuredModel:
 
 
 def _frame(task: Task, model_name: str) -> Mapping[str, object]:
-    """https://ai.google.dev/api/generate-content#request-body."""
+    """Returns the constant part: https://ai.google.dev/api/generate-content#request-body."""
     configuration: dict[str, object] = {
         "temperature": 0,
         "candidateCount": 1,

@@ -1,4 +1,4 @@
-"""Embeddings by the Gemini API."""
+"""Embeds texts with the Gemini API."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from server.models.gemini.client import EMBEDDINGS, GeminiClient, ModelRequest, 
 from server.models.gemini.options import GeminiOptions
 from server.models.ports import EmbeddingPurpose
 
-# Also for one text, so that there is one shape of request and of answer.
+# Also for a single text, so that there is only one format of requests and responses.
 _METHOD = "batchEmbedContents"
 
-# How a model is told what the vector is for: gemini-embedding-001 by a parameter, the models after
-# it by a prefix of the text.
+# How models get the purpose of a vector: gemini-embedding-001 as a parameter, later models as a
+# prefix of the text.
 _MODELS_WITH_TASK_TYPE = ("gemini-embedding-001", "gemini-embedding-exp")
 _TASK_TYPES = {
     EmbeddingPurpose.DOCUMENT: "RETRIEVAL_DOCUMENT",
@@ -77,20 +77,20 @@ class GeminiEmbedder:
 
     @property
     def dense_weight(self) -> float:
-        """Half as much again as words."""
+        """1.5: vectors count half as much again as words."""
         return _DENSE_WEIGHT
 
     @property
     def compares_sentences(self) -> bool:
-        """True: one vector of a text about many things is near to none of them (ADR 0055)."""
+        """True, because the vector of a text about many things is close to none (ADR 0055)."""
         return True
 
     async def embed(self, texts: Sequence[str], purpose: EmbeddingPurpose) -> list[Vector]:
-        """One L2-normalised vector a text, in order; concurrent calls share requests.
+        """Returns an L2-normalised vector for each text, in order. Concurrent calls share requests.
 
-        That of a query with names in it is the mean of two, of the query and of what is left of it
-        without the names: words find those exactly, and vectors find whatever addresses the one
-        who is named. The call that asks is parked meanwhile.
+        The vector of a query with names is the mean of its vectors with and without the names.
+        Words already find names exactly, while vectors also find unrelated texts that address the
+        named person. The calling request is parked in the meantime.
 
         Raises:
             ModelUnavailable: the provider is unreachable or returns errors.

@@ -1,4 +1,4 @@
-"""Inference by one structured-output call to the Gemini API, and what the model is told."""
+"""Infers memories with one structured-output call to the Gemini API, and builds its prompt."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ _END: Final = "</data>"
 
 
 def rules(version: str) -> str:
-    """The rules of this name and version."""
+    """Returns the instructions with this name and version."""
     prompts = resources.files("server.models.gemini") / "prompts"
     return (prompts / f"{version}.txt").read_text(encoding="utf-8").strip()
 
 
-def as_material(data: JsonObject) -> str:
-    """The data as JSON between two marks that cannot occur in it."""
+def as_data(data: JsonObject) -> str:
+    """Returns the data as JSON, between two marks that cannot occur in it."""
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
     unmarked = text.replace("<", "\\u003c")
     return f"{_BEGIN}\n{unmarked}\n{_END}"
@@ -58,19 +58,19 @@ def numbered(entries: Sequence[JsonObject]) -> list[JsonObject]:
 
 PROMPT_VERSION = "infer-v4"
 
-# An answer can be wrong in many places, and in long words.
+# An answer can have many problems, with long descriptions.
 _MAX_PROBLEMS = 20
 _MAX_PROBLEM_LENGTH = 200
 
 
 def system_instruction() -> str:
-    """The rules, the same for every call."""
+    """Returns the instructions, which are the same for all calls."""
     return rules(PROMPT_VERSION)
 
 
 def user_content(request: InferenceRequest) -> str:
-    """Everything that clients sent."""
-    return as_material(_data(request))
+    """Returns everything that clients sent."""
+    return as_data(_data(request))
 
 
 def _data(request: InferenceRequest) -> JsonObject:
@@ -104,7 +104,7 @@ def _message(message: Message) -> JsonObject:
 
 
 class AnsweredEntity(Part):
-    """An entity, as the model names it."""
+    """An entity in an answer."""
 
     name: str
     type: str
@@ -113,7 +113,7 @@ class AnsweredEntity(Part):
 
 
 class AnsweredRelation(Part):
-    """A relation, as the model names it."""
+    """A relation in an answer."""
 
     source: str
     relation: str
@@ -123,7 +123,7 @@ class AnsweredRelation(Part):
 class AnsweredOperation(Part):
     """One change that the model proposes."""
 
-    # In this order a model first finds the passage and then decides what follows from it.
+    # In this order, the model first finds the quote and then decides about the action.
     message: int
     quote: str
     action: Literal["ADD", "UPDATE", "DELETE", "FORGET"]
@@ -141,12 +141,12 @@ class Answer(Part):
 
 
 def answer_schema() -> dict[str, object]:
-    """The JSON Schema of an answer."""
+    """Returns the JSON Schema of an answer."""
     return schema_of(Answer)
 
 
 def parse_answer(text: str) -> list[ProposedOperation]:
-    """The operations in a model's answer, checked for shape only.
+    """Returns the operations in a model's answer; only its shape is checked.
 
     Raises:
         MalformedAnswer: the text is not JSON, or JSON of another shape.
@@ -179,7 +179,7 @@ _log = structlog.get_logger()
 
 
 class GeminiLanguageModel:
-    """A `LanguageModel` over the Gemini models that can answer by a JSON schema."""
+    """Implements `LanguageModel` with Gemini models that support JSON schemas."""
 
     def __init__(self, client: GeminiClient, options: GeminiOptions) -> None:
         task = Task(system_instruction(), answer_schema(), _MAX_OUTPUT_TOKENS)
@@ -191,7 +191,7 @@ class GeminiLanguageModel:
         return self._model.name
 
     async def infer(self, request: InferenceRequest) -> InferenceAnswer:
-        """One proposal for the whole conversation, unchecked but for its shape.
+        """Returns the proposal for a conversation; only its shape is checked.
 
         Raises:
             ExtractionFailed: the answer is `truncated`, `blocked`, `malformed` or `empty`.

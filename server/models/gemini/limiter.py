@@ -1,4 +1,4 @@
-"""How many requests may run at once, learned from what the provider accepts."""
+"""Limits concurrent requests, and adapts the limit to what the provider accepts."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class AdaptiveLimiter:
 
     It begins at `first`. Each success adds one until the first refusal, so the limit doubles with
     every round; after that each round adds one. A success counts only if the limit was reached
-    while the request was under way, because one that is not used says nothing. The limit stays
-    between 1 and `most`. Whoever waits is let in by order of arrival.
+    during the request, because an unused limit proves nothing. The limit stays between 1 and
+    `most`. Waiting requests are admitted in order of arrival.
 
     Sources of the rules: Chiu and Jain, "Analysis of the Increase and Decrease Algorithms for
     Congestion Avoidance in Computer Networks", 1989; RFC 5681, section 3.1 (slow start); RFC 7661
@@ -37,58 +37,58 @@ class AdaptiveLimiter:
     ) -> None:
         self._most = float(most)
         self._limit = float(min(first, most))
-        # Up to here each success adds one.
+        # Up to this limit, each success adds one.
         self._threshold = float(most)
         self._monotonic = monotonic
-        self._call_later = call_later or _by_the_loop
-        self._held_until = 0.0
+        self._call_later = call_later or _loop_call_later
+        self._paused_until = 0.0
         self._busy = 0
-        # Requests are numbered as they are let in; the last one that filled the limit is kept.
-        self._let_in_count = 0
+        # Requests are numbered when admitted; `_last_to_fill` is the last that filled the limit.
+        self._admitted_count = 0
         self._last_to_fill = 0
-        # Requests that began before the last decrease tell nothing about the limit after it.
+        # Refusals of requests that began before the last decrease do not count.
         self._epoch = 0
         self._waiting: deque[asyncio.Future[int]] = deque()
 
     @property
     def limit(self) -> int:
-        """How many requests may be under way now."""
+        """The maximum number of concurrent requests."""
         return int(self._limit)
 
     @property
     def busy(self) -> int:
-        """How many requests are under way."""
+        """The number of running requests."""
         return self._busy
 
     @property
     def waiting(self) -> int:
-        """How many requests wait for a place."""
+        """The number of waiting requests."""
         return len(self._waiting)
 
     @property
-    def held_for(self) -> float:
-        """For how many more seconds no request is let in, because the provider asked for that."""
-        return max(0.0, self._held_until - self._monotonic())
+    def pause_remaining(self) -> float:
+        """How long no request is admitted, because the provider asked for a pause; in seconds."""
+        return max(0.0, self._paused_until - self._monotonic())
 
-    def hold(self, delay: timedelta) -> None:
-        """Lets no request in for so long."""
+    def pause(self, delay: timedelta) -> None:
+        """Admits no request for this time."""
         until = self._monotonic() + delay.total_seconds()
-        if until > self._held_until:
-            self._held_until = until
-            self._call_later(delay.total_seconds(), self._end_hold)
+        if until > self._paused_until:
+            self._paused_until = until
+            self._call_later(delay.total_seconds(), self._end_pause)
 
-    def _end_hold(self) -> None:
-        if rest := self.held_for:
-            # The hold was made longer, or the timer was early.
-            self._call_later(rest, self._end_hold)
+    def _end_pause(self) -> None:
+        if rest := self.pause_remaining:
+            # The pause was extended, or the timer was early.
+            self._call_later(rest, self._end_pause)
         else:
-            self._let_in()
+            self._admit()
 
     @asynccontextmanager
     async def slot(self, refused: Callable[[Exception], bool]) -> AsyncIterator[None]:
-        """Waits for a place among the requests under way and takes it for the block.
+        """Waits for a place among the running requests, and holds it during the block.
 
-        `refused` tells of an exception of the block whether the provider had too many requests.
+        `refused` decides whether an exception of the block means too many requests.
         """
         number = await self._enter()
         epoch = self._epoch
@@ -102,10 +102,10 @@ class AdaptiveLimiter:
             raise
         finally:
             self._busy -= 1
-            self._let_in()
+            self._admit()
 
     async def _enter(self) -> int:
-        """Waits for a place; the number of the request that takes it."""
+        """Waits for a place, and returns the number of the request."""
         if not self._waiting and self._has_room():
             return self._take_place()
         turn: asyncio.Future[int] = asyncio.get_running_loop().create_future()
@@ -114,15 +114,15 @@ class AdaptiveLimiter:
             return await turn
         except asyncio.CancelledError:
             if not turn.cancelled():
-                # It was let in and cancelled in one moment: the place is the next one's.
+                # Admitted and cancelled at the same time: the place goes to the next one.
                 self._busy -= 1
-                self._let_in()
+                self._admit()
             raise
 
     def _has_room(self) -> bool:
-        return self._busy < self.limit and not self.held_for
+        return self._busy < self.limit and not self.pause_remaining
 
-    def _let_in(self) -> None:
+    def _admit(self) -> None:
         while self._waiting and self._has_room():
             turn = self._waiting.popleft()
             if not turn.done():
@@ -130,10 +130,10 @@ class AdaptiveLimiter:
 
     def _take_place(self) -> int:
         self._busy += 1
-        self._let_in_count += 1
+        self._admitted_count += 1
         if self._busy >= self.limit:
-            self._last_to_fill = self._let_in_count
-        return self._let_in_count
+            self._last_to_fill = self._admitted_count
+        return self._admitted_count
 
     def _grow(self) -> None:
         step = 1.0 if self._limit < self._threshold else 1.0 / self._limit
@@ -144,5 +144,5 @@ class AdaptiveLimiter:
         self._epoch += 1
 
 
-def _by_the_loop(delay: float, callback: Callable[[], None]) -> object:
+def _loop_call_later(delay: float, callback: Callable[[], None]) -> object:
     return asyncio.get_running_loop().call_later(delay, callback)

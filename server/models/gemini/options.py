@@ -11,12 +11,12 @@ class GeminiOptions(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     base_url: str | None = Field(default=None, description="Another endpoint of the Gemini API.")
-    embedding_model: str = Field(default="gemini-embedding-001", description="Model that embeds.")
+    embedding_model: str = Field(default="gemini-embedding-001", description="The embedding model.")
     embedding_dimensions: int = Field(
-        default=768, ge=128, le=3072, description="Length of its vectors."
+        default=768, ge=128, le=3072, description="The number of dimensions of its vectors."
     )
-    language_model: str = Field(default="gemini-3.5-flash", description="Model that infers.")
-    timeout: float = Field(default=30.0, gt=0, description="Time for one attempt.")
+    language_model: str = Field(default="gemini-3.5-flash", description="The language model.")
+    timeout: float = Field(default=30.0, gt=0, description="The time limit of one attempt.")
     rerank_timeout: float = Field(
         default=5.0, gt=0, description="Time that a search allows for reranking."
     )
@@ -24,5 +24,5 @@ class GeminiOptions(BaseModel):
         default=512,
         ge=1,
         le=4096,
-        description="Most requests to one Gemini model at once; fewer while it refuses them.",
+        description="The maximum of concurrent requests to a model; less while it refuses some.",
     )

@@ -1,4 +1,4 @@
-"""Reranking by one structured-output call to the Gemini API, unless that is known to be away."""
+"""Reranks with one structured-output call to the Gemini API, unless it is unavailable."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from server.models.gemini.answers import (
     schema_of,
 )
 from server.models.gemini.client import GeminiClient, StructuredModel, Task
-from server.models.gemini.language_model import as_material, numbered, rules
+from server.models.gemini.language_model import as_data, numbered, rules
 from server.models.gemini.options import GeminiOptions
 from server.models.ports import Reranker, RerankFailed
 
 PROMPT_VERSION: Final = "rerank-v1"
 
-# What a question may cost: its length and that of each text, in characters.
+# Limits on the cost of a request: the lengths of the question and of each text, in characters.
 _MAX_QUESTION_LENGTH: Final = 2_000
 _MAX_TEXT_LENGTH: Final = 1_000
 _MAX_OUTPUT_TOKENS: Final = 2_048
@@ -49,7 +49,7 @@ class AnsweredScores(Part):
 
 
 class GeminiReranker:
-    """A `Reranker` over the Gemini models that can answer by a JSON schema."""
+    """Implements `Reranker` with Gemini models that support JSON schemas."""
 
     def __init__(self, client: GeminiClient, options: GeminiOptions) -> None:
         task = Task(rules(PROMPT_VERSION), schema_of(AnsweredScores), _MAX_OUTPUT_TOKENS)
@@ -61,10 +61,10 @@ class GeminiReranker:
         return self._model.name
 
     async def rerank(self, question: str, texts: Sequence[str]) -> list[float]:
-        """See the port. A long question or text is read as far as its beginning only.
+        """See the port. Only the beginning of a long question or text is used.
 
         Raises:
-            RerankFailed: the answer was cut off or blocked, or it does not score each text once.
+            RerankFailed: the answer was truncated or blocked, or does not score each text once.
             ModelUnavailable, ModelQuotaExhausted, DeadlineExceeded: as `GeminiClient.call`.
         """
         response = await self._model.ask(rerank_content(question, texts))
@@ -81,16 +81,16 @@ class GeminiReranker:
 
 
 def rerank_content(question: str, texts: Sequence[str]) -> str:
-    """The question and the candidates as data."""
+    """Returns the question and the candidates as data."""
     candidates = numbered([{"text": text[:_MAX_TEXT_LENGTH]} for text in texts])
-    return as_material({"question": question[:_MAX_QUESTION_LENGTH], "candidates": candidates})
+    return as_data({"question": question[:_MAX_QUESTION_LENGTH], "candidates": candidates})
 
 
 def scores_in(text: str, count: int) -> list[float]:
-    """The scores of the candidates 1 to `count` in a model's answer, in this order, from 0 to 1.
+    """Returns the scores of the candidates 1 to `count` in a model's answer, from 0 to 1.
 
     Raises:
-        MalformedAnswer: it has another shape, or does not score each of them once.
+        MalformedAnswer: the answer has another shape, or does not score each candidate once.
     """
     answered = read_answer(AnsweredScores, text).scores
     if sorted(entry.number for entry in answered) != list(range(1, count + 1)):
@@ -100,7 +100,7 @@ def scores_in(text: str, count: int) -> list[float]:
 
 
 class GuardedReranker:
-    """Implements `server.models.ports.Reranker` by another one behind a circuit breaker."""
+    """Implements `Reranker` with another reranker and a circuit breaker."""
 
     def __init__(self, reranker: Reranker, breaker: CircuitBreaker) -> None:
         self._reranker = reranker

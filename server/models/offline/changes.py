@@ -117,7 +117,7 @@ class Entry:
         return not (self.is_gone or self.is_immutable)
 
     def told_again(self) -> list[ProposedOperation]:
-        """States a memory that stays as it is once more, so that what repeats it is no passage."""
+        """Proposes an unchanged memory again for each repetition, so none becomes a passage."""
         is_changed = self.number is not None and self.operation is not None
         if self.is_gone or is_changed:
             return []
@@ -299,7 +299,7 @@ class Ledger:
 
 
 def _note(fact: Fact, known: Sequence[Entry], operation: ProposedOperation) -> None:
-    """Notes that a known memory is told again, if the sentence says nothing else."""
+    """Records that the sentence repeats a known memory, if it says nothing else."""
     if len(operation.quote.split()) <= len(fact.text.split()):
         for entry in known[:1]:
             entry.repeated.append(operation)

@@ -123,7 +123,7 @@ def main_subject(tokens: Sequence[Token]) -> tuple[int, int] | None:
 
 
 def _beginnings(tokens: Sequence[Token]) -> Iterator[int]:
-    """Where the main clause may begin."""
+    """Yields the places where the main clause may begin."""
     first = tokens[0].lower if tokens else ""
     yield 0
     if first in lexicon.ADVERBS:

@@ -98,7 +98,7 @@ class OfflineEmbedder:
 
     @property
     def compares_sentences(self) -> bool:
-        """False: a mean of token vectors is near to whatever shares a rare word with it."""
+        """False, because a mean of token vectors is close to every text that shares a rare word."""
         return False
 
     async def embed(self, texts: Sequence[str], purpose: EmbeddingPurpose) -> list[Vector]:

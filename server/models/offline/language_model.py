@@ -60,15 +60,15 @@ class Extraction:
         """Returns the changes by the conversation, in order."""
         for message in self._request.context:
             if message.role is Role.USER:
-                self._listen(message)
+                self._note_people(message)
         for number, message in enumerate(self._request.messages, start=1):
-            for sentence, speaker in _said(message):
+            for sentence, speaker in _sentences(message):
                 self._take(sentence, speaker, number, message.role)
         return self._ledger.operations()[:MAX_OPERATIONS]
 
-    def _listen(self, message: Message) -> None:
+    def _note_people(self, message: Message) -> None:
         """Collects from an earlier message only the people that pronouns may refer to."""
-        for sentence, speaker in _said(message):
+        for sentence, speaker in _sentences(message):
             for _ in _facts(sentence.statement, speaker, self._people):
                 pass
 
@@ -84,8 +84,8 @@ class Extraction:
             for fact in _facts(sentence.statement, speaker, self._people):
                 text = resolved(fact.text, self._request.event_time)
                 if is_of_interest(fact, role, self._ledger.knows) and self._is_wanted(text):
-                    told = replace(fact, text=text, is_correction=sentence.is_correction)
-                    self._ledger.state(told, operation)
+                    stated = replace(fact, text=text, is_correction=sentence.is_correction)
+                    self._ledger.state(stated, operation)
 
     def _is_wanted(self, text: str) -> bool:
         is_wished = self._includes is None or self._includes.matches(text)
@@ -131,15 +131,15 @@ class Extraction:
             yield Entry(text, facts_of(text, by), number, candidate.immutable)
 
 
-def _said(message: Message) -> Iterator[tuple[Sentence, Speaker]]:
-    """Yields the sentences of a message with their speaker; none of the system and of tools."""
+def _sentences(message: Message) -> Iterator[tuple[Sentence, Speaker]]:
+    """Yields the sentences of a message with their speaker, except of the system and of tools."""
     if speaker := _speaker(message):
         for sentence in own_sentences(message.content or ""):
             yield sentence, speaker
 
 
 def _facts(statement: str, speaker: Speaker, people: People) -> Iterator[Fact]:
-    """Yields the facts in a sentence, and notes the people in it."""
+    """Yields the facts in a sentence, and remembers the people in it."""
     if len(statement) > _MAX_SENTENCE_LENGTH:
         return
     has_pronoun = not PRONOUNS.keys().isdisjoint(statement.lower().split())
@@ -151,7 +151,7 @@ def _facts(statement: str, speaker: Speaker, people: People) -> Iterator[Fact]:
 
 @lru_cache(maxsize=2_048)
 def _read(statement: str, speaker: Speaker) -> Sequence[Fact]:
-    """The facts in a sentence without a pronoun for somebody, which are always the same."""
+    """Returns the facts in a sentence without personal pronouns, which do not depend on others."""
     return tuple(_read_facts(statement, speaker, People()))
 
 
@@ -159,9 +159,9 @@ def _read_facts(statement: str, speaker: Speaker, people: People) -> Iterator[Fa
     """Yields the facts in a sentence, up to the first clause that is not asserted."""
     is_open = True
     thing: Sequence[Token] = ()
-    for said in split(tokenize(statement)):
-        clause = with_thing(said, thing)
-        thing = own_thing(said)
+    for part in split(tokenize(statement)):
+        clause = with_thing(part, thing)
+        thing = own_thing(part)
         if not is_open and not (clause.joined_by in {"but", ";"} and clause.is_whole):
             continue
         words = lowered(clause.tokens)

@@ -45,7 +45,7 @@ def stems(text: str) -> frozenset[str]:
 
 
 def lists(table: str) -> dict[str, frozenset[str]]:
-    """All lists of a table in `words.toml`."""
+    """Returns all lists of a table in `words.toml`."""
     return {name: word_set(text) for name, text in _TABLES[table].items()}
 
 
@@ -65,7 +65,7 @@ def pattern(name: str) -> re.Pattern[str]:
 
 
 def compiled(text: str) -> re.Pattern[str]:
-    """A pattern as it is written in a data file, for text in lower case."""
+    """Returns a pattern of a data file, for text in lower case."""
     return re.compile(_spelled_out(text))
 
 

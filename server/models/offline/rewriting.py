@@ -33,7 +33,7 @@ _MOST_OWNED_WORDS = 3
 
 
 def tokenize(sentence: str) -> list[Token]:
-    """The tokens of a sentence; short forms such as `I'm` as the two words that they are."""
+    """Returns the tokens of a sentence; short forms such as `I'm` become two tokens."""
     said, tokens = split_words(sentence), list[Token]()
     for place, token in enumerate(said):
         is_short = _is_short(said, place)

@@ -131,9 +131,9 @@ def read_ending(statement: Statement, complement: Complement) -> Ending:
 
 
 def _fits(rule: Rule, statement: Statement, complement: Complement) -> bool:
-    is_voice = statement.is_past or not rule.is_passive
-    is_told = bool(complement.items) or rule.kind != GIVING_UP
-    if not (is_voice and is_told and rule.lead.fullmatch(complement.lead)):
+    has_voice = statement.is_past or not rule.is_passive
+    has_object = bool(complement.items) or rule.kind != GIVING_UP
+    if not (has_voice and has_object and rule.lead.fullmatch(complement.lead)):
         return False
     return rule.rest.match(" ".join(lowered(statement.rest))) is not None
 

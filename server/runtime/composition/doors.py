@@ -52,9 +52,9 @@ def _credentials(certificates: Certificates) -> grpc.ServerCredentials:
 
 
 def local_socket(directory: Path, worker: int = 0) -> str:
-    """The address at which a server with TLS serves clients in its own processes.
+    """Returns the address at which a server with TLS serves clients in its own processes.
 
-    These clients have no certificate. Only the owner may be able to enter the directory.
+    These clients have no certificate. Only the owner may have access to the directory.
     """
     return f"unix:{directory / f'grpc-{worker}.sock'}"
 
@@ -169,5 +169,5 @@ async def open_page(settings: Settings, local_address: str) -> AsyncIterator[str
 
 
 def loopback(settings: Settings, grpc_port: int) -> str:
-    """The address of a service without TLS, for clients in its own processes."""
+    """Returns the address of a service without TLS, for clients in its own processes."""
     return f"{_EVERY_INTERFACE.get(settings.grpc.host, settings.grpc.host)}:{grpc_port}"

@@ -1,4 +1,5 @@
-// A look at the whole graph, page by page: each page is a seek, ordered by the key that it goes on from.
+// Reads the whole graph, page by page: each page is an index seek, in the order of the key from which it
+// continues.
 
 // name: projects
 MATCH (n) WHERE n:Entity OR n:Memory

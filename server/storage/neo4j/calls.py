@@ -59,7 +59,7 @@ _ANSWERS = {"Statement", "Schema", "Procedure"}
 async def bounded_call(seconds: float) -> AsyncIterator[None]:
     """Cancels the block after `seconds`, or at the current call's deadline if sooner.
 
-    The driver has no read timeout, so a frozen server would block it for ever.
+    The driver has no read timeout, so a frozen server would block it forever.
 
     Raises:
         GraphUnavailable: the time is up, or the driver or the server reported an error.

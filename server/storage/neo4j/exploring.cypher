@@ -1,4 +1,4 @@
-// Reading the entities of a whole graph space, what lies around them, and its relations. Every
+// Reads the entities of a whole graph space, their neighbourhoods and their relations. Every
 // statement starts at an index, by project and space; a read never leaves a space, because no
 // relation does.
 //
@@ -47,7 +47,7 @@ WITH e ORDER BY e.project_id, e.space, e.key LIMIT $given.looked_at
 {mentions}
 ORDER BY key
 
-// Words are those of one project and space (see terms.py). The properties are compared nevertheless.
+// Words contain the project and space (see terms.py). The properties are compared nevertheless.
 
 // name: entity_matches
 CALL db.index.fulltext.queryNodes('entity_terms', $given.words, {limit: $given.most}) YIELD node AS e, score
@@ -79,10 +79,10 @@ UNWIND $given.keys AS key
 MATCH (e:Entity {project_id: $given.project_id, space: $given.space, key: key})
 {mentions}
 
-// A page of relations, newest first. The hint holds the plan: by the statistics of the moment the
-// planner may scan, even the index of all projects (SEEK forbids that, INDEX alone does not). Ordering
-// by the leading properties of the index too, which are constant here, lets the index give the order,
-// so that a page costs what it holds and not what the space holds.
+// A page of relations, newest first. The hint fixes the plan: depending on statistics, the planner
+// might scan, even the index of all projects (SEEK forbids that, INDEX alone does not). The ORDER BY
+// includes the leading properties of the index, which are constant here, so that the index provides the
+// order, and the cost depends on the size of the page and not of the space.
 
 // name: relation_page
 MATCH (source)-[r:RELATES_TO]->(target)

@@ -1,13 +1,13 @@
 // The statements of one projection, in the order in which they run, in one transaction.
 //
-// Two kinds of locks keep concurrent projections apart, held until the transaction ends: those of
-// the memories, then those of the spaces. Every list comes sorted, so everyone takes them in one
-// order and nobody deadlocks. Writing a property is what takes a node's exclusive lock.
+// Two kinds of locks separate concurrent projections until the end of the transaction: those of the
+// memories, then those of the spaces. All lists are sorted, so that locks are taken in one order and
+// projections cannot deadlock. Writing a property takes a node's exclusive lock.
 //
-// Each statement returns one list `rows`, because the driver handles every record separately. Instants
-// are stored as microseconds since 1970: integers cost the driver, the store and its indexes least.
+// Each statement returns one list `rows`, because the driver processes every record separately. Instants
+// are stored as microseconds since 1970, because integers are cheapest for the driver and the indexes.
 
-// Only once a memory is locked can its version be relied on.
+// The version of a memory is reliable only once the memory is locked.
 
 // name: lock_memories
 UNWIND $given.memories AS row
@@ -39,10 +39,9 @@ RETURN collect({
   expires_on: r.expires_on
 }) AS rows
 
-// Entities are locked by their space as a whole and not one by one: to delete an orphan takes the
-// lock of its key, which whoever adds to the entity holds while waiting for the entity, and so both
-// would wait for each other. A lock has a number and not a space's name, so that it need not go when
-// the space does.
+// Entities are locked together, by their space. Locked one by one, they could deadlock: deleting an
+// orphan takes the lock of its key, which a transaction that adds to the entity holds while it waits
+// for the entity. A lock has a number instead of the space's name, so that it can outlive the space.
 
 // name: lock_spaces
 UNWIND $given.slots AS slot
@@ -86,9 +85,9 @@ UNWIND $given.memories AS row
 MATCH (m:Memory {project_id: row.project_id, memory_id: row.memory_id})
 DELETE m
 
-// Looks up each entity and each memory once, however many edges they get: `entity`, `source` and
-// `target` are places in the list of entities. An entity bears what its mention of the lowest rank
-// calls it. Setting all properties of a relation at once costs a third less than naming each.
+// Looks up each entity and each memory once, for any number of edges: `entity`, `source` and `target`
+// are places in the list of entities. An entity has the name in its mention with the lowest rank. Setting
+// all properties of a relation at once costs a third less than setting each.
 
 // name: add_edges
 UNWIND $given.entities AS row

@@ -1,5 +1,5 @@
-// What a creation leaves behind that was cut off in the middle: the index without its constraint,
-// whose name is the constraint's. An index that a constraint owns cannot be dropped.
+// Finds the indexes that interrupted creations of constraints left behind: an index with the name of the
+// constraint, but without it. An index that belongs to a constraint cannot be dropped.
 
 // name: entity_key
 DROP INDEX entity_key IF EXISTS

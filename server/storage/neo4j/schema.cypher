@@ -1,5 +1,5 @@
-// What the projection and the reads rely on. Every statement may be repeated; they run
-// in this order.
+// Constraints and indexes for the projection and the reads. The statements run in this order, and can be
+// repeated.
 
 // name: entity_key
 CREATE CONSTRAINT entity_key IF NOT EXISTS
@@ -17,26 +17,26 @@ FOR (lock:SpaceLock) REQUIRE lock.slot IS UNIQUE
 CREATE INDEX relates_to_memory IF NOT EXISTS
 FOR ()-[r:RELATES_TO]-() ON (r.project_id, r.memory_id)
 
-// What can supersede a functional relation has its slot; the others have none and are not in here.
+// Functional relations, which can supersede each other, have a slot; others have none and are not indexed.
 
 // name: relates_to_slot
 CREATE INDEX relates_to_slot IF NOT EXISTS
 FOR ()-[r:RELATES_TO]-() ON (r.slot)
 
-// The event time comes last, so that a page is read in its order and ends where it is full.
+// The event time is last, so that a page is read in its order, and reading stops when it is full.
 
 // name: relates_to_user
 CREATE INDEX relates_to_user IF NOT EXISTS
 FOR ()-[r:RELATES_TO]-() ON (r.project_id, r.user_id, r.event_time)
 
-// Its words are those of terms.py and nothing that an analyzer would have to take apart.
+// It contains the words of terms.py, which an analyzer need not split further.
 
 // name: entity_terms
 CREATE FULLTEXT INDEX entity_terms IF NOT EXISTS
 FOR (e:Entity) ON EACH [e.terms]
 OPTIONS {indexConfig: {`fulltext.analyzer`: 'whitespace'}}
 
-// Until an index is filled, statements that name it fail or scan.
+// Until an index is populated, statements that name it fail or scan.
 
 // name: await_indexes
 CALL db.awaitIndexes(30)

@@ -2,7 +2,7 @@
 
 All projects share the index and its words. Without further measures, the number of words with the
 same beginning, or similar words, would depend on other projects. So each word begins with a digest
-of its project and space: a query finds only what its space holds, at a cost that depends only on
+of its project and space: a query finds only words of its space, and its cost depends only on
 that space. Clients' text is never part of the query syntax: words consist of letters, digits and
 marks, and the special characters of Lucene's query parser (org.apache.lucene.queryparser.classic)
 are escaped nevertheless.
@@ -92,7 +92,7 @@ def entity_terms(project_id: str, space: str, name: str, aliases: Sequence[str])
 def terms_query(project_id: str, space: str, words: Sequence[str]) -> str:
     """Returns the query for the entities of a space whose names match each of the folded words.
 
-    From best to worst, a word matches exactly, as a beginning, or with one or two different
+    From best to worst, a word matches exactly, as a prefix, or with one or two different
     letters. Only the first words are used if there are very many.
     """
     prefix = term_prefix(project_id, space)

@@ -128,7 +128,7 @@ _BYTES_PER_ITEM: Final = 3_000
 """The size of an item without its text and metadata (`tracemalloc`)."""
 
 _BYTES_PER_CHARACTER: Final = 4
-"""At most; metadata are counted as they are printed."""
+"""An upper bound; metadata count as printed text."""
 
 
 class FoundItems:

@@ -17,23 +17,23 @@ INSERT INTO graph_outbox (
 )
 
 -- block: enqueue_again
--- A memory that is already waiting for the graph keeps its row, which now belongs to the newest call. Its
--- position always grows, also if the call took its own before the one that is there: else a projector
--- that has claimed the row would not see that there is something new.
+-- A memory that already waits for the graph keeps its row, which now belongs to the newest call. The
+-- position of the row always grows, even if that of the call is lower: otherwise a projector that has
+-- claimed the row would not notice the change.
 ON CONFLICT (project_id, memory_id) DO UPDATE SET
     position = greatest(graph_outbox.position + 1, excluded.position),
     correlation_id = excluded.correlation_id,
     traceparent = excluded.traceparent
 
 -- block: state
--- What `memory_events.state` holds of a memory.
+-- The value of `memory_events.state` for a memory.
 project_id, memory_id, version, call_id, user_id, agent_id, app_id, run_id,
               scope_key, digest, text, role, name, inferred, immutable, metadata, categories,
               entities, relations, evidence, event_time, expiration_date, create_time, update_time
 
 -- block: had_subgraph
--- What of a deleted memory the graph may hold: nothing, if it named nothing and no earlier state of
--- it waits for the graph, or was given up.
+-- Whether the graph may contain a deleted memory: not if it had no entities and relations, and no earlier
+-- state of it waits for the graph or was given up.
 (entities || relations <> '[]' OR EXISTS (
     SELECT FROM graph_outbox AS o
     WHERE o.project_id = memories.project_id AND o.memory_id = memories.memory_id

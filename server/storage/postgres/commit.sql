@@ -1,4 +1,4 @@
--- What a call changes beside what it adds. Blocks that are not here are in changing.sql.
+-- The changes of a call other than additions. Other blocks are in changing.sql.
 
 -- name: purge_expired
 -- Deletes the expired memories of a scope that hold one of the digests. The ordinal -1 keeps these
@@ -80,6 +80,5 @@ enqueued AS (
 SELECT version FROM deleted;
 
 -- name: forget_passages
--- Covers the passages of this call too: a reply that repeats what is to be forgotten is forgotten
--- with it.
+-- Also removes sentences from the passages of this call, such as a reply that repeats the forgotten text.
 SELECT remove_from_passages(:project_id, :scope_key, :forget_requests, NULL, NULL, :call_time);

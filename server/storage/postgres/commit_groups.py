@@ -1,8 +1,8 @@
-"""Calls of one project that are committed at the same moment share a statement.
+"""Lets calls of one project that are committed at the same time share a statement.
 
-Most of what a small commit costs PostgreSQL and this process does not depend on how much it writes:
-preparing the statement, flushing the log, waking up. Eight adds of a message in one statement cost
-each of them a quarter. Nothing waits for company: a call shares its statement only if it would
+Most of the cost of a small commit, for PostgreSQL and this process, does not depend on how much it
+writes: preparing the statement, flushing the log, waking up. If eight adds of a message share a
+statement, each costs a quarter. No call waits only to share: it shares a statement if it would
 otherwise wait for others, or compete with them.
 """
 
@@ -22,16 +22,17 @@ from server.core.request_context import current_request
 from server.memories.ports import ChangeSet, Committed
 
 Record: TypeAlias = Callable[[Sequence[ChangeSet]], Awaitable[list[Committed | None]]]
-"""Writes calls of one project in one transaction; gives None for a call that was not written."""
+"""Writes calls of one project in one transaction; returns None for a call that was not written."""
 
 STATEMENTS_AT_ONCE: Final = 2
-"""How many small commits of a project run at once: while one waits for the disk, another works."""
+"""The maximum number of concurrent small commits of a project: one works while the other waits for
+the disk."""
 
 MOST_TOGETHER: Final = 32
-"""How many calls share a statement at most: their values are converted in about a millisecond."""
+"""The maximum number of calls in a statement; converting their values takes about a millisecond."""
 
 LONG_SECONDS: Final = 0.25
-"""How long a small commit takes that waits for nobody, on a busy machine."""
+"""The maximum time of a small commit that waits for no other transaction, on a busy machine."""
 
 _FEW_ITEMS: Final = 10
 _FEW_CHARACTERS: Final = 10_000
@@ -39,7 +40,7 @@ _FEW_CHARACTERS: Final = 10_000
 
 @dataclass(frozen=True, slots=True)
 class _Waiting:
-    """A call that waits for its turn, with what it was doing and until when."""
+    """A waiting call, with its context and deadline."""
 
     changes: ChangeSet
     context: Context
@@ -58,8 +59,8 @@ class _Project:
 class CommitGroups:
     """Writes calls alone, or together with others of their project.
 
-    A statement that has not ended after `long_seconds` waits for another transaction. It does not
-    count any more, so that those that have nothing to do with it go on.
+    A statement that has not ended after `long_seconds` waits for another transaction. It no longer
+    counts, so that unrelated statements can start.
     """
 
     def __init__(self, record: Record, long_seconds: float = LONG_SECONDS) -> None:
@@ -72,8 +73,8 @@ class CommitGroups:
         """Writes a call whose changes are all additions; returns None if it was not written.
 
         Raises:
-            asyncpg.PostgresError, StoreUnavailable, DeadlineExceeded: nothing was stored, or it is
-                not known whether it was.
+            asyncpg.PostgresError, StoreUnavailable, DeadlineExceeded: nothing was stored, or the
+                outcome is unknown.
         """
         if not _may_share(changes):
             [committed] = await self._record([changes])
@@ -93,7 +94,7 @@ class CommitGroups:
             end()
 
     def _begin(self, project_id: str, project: _Project) -> Callable[[], None]:
-        """Counts a statement that begins; the result is to be called when it has ended."""
+        """Counts a starting statement; the returned function must be called at its end."""
         project.running += 1
         counts = True
 
@@ -109,15 +110,15 @@ class CommitGroups:
         return end
 
     def _begin_next(self, project_id: str, project: _Project) -> None:
-        """Begins a statement for those who wait."""
+        """Starts a statement for waiting calls."""
         group: list[_Waiting] = []
         while project.waiting and len(group) < MOST_TOGETHER:
             waiting = project.waiting.popleft()
-            # A call that was cancelled does not wait any more.
+            # Skips cancelled calls.
             if not waiting.outcome.done():
                 group.append(waiting)
         if group:
-            # In the context of the call that has the most time left: none of them ends the others.
+            # In the context of the call with the latest deadline, so that no call ends the others.
             longest = max(group, key=lambda waiting: waiting.deadline)
             self._statements.start(
                 self._write_together(group),
@@ -131,7 +132,7 @@ class CommitGroups:
         try:
             written = await self._record([waiting.changes for waiting in group])
         except asyncpg.PostgresError:
-            # One of them is at fault, and none was written.
+            # One of the calls is faulty, and none was written.
             for waiting in group:
                 await self._write_alone(waiting)
         except Exception as error:  # noqa: BLE001 - each of the calls raises it

@@ -1,6 +1,6 @@
-"""Connections of the pool: for one project's rows, kept at hand, traced, few for long work.
+"""Connections of the pool: row-level security, reuse, tracing, and limits for long statements.
 
-Also how new ones are prepared, and transactions.
+Also the preparation of new connections, and transactions.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ SQL = load_sql("connections.sql")
 
 
 class ConfinedConnection(_Connection):
-    """A connection that shows the rows of one project only, where PostgreSQL is told to see to it.
+    """A connection that shows only the rows of one project, if row-level security applies to it.
 
     Every table with a `project_id` has row-level security: a role that is subject to it sees the
     rows of the project in the session's setting `memoir.project`, and none without it. Superusers
@@ -69,7 +69,7 @@ class ConfinedConnection(_Connection):
     async def show(self, project_id: str | None) -> None:
         """Shows only the rows of this project from now on. Costs a round trip."""
         shown = project_id or ALL_PROJECTS
-        # Until the answer is there, nobody knows: the statement may have been interrupted.
+        # Unknown until the response arrives, because the statement may be interrupted.
         self._shown = None
         await self.execute(*SQL["show"](shown=shown))
         self._shown = shown
@@ -85,12 +85,12 @@ RETURN_SECONDS: Final = 10.0
 
 
 class SpareConnections:
-    """Connections that were given back a moment ago, ready for the next call.
+    """Connections that were recently released, ready for the next call.
 
-    asyncpg's pool takes 0.1 ms to hand a connection out and take it back, a third of a short
-    statement: among other things, it starts a task for each return. Connections that are in steady
-    use therefore stay outside of it, and return to it once in a while, so that it still replaces
-    old ones and closes idle ones.
+    asyncpg's pool takes 0.1 ms to acquire and release a connection, a third of a short statement:
+    among other things, it starts a task for each release. Connections in steady use therefore stay
+    outside of it, and return to it periodically, so that it still replaces old ones and closes idle
+    ones.
     """
 
     def __init__(self, give_back: Callable[[Connection], None]) -> None:
@@ -179,18 +179,18 @@ def _record(query: LoggedQuery) -> None:
 
 
 CONNECTIONS_FOR_EACH: Final = 4
-"""One long statement may run for every so many connections of the pool, and at least two."""
+"""One long statement may run for this number of connections of the pool, but at least two."""
 
 SHORTEST_SECONDS: Final = 1.0
-"""The minimum time of a read, however many wait."""
+"""The minimum time of a read, for any number of waiting reads."""
 
 
 class LongStatements:
     """Limits the number of concurrent statements that read every value of a scope.
 
     A project whose filters keep all cores of PostgreSQL busy would slow down every other project,
-    even though it does not get all connections. Tenants share the places fairly, and a tenant in
-    company gets one at a time.
+    even though it does not get all connections. Tenants share the places fairly, and if several
+    tenants are active, each gets one at a time.
     """
 
     def __init__(

@@ -1,7 +1,7 @@
--- What connections need of the database before and beside the statements of the stores.
+-- Statements for connections, before and besides those of the stores.
 
 -- name: facts
--- Before the first migration there are neither vectors nor tables.
+-- Before the first migration there are neither vector types nor tables.
 SELECT to_regtype('halfvec') IS NOT NULL AS has_vectors,
        coalesce(row_security_active(to_regclass('memories')), false) AS has_row_security;
 

@@ -40,7 +40,7 @@ NEIGHBOURS: Final = 2
 
 _BEYOND: Final = np.iinfo(np.int64).max
 _TEXT_SPAN: Final = 1 << 20
-"""More than the places in a text, so that the places of all texts can be numbered in one line."""
+"""More than the places in a text, so that places of all texts have distinct numbers."""
 
 
 class QuestionWords:
@@ -133,12 +133,12 @@ class QuestionWords:
         wanted = np.flatnonzero(at[items] >= 0)
         places = places_in(b"".join([of.places for of in self._found]))[wanted]
         words, items = words[wanted], at[items[wanted]]
-        # All occurrences in one line: by word, item and place.
+        # Numbers all occurrences by word, item and place.
         line = (words * len(numbers) + items) * _TEXT_SPAN + places
         ends = np.searchsorted(words, np.arange(len(self._found) + 1)).tolist()
         of_first = [slice(ends[one], ends[one + 1]) for one, _ in pairs]
         shifts = [(other - one) * len(numbers) * _TEXT_SPAN for one, other in pairs]
-        # The places of the second word are sought beside those of the first.
+        # Searches the places of the second word near those of the first.
         sought = np.concatenate([line[of] + by for of, by in zip(of_first, shifts, strict=True)])
         pair = np.repeat(np.arange(len(pairs)), [of.stop - of.start for of in of_first])
         following = np.append(line, _BEYOND)[np.searchsorted(line, sought - PAIR_REACH)]

@@ -104,9 +104,9 @@ def list_statement(query: ListQuery) -> BoundStatement:
 class PostgresMemoryStore:
     """Implements `server.memories.ports.MemoryStore`.
 
-    `on_commit` is called after every commit, so that what waits for changes need not poll.
-    `index_bytes` bounds the memory for scopes that are held to speed up searches, and the server
-    with `server_id` holds the leases that adds take.
+    `on_commit` is called after every commit, to wake tasks that wait for changes. `index_bytes`
+    limits the memory for scopes that are held to speed up searches. The server with `server_id`
+    holds the leases that adds take.
     """
 
     def __init__(

@@ -76,7 +76,7 @@ class Submissions:
             batch, self._waiting = self._waiting[:size], self._waiting[size:]
             try:
                 kept = await self._keep([submission for submission, _ in batch])
-            except Exception as error:  # noqa: BLE001 - each caller is told
+            except Exception as error:  # noqa: BLE001 - each caller gets it
                 for _, future in batch:
                     if not future.done():
                         future.set_exception(error)

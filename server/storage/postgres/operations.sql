@@ -1,4 +1,4 @@
--- Operations: calls that are carried out asynchronously. Times come from the database, so that the
+-- Operations: calls that are executed asynchronously. Times come from the database, so that the
 -- clocks of the servers need not agree: from clock_timestamp(), because a statement may wait for a
 -- lock.
 

@@ -1,5 +1,5 @@
--- The outbox of the graph: one row for each memory whose subgraph is to be brought up to date,
--- claimed under a lease. Every statement locks rows in the same order, so that projectors and
+-- The outbox of the graph: one row for each memory whose subgraph must be updated, claimed under a
+-- lease. Every statement locks rows in the same order, so that projectors and
 -- writers cannot deadlock.
 
 -- name: claim
@@ -73,8 +73,8 @@ requeued AS (
     RETURNING project_id, memory_id
 ),
 kept AS (
-    -- The position is the one that was locked. PostgreSQL checks the constraint of positions also for a
-    -- row that it makes of an older version, before it notices that there is a newer one.
+    -- Uses the locked position. PostgreSQL checks the constraint of positions even for a row based on an
+    -- older version, before it notices the newer one.
     UPDATE graph_outbox AS o
     SET position = claimed.position, available_at = now(), attempts = 0, refusals = 0, fault = NULL, lease = NULL,
         first_position = claimed.done_position + 1

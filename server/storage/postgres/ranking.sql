@@ -2,8 +2,8 @@
 -- scored, and which are returned. The formulas and their constants are explained in
 -- server/memories/search/ranking.py. The slot `memories` takes the rows that are searched,
 -- `project` the parameter of the project, `scope` and `filters` conditions on the rows. Numbers that
--- the planner would count with stand in subqueries, so that no plan for given values looks cheaper than
--- the one for all (see `_HIDDEN` in ranking_statements.py).
+-- the planner could use are in subqueries, so that no plan for given values looks cheaper than the
+-- generic one (see `_HIDDEN` in ranking_statements.py).
 
 -- block: before
 -- The items before `c`, the nearest first, each with the number of characters in between.
@@ -65,13 +65,12 @@ share * common AS offset_question,
 sqrt(greatest(1e-9, 1 - 2 * share * common + share * share * square)) AS question_norm
 
 -- block: weights
--- The weights are looked up in a JSON object and not joined: the planner guesses the size of
--- intermediate results, and a wrong guess would take a search of a large scope from milliseconds to
--- seconds.
+-- The weights are looked up in a JSON object instead of joined, because the planner guesses the size of
+-- intermediate results: a wrong guess would make a search of a large scope take seconds.
 weights AS MATERIALIZED (
     SELECT jsonb_object_agg(lexeme, weight) AS of_lexeme, sum(weight) AS total
     FROM (
-        -- More items can have the word than the scope held when its size was measured.
+        -- The word can occur in more items than the scope had when its size was measured.
         SELECT lexeme, ln(1 + (greatest(0, f.size - count(*)) + 0.5) / (count(*) + 0.5)) AS weight
         FROM compared AS c, frame AS f, unnest(tsvector_to_array(c.shared)) AS lexeme
         WHERE c.shared IS NOT NULL
@@ -80,9 +79,9 @@ weights AS MATERIALIZED (
 )
 
 -- block: word_pairs
--- The words that are neighbours in the question, perhaps with one word between them that is not
--- indexed, pair by pair: each as the query that finds both within `pair_reach` words of each other.
--- A word that no item of the scope has makes no pair.
+-- The pairs of adjacent words in the question, with at most one unindexed word in between. Each is a query
+-- that finds both words within `pair_reach` words of each other. Words that occur in no item of the scope
+-- form no pairs.
 word_pairs AS MATERIALIZED (
     SELECT array_agg(DISTINCT pair) AS queries, count(DISTINCT pair)::float8 AS number,
            (SELECT count(*) FROM weights, jsonb_object_keys(of_lexeme))::float8 AS known_words
@@ -107,11 +106,11 @@ word_pairs AS MATERIALIZED (
 )
 
 -- block: shared
--- The words of the question that `m` has.
+-- The words of the question that occur in `m`.
 ts_filter(setweight(m.lexemes, 'A', (SELECT lexemes FROM question)), '{a}')
 
 -- block: narrowed
--- Which items take part in the search.
+-- Whether an item takes part in the search.
 m.project_id = {project} AND {scope} AND {filters}
 
 -- block: dense
@@ -121,8 +120,8 @@ m.project_id = {project} AND {scope} AND {filters}
 / sqrt(greatest(1e-9, 1 - 2 * f.share * c.commonness + f.offset_square))
 
 -- block: lexical
--- BM25 of `c`, from the words that it shares with the question. Its constants come multiplied out:
--- the planner would count with what it can compute beforehand.
+-- BM25 of `c`, from the words that it shares with the question. Products of constants are computed by the
+-- caller, because the planner would use constants that it can evaluate.
 CASE WHEN c.shared IS NULL THEN 0 ELSE least(1, (
     SELECT sum(hit.weight * hit.frequency * :bm25_gain::float8 / (
                hit.frequency + :bm25_floor::float8 + :bm25_slope::float8 * c.text_length / f.mean_length))

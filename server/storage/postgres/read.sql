@@ -1,4 +1,4 @@
--- Reading memories and calls. The slots `scope` and `filters` take conditions of filters.py, `page`
+-- Reads memories and calls. The slots `scope` and `filters` take conditions of filters.py, `page`
 -- one of the blocks below. Other blocks are in memory_columns.sql.
 
 -- name: get
@@ -56,7 +56,7 @@ FROM calls
 WHERE project_id = :project_id AND call_id = :call_id;
 
 -- name: call_changes
--- What a call changed. The state of a deleted memory is that before the deletion.
+-- The changes of a call. The state of a deleted memory is the one before the deletion.
 SELECT e.type, m.*, c.request_id, c.correlation_id, c.embedding_model, c.language_model,
        c.prompt_version, c.key_id, before.state ->> 'text' AS previous_text,
        before.state -> 'relations' AS previous_relations

@@ -1,22 +1,22 @@
--- What the entities of a question lead to: their relations, and those one hop further. Only memories of
--- the scope count, also in the numbers of relations. The slot `scope` takes a condition of filters.py.
+-- Finds the relations of the entities in a question, and those one hop further. Only memories of the scope
+-- count, also in the numbers of relations. The slot `scope` takes a condition of filters.py.
 
 -- block: space
 coalesce('user:' || m.user_id, 'agent:' || m.agent_id, 'app:' || m.app_id, 'run:' || m.run_id)
 
 -- name: recall (scope)
--- The relations of the named entities (`near`) and those one hop further (`far`), each as the memory that
--- states it, with the number of relations of the entities on the way: the fewer, the more telling.
--- `entity` are the named ones that have any relation, the rarest first. `between` are the entities
--- that `near` leads to and that lead on: not those with one relation, which only leads back, and not
--- those with more than :widest, through which everything is near everything.
--- The cost is bounded by the limits and not by the size of the scope: every lateral query reads one
--- entity's relations by memory_relations_source or memory_relations_target (those of a small run by the
--- index of runs) and stops at its limit; only
--- `holds` reads on, over the relations of one kind of the same entity. test_recall_plans.py holds it.
--- Every row also says whether the graph spaces have relations that the scope sees, and aliases; if nothing
--- is found, there is one row without a relation. A statement that only looked for known names would cost
--- half as much, and a round trip more for each question that has one.
+-- The relations of the named entities (`near`) and those one hop further (`far`), each with the memory
+-- that states it and the numbers of relations of the entities on the path: the fewer, the stronger the
+-- clue. `entity` are the named entities with relations, those with the fewest first. `between` are the
+-- entities at the other ends of `near`, except those with one relation, which only leads back, and those
+-- with more than :widest, which connect almost everything.
+-- The cost depends on the limits and not on the size of the scope: every lateral query reads one entity's
+-- relations by memory_relations_source or memory_relations_target (those of a small run by the index of
+-- runs) and stops at its limit. Only `holds` reads further, over the relations of one kind of the same
+-- entity. tests/integration/postgres/test_recall_plans.py holds that.
+-- Every row also says whether the graph spaces have relations that the scope sees, and whether they have
+-- aliases; if nothing is found, there is one row without a relation. A separate statement that only looks
+-- for known names would cost half as much, but one more round trip for each question with a known name.
 WITH entity AS MATERIALIZED (
     SELECT named.space, named.key, size.degree
     FROM unnest(:name_spaces::text[], :name_keys::text[]) AS named (space, key),

@@ -1,4 +1,4 @@
-"""Writing calls with what they add: one statement, with JSON for all that is not a vector."""
+"""Writes calls with their additions in one statement, with JSON for everything but vectors."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ RECORD_INFERRED = SQL["record_calls"].fill(
 async def record(connection: Connection, together: Sequence[ChangeSet]) -> list[Committed | None]:
     """Writes the calls, which are of one project, with their new memories, in one transaction.
 
-    Gives None for a call that was not written: because expired memories hold the same texts, or
+    Returns None for a call that was not written because expired memories hold the same texts, or
     because the lease of its scope or operation has been taken over.
     """
     items = sum(len(changes.added) for changes in together)
@@ -57,7 +57,7 @@ async def record(connection: Connection, together: Sequence[ChangeSet]) -> list[
 
 
 def _values(together: Sequence[ChangeSet]) -> dict[str, object]:
-    """The parameters of `record_calls`."""
+    """Returns the parameters of `record_calls`."""
     numbered = list(enumerate(together))
     added = [(number, item) for number, changes in numbered for item in changes.added]
     values: dict[str, object] = {

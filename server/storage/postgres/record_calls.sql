@@ -1,4 +1,4 @@
--- Writing calls with what they add. Blocks that are not here are in changing.sql.
+-- Writes calls with their additions. Other blocks are in changing.sql.
 
 -- name: record_calls (permit_ctes, inferred_ctes)
 -- Writes calls with their messages, their new memories with history and outbox rows, and their
@@ -114,8 +114,8 @@ placed AS MATERIALIZED (
 )
 
 -- block: permitted_by_lease
--- Rows to change are named by arrays of keys: joined with `given`, whose size PostgreSQL cannot know,
--- they would be looked for in all rows of the project.
+-- Rows to change are given by arrays of keys. Joined with `given`, whose size PostgreSQL does not know,
+-- they might be searched in all rows of the project.
 released_leases AS (
     -- The lease ends with the commit. Until then its row is locked, so that nobody can take the lease
     -- over and work on a state that lacks the changes of this call. No two leases have the same id.
@@ -155,7 +155,7 @@ placed AS MATERIALIZED (
 )
 
 -- block: inferred
--- Continues the list of CTEs of `record_calls`: what the graph lacks, and passages. An earlier passage
+-- Continues the list of CTEs of `record_calls`: outbox rows and passages. An earlier passage
 -- of a message is replaced if less of the message remains, or if the new one is kept for longer.
 ,
 enqueued AS (

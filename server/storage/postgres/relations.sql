@@ -1,4 +1,4 @@
--- Which relations a scope sees, and which of them still hold. The slot `scope` takes a condition of
+-- Selects the relations that a scope sees, and those that still hold. The slot `scope` takes a condition of
 -- filters.py.
 
 -- block: seen
@@ -33,8 +33,8 @@ NOT (
 )
 
 -- block: is_latest
--- Whether the memory `m` is to be returned where only the newest value of a subject is: it states no
--- relation of which a subject has one at a time, or one that still holds.
+-- Whether the memory `m` is returned if only the latest values are wanted: it states no functional
+-- relations, or one that still holds.
 coalesce(
     (SELECT bool_or({holds})
      FROM memory_relations AS r

@@ -1,8 +1,8 @@
--- Finding what has expired, in all projects. The memories are then erased by erase.sql, project by
--- project.
+-- Finds expired memories and passages in all projects. The memories are then erased by erase.sql, project
+-- by project.
 
 -- name: try_alone
--- Until the transaction ends, no other server purges.
+-- Prevents that another server purges until the transaction ends.
 SELECT pg_try_advisory_xact_lock(hashtextextended('memoir retention', 65));
 
 -- name: purge_passages

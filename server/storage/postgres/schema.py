@@ -37,7 +37,7 @@ class SchemaConflict(MemoirError):
 
 
 class RoleUnknown(MemoirError):
-    """The database has no role with the name that servers are to use."""
+    """The database has no role with the name of the service role."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ async def migrate(
             on_apply(migration)
             await _apply(connection, migration)
         if service_role is not None:
-            await _let_serve(connection, service_role)
+            await _grant_service_role(connection, service_role)
         return len(missing)
     finally:
         await connection.close()
@@ -115,7 +115,9 @@ def _missing(applied: dict[int, str]) -> list[Migration]:
     return [migration for migration in migrations if migration.version not in applied]
 
 
-async def _let_serve(connection: asyncpg.Connection[asyncpg.Record], service_role: str) -> None:
+async def _grant_service_role(
+    connection: asyncpg.Connection[asyncpg.Record], service_role: str
+) -> None:
     try:
         await connection.execute(*SQL["let_serve"](service_role=service_role))
     except asyncpg.UndefinedObjectError as error:
@@ -189,7 +191,7 @@ TOKEN_KEY_SQL = load_sql("token_key.sql")
 
 
 class PostgresTokenKey:
-    """Keeps the key in the database."""
+    """Stores the key of tokens in the database."""
 
     def __init__(self, database: Database, length: int) -> None:
         """`length` is the length of a new key, in bytes."""
@@ -205,8 +207,8 @@ class PostgresTokenKey:
         async with self._database.connection() as connection:
             key = await connection.fetchval(*TOKEN_KEY_SQL["find"]())
             if key is None:
-                drawn = secrets.token_bytes(self._length).hex()
-                key = await connection.fetchval(*TOKEN_KEY_SQL["keep"](key=drawn))
+                new_key = secrets.token_bytes(self._length).hex()
+                key = await connection.fetchval(*TOKEN_KEY_SQL["keep"](key=new_key))
         return bytes.fromhex(key)
 
 

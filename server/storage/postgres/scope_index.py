@@ -209,7 +209,7 @@ def number_of_value(value: _T, known: dict[_T, int]) -> int:
 
 
 def microseconds(time: datetime) -> int:
-    """Since 1970."""
+    """Returns the microseconds since 1970."""
     return (time - _EPOCH) // _MICROSECOND
 
 

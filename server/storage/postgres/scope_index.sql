@@ -1,4 +1,4 @@
--- Keeping the index of a scope in a server's memory (scope_indexes.py). The slot `items` takes the
+-- Statements for the index of a scope in a server's memory (scope_indexes.py). The slot `items` takes the
 -- blocks of the sources that are searched, `project` and `scope` what ranking.sql describes.
 
 -- block: items_memories
@@ -28,7 +28,7 @@ tsvectorsend(m.lexemes) AS words
 -- name: look_at_scope (items, project, scope)
 -- The digest of the scope, which changes with every item, the words of the question, and the items
 -- that were added after `after`, usually all that an index lacks. A scope without such items has one
--- row without an item. The digest is computed from entries of indexes alone where they are vacuumed.
+-- row without an item. The digest is computed by index-only scans on vacuumed pages.
 SELECT scope.digest, scope.question, {item_columns}
 FROM (
     SELECT coalesce((SELECT bit_xor(m.stamp) FROM ({items}) AS m WHERE {within}), 0) AS digest,

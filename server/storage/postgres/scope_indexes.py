@@ -184,7 +184,7 @@ class ScopeIndexes:
                     held.index.put(rows[start : start + _SLICE])
                     # Lets other calls continue.
                     await asyncio.sleep(0)
-        except Exception as error:  # noqa: BLE001 - searches go on by statement
+        except Exception as error:  # noqa: BLE001 - searches can use the statement
             log.warning("scope_index.not_read", error=type(error).__name__)
         else:
             self._hold(_place(query), held)

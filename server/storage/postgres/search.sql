@@ -1,4 +1,4 @@
--- Searching by comparing the whole scope, and reading what was found. The slot `memories` takes the
+-- Searches by comparing all items of the scope, and reads the found items. The slot `memories` takes the
 -- rows that are searched: the blocks `present_memories` and `present_passages` (passages.sql), or,
 -- for a past instant, the CTE of the block `past_cte`, which then goes into the slot `past`. Other
 -- blocks, with their slots, are in ranking.sql and memory_columns.sql.
@@ -100,9 +100,9 @@ matched AS MATERIALIZED (
            {lexical} AS lexical
     FROM compared AS c, frame AS f, weights AS w
 ),
--- Items lend to those around them, in the order of their messages; what is of no known message stands
--- alone. The messages of all conversations stand in one line. Where each ends and how much is lent up to it are
--- running sums, so that the sum over any stretch of the line is the difference of two of them.
+-- Items lend to their neighbours in the order of messages; items without a known message lend nothing. The
+-- messages of all conversations form one line. The end of each and the amount lent so far are running sums,
+-- so that the sum over any part of the line is the difference of two of them.
 line_items AS MATERIALIZED (
     SELECT {ranked}, near, far,
            row_number() OVER line AS place,
@@ -161,8 +161,8 @@ scored AS MATERIALIZED (
 {winners}
 
 -- name: read_hits
--- Each id is looked up by the primary keys. As a plain join, a table without statistics was read by
--- its calls: hundreds of milliseconds for ten hits.
+-- Each id is looked up by primary key. A plain join read a table without statistics by its calls, which
+-- took hundreds of milliseconds for ten hits.
 SELECT {memory_columns}
 FROM unnest(:memory_ids::uuid[]) AS wanted (memory_id)
 CROSS JOIN LATERAL (

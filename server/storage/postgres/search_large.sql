@@ -1,5 +1,4 @@
--- Searching a large scope by comparing candidates. Blocks that are not here, with their slots, are in
--- ranking.sql.
+-- Searches a large scope by comparing candidates. Other blocks, with their slots, are in ranking.sql.
 
 -- block: compared_in_one_scan
 -- The vectors and the words of all items of the scope, read at once.
@@ -17,14 +16,13 @@ ORDER BY dense DESC, memory_id
 LIMIT (SELECT :limit::bigint)
 
 -- block: compared_by_words
--- The items that share a word with the question.
+-- The items that share words with the question.
 SELECT m.memory_id, m.text_length, {shared} AS shared
 FROM {memories} AS m
 WHERE {narrowed} AND m.lexemes @@ (SELECT any_of FROM question)
 
 -- block: nearest_by_index
--- Twice as many as are wanted, because they are found before they are centred, which changes their
--- order a little. The slot `cast` takes the type under which vectors are indexed.
+-- Twice as many as needed, because they are selected before centring, which changes their order a little. The slot `cast` takes the type under which vectors are indexed.
 SELECT m.memory_id
 FROM {memories} AS m
 WHERE {narrowed}
@@ -33,17 +31,17 @@ LIMIT 2 * :limit
 
 -- name: rank_large (compared, nearest, memories, project, scope, filters)
 -- Returns what `rank` (search.sql) does, but scores only items that can be among the best: the
--- nearest ones, those that share most words with the question, and those around them, to which they
+-- nearest ones, those that share most words with the question, and their neighbours, to which they
 -- lend. `size` and `mean_length` describe the scope as the last search that read all of it found
 -- them. The slots `compared` and `nearest` take the blocks `compared_in_one_scan` and
 -- `nearest_of_compared`, which read every vector of the scope, or `compared_by_words` and
--- `nearest_by_index`, which walk through the vector index. Beside that it costs index probes for the
+-- `nearest_by_index`, which walk through the vector index. In addition, it costs index probes for the
 -- candidates. tests/integration/postgres/test_plans.py and test_vector_index.py hold that.
 WITH {question},
 {centre},
 frame AS MATERIALIZED (
     SELECT {framed},
-           -- The centred cosine grows with this vector's inner product, but for its denominator.
+           -- Apart from its denominator, the centred cosine grows with this inner product.
            :vector::halfvec - (mean * array_fill(share::real,
            ARRAY[vector_dims(:vector)])::halfvec) AS target
     FROM (
@@ -71,7 +69,7 @@ seeds AS MATERIALIZED (
         UNION (SELECT memory_id FROM best LIMIT (SELECT :limit::bigint / 2))
     ))
 ),
--- Those around each seed in its sitting.
+-- The neighbours of each seed in its sitting.
 around AS MATERIALIZED (
     SELECT c.memory_id AS seed, c.text_length AS seed_length, m.*
     FROM seeds AS c
@@ -79,7 +77,7 @@ around AS MATERIALIZED (
     WHERE m.event_time BETWEEN c.event_time - :sitting::interval AND c.event_time + :sitting
       AND (m.is_next OR least(c.text_length, m.text_length) + m.apart <= :reach::bigint)
 ),
--- What those lend to the seed, and what the seed lends to them.
+-- What the neighbours lend to the seed, and the seed to them.
 pairs AS MATERIALIZED (
     SELECT seed AS receiver, memory_id AS lender, text_length, is_next, apart FROM around
     UNION

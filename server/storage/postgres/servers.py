@@ -113,12 +113,12 @@ class PostgresNotifications:
         self._options = options or NotificationOptions()
         self._subscribers: dict[Channel, list[Callable[[], None]]] = {c: [] for c in Channel}
         self._unsent: set[Channel] = set()
-        self._stirred = asyncio.Event()
+        self._changed = asyncio.Event()
 
     def notify(self, channel: Channel) -> None:
         self._tell(channel)
         self._unsent.add(channel)
-        self._stirred.set()
+        self._changed.set()
 
     @contextmanager
     def subscribe(self, channel: Channel, on_notice: Callable[[], None]) -> Iterator[None]:
@@ -138,7 +138,7 @@ class PostgresNotifications:
                         log.info("notifications.restored")
                     was_lost = False
                     self._tell_all()
-                    self._stirred.set()
+                    self._changed.set()
                     await self._send_forever(connection)
             except (TimeoutError, *UNAVAILABLE) as error:
                 if not was_lost:
@@ -156,7 +156,7 @@ class PostgresNotifications:
             server_settings={"application_name": "memoir-notifications"},
         )
         try:
-            connection.add_termination_listener(lambda _: self._stirred.set())
+            connection.add_termination_listener(lambda _: self._changed.set())
             for channel in Channel:
                 await connection.add_listener(channel, self._receive)
             if self.server_id is not None:
@@ -168,7 +168,7 @@ class PostgresNotifications:
     async def _send_forever(self, connection: Connection) -> None:
         while True:
             await self._wait()
-            self._stirred.clear()
+            self._changed.clear()
             # Fails if the connection is closed, which is how its end is noticed.
             if self._unsent:
                 await self._send(connection)
@@ -188,7 +188,7 @@ class PostgresNotifications:
     async def _wait(self) -> None:
         try:
             async with asyncio.timeout(self._options.check_interval.total_seconds()):
-                await self._stirred.wait()
+                await self._changed.wait()
         except TimeoutError:
             return
 

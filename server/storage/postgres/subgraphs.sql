@@ -1,8 +1,9 @@
--- What the graph must hold: the current state of memories, and the aliases and splits of their space.
+-- The required content of the graph: the current states of memories, and the aliases and splits of their
+-- spaces.
 
 -- name: subgraphs
--- `graph_day` is the newest day that any server began: a server whose clock is late does not revive
--- what had expired by then.
+-- `graph_day` is the latest day of any server, so that a server with a late clock does not restore expired
+-- memories.
 SELECT claimed.project_id, claimed.memory_id, claimed.correlation_id,
        m.memory_id IS NOT NULL AS found, m.version, m.user_id, m.agent_id, m.app_id, m.run_id,
        m.entities, m.relations, m.event_time, m.expiration_date,

@@ -1,4 +1,4 @@
--- The key of the tokens that clients hand back.
+-- The key of the tokens that clients send back.
 
 -- name: find
 SELECT value #>> '{}' FROM store_settings WHERE name = 'token_key';

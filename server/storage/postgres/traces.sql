@@ -1,5 +1,5 @@
--- What is stored under a correlation id, for operators: of one project, or of all if `project_id`
--- is null.
+-- Everything with a correlation id, for operators: of one project, or of all projects if `project_id` is
+-- null.
 
 -- name: calls
 SELECT c.project_id, c.call_id, c.method, c.call_time AS time, c.request_id, c.embedding_model,

@@ -32,7 +32,7 @@ CREATE INDEX CONCURRENTLY {name} ON memories USING gin (lexemes)
     WITH (gin_pending_list_limit = 256);
 
 -- name: create (name, cast)
--- Concurrently, so that nobody waits. Inner product, because a centred question has no unit length.
+-- Concurrently, so that no call waits. Inner product, because a centred question has no unit length.
 CREATE INDEX CONCURRENTLY {name} ON memories USING hnsw ((embedding{cast}) halfvec_ip_ops);
 
 -- name: drop (name)

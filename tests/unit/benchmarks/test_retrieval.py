@@ -1,4 +1,4 @@
-"""Reading conversations, and counting what a search found of the evidence."""
+"""Reading conversations, and measuring the recall of searches."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ CONVERSATION = {
 
 
 @pytest.mark.parametrize("name", ["conversations.jsonl", "conversations.jsonl.gz"])
-def test_a_file_is_read(tmp_path: Path, name: str) -> None:
+def test_a_file_of_conversations_is_read(tmp_path: Path, name: str) -> None:
     file = tmp_path / name
     lines = "".join(json.dumps({**CONVERSATION, "id": f"c{n}"}) + "\n" for n in range(3)).encode()
     file.write_bytes(gzip.compress(lines) if name.endswith(".gz") else lines)
@@ -40,7 +40,7 @@ def test_a_file_is_read(tmp_path: Path, name: str) -> None:
     assert (question.text, question.evidence) == ("What do I do?", ["0", "2"])
 
 
-def test_recall_is_the_part_of_the_evidence_within_the_depth() -> None:
+def test_recall_is_the_share_of_the_evidence_within_the_depth() -> None:
     ranks = {"a": 0, "b": 4, "c": 5}
     assert recall_at(5, ["a", "b", "c", "missing"], ranks) == 0.5
     assert recall_at(6, ["a", "b", "c", "missing"], ranks) == 0.75
@@ -52,7 +52,7 @@ def test_recall_is_averaged_over_questions_at_each_depth() -> None:
     assert mean_recall(outcomes) == ["0.500", "0.750"]
 
 
-def test_a_time_holds_until_the_next_one(tmp_path: Path) -> None:
+def test_a_time_applies_until_the_next_one(tmp_path: Path) -> None:
     said = [
         {"id": 1, "role": "user", "content": "a", "time": "May-02-2026", "name": "Ana"},
         {"id": 2, "role": "user", "content": "b", "time": None},
@@ -72,7 +72,7 @@ def test_a_time_holds_until_the_next_one(tmp_path: Path) -> None:
     ]
 
 
-def test_an_inferred_memory_stands_for_the_messages_that_it_quotes() -> None:
+def test_an_inferred_memory_counts_for_the_messages_that_it_quotes() -> None:
     messages = [
         Message("1", "user", "I sail, and Bo sails."),
         Message("2", "assistant", "Bo sails"),
@@ -91,7 +91,7 @@ def test_an_inferred_memory_stands_for_the_messages_that_it_quotes() -> None:
     assert set(sources_of(conversation, said)) == {"2"}
 
 
-def test_a_passage_stands_for_its_message() -> None:
+def test_a_passage_counts_for_its_message() -> None:
     messages = [
         Message("1", "user", "Hi. We sailed to Bo. I like it."),
         Message("2", "user", "Hi."),
@@ -103,7 +103,7 @@ def test_a_passage_stands_for_its_message() -> None:
 
 
 @pytest.mark.parametrize("name", ["chats.jsonl", "multilingual.jsonl"])
-def test_what_answers_an_invented_question_was_said(name: str) -> None:
+def test_the_answer_to_an_invented_question_is_in_the_conversation(name: str) -> None:
     file = Path(__file__).parents[3] / "benchmarks" / name
     for conversation in read_conversations(file):
         said = {message.id for message in conversation.messages}

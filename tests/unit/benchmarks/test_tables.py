@@ -15,7 +15,7 @@ BUSY = Figures(calls=123_456, seconds=10.0, p50_ms=12_345.6, p95_ms=23_456.7, p9
 COSTS = {SERVER: 123.45, NEO4J: 123.45, POSTGRES: 123.45, LOAD: 123.45}
 
 
-def test_rows_stand_below_the_name_of_their_group() -> None:
+def test_rows_follow_the_name_of_their_group() -> None:
     text = grouped_table(("", "a", "b"), {"first": [["x", "1", "22"]], "second": [["y", "3", ""]]})
     assert text.splitlines() == [
         "    a  b",

@@ -1,4 +1,4 @@
-"""The development key, and the line to paste."""
+"""The development key, and the printed line with a first call."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def administration() -> Administration:
     return Administration(FakeProjectStore(), FakeClock())
 
 
-async def test_the_first_start_makes_a_project_and_a_key(
+async def test_the_first_start_creates_a_project_and_a_key(
     administration: Administration, tmp_path: Path
 ) -> None:
     key = await development_key(administration, tmp_path)
@@ -35,7 +35,7 @@ async def test_the_first_start_makes_a_project_and_a_key(
     assert (record.id, record.project_id) == (key_id(key), "default")
 
 
-async def test_later_starts_find_the_key_again(
+async def test_later_starts_use_the_same_key(
     administration: Administration, tmp_path: Path
 ) -> None:
     first = await development_key(administration, tmp_path)
@@ -43,7 +43,7 @@ async def test_later_starts_find_the_key_again(
     assert len(await administration.list_keys()) == 1
 
 
-async def test_a_lost_file_makes_a_new_key_of_the_same_project(
+async def test_a_new_key_of_the_same_project_replaces_a_lost_file(
     administration: Administration, tmp_path: Path
 ) -> None:
     first = await development_key(administration, tmp_path)
@@ -55,7 +55,7 @@ async def test_a_lost_file_makes_a_new_key_of_the_same_project(
 
 
 @pytest.mark.parametrize("text", ["mem_of_another_database\n", "", "garbage"])
-async def test_a_key_that_opens_nothing_is_made_anew(
+async def test_an_invalid_key_is_replaced(
     administration: Administration, tmp_path: Path, text: str
 ) -> None:
     (tmp_path / KEY_FILE).write_text(text)
@@ -64,7 +64,7 @@ async def test_a_key_that_opens_nothing_is_made_anew(
     assert (tmp_path / KEY_FILE).read_text() == key + "\n"
 
 
-async def test_a_revoked_key_is_made_anew(administration: Administration, tmp_path: Path) -> None:
+async def test_a_revoked_key_is_replaced(administration: Administration, tmp_path: Path) -> None:
     first = await development_key(administration, tmp_path)
     await administration.revoke_key(key_id(first))
     assert await development_key(administration, tmp_path) != first
@@ -78,9 +78,7 @@ async def test_only_its_owner_can_read_the_key(
 
 
 @pytest.mark.parametrize("installed", ["/usr/bin/grpcurl", None])
-def test_the_line_is_a_call_that_works(
-    monkeypatch: pytest.MonkeyPatch, installed: str | None
-) -> None:
+def test_the_printed_line_works(monkeypatch: pytest.MonkeyPatch, installed: str | None) -> None:
     monkeypatch.setattr("server.cli.development.shutil.which", lambda _: installed)
     words = shlex.split(grpcurl_line("mem_key", "127.0.0.1:50051").replace("\\\n", " "))
     assert words[0] == ("grpcurl" if installed else str(LOCAL_GRPCURL))

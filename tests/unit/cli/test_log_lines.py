@@ -23,7 +23,7 @@ def line(**fields: object) -> str:
         {"correlation_ids": ["zero", "one"]},
     ],
 )
-def test_lines_that_name_the_id_are_found(fields: dict[str, object]) -> None:
+def test_lines_with_the_id_are_found(fields: dict[str, object]) -> None:
     found = list(lines_of("one", [line(**fields)]))
     assert [event["event"] for event in found] == ["rpc.ended"]
     assert time_of(found[0]).isoformat() == "2026-11-26T10:00:00+00:00"

@@ -1,4 +1,4 @@
-"""The grammar of the command line, and how it fails."""
+"""Parsing and running command lines, and reporting failures."""
 
 from __future__ import annotations
 
@@ -74,7 +74,9 @@ def parse(line: str) -> argparse.Namespace:
         ("keys revoke 0123456789ab", administration.revoke_key, {"key": "0123456789ab"}),
     ],
 )
-def test_a_line_runs_its_command(line: str, command: Command, values: dict[str, object]) -> None:
+def test_each_command_line_runs_its_command(
+    line: str, command: Command, values: dict[str, object]
+) -> None:
     arguments = parse(line)
     assert arguments.run is command
     assert {name: getattr(arguments, name) for name in values} == values
@@ -94,7 +96,7 @@ def test_a_line_runs_its_command(line: str, command: Command, values: dict[str, 
         "keys revoke",
     ],
 )
-def test_other_lines_are_refused(line: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_other_command_lines_are_refused(line: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as raised:
         parse(line)
     assert raised.value.code == 2
@@ -106,7 +108,7 @@ def commands_of(parser: argparse.ArgumentParser) -> list[str]:
     return list(commands.choices or ())
 
 
-def test_every_command_is_found_by_itself_and_among_all() -> None:
+def test_every_command_is_found_alone_and_in_the_whole_parser() -> None:
     assert commands_of(main.build_parser()) == list(main.MODULES)
     for command in main.MODULES:
         assert command in commands_of(main.build_parser(command))
@@ -115,7 +117,7 @@ def test_every_command_is_found_by_itself_and_among_all() -> None:
 @pytest.mark.parametrize(
     ("command", "unneeded"), [("serve", "google.genai"), ("keys", "server.api.grpc.server")]
 )
-def test_a_command_imports_nothing_that_it_does_not_need(command: str, unneeded: str) -> None:
+def test_a_command_imports_only_what_it_needs(command: str, unneeded: str) -> None:
     script = (
         "import sys; from server.cli.main import build_parser; "
         "build_parser(sys.argv[1]); print(sys.argv[2] in sys.modules)"
@@ -131,7 +133,7 @@ def test_a_command_imports_nothing_that_it_does_not_need(command: str, unneeded:
 
 
 def run_main(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> int | str | None:
-    """The status with which a command ends that fails with this error."""
+    """Returns the exit status of a command that fails with this error."""
 
     async def command(_arguments: argparse.Namespace) -> None:
         raise error
@@ -161,7 +163,7 @@ def unreachable() -> StoreUnavailable:
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_a_failure_is_said_in_one_line(
+def test_a_failure_is_reported_in_one_line(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     error: BaseException,
@@ -174,7 +176,7 @@ def test_a_failure_is_said_in_one_line(
     assert captured.out == ""
 
 
-def test_failing_says_what_it_is_given_to_the_letter(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_message_of_a_failure_is_printed_unchanged(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         fail("[bold]not markup[/bold]")
     assert capsys.readouterr().err == "memoir: [bold]not markup[/bold]\n"

@@ -17,5 +17,5 @@ from server.cli.top import sparkline
         ([9, 1, 1], "██"),
     ],
 )
-def test_the_largest_shown_value_is_full(values: list[float], drawn: str) -> None:
+def test_the_largest_value_has_a_full_block(values: list[float], drawn: str) -> None:
     assert sparkline(values, width=2 if drawn == "██" else 24) == drawn

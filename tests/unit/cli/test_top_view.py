@@ -1,4 +1,4 @@
-"""What `top` shows of statistics."""
+"""The view that `top` makes of statistics."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_methods_have_rates_errors_latencies_and_a_curve() -> None:
     assert row.split() == ["MemoryService/AddMemories", "2.0", "3", "1.0", "80.0", "80.0", "▁█"]
 
 
-def test_streams_that_clients_closed_are_no_errors_and_have_no_latency() -> None:
+def test_streams_closed_by_clients_are_not_errors_and_have_no_latency() -> None:
     watched = pb.MethodStatistics(
         method="memoir.v1.StatisticsService/WatchStatistics",
         requests_by_status={"CANCELLED": 60, "UNAVAILABLE": 60},
@@ -55,7 +55,7 @@ def test_streams_that_clients_closed_are_no_errors_and_have_no_latency() -> None
     assert row.split() == ["StatisticsService/WatchStatistics", "2.0", "60", "-", "-", "-"]
 
 
-def test_the_slowest_requests_come_with_their_ids() -> None:
+def test_the_slowest_requests_have_their_ids() -> None:
     slow = pb.SlowRequest(
         method="memoir.v1.MemoryService/SearchMemories",
         status="OK",
@@ -74,7 +74,7 @@ def test_an_unavailable_graph_is_shown() -> None:
     assert "unavailable" not in shown(here)
 
 
-def test_arms_of_searches_tell_when_they_were_skipped() -> None:
+def test_skipped_arms_of_searches_are_shown() -> None:
     minute = pb.WindowStatistics(
         search_arms=[pb.SearchArmStatistics(arm="graph", runs=5, skips=2)],
         cache_hits=3,
@@ -85,7 +85,7 @@ def test_arms_of_searches_tell_when_they_were_skipped() -> None:
     assert "75 % hit" in row
 
 
-def test_its_picture_is_whole_and_loads_nothing_from_elsewhere() -> None:
+def test_its_svg_is_complete_and_loads_nothing() -> None:
     view = TopView()
     view.update(method(6, 1, 2.0))
     picture = top_picture(view, "somewhere:1")

@@ -1,4 +1,4 @@
-"""Both clients have every RPC of the contract, in the same way."""
+"""Both clients cover every RPC of the contract equally."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ CONTRACT = (
     statistics_service_pb2,
     operations_proto_pb2,
 )
-# What the caller says in another way, or not at all.
+# Fields that callers set in another way, or not at all.
 NOT_OPTIONS = {
     "AddMemoriesRequest": {"async_mode", "output_format"},
 }
-# What the caller says by another name.
+# Fields with another name for callers.
 RENAMED = {"erasure_mode": "erase"}
 
 
@@ -58,7 +58,7 @@ def test_every_rpc_is_called(method: MethodDescriptor) -> None:
     assert re.search(rf'\+ "{method.name}"', source)
 
 
-def test_both_clients_have_the_same_methods_and_parameters() -> None:
+def test_both_clients_have_equal_methods_and_parameters() -> None:
     for sync, other in (
         (memoir.Client, memoir.AsyncClient),
         (memoir.Operation, memoir.AsyncOperation),

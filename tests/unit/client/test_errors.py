@@ -1,4 +1,4 @@
-"""From the status of a call to an exception."""
+"""Converting the status of a call to an exception."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def status(code: str, *details: Message) -> status_pb2.Status:
 
 
 class Failed:
-    """What grpc raises."""
+    """An error as grpc raises it."""
 
     def __init__(self, code: grpc.StatusCode, trailing: tuple[tuple[str, bytes], ...]) -> None:
         self._code = code
@@ -74,6 +74,6 @@ def test_details_are_readable() -> None:
     ]
 
 
-def test_an_unknown_code_is_an_error_all_the_same() -> None:
+def test_an_unknown_code_is_also_an_error() -> None:
     error = errors.from_status(status_pb2.Status(code=99, message="odd"))
     assert (error.code, str(error)) == ("UNKNOWN", "UNKNOWN: odd")

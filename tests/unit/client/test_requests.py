@@ -1,4 +1,4 @@
-"""From Python arguments to requests."""
+"""Converting Python arguments to requests."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from memoir.requests import build, to_messages
 from memoir.v1 import memory_service_pb2, statistics_service_pb2
 
 
-def test_a_string_is_what_a_user_said() -> None:
+def test_a_string_is_a_message_of_the_user() -> None:
     [message] = to_messages("I moved to Lisbon")
     assert (message.role, message.content) == ("user", "I moved to Lisbon")
 
 
-def test_messages_may_be_one_or_many() -> None:
+def test_one_or_several_messages_are_accepted() -> None:
     one = to_messages({"role": "assistant", "content": "Hello", "name": "Ada"})
     many = to_messages([{"role": "user", "content": "a"}, {"role": "tool", "content": None}])
     assert [(m.role, m.name) for m in one] == [("assistant", "Ada")]
@@ -29,7 +29,7 @@ def test_messages_of_another_form_are_refused(messages: Any) -> None:
         to_messages(messages)
 
 
-def test_times_become_what_the_field_asks_for() -> None:
+def test_times_are_converted_to_the_type_of_the_field() -> None:
     noon = datetime(2026, 5, 1, 12, tzinfo=timezone(timedelta(hours=2)))
     add = build(
         memory_service_pb2.AddMemoriesRequest,
@@ -57,7 +57,7 @@ def test_none_leaves_a_field_out_and_an_unknown_field_is_refused() -> None:
         build(memory_service_pb2.SearchMemoriesRequest, {"usr_id": "alice"})
 
 
-def test_an_update_names_what_it_changes_and_clears() -> None:
+def test_an_update_lists_the_fields_that_it_changes_and_clears() -> None:
     request = memory_calls.update("id", {"text": "new", "metadata": None, "etag": "e"}).request
     assert isinstance(request, memory_service_pb2.UpdateMemoryRequest)
     assert list(request.update_mask.paths) == ["text", "metadata"]
@@ -65,7 +65,7 @@ def test_an_update_names_what_it_changes_and_clears() -> None:
     assert not request.changes.HasField("metadata")
 
 
-def test_settings_of_a_project_are_its_mask() -> None:
+def test_the_given_settings_of_a_project_form_the_mask() -> None:
     call = project_calls.update_project({"default_retention_days": 30, "project_id": "shop"})
     assert 'paths: "default_retention_days"' in str(call.request)
     assert 'project_id: "shop"' in str(call.request)

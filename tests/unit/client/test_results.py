@@ -1,4 +1,4 @@
-"""What calls return, read from messages."""
+"""Results of calls, converted from messages."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import memoir
 from memoir.v1 import memory_service_pb2
 
 
-def test_an_add_tells_what_it_left_out() -> None:
+def test_an_add_has_its_notices() -> None:
     message = memory_service_pb2.AddMemoriesResponse()
     message.notices.add(reason=memory_service_pb2.NOTICE_REASON_FILTERED, text="1 change")
     message.notices.add(reason=9999, text="later")  # as a newer server sends

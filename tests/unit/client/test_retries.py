@@ -8,7 +8,7 @@ from memoir.retries import Attempts, Deadline, Resumption, RetryPolicy
 
 
 class Clock:
-    """A clock that moves by hand."""
+    """A clock that the test sets."""
 
     def __init__(self) -> None:
         self.now = 100.0
@@ -21,11 +21,11 @@ def unavailable(retry_after: float | None = None) -> MemoirError:
     return Unavailable("away", code="UNAVAILABLE", retry_after=retry_after)
 
 
-def test_the_servers_word_on_when_to_come_back_counts() -> None:
+def test_the_retry_delay_of_the_server_is_used() -> None:
     assert RetryPolicy().delay(1, unavailable(retry_after=1.5)) == 1.5
 
 
-def test_delays_double_up_to_a_bound_and_are_spread() -> None:
+def test_delays_double_up_to_a_limit_with_jitter() -> None:
     policy = RetryPolicy(attempts=20, initial_delay=0.1, longest_delay=1.0)
     for attempt, longest in ((1, 0.1), (2, 0.2), (4, 0.8), (9, 1.0)):
         delays = {policy.delay(attempt, unavailable()) for _ in range(50)}
@@ -48,20 +48,20 @@ def test_delays_double_up_to_a_bound_and_are_spread() -> None:
         ("DEADLINE_EXCEEDED", "ERROR_REASON_DEADLINE_EXCEEDED", False),
     ],
 )
-def test_only_what_may_pass_is_tried_again(code: str, reason: str, again: bool) -> None:
+def test_only_transient_errors_are_retried(code: str, reason: str, again: bool) -> None:
     error = MemoirError("failed", code=code, reason=reason)
     assert (RetryPolicy().delay(1, error) is not None) is again
 
 
-def test_a_call_that_was_cancelled_without_a_word_is_tried_again() -> None:
-    # By gRPC, as the server was too busy to look at it; not by the caller.
+def test_a_call_refused_by_grpc_itself_is_retried() -> None:
+    # gRPC refused the call because the server was busy; the caller did not cancel it.
     refused = MemoirError("CANCELLED", code="CANCELLED")
     cancelled = MemoirError("Locally cancelled by application!", code="CANCELLED")
     assert RetryPolicy().delay(1, refused) is not None
     assert RetryPolicy().delay(1, cancelled) is None
 
 
-def test_attempts_are_counted_and_the_last_error_is_told() -> None:
+def test_attempts_are_limited_and_the_last_error_is_raised() -> None:
     attempts = Attempts(RetryPolicy(attempts=3), Deadline(60, Clock()))
     last = unavailable()
     attempts.delay_after(unavailable())
@@ -81,7 +81,7 @@ def test_no_attempt_is_made_beyond_the_deadline() -> None:
         attempts.remaining()
 
 
-def test_a_stream_resumes_behind_its_last_event() -> None:
+def test_a_stream_resumes_after_its_last_event() -> None:
     stream = Resumption({"user_id": "alice"}, RetryPolicy(), Clock())
     assert stream.options() == {"user_id": "alice"}
     stream.received("c7")
@@ -89,12 +89,12 @@ def test_a_stream_resumes_behind_its_last_event() -> None:
     assert stream.options() == {"user_id": "alice", "cursor": "c7"}
 
 
-def test_a_stream_outlives_more_failures_than_a_call() -> None:
+def test_a_stream_retries_more_often_than_a_call() -> None:
     stream = Resumption({}, RetryPolicy(attempts=2, longest_delay=1.0), Clock())
     assert all(0 < stream.delay_after(unavailable()) <= 1.0 for _ in range(2_000))
 
 
-def test_a_stream_ends_with_an_error_that_stays_and_at_its_time() -> None:
+def test_a_stream_ends_with_a_permanent_error_and_at_its_deadline() -> None:
     clock = Clock()
     stream = Resumption({"timeout": 5}, RetryPolicy(), clock)
     with pytest.raises(InvalidArgument):

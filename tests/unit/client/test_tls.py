@@ -1,4 +1,4 @@
-"""How the environment asks a client to encrypt."""
+"""Environment variables that make a client encrypt."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from memoir.channels import Tls, tls_of
         ({"MEMOIR_TLS_CERT": "c", "MEMOIR_TLS_KEY": "k"}, Tls(None, "c", "k")),
     ],
 )
-def test_the_environment_says_whether_to_encrypt(
+def test_the_environment_decides_about_encryption(
     environment: dict[str, str], tls: Tls | None
 ) -> None:
     assert tls_of(environment) == tls

@@ -1,4 +1,4 @@
-"""Work beside the server: it ends with the server, and its failures are not lost."""
+"""Background work ends with the server, and its failures are raised."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PATIENCE = 5.0
 
 
 class Work:
-    """Runs until it is cancelled, or fails when it is told to."""
+    """Runs until it is cancelled or made to fail."""
 
     def __init__(self) -> None:
         self.started = asyncio.Event()
@@ -39,7 +39,7 @@ async def test_work_runs_during_the_block_and_ends_with_it() -> None:
     assert "work" not in {task.get_name() for task in asyncio.all_tasks()}
 
 
-async def test_work_that_failed_is_told_at_the_end_of_the_block() -> None:
+async def test_failed_work_raises_at_the_end_of_the_block() -> None:
     work = Work()
 
     async def block() -> None:
@@ -51,7 +51,7 @@ async def test_work_that_failed_is_told_at_the_end_of_the_block() -> None:
         await block()
 
 
-async def test_work_that_is_done_is_fine() -> None:
+async def test_completed_work_is_not_an_error() -> None:
     async def short() -> None:
         await asyncio.sleep(0)
 

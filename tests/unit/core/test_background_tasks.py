@@ -21,7 +21,7 @@ async def test_tasks_are_counted_and_named_until_they_end() -> None:
     assert (len(background), ends) == (0, [0])
 
 
-async def test_cancelled_tasks_have_ended() -> None:
+async def test_cancelling_waits_until_the_tasks_have_ended() -> None:
     background, ends = Background("made-up"), list[None]()
     for _ in range(2):
         background.start(_until(asyncio.Event()), on_end=lambda: ends.append(None))
@@ -30,7 +30,7 @@ async def test_cancelled_tasks_have_ended() -> None:
     assert not len(background)
 
 
-async def test_a_worker_is_woken_before_its_poll_even_if_it_waits_later() -> None:
+async def test_a_wake_before_the_wait_is_not_lost() -> None:
     wakeup = Wakeup(HOUR)
     wakeup.set()
     async with asyncio.timeout(5):
@@ -44,7 +44,7 @@ async def test_a_worker_is_woken_before_its_poll_even_if_it_waits_later() -> Non
         await waiting
 
 
-async def test_a_worker_polls() -> None:
+async def test_a_worker_polls_without_being_woken() -> None:
     async with asyncio.timeout(5):
         await Wakeup(timedelta(0)).wait()
 
@@ -67,7 +67,7 @@ async def test_a_lease_is_renewed_until_it_is_lost_despite_failures() -> None:
     assert [str(error) for error in failed] == ["away"]
 
 
-async def test_giving_a_lease_back_neither_fails_nor_waits_for_long() -> None:
+async def test_releasing_a_lease_neither_fails_nor_waits_long() -> None:
     await give_back(_fail(), 5)
     async with asyncio.timeout(5):
         await give_back(_until(asyncio.Event()), 0.01)

@@ -1,4 +1,4 @@
-"""The circuit breaker, on a clock that stands still until it is set."""
+"""The circuit breaker, with a clock that the test sets."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def fail(breaker: CircuitBreaker, times: int) -> None:
         breaker.failed()
 
 
-def test_it_opens_after_failures_in_a_row(breaker: CircuitBreaker) -> None:
+def test_it_opens_after_consecutive_failures(breaker: CircuitBreaker) -> None:
     fail(breaker, 2)
     assert state_of(breaker) == BreakerState.CLOSED
     fail(breaker, 1)
@@ -40,14 +40,14 @@ def test_it_opens_after_failures_in_a_row(breaker: CircuitBreaker) -> None:
     assert not breaker.admits()
 
 
-def test_a_success_in_between_starts_the_count_again(breaker: CircuitBreaker) -> None:
+def test_a_success_resets_the_count(breaker: CircuitBreaker) -> None:
     fail(breaker, 2)
     breaker.succeeded()
     fail(breaker, 2)
     assert state_of(breaker) == BreakerState.CLOSED
 
 
-def test_after_its_rest_one_call_tries(breaker: CircuitBreaker, clock: HandClock) -> None:
+def test_after_the_pause_one_call_is_let_through(breaker: CircuitBreaker, clock: HandClock) -> None:
     fail(breaker, 3)
     clock.now += 1.9
     assert not breaker.admits()
@@ -60,7 +60,7 @@ def test_after_its_rest_one_call_tries(breaker: CircuitBreaker, clock: HandClock
     assert breaker.admits()
 
 
-def test_it_refuses_while_it_rests_and_while_another_call_tries(
+def test_it_refuses_during_the_pause_and_during_a_trial_call(
     breaker: CircuitBreaker, clock: HandClock
 ) -> None:
     seen = [breaker.refuses]
@@ -75,7 +75,7 @@ def test_it_refuses_while_it_rests_and_while_another_call_tries(
     assert seen == [False, True, False, True, False]
 
 
-def test_a_try_that_fails_opens_it_for_as_long_again(
+def test_a_failed_trial_call_opens_it_for_the_same_time_again(
     breaker: CircuitBreaker, clock: HandClock
 ) -> None:
     fail(breaker, 3)
@@ -87,7 +87,7 @@ def test_a_try_that_fails_opens_it_for_as_long_again(
     assert breaker.admits()
 
 
-def test_a_try_that_is_abandoned_lets_another_one_try(
+def test_an_abandoned_trial_call_lets_another_one_through(
     breaker: CircuitBreaker, clock: HandClock
 ) -> None:
     fail(breaker, 3)
@@ -100,7 +100,7 @@ def test_a_try_that_is_abandoned_lets_another_one_try(
 def tell(
     breaker: CircuitBreaker, error: BaseException, clock: HandClock, seconds: float = 0.0
 ) -> None:
-    """Makes a call that ends so after so long; an error of a type is a failure."""
+    """Reports a call with this outcome and duration; an exception type is a failure."""
     assert breaker.admits()
     with (
         suppress(BaseException),
@@ -110,13 +110,13 @@ def tell(
         raise error
 
 
-def test_failures_that_are_told_open_it(breaker: CircuitBreaker, clock: HandClock) -> None:
+def test_reported_failures_open_it(breaker: CircuitBreaker, clock: HandClock) -> None:
     for _ in range(3):
         tell(breaker, ConnectionError(), clock)
     assert state_of(breaker) == BreakerState.OPEN
 
 
-def test_an_error_that_is_an_answer_starts_the_count_again(
+def test_an_error_that_is_a_response_resets_the_count(
     breaker: CircuitBreaker, clock: HandClock
 ) -> None:
     for error in (ConnectionError(), ConnectionError(), ValueError(), ConnectionError()):
@@ -124,7 +124,7 @@ def test_an_error_that_is_an_answer_starts_the_count_again(
     assert state_of(breaker) == BreakerState.CLOSED
 
 
-def test_an_answer_closes_it(breaker: CircuitBreaker, clock: HandClock) -> None:
+def test_a_response_closes_it(breaker: CircuitBreaker, clock: HandClock) -> None:
     fail(breaker, 3)
     clock.now += 2.0
     assert breaker.admits()
@@ -134,7 +134,7 @@ def test_an_answer_closes_it(breaker: CircuitBreaker, clock: HandClock) -> None:
 
 
 @pytest.mark.parametrize("given_up", [asyncio.CancelledError, DeadlineExceeded])
-def test_callers_who_gave_up_count_if_they_were_patient(
+def test_cancelled_calls_count_as_failures_if_they_waited_long_enough(
     breaker: CircuitBreaker, clock: HandClock, given_up: type[BaseException]
 ) -> None:
     for _ in range(5):

@@ -1,4 +1,4 @@
-"""Errors: what a client reads of them."""
+"""The contents of errors for clients."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_a_required_project_is_a_violation_of_its_field() -> None:
     assert [v.field for v in ProjectRequired().violations] == ["project_id"]
 
 
-def test_problems_of_a_model_are_not_told_to_the_client() -> None:
+def test_problems_of_a_models_answer_are_not_sent_to_the_client() -> None:
     error = ExtractionFailed("test/model", "invalid", ["the model wrote: secret"])
     assert error.problems == ("the model wrote: secret",)
     assert "secret" not in error.message
@@ -60,15 +60,17 @@ def test_problems_of_a_model_are_not_told_to_the_client() -> None:
         (DeadlineExceeded(), {}),
     ],
 )
-def test_metadata_says_what_programs_need(error: MemoirError, metadata: dict[str, str]) -> None:
+def test_metadata_has_the_values_that_programs_need(
+    error: MemoirError, metadata: dict[str, str]
+) -> None:
     assert error.metadata == metadata
     assert str(error) == error.message
 
 
-def test_a_model_out_of_quota_asks_for_more_patience_than_one_at_fault() -> None:
+def test_an_exhausted_quota_has_a_longer_delay_than_a_fault() -> None:
     assert ModelUnavailable("m").retry_after < ModelQuotaExhausted("m").retry_after
 
 
-def test_a_provider_can_say_when_to_come_back() -> None:
+def test_the_delay_of_a_provider_is_used() -> None:
     error: Retryable = ModelQuotaExhausted("m", timedelta(seconds=7))
     assert error.retry_after == timedelta(seconds=7)

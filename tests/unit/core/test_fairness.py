@@ -1,4 +1,4 @@
-"""Places are shared between tenants: a part for each, in turns, and some for the service itself."""
+"""Places are shared between tenants: limited, in turns, and with reserved ones for the service."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ async def test_one_tenant_leaves_places_for_others() -> None:
         task.cancel()
 
 
-async def test_calls_leave_the_reserved_places_to_the_service() -> None:
+async def test_calls_do_not_take_the_reserved_places() -> None:
     places = FairPlaces(4, reserved=2)
     for tenant in ("a", "b"):
         assert (await takes(places, tenant)).done()
@@ -50,7 +50,7 @@ async def test_calls_leave_the_reserved_places_to_the_service() -> None:
     assert third.done()
 
 
-async def test_a_place_of_a_call_that_was_cancelled_at_its_turn_goes_to_the_next() -> None:
+async def test_the_place_of_a_call_cancelled_at_its_turn_goes_to_the_next() -> None:
     places = FairPlaces(1, reserved=0)
     await places.take("a")
     first, second = await takes(places, "a"), await takes(places, "b")
@@ -113,7 +113,7 @@ def test_company_is_another_tenant_that_was_just_active() -> None:
     reserved=st.integers(0, 3),
     steps=st.lists(st.tuples(TENANTS, st.sampled_from(["take", "give back", "cancel"]))),
 )
-def test_places_are_never_exceeded_nor_left_empty(
+def test_places_are_neither_exceeded_nor_left_unused(
     size: int, reserved: int, steps: list[tuple[str | None, str]]
 ) -> None:
     async def run() -> None:

@@ -1,4 +1,4 @@
-"""A filter whose value slips into another type never matches more than it did."""
+"""A filter with a value of another type never matches more than before."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _OTHERS: list[JsonValue] = ["", "\0", "a", 0, 1, 1767225600, 0.5, True, False, N
 
 
 def _mutations(value: JsonValue, others: list[JsonValue]) -> Iterator[JsonValue]:
-    """The filter with one of its values, each in turn, replaced by one of another JSON type."""
+    """Yields the filter with each of its values in turn replaced by one of another JSON type."""
     if isinstance(value, Mapping):
         for key, item in value.items():
             yield from ({**value, key: mutated} for mutated in _mutations(item, others))
@@ -36,7 +36,7 @@ def _json_type(value: JsonValue) -> type:
 
 
 @given(known_conditions, st.sampled_from(["plain", "NOT"]))
-def test_of_a_field_with_a_known_type_every_such_mutation_is_refused(
+def test_mutations_of_fields_with_a_known_type_are_refused(
     condition: JsonObject, form: str
 ) -> None:
     # A bare "*" is an operator, not a value.
@@ -50,10 +50,10 @@ def test_of_a_field_with_a_known_type_every_such_mutation_is_refused(
 
 
 @given(metadata_conditions, memories())
-def test_of_metadata_such_a_mutation_matches_nothing_that_was_matched(
+def test_mutations_of_metadata_match_no_memory_that_was_matched(
     condition: JsonObject, memory: Memory
 ) -> None:
-    """Unless it is a negation: there another type is a no, and so the negation a yes."""
+    """Negations are an exception: a value of another type does not match, so its negation does."""
     if _is_negation_or_list(condition) or not matches(parse_filter(condition), memory):
         return
     for mutated in _mutations(condition, _OTHERS):
@@ -66,7 +66,7 @@ def test_of_metadata_such_a_mutation_matches_nothing_that_was_matched(
 
 
 def _is_negation_or_list(condition: JsonObject) -> bool:
-    """Whether several values may match one memory, or a mismatch may."""
+    """Whether a memory can match by several values, or by a mismatch."""
     [whole] = condition.values()
     return whole == "*" or (
         isinstance(whole, Mapping)
@@ -75,5 +75,5 @@ def _is_negation_or_list(condition: JsonObject) -> bool:
 
 
 @given(filters)
-def test_what_the_other_tests_filter_by_is_accepted(value: JsonObject) -> None:
+def test_the_original_filters_are_accepted(value: JsonObject) -> None:
     parse_filter(value)

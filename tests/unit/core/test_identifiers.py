@@ -1,4 +1,4 @@
-"""Ids: of the right version, sorted by time, and never twice."""
+"""Ids have the right version, are sorted by time, and are unique."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ def test_ids_sort_by_time(now: datetime, later: timedelta) -> None:
         assert str(new_id(now)) < str(new_id(now + later))
 
 
-def test_ids_of_one_moment_differ() -> None:
+def test_ids_of_the_same_time_differ() -> None:
     now = datetime(2026, 11, 23, tzinfo=UTC)
     assert len({new_id(now) for _ in range(10_000)}) == 10_000
 
 
 @given(times, st.integers(0, MAX_ORDINAL - 1))
-def test_ids_of_one_call_have_its_order(now: datetime, ordinal: int) -> None:
+def test_ids_of_one_call_are_in_order(now: datetime, ordinal: int) -> None:
     first, second = new_id(now, ordinal), new_id(now, ordinal + 1)
     assert first < second
     assert (first.version, first.variant) == (7, RFC_4122)

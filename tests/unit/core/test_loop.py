@@ -1,4 +1,4 @@
-"""Long computations beside the event loop."""
+"""Long computations next to the event loop."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from server.core.request_context import RequestContext, current_request
 from tests.support.request_context import in_request
 
 
-async def test_a_few_items_are_worked_on_in_place() -> None:
+async def test_few_items_are_processed_on_the_event_loop() -> None:
     assert await by_size(FEW_ITEMS, threading.get_ident) == threading.get_ident()
 
 
-async def test_many_items_are_worked_on_in_another_thread() -> None:
+async def test_many_items_are_processed_in_another_thread() -> None:
     assert await by_size(FEW_ITEMS + 1, threading.get_ident) != threading.get_ident()
 
 
-async def test_the_work_belongs_to_the_call() -> None:
+async def test_the_thread_has_the_context_of_the_call() -> None:
     context = RequestContext("c-1", deadline=float("inf"))
 
     async def call() -> RequestContext:
@@ -31,12 +31,12 @@ async def test_the_work_belongs_to_the_call() -> None:
 
 
 @pytest.mark.parametrize("items", [1, FEW_ITEMS + 1])
-async def test_errors_come_through(items: int) -> None:
+async def test_errors_are_raised_to_the_caller(items: int) -> None:
     with pytest.raises(ValueError, match="invalid literal"):
         await by_size(items, int, "x")
 
 
-async def test_the_loop_goes_on_meanwhile() -> None:
+async def test_the_event_loop_keeps_running() -> None:
     ticks = 0
 
     async def tick() -> None:

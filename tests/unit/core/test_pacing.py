@@ -1,4 +1,4 @@
-"""Steps that leave the event loop to others in between."""
+"""Long work that pauses so that others can use the event loop."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ async def let_others_run() -> None:
         await asyncio.sleep(0)
 
 
-async def test_all_who_want_to_go_on_take_turns() -> None:
+async def test_all_waiting_steps_take_turns() -> None:
     pace = Pace(lambda: 0.0)
     made: list[str] = []
 
@@ -28,7 +28,7 @@ async def test_all_who_want_to_go_on_take_turns() -> None:
     assert made == ["a", "b", "c"] * STEPS
 
 
-async def test_long_work_is_followed_by_a_long_rest() -> None:
+async def test_long_work_is_followed_by_a_long_pause() -> None:
     worked = count(step=AN_HOUR)
     pace = Pace(lambda: next(worked))
     steps = [asyncio.create_task(pace.step()) for _ in range(STEPS + 1)]
@@ -38,14 +38,14 @@ async def test_long_work_is_followed_by_a_long_rest() -> None:
     steps[STEPS].cancel()
 
 
-async def test_little_work_goes_on_without_a_rest() -> None:
+async def test_short_work_continues_without_a_pause() -> None:
     pace = Pace(lambda: 0.0)
     steps = [asyncio.create_task(pace.step()) for _ in range(3 * STEPS)]
     await let_others_run()
     assert all(step.done() for step in steps)
 
 
-async def test_one_that_is_cancelled_keeps_nobody_waiting() -> None:
+async def test_a_cancelled_step_delays_no_other() -> None:
     pace = Pace(lambda: 0.0)
     first, second = (asyncio.create_task(pace.step()) for _ in range(2))
     await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""What counts as evidence of what a model proposes."""
+"""Which quotes are evidence for a proposal."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ HELD = held("User lives in Oslo", "User likes coffee", "User has a dog")
     ],
 )
 @pytest.mark.parametrize("action", ["ADD", "UPDATE", "DELETE", "FORGET"])
-def test_a_letter_or_a_word_is_no_evidence(quote: str, action: str) -> None:
+def test_a_letter_or_a_word_is_not_evidence(quote: str, action: str) -> None:
     asked = proposed(action, quote, "User likes tea", target=1)
     with pytest.raises(ExtractionFailed) as caught:
         planned([user(SAID)], [asked], HELD)
@@ -58,14 +58,14 @@ def test_a_clause_is_evidence_in_every_script(said: str, quote: str) -> None:
 
 
 @pytest.mark.parametrize(("said", "quote"), [("东京。", "东京"), ("Yes!", "yes"), ("e", "e")])
-def test_a_message_of_one_word_shows_nothing_and_that_is_told(said: str, quote: str) -> None:
+def test_a_message_of_one_word_is_not_evidence_and_a_notice_says_so(said: str, quote: str) -> None:
     asked = [proposed("DELETE", quote, target=1), proposed("ADD", quote, "User agrees")]
     made = planned([user(said)], asked, HELD)
     assert made.operations == ()
     assert [notice.reason for notice in made.notices] == [NoticeReason.NO_EVIDENCE]
 
 
-def test_one_letter_of_a_tool_changes_nothing() -> None:
+def test_a_one_letter_quote_of_a_tool_changes_nothing() -> None:
     hostile = [proposed("DELETE", "e", message=2, target=n) for n in (1, 2, 3)]
     kept = proposed("ADD", "I like tea", "User likes tea")
     made = planned([user(SAID), tool("e")], [*hostile, kept], HELD)
@@ -75,7 +75,7 @@ def test_one_letter_of_a_tool_changes_nothing() -> None:
     assert notice.text.startswith("3 changes were left out")
 
 
-def test_a_quote_is_looked_for_wherever_it_may_stand_as_a_clause() -> None:
+def test_all_occurrences_of_a_quote_are_checked_for_a_clause() -> None:
     said = "Blame ma teapot. I am a tea drinker."
     made = planned([user(said)], [proposed("ADD", "a tea", "User drinks tea")])
     [added] = made.operations
@@ -83,7 +83,7 @@ def test_a_quote_is_looked_for_wherever_it_may_stand_as_a_clause() -> None:
     assert added.message_index == 0
 
 
-def test_a_quote_that_stands_everywhere_is_looked_for_within_bounds() -> None:
+def test_the_checked_occurrences_of_a_quote_are_limited() -> None:
     said = "xa ax " * 40_000
     with pytest.raises(ExtractionFailed):
         planned([user(said)], [proposed("ADD", "a a", "nothing")] * 200)

@@ -1,4 +1,4 @@
-"""The names in a question."""
+"""Finding the names in a question."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from server.core.text import proper_names, without_names
         ("", []),
     ],
 )
-def test_names_have_capitals_within_a_sentence(question: str, names: list[str]) -> None:
+def test_names_are_capitalized_words_within_a_sentence(question: str, names: list[str]) -> None:
     assert proper_names(question) == names
 
 
@@ -32,5 +32,5 @@ def test_names_have_capitals_within_a_sentence(question: str, names: list[str]) 
         ("", ""),
     ],
 )
-def test_a_question_can_be_read_without_its_names(question: str, rest: str) -> None:
+def test_names_can_be_removed_from_a_question(question: str, rest: str) -> None:
     assert without_names(question) == rest

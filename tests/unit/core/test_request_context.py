@@ -1,4 +1,4 @@
-"""The deadline that every step of a call keeps to."""
+"""The deadline of a call, which applies to each of its steps."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ def ending_in(seconds: float) -> RequestContext:
     return RequestContext("c", time.monotonic() + seconds)
 
 
-def test_what_remains_is_the_time_to_the_deadline() -> None:
+def test_the_remaining_time_ends_at_the_deadline() -> None:
     assert 300 < ending_in(400).remaining() <= 400
 
 
 @pytest.mark.parametrize("late", [0.0, 1.0])
-def test_at_the_deadline_nothing_remains(late: float) -> None:
+def test_no_time_remains_at_the_deadline(late: float) -> None:
     with pytest.raises(DeadlineExceeded):
         ending_in(-late).remaining()
 
 
 @given(st.floats(min_value=0.001, max_value=1e6))
-def test_outside_of_a_call_nothing_is_bounded(seconds: float) -> None:
+def test_outside_a_call_there_is_no_deadline(seconds: float) -> None:
     assert current_request().deadline == math.inf
     assert bounded(seconds) == seconds
 
 
-async def test_a_step_is_bounded_by_the_call() -> None:
+async def test_a_step_ends_at_the_deadline_of_its_call() -> None:
     async def steps() -> tuple[float, float]:
         return bounded(1.0), bounded(900.0)
 
@@ -44,7 +44,7 @@ async def test_a_step_is_bounded_by_the_call() -> None:
     assert 300 < long <= 400
 
 
-async def test_a_step_after_the_deadline_does_not_begin() -> None:
+async def test_a_step_does_not_begin_after_the_deadline() -> None:
     async def step() -> float:
         return bounded(1.0)
 

@@ -1,4 +1,4 @@
-"""Where sentences end."""
+"""Splitting text into sentences."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from server.core.text import sentences, without_marker
         ("", []),
     ],
 )  # fmt: skip
-def test_sentences(text: str, expected: list[str]) -> None:
+def test_text_is_split_into_sentences(text: str, expected: list[str]) -> None:
     assert list(sentences(text)) == expected
 
 
 @given(st.text(alphabet="ab I.!?\n\r\"'- \u3002", max_size=80))
-def test_sentences_make_up_the_text(text: str) -> None:
+def test_the_sentences_together_are_the_text(text: str) -> None:
     assert "".join(sentences(text)) == text
 
 
@@ -39,6 +39,6 @@ def test_a_long_paragraph_is_split_at_its_sentences() -> None:
 
 
 @pytest.mark.parametrize("marked", ["- tea", "* tea", "1. tea", "(2) tea", "## tea", "\u2022 tea"])
-def test_markers_of_lists_and_headings(marked: str) -> None:
+def test_markers_of_lists_and_headings_are_recognized(marked: str) -> None:
     assert without_marker(marked) == "tea"
     assert without_marker("-5 degrees") == "-5 degrees"

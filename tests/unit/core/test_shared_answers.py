@@ -1,4 +1,4 @@
-"""Who asks the same at one time shares one piece of work."""
+"""Concurrent callers with the same question share one computation."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SECONDS = 0.1
 
 
 class Work:
-    """Ends when `may_end` is set, with the number of its begin, or with `fault`."""
+    """Ends when `may_end` is set, with the number of its start, or with `fault`."""
 
     def __init__(self) -> None:
         self.begun = 0
@@ -54,12 +54,12 @@ async def until(work: Work, begun: int) -> None:
         await asyncio.sleep(0)
 
 
-async def test_all_who_ask_at_one_time_get_one_answer(
+async def test_concurrent_callers_get_one_answer(
     answers: SharedAnswers[str, int], work: Work, clock: HandClock
 ) -> None:
     asking = [asyncio.create_task(answers("a")) for _ in range(5)]
     await until(work, 1)
-    # However long it takes.
+    # However long the work takes.
     clock.now += 10 * SECONDS
     asking += [asyncio.create_task(answers("a")), asyncio.create_task(answers("b"))]
     await until(work, 2)
@@ -67,7 +67,7 @@ async def test_all_who_ask_at_one_time_get_one_answer(
     assert await asyncio.gather(*asking) == [1, 1, 1, 1, 1, 1, 2]
 
 
-async def test_an_answer_is_given_again_only_for_a_while(
+async def test_an_answer_is_reused_only_for_a_time(
     answers: SharedAnswers[str, int], work: Work, clock: HandClock
 ) -> None:
     work.may_end.set()
@@ -78,7 +78,7 @@ async def test_an_answer_is_given_again_only_for_a_while(
     assert await answers("a") == 2
 
 
-async def test_who_gives_up_does_not_end_it_for_the_others(
+async def test_a_cancelled_caller_does_not_end_it_for_the_others(
     answers: SharedAnswers[str, int], work: Work
 ) -> None:
     async def hurried() -> int:
@@ -96,7 +96,7 @@ async def test_who_gives_up_does_not_end_it_for_the_others(
     assert work.deadlines == [float("inf")]
 
 
-async def test_a_fault_is_told_to_all_and_not_kept(
+async def test_an_error_is_raised_to_all_and_not_kept(
     answers: SharedAnswers[str, int], work: Work, clock: HandClock
 ) -> None:
     work.fault = StoreUnavailable()
@@ -109,7 +109,7 @@ async def test_a_fault_is_told_to_all_and_not_kept(
     assert await answers("a") == 2
 
 
-async def test_what_nobody_asks_for_is_forgotten(
+async def test_answers_that_nobody_needs_are_removed(
     answers: SharedAnswers[str, int], work: Work, clock: HandClock
 ) -> None:
     work.may_end.set()

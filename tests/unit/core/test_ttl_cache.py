@@ -1,4 +1,4 @@
-"""A cache that believes its entries for a while."""
+"""A cache whose entries are valid for a limited time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.support.clocks import HandClock
 
 
 @pytest.mark.parametrize(("age", "found"), [(0.0, 1), (4.999, 1), (5.0, None), (99.0, None)])
-def test_an_entry_is_believed_for_its_time(age: float, found: int | None) -> None:
+def test_an_entry_is_valid_for_its_time(age: float, found: int | None) -> None:
     watch = HandClock()
     cache = TtlCache[str, int](5.0, 10, watch)
     cache.put("a", 1)
@@ -20,7 +20,7 @@ def test_an_entry_is_believed_for_its_time(age: float, found: int | None) -> Non
     assert cache.get("b") is None
 
 
-def test_reading_does_not_prolong_and_putting_does() -> None:
+def test_storing_an_entry_extends_its_time_and_reading_does_not() -> None:
     watch = HandClock()
     cache = TtlCache[str, int](5.0, 10, watch)
     cache.put("read", 1)
@@ -33,7 +33,7 @@ def test_reading_does_not_prolong_and_putting_does() -> None:
 
 
 @given(st.lists(st.integers(0, 9)), st.integers(1, 4))
-def test_the_last_put_are_kept_and_never_more(keys: list[int], size: int) -> None:
+def test_only_the_last_stored_entries_are_kept(keys: list[int], size: int) -> None:
     cache = TtlCache[int, int](5.0, size, HandClock())
     for place, key in enumerate(keys):
         cache.put(key, place)

@@ -1,4 +1,4 @@
-"""Words of every script stay whole, and forms of one word share a stem."""
+"""Splitting text in any script into words, and stemming them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from server.core.text import english_stem, words
         ("... + # & /", []),
     ],
 )  # fmt: skip
-def test_words(text: str, expected: list[str]) -> None:
+def test_text_is_split_into_words(text: str, expected: list[str]) -> None:
     assert words(text) == expected
 
 
@@ -40,13 +40,13 @@ def test_a_decomposed_text_has_the_words_of_the_composed_one(text: str) -> None:
 
 
 @pytest.mark.parametrize("unit", ["a", "a'", "a.b", "+", "a+", "\u093e", "' "])
-def test_the_time_is_linear(unit: str) -> None:
+def test_the_time_of_words_is_linear(unit: str) -> None:
     start = time.process_time()
     words(unit * 100_000)
     assert time.process_time() - start < 1
 
 
-def test_stems() -> None:
+def test_words_are_stemmed() -> None:
     assert english_stem("Lives") == english_stem("living") == english_stem("live")
     assert english_stem("nuts") == english_stem("nut")
     assert english_stem("nut") != english_stem("note")

@@ -1,4 +1,4 @@
-"""The documents name what exists: files, settings, targets, tests, decisions."""
+"""The documents agree with the project: files, settings, targets, tests, decisions."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ _TARGET = re.compile(r"^([a-z0-9-]+):.*##", re.MULTILINE)
 _TEST = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
 _PROMISE = re.compile(r"^\| (P\d+) \|(.*)$", re.MULTILINE)
 _EVENT = re.compile(r"_?log\.(?:debug|info|warning|error)\(\s*\"([^\"]+)\"")
-# Those of an outage are logged by what is told their names.
+# Events of an outage are logged by an object that gets their names.
 _OUTAGE_EVENT = re.compile(r"\b(?:began|ended)=\"([^\"]+)\"")
 
 
 def documents() -> list[Path]:
-    """All Markdown files of the project, but for what is installed or downloaded."""
+    """Returns all Markdown files of the project, except installed and downloaded ones."""
     return sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md"), *ROOT.glob("benchmarks/**/*.md")])
 
 
@@ -62,7 +62,7 @@ def prose(text: str) -> str:
 
 
 def anchors(text: str) -> set[str]:
-    """The fragments that a reader can link to, made from headings as GitHub does."""
+    """Returns the link fragments that GitHub derives from headings."""
     plain = (re.sub(r"[^\w\- ]", "", heading.lower()) for heading in _HEADING.findall(prose(text)))
     return {heading.replace(" ", "-") for heading in plain}
 
@@ -80,7 +80,7 @@ def setting_fields() -> Iterator[tuple[list[str], FieldInfo]]:
 
 
 def shown_default(default: object) -> str:
-    """A default as a table shows it."""
+    """Returns a default as it is written in a table."""
     if default is None:
         return "none"
     plain = default.get_secret_value() if isinstance(default, SecretStr) else default
@@ -96,30 +96,30 @@ def defaults() -> Mapping[str, str]:
 
 
 @pytest.mark.parametrize("path", documents(), ids=named)
-def test_links_lead_to_what_exists(path: Path) -> None:
+def test_links_have_targets(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     for target, fragment in _LINK.findall(prose(text)):
         linked = (path.parent / target).resolve() if target else path
-        assert linked.exists(), f"{target} is not there"
-        assert linked.is_relative_to(ROOT), f"{target} leaves the project"
+        assert linked.exists(), f"{target} does not exist"
+        assert linked.is_relative_to(ROOT), f"{target} is outside the project"
         if fragment:
             assert fragment in anchors(linked.read_text(encoding="utf-8")), f"no #{fragment}"
 
 
-def test_every_setting_is_documented_and_no_other() -> None:
+def test_exactly_the_settings_are_documented() -> None:
     exist = {name for names, _ in setting_fields() for name in names}
     assert set(_VARIABLE.findall(OPERATIONS.read_text(encoding="utf-8"))) == exist
 
 
 @pytest.mark.parametrize("path", documents(), ids=named)
-def test_no_document_names_a_setting_that_is_not_there(path: Path) -> None:
+def test_documents_name_only_existing_settings(path: Path) -> None:
     of_clients = {API_KEY_VARIABLE, ADDRESS_VARIABLE, *SCOPE_VARIABLES.values()}
     of_clients |= {TLS_VARIABLE, *TLS_FILE_VARIABLES}
     exist = {name for names, _ in setting_fields() for name in names} | of_clients
     assert set(_VARIABLE.findall(path.read_text(encoding="utf-8"))) <= exist
 
 
-def test_documented_defaults_are_those_of_the_code() -> None:
+def test_documented_defaults_equal_those_of_the_code() -> None:
     rows = _DOCUMENTED_DEFAULT.findall(OPERATIONS.read_text(encoding="utf-8"))
     assert {name: shown.strip("`") for name, shown in rows} == defaults()
 
@@ -133,7 +133,7 @@ def test_every_decision_is_in_the_index_once_and_in_order() -> None:
 
 
 @pytest.mark.parametrize("path", sorted(ADRS.glob("[0-9]*.md")), ids=named)
-def test_a_decision_has_its_parts_and_is_short(path: Path) -> None:
+def test_every_decision_has_its_sections_and_is_short(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     title, *headings = _HEADING.findall(text)
     assert title.startswith(f"{path.name[:4]}: ")
@@ -152,12 +152,12 @@ def named_targets(text: str) -> set[str]:
 
 
 @pytest.mark.parametrize("path", documents(), ids=named)
-def test_every_make_target_that_is_named_exists(path: Path) -> None:
+def test_documents_name_only_existing_make_targets(path: Path) -> None:
     exist = set(_TARGET.findall((ROOT / "Makefile").read_text(encoding="utf-8")))
     assert named_targets(path.read_text(encoding="utf-8")) <= exist
 
 
-def test_contributors_are_told_of_every_make_target() -> None:
+def test_contributing_md_lists_every_make_target() -> None:
     exist = set(_TARGET.findall((ROOT / "Makefile").read_text(encoding="utf-8")))
     assert named_targets((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")) == exist
 
@@ -170,9 +170,9 @@ def functions_in(path: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("path", documents(), ids=named)
-def test_every_test_that_is_named_exists(path: Path) -> None:
+def test_documents_name_only_existing_tests(path: Path) -> None:
     for file, test in _TEST.findall(path.read_text(encoding="utf-8")):
-        assert test in functions_in(ROOT / file), f"{file}::{test} is not there"
+        assert test in functions_in(ROOT / file), f"{file}::{test} does not exist"
 
 
 def test_every_promise_names_a_test() -> None:
@@ -225,7 +225,7 @@ def test_the_interceptors_are_listed_in_their_order() -> None:
     assert [name.strip("`").partition("`")[0] for name in listed] == own
 
 
-def test_the_log_events_are_those_of_the_code() -> None:
+def test_exactly_the_log_events_are_documented() -> None:
     code = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "server").rglob("*.py"))
     section = (
         OPERATIONS.read_text(encoding="utf-8").partition("\n## Logs\n")[2].partition("\n## ")[0]
@@ -233,11 +233,11 @@ def test_the_log_events_are_those_of_the_code() -> None:
     cells = re.findall(r"^\| (`.+?`) \| (?:info|warning|error)", section, re.MULTILINE)
     debug = re.findall(r"^At debug also (.+)\.$", section, re.MULTILINE)
     listed = {event for cell in [*cells, *debug] for event in re.findall(r"`([^`]+)`", cell)}
-    # The access log chooses its level first, so its call does not name one.
+    # The access log computes its level, so its call is not matched.
     assert listed == {*_EVENT.findall(code), *_OUTAGE_EVENT.findall(code), "rpc.ended"}
 
 
-def test_every_metric_is_documented_and_no_other() -> None:
+def test_exactly_the_metrics_are_documented() -> None:
     section = OPERATIONS.read_text(encoding="utf-8").partition("\n## Statistics and metrics\n")[2]
     listed = set(re.findall(r"`((?:rpc|gen_ai|memoir)_[a-z_]+)`", section.partition("\n## ")[0]))
     exist = {

@@ -1,4 +1,4 @@
-"""Which names stand for one entity."""
+"""Which names belong to one entity."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def stated(memory: str, name: str, alias: str) -> StatedAlias:
 BOB = stated("1", "Robert Smith", "Bob")
 
 
-def test_an_alias_stands_for_its_entity() -> None:
+def test_an_alias_belongs_to_its_entity() -> None:
     joins = Joins([BOB])
     assert joins.key("bob") == joins.key("robert smith") == "robert smith"
     assert joins.aliases == {"robert smith": ("Bob",)}

@@ -1,4 +1,4 @@
-"""Names of entities and relations: folded the same however they are spelled."""
+"""Folding names of entities and relations, regardless of spelling."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from server.graph.model import (
     relation_name,
 )
 
-# Letters that fold to several characters, and marks that combine with what folding leaves.
+# Letters that fold to several characters, and marks that combine with the folded characters.
 TRICKY = (
     "\u00df\u0130\u0131\u017f\u212a\u0390\u03b0\u03aa\u01f0\ufb01\u1e9e\u0967\ufdfaAa\u00e9"
     "\u0301\u0308\u0327\u0345\u200d\u00a0\u2028 _.-\t\0"
@@ -32,13 +32,13 @@ def test_folding_an_entity_twice_changes_nothing(name: str) -> None:
 
 
 @given(texts)
-def test_an_entity_key_grows_by_no_more_than_its_longest_letter(name: str) -> None:
+def test_an_entity_key_is_at_most_18_times_as_long_as_the_name(name: str) -> None:
     assert len(entity_key(name)) <= 18 * len(name)
 
 
 @pytest.mark.parametrize("form", ["NFC", "NFD", "NFKC", "NFKD"])
 @given(name=texts)
-def test_every_way_to_encode_a_name_is_the_same_entity(form: str, name: str) -> None:
+def test_all_encodings_of_a_name_are_one_entity(form: str, name: str) -> None:
     encoded = unicodedata.normalize(form, name)  # type: ignore[arg-type] # the forms are literals
     assert entity_key(encoded) == entity_key(name)
 
@@ -53,11 +53,11 @@ def test_every_way_to_encode_a_name_is_the_same_entity(form: str, name: str) -> 
         ("\uff21cme", "Acme"),  # a full-width A
     ],
 )
-def test_spellings_of_one_entity(one: str, other: str) -> None:
+def test_spellings_of_one_entity_have_one_key(one: str, other: str) -> None:
     assert Entity(one).key == Entity(other, "person").key
 
 
-def test_different_entities_stay_apart() -> None:
+def test_different_entities_have_different_keys() -> None:
     assert len({entity_key(name) for name in ("Alice", "Alicia", "Al ice", "Álice")}) == 4
 
 
@@ -93,7 +93,7 @@ def test_a_relation_is_one_short_word(text: str) -> None:
         ("x" * 200, "x" * 128),
     ],
 )
-def test_relations_in_snake_case(text: str, name: str) -> None:
+def test_relations_become_snake_case(text: str, name: str) -> None:
     assert relation_name(text) == name
 
 

@@ -1,4 +1,4 @@
-"""Names that are found by words like theirs."""
+"""Finding names by similar words."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ ACME = Entity("Acme Rockets", "company", ("The Coyote's Shop",))
         "acne",
     ],
 )
-def test_words_match_exactly_as_beginnings_and_nearly(query: str) -> None:
+def test_words_match_exactly_by_prefix_and_approximately(query: str) -> None:
     assert match_score(words_of(query), ACME) > 0
 
 
 @pytest.mark.parametrize("query", ["ckets", "zz", "acme zebra", "ae", "rxcxexs", "rocketship"])
-def test_what_is_not_alike_does_not_match(query: str) -> None:
+def test_dissimilar_names_do_not_match(query: str) -> None:
     assert match_score(words_of(query), ACME) == 0
 
 

@@ -1,4 +1,4 @@
-"""Names told apart, and what memories mention then."""
+"""The entities that memories mention after names were split."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def names(text: str, entity: Entity = BOB) -> tuple[str, tuple[str, ...], str]:
         ("Roberta lives in Oslo", ("Bob", ("Bobby",), "Bob")),
     ],
 )
-def test_a_memory_keeps_the_name_that_its_text_says(
+def test_a_memory_keeps_the_name_in_its_text(
     text: str, found: tuple[str, tuple[str, ...], str]
 ) -> None:
     assert names(text) == found
 
 
-def test_other_names_are_left_as_they_are() -> None:
+def test_other_names_stay_unchanged() -> None:
     rob = Entity("Rob", "person", aliases=("Robert",))
     assert names("Robert lives in Oslo", rob) == ("Rob", ("Robert",), "Rob")
 

@@ -1,4 +1,4 @@
-"""Whose leases are ended, and when."""
+"""Ending the leases of dead servers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ AT_ONCE = timedelta(0)
 
 
 class Servers(FakeLeases):
-    """Answers one look after the other; ends `leases` leases of whom it is asked to."""
+    """Returns one check after the other; ends `leases` leases of a server."""
 
     def __init__(self, *looks: AbstractSet[int] | Exception, leases: int = 1) -> None:
         super().__init__()
@@ -48,14 +48,14 @@ class Servers(FakeLeases):
     [
         ([ONE, NOBODY, ONE], []),
         ([ONE, ONE], [ONE]),
-        # Missing still, but it takes two new looks: the first ones have been acted upon.
+        # Still missing, but two more checks are needed, because the first ones have been handled.
         ([ONE, ONE, ONE], [ONE]),
         ([ONE, ONE | TWO, TWO], [ONE, TWO]),
         ([ONE, StoreUnavailable(), ONE], []),
         ([ONE, ValueError(), ONE], []),
     ],
 )
-async def test_who_is_missing_at_two_looks_in_a_row_loses_its_leases(
+async def test_a_server_missing_at_two_consecutive_checks_loses_its_leases(
     looks: Sequence[AbstractSet[int] | Exception], ended: Sequence[AbstractSet[int]]
 ) -> None:
     servers = Servers(*looks)
@@ -68,7 +68,7 @@ async def test_who_is_missing_at_two_looks_in_a_row_loses_its_leases(
 
 
 @pytest.mark.parametrize(("leases", "told"), [(2, 1), (0, 0)])
-async def test_it_is_told_that_something_can_be_taken(leases: int, told: int) -> None:
+async def test_workers_are_notified_if_leases_ended(leases: int, told: int) -> None:
     notes: list[None] = []
     free = FreeLeases(Servers(ONE, ONE, leases=leases), lambda: notes.append(None))
     await free.look()

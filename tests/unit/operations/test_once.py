@@ -1,4 +1,4 @@
-"""Doing a thing once per request id."""
+"""A request id takes effect once."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ RIVALS = [
 
 
 async def race(error: MemoirError, answers: list[str | None]) -> str:
-    """What is answered when acting fails; `answers` are found before and after it."""
+    """Returns the response when the action fails; `answers` are found before and after it."""
 
     async def earlier(_key: RequestKey) -> str | None:
         return answers.pop(0)
@@ -38,20 +38,20 @@ async def race(error: MemoirError, answers: list[str | None]) -> str:
 
 
 @pytest.mark.parametrize("error", RIVALS, ids=lambda error: type(error).__name__)
-async def test_the_loser_of_a_race_answers_what_the_winner_did(error: MemoirError) -> None:
+async def test_the_loser_of_a_race_returns_the_response_of_the_winner(error: MemoirError) -> None:
     assert await race(error, [None, "done"]) == "done"
 
 
 @pytest.mark.parametrize("error", RIVALS, ids=lambda error: type(error).__name__)
-async def test_without_a_winner_the_error_is_what_it_says(error: MemoirError) -> None:
+async def test_without_a_winner_the_error_is_raised(error: MemoirError) -> None:
     with pytest.raises(type(error)):
         await race(error, [None, None])
 
 
-async def test_other_errors_are_not_asked_about() -> None:
+async def test_other_errors_cause_no_look_up() -> None:
     with pytest.raises(StoreUnavailable):
         await race(StoreUnavailable(), [None])
 
 
-async def test_what_is_done_is_not_done_again() -> None:
+async def test_completed_calls_are_not_repeated() -> None:
     assert await race(ConcurrentChange(), ["done"]) == "done"

@@ -1,4 +1,4 @@
-"""Repeated calls wait for the first one with their request id."""
+"""Repeated calls wait for the first one with the same request id."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Command:
 
 
 class Work:
-    """Ends when `may_end` is set; `begun` and `most_at_once` count what runs."""
+    """Ends when `may_end` is set; `begun` and `most_at_once` count its runs."""
 
     def __init__(self) -> None:
         self.begun = 0
@@ -47,7 +47,7 @@ async def let_others_run() -> None:
 
 
 async def yielding(_seconds: float) -> None:
-    """Sleeping that takes no time."""
+    """Returns at once, after other tasks have run."""
     await asyncio.sleep(0)
 
 
@@ -56,7 +56,7 @@ def server(leases: FakeLeases, work: Work) -> SerializedByRequestId[Command, int
 
 
 async def at_once(work: Work, *calls: tuple[SerializedByRequestId[Command, int], Command]) -> int:
-    """How many of the calls work at once."""
+    """Returns how many of the calls run at the same time."""
     async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
         for act, command in calls:
             group.create_task(act(command))
@@ -81,13 +81,13 @@ async def test_calls_with_one_request_id_run_one_after_another(servers: int) -> 
     [Command(key=None), Command(key=RequestKey(uuid4(), b"")), Command(project_id="other")],
     ids=["none", "another id", "another project"],
 )
-async def test_other_calls_are_not_waited_for(other: Command) -> None:
+async def test_other_calls_do_not_wait(other: Command) -> None:
     leases, work = FakeLeases(), Work()
     one = server(leases, work)
     assert await at_once(work, (one, Command()), (one, other)) == 2
 
 
-async def test_a_call_that_ends_while_waiting_leaves_the_first_one_alone() -> None:
+async def test_a_call_that_ends_while_waiting_does_not_affect_the_first() -> None:
     leases, work = FakeLeases(), Work()
     first = asyncio.create_task(server(leases, work)(Command()))
     await let_others_run()

@@ -17,7 +17,7 @@ PATIENCE = 5.0
 
 
 class Visitor:
-    """A task that holds a scope from `inside` until it is told to leave."""
+    """A task that holds a scope from `inside` until `leaves` is called."""
 
     def __init__(self, locks: ScopeLocks, project_id: str = "p", scope: bytes = b"s") -> None:
         self._locks = locks
@@ -67,7 +67,7 @@ async def test_other_scopes_and_projects_do_not_wait() -> None:
     assert len(locks) == 0
 
 
-async def test_who_fails_lets_the_next_one_in() -> None:
+async def test_a_failed_holder_lets_the_next_one_in() -> None:
     locks = ScopeLocks()
     with pytest.raises(ZeroDivisionError):
         async with locks.hold("p", b"s"):
@@ -79,7 +79,7 @@ async def test_who_fails_lets_the_next_one_in() -> None:
 
 
 @pytest.mark.parametrize("cancelled", [0, 1])
-async def test_who_is_cancelled_holds_nobody_up(cancelled: int) -> None:
+async def test_a_cancelled_waiter_delays_no_other(cancelled: int) -> None:
     locks = ScopeLocks()
     visitors = [Visitor(locks), Visitor(locks), Visitor(locks)]
     await visitors[0].enters()
@@ -117,7 +117,7 @@ async def test_adds_to_one_scope_see_each_others_memories() -> None:
     assert [len(request.candidates) for request in world.model.requests] == [0, 1, 2, 3, 4]
 
 
-async def test_adds_to_different_scopes_ask_the_model_at_once() -> None:
+async def test_adds_to_different_scopes_run_concurrently() -> None:
     world = World()
     all_are_thinking = asyncio.Barrier(3)
 

@@ -1,4 +1,4 @@
-"""Taking turns on a scope with other servers."""
+"""Calls of several servers take turns on a scope."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PATIENCE = 5.0
 
 
 class Naps:
-    """Sleeping that takes no time; `lengths` are those asked for, and `on_nap` comes with each."""
+    """Sleeps without taking time; records `lengths`, and calls `on_nap` for each."""
 
     def __init__(self) -> None:
         self.lengths: list[float] = []
@@ -41,7 +41,7 @@ async def let_others_run() -> None:
         await asyncio.sleep(0)
 
 
-async def test_another_servers_turn_is_waited_for() -> None:
+async def test_a_call_waits_for_the_lease_of_another_server() -> None:
     leases, naps = FakeLeases({PLACE: FOREIGN.lease_id}), Naps()
     naps.leases = leases
     turns = ScopeTurns(leases, sleep=naps, chance=lambda: 0.0)
@@ -51,13 +51,13 @@ async def test_another_servers_turn_is_waited_for() -> None:
 
 
 @given(st.integers(1, 10_000), st.floats(0, 1, exclude_max=True))
-def test_pauses_are_bounded(attempt: int, chance: float) -> None:
+def test_pauses_are_limited(attempt: int, chance: float) -> None:
     policy = TurnPolicy()
     assert policy.first_pause / 2 <= policy.pause(attempt, chance) <= policy.longest_pause
 
 
 @pytest.mark.parametrize("failure", [ZeroDivisionError, asyncio.CancelledError])
-async def test_who_fails_gives_the_lease_back(failure: type[BaseException]) -> None:
+async def test_a_failed_call_releases_the_lease(failure: type[BaseException]) -> None:
     leases = FakeLeases()
     with pytest.raises(failure):
         async with ScopeTurns(leases).take(*PLACE, leases.acquire):
@@ -66,7 +66,7 @@ async def test_who_fails_gives_the_lease_back(failure: type[BaseException]) -> N
     assert leases.holders == {}
 
 
-async def test_who_is_cancelled_while_waiting_takes_nothing() -> None:
+async def test_a_call_cancelled_while_waiting_takes_no_lease() -> None:
     leases = FakeLeases({PLACE: FOREIGN.lease_id})
     turns = ScopeTurns(leases, sleep=lambda _: asyncio.sleep(0))
 
@@ -114,7 +114,7 @@ async def test_an_add_that_lost_its_lease_starts_again_once() -> None:
         await world.knows("Likes cake")
 
     async def at_once() -> None:
-        """Keeps nobody waiting."""
+        """Returns at once."""
 
     world.model.thinking = lose_the_lease
     world.model.script = [[add("Likes tea")]]

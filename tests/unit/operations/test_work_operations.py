@@ -1,4 +1,4 @@
-"""What a worker makes of each way in which an attempt can end."""
+"""The outcomes of attempts, and what a worker does for each."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def operation(*, failures: int = 1, age: timedelta = timedelta(0)) -> ClaimedOpe
 
 @dataclass
 class FakeQueue(FakeOperations):
-    """Hands out what it is given, and keeps what it is told."""
+    """Hands out the given operations, and records their outcomes."""
 
     free: list[ClaimedOperation] = field(default_factory=list)
     given_back: list[tuple[timedelta, bool]] = field(default_factory=list)
@@ -90,7 +90,7 @@ def outcome(call_id: UUID) -> AddMemoriesOutcome:
 
 
 async def attempt(claimed: ClaimedOperation, error: Exception | None) -> FakeQueue:
-    """One attempt that ends with `error`, or with the effect."""
+    """Runs one attempt that ends with `error`, or takes effect."""
     queue = FakeQueue(free=[claimed])
 
     async def perform(given: ClaimedOperation) -> AddMemoriesOutcome:
@@ -109,7 +109,7 @@ async def attempt(claimed: ClaimedOperation, error: Exception | None) -> FakeQue
 @pytest.mark.parametrize(
     ("error", "status"), [(None, StatusCode.UNSET), (ModelUnavailable("m"), StatusCode.ERROR)]
 )
-async def test_an_attempt_links_back_to_the_call_that_asked_for_it(
+async def test_an_attempt_links_to_the_call_that_created_the_operation(
     exported: InMemorySpanExporter, error: Exception | None, status: StatusCode
 ) -> None:
     await attempt(replace(operation(), traceparent=f"00-{'a' * 32}-{'b' * 16}-01"), error)
@@ -119,7 +119,7 @@ async def test_an_attempt_links_back_to_the_call_that_asked_for_it(
     assert (span.attributes or {})["memoir.correlation_id"] == "c1"
 
 
-async def test_what_was_committed_needs_no_more() -> None:
+async def test_a_committed_operation_needs_no_further_step() -> None:
     queue = await attempt(operation(), None)
     assert (queue.succeeded, queue.given_back, queue.failed) == ([], [], [])
 
@@ -137,18 +137,18 @@ async def test_the_effect_of_an_equal_call_ends_the_operation() -> None:
 
 
 @pytest.mark.parametrize("error", [ModelUnavailable("m"), StoreUnavailable(), ConcurrentChange()])
-async def test_passing_faults_do_not_count(error: Exception) -> None:
+async def test_transient_faults_do_not_count(error: Exception) -> None:
     queue = await attempt(operation(failures=3), error)
     assert [counts for _, counts in queue.given_back] == [False]
     assert not queue.failed
 
 
-async def test_passing_faults_end_an_operation_that_is_old() -> None:
+async def test_transient_faults_end_an_old_operation() -> None:
     queue = await attempt(operation(age=timedelta(hours=25)), StoreUnavailable())
     assert queue.failed == ["StoreUnavailable"]
 
 
-async def test_a_used_up_quota_is_waited_for_however_long() -> None:
+async def test_an_operation_waits_for_an_exhausted_quota_without_limit() -> None:
     window = timedelta(minutes=10)
     parked = parked_attempts()
     queue = await attempt(operation(age=timedelta(days=9)), ModelQuotaExhausted("m", window))
@@ -162,16 +162,16 @@ def parked_attempts() -> float:
 
 
 @pytest.mark.parametrize("error", [ExtractionFailed("m", "empty"), RuntimeError("a fault")])
-async def test_poison_is_given_up_after_bounded_attempts(error: Exception) -> None:
+async def test_an_operation_is_given_up_after_too_many_faults(error: Exception) -> None:
     assert [c for _, c in (await attempt(operation(failures=2), error)).given_back] == [True]
     assert (await attempt(operation(failures=3), error)).failed == [type(error).__name__]
 
 
-async def test_what_crashed_too_often_is_not_begun_again() -> None:
+async def test_an_operation_that_crashed_too_often_is_not_started_again() -> None:
     assert (await attempt(operation(failures=4), None)).failed == ["OperationAbandoned"]
 
 
-async def test_what_no_attempt_can_change_is_given_up_at_once() -> None:
+async def test_permanent_errors_end_an_operation_at_once() -> None:
     assert (await attempt(operation(), RequestIdReused(uuid4()))).failed == ["RequestIdReused"]
 
 
@@ -193,7 +193,7 @@ async def test_an_attempt_has_the_calls_correlation_id_and_a_deadline() -> None:
 
 
 class FailingQueue(FakeQueue):
-    """One that cannot be reached a few times."""
+    """Is unreachable a few times."""
 
     failures: int = 3
 
@@ -206,7 +206,7 @@ class FailingQueue(FakeQueue):
         return await super().claim(limit, duration, shares)
 
 
-async def test_a_store_that_is_away_is_told_once_and_its_return_too() -> None:
+async def test_an_outage_of_the_store_and_its_end_are_each_logged_once() -> None:
     begun = asyncio.Event()
 
     async def perform(claimed: ClaimedOperation) -> AddMemoriesOutcome:
@@ -226,7 +226,7 @@ async def test_a_store_that_is_away_is_told_once_and_its_return_too() -> None:
     assert events == ["operations.waiting", "operations.resumed"]
 
 
-async def test_a_claim_knows_what_runs_for_each_project() -> None:
+async def test_a_claim_contains_the_running_operations_of_each_project() -> None:
     queue = FakeQueue(free=[operation(), operation()])
     may_end = asyncio.Event()
     tenants: list[str | None] = []
@@ -247,7 +247,7 @@ async def test_a_claim_knows_what_runs_for_each_project() -> None:
     assert tenants == ["p", "p"]
 
 
-async def test_work_is_bounded_and_given_back_when_the_server_stops() -> None:
+async def test_work_is_limited_and_released_when_the_server_stops() -> None:
     queue = FakeQueue(free=[operation() for _ in range(5)])
     begun = asyncio.Semaphore(0)
 

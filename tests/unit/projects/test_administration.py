@@ -1,4 +1,4 @@
-"""Making projects and keys."""
+"""Creating projects and keys."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def administration(projects: FakeProjectStore, clock: FakeClock) -> Administrati
     return Administration(projects, clock)
 
 
-async def test_a_project_is_made_once(administration: Administration) -> None:
+async def test_a_project_is_created_once(administration: Administration) -> None:
     made = await administration.create_project("one", "acme")
     assert (made.id, made.org_id, made.create_time, made.update_time) == ("one", "acme", NOW, NOW)
     with pytest.raises(InvalidRequest) as raised:
@@ -50,11 +50,11 @@ async def test_malformed_ids_are_refused(
     assert await administration.list_projects() == []
 
 
-async def test_the_longest_ids_are_taken(administration: Administration) -> None:
+async def test_the_longest_ids_are_accepted(administration: Administration) -> None:
     assert (await administration.create_project("x" * 64, "é " * 32)).id == "x" * 64
 
 
-async def test_a_key_is_given_out_once_and_stored_as_a_digest(
+async def test_a_key_is_shown_once_and_stored_as_a_digest(
     administration: Administration, projects: FakeProjectStore
 ) -> None:
     await administration.create_project("one", "acme")
@@ -66,7 +66,7 @@ async def test_a_key_is_given_out_once_and_stored_as_a_digest(
     assert not await administration.is_valid(key + "x")
 
 
-async def test_a_key_of_an_organization_opens_all_its_projects(
+async def test_a_key_of_an_organization_gives_access_to_all_its_projects(
     administration: Administration,
 ) -> None:
     await administration.create_project("one", "acme")
@@ -115,7 +115,7 @@ async def test_a_key_is_revoked_once(administration: Administration) -> None:
             await administration.revoke_key(again)
 
 
-async def test_a_key_has_the_rights_that_it_was_given(administration: Administration) -> None:
+async def test_a_key_has_the_given_rights(administration: Administration) -> None:
     await administration.create_project("one", "acme")
     rights = KeyRights(KeyRole.READ, Scope(user_id="alice"), timedelta(days=1))
     record, key = await administration.create_key(

@@ -1,4 +1,4 @@
-"""Whom a key stands for, and for how long that is believed."""
+"""Identifying the principal of a key, with a cache."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.support.fakes import FakeProjectStore
 
 
 class World:
-    """The use case, its keys and a clock that is set by hand."""
+    """The use case, its keys and a clock that the test sets."""
 
     def __init__(self) -> None:
         self.projects = FakeProjectStore()
@@ -32,14 +32,14 @@ def world() -> World:
 
 
 @pytest.mark.parametrize("project_id", ["project", None])
-async def test_a_key_stands_for_its_project_or_organization(
+async def test_a_key_identifies_its_project_or_organization(
     world: World, project_id: str | None
 ) -> None:
     key = await world.creates_key(project_id)
     assert await world.authenticate(key) == Principal(key_id(key), "org", project_id)
 
 
-async def test_a_known_key_is_looked_up_once_in_a_while(world: World) -> None:
+async def test_a_known_key_is_cached_for_a_while(world: World) -> None:
     key = await world.creates_key("project")
     for world.seconds in (0.0, 1.0, CACHE_SECONDS - 0.1):
         await world.authenticate(key)
@@ -49,7 +49,7 @@ async def test_a_known_key_is_looked_up_once_in_a_while(world: World) -> None:
     assert world.projects.lookups == 2
 
 
-async def test_a_revoked_key_is_refused_when_it_is_looked_up_again(world: World) -> None:
+async def test_a_revoked_key_is_refused_at_the_next_look_up(world: World) -> None:
     key = await world.creates_key("project")
     await world.authenticate(key)
     assert await world.projects.revoke_key(key_id(key), NOW)
@@ -68,7 +68,7 @@ async def test_unknown_keys_are_looked_up_each_time(world: World) -> None:
     assert world.projects.lookups == 3
 
 
-async def test_a_key_works_as_soon_as_it_is_made(world: World) -> None:
+async def test_a_new_key_works_at_once(world: World) -> None:
     key = new_key()
     with pytest.raises(ApiKeyInvalid):
         await world.authenticate(key)
@@ -77,13 +77,13 @@ async def test_a_key_works_as_soon_as_it_is_made(world: World) -> None:
 
 
 @pytest.mark.parametrize("key", ["", "x", "token mem_x", "Mem_x"])
-async def test_what_is_no_key_is_not_looked_up(world: World, key: str) -> None:
+async def test_malformed_keys_are_not_looked_up(world: World, key: str) -> None:
     with pytest.raises(ApiKeyInvalid):
         await world.authenticate(key)
     assert world.projects.lookups == 0
 
 
-async def test_a_refusal_does_not_tell_why(world: World) -> None:
+async def test_a_refusal_does_not_reveal_its_reason(world: World) -> None:
     key = await world.creates_key("project")
     await world.projects.revoke_key(key_id(key), NOW)
     messages = set()

@@ -1,4 +1,4 @@
-"""Which project a call may touch."""
+"""Which projects a call may access."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def projects() -> FakeProjectStore:
         (OF_ORGANIZATION, None, "nowhere", ProjectForbidden),
     ],
 )
-async def test_who_may_touch_what(
+async def test_keys_have_access_to_their_projects(
     projects: FakeProjectStore,
     principal: Principal,
     org_id: str | None,
@@ -59,7 +59,7 @@ async def test_who_may_touch_what(
                 await authorize(principal, org_id, project_id)
 
 
-async def test_a_project_that_is_not_there_is_refused_like_one_of_others(
+async def test_a_missing_project_is_refused_like_one_of_another_organization(
     projects: FakeProjectStore,
 ) -> None:
     messages = set()
@@ -75,7 +75,7 @@ async def test_the_key_of_a_project_needs_no_look_up(projects: FakeProjectStore)
     assert projects.lookups == 0
 
 
-async def test_the_owner_of_a_project_is_looked_up_once_in_a_while(
+async def test_the_owner_of_a_project_is_cached_for_a_while(
     projects: FakeProjectStore,
 ) -> None:
     seconds = 0.0

@@ -40,7 +40,7 @@ class Doomed(FakeProjectStore):
         self.steps.append("finish")
 
 
-async def test_it_is_closed_first_and_swept_twice() -> None:
+async def test_a_project_is_closed_first_and_then_deleted_twice() -> None:
     projects = Doomed()
     seen: list[tuple[int, int]] = []
     delete = DeleteProject(projects, FakeClock(), settling=timedelta())

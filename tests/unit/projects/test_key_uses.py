@@ -1,4 +1,4 @@
-"""When keys were last used."""
+"""Recording when keys were last used."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support.fakes import FakeClock, FakeProjectStore
 
 
 class Projects(FakeProjectStore):
-    """Counts what is written, and can be away."""
+    """Counts writes, and can be unavailable."""
 
     writes = 0
     is_away = False
@@ -36,7 +36,7 @@ def projects() -> Projects:
     )
 
 
-async def test_many_uses_are_one_write(projects: Projects) -> None:
+async def test_many_uses_are_written_once(projects: Projects) -> None:
     clock = FakeClock()
     uses = KeyUses(projects, clock)
     for clock.time in (NOW, NOW + timedelta(seconds=5)):
@@ -48,7 +48,7 @@ async def test_many_uses_are_one_write(projects: Projects) -> None:
     assert {key.last_use_time for key in projects.keys.values()} == {clock.time}
 
 
-async def test_uses_are_kept_while_the_store_is_away(projects: Projects) -> None:
+async def test_uses_are_kept_during_an_outage_of_the_store(projects: Projects) -> None:
     clock = FakeClock()
     uses = KeyUses(projects, clock)
     uses.note("a")
@@ -63,7 +63,7 @@ async def test_uses_are_kept_while_the_store_is_away(projects: Projects) -> None
     assert projects.keys[b"b"].last_use_time == clock.time
 
 
-async def test_uses_are_written_by_themselves(
+async def test_uses_are_written_periodically(
     projects: Projects, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(authorization, "FLUSH_SECONDS", 0.0)

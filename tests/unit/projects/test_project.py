@@ -1,4 +1,4 @@
-"""API keys: long, random, and stored as digests only."""
+"""API keys are long, random, and stored only as digests."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ def test_a_key_has_256_random_bits() -> None:
     assert len(base64.urlsafe_b64decode(random + "=")) == 32
 
 
-def test_no_two_keys_are_alike() -> None:
+def test_keys_are_unique() -> None:
     keys = {new_key() for _ in range(1000)}
     assert len({key_digest(key) for key in keys}) == 1000
     assert len({key_id(key) for key in keys}) == 1000
 
 
-def test_what_is_stored_and_listed_does_not_contain_the_key() -> None:
+def test_the_stored_and_listed_values_do_not_contain_the_key() -> None:
     key = new_key()
     random = key.removeprefix(KEY_PREFIX)
     assert random.encode() not in key_digest(key)

@@ -39,7 +39,7 @@ async def test_a_named_and_absent_setting_is_cleared(projects: FakeProjectStore)
     assert after.default_retention_days == 0
 
 
-async def test_an_etag_changes_though_the_clock_stands_still(projects: FakeProjectStore) -> None:
+async def test_an_etag_changes_even_if_the_clock_does_not(projects: FakeProjectStore) -> None:
     update = UpdateProject(projects, FakeClock())
     after = await update(UpdateProjectCommand("p1", DAYS))
     with pytest.raises(EtagMismatch) as caught:
@@ -48,21 +48,21 @@ async def test_an_etag_changes_though_the_clock_stands_still(projects: FakeProje
     assert after.etag != BEFORE.etag
 
 
-async def test_a_project_that_is_not_there_is_forbidden(projects: FakeProjectStore) -> None:
+async def test_access_to_a_missing_project_is_forbidden(projects: FakeProjectStore) -> None:
     with pytest.raises(ProjectForbidden):
         await GetProject(projects)("p2")
 
 
 @dataclass
 class BusyProjectStore(FakeProjectStore):
-    """The project changes between being read and being changed."""
+    """Changes the project between its read and its update."""
 
     async def update_project(self, project: Project, seen: datetime) -> bool:
         return False
 
 
 @pytest.mark.parametrize(("etag", "error"), [(BEFORE.etag, EtagMismatch), (None, ConcurrentChange)])
-async def test_a_change_in_between_is_told(etag: str | None, error: type[Exception]) -> None:
+async def test_a_concurrent_change_is_reported(etag: str | None, error: type[Exception]) -> None:
     update = UpdateProject(BusyProjectStore({"p1": BEFORE}), FakeClock())
     with pytest.raises(error):
         await update(UpdateProjectCommand("p1", DAYS, etag))

@@ -1,4 +1,4 @@
-"""What a project's quotas allow."""
+"""Quotas of projects."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.fakes import FakeProjectStore
 
 
 class World:
-    """The use case, the quotas of one project, and a clock that is set by hand."""
+    """The use case, the quotas of one project, and a clock that the test sets."""
 
     def __init__(self) -> None:
         self.projects = FakeProjectStore()
@@ -34,14 +34,14 @@ def world() -> World:
     return World()
 
 
-async def test_a_project_without_quotas_is_looked_up_once_in_a_while(world: World) -> None:
+async def test_a_project_without_quotas_is_cached_for_a_while(world: World) -> None:
     for world.seconds in (0.0, 1.0, REFRESH_SECONDS - 0.1):
         await world.quotas.enter("p", is_stream=False, stores=True)
     assert world.projects.lookups == 1
     assert await world.quotas.usages("p") == []
 
 
-async def test_calls_at_once_are_bounded_and_streams_apart(world: World) -> None:
+async def test_concurrent_calls_and_streams_have_separate_limits(world: World) -> None:
     world.allows(calls=2, streams=1)
     first = await world.quotas.enter("p", is_stream=False, stores=False)
     await world.quotas.enter("p", is_stream=False, stores=False)
@@ -60,7 +60,7 @@ async def test_calls_at_once_are_bounded_and_streams_apart(world: World) -> None
     ]
 
 
-async def test_calls_a_second_are_bounded(world: World) -> None:
+async def test_calls_per_second_are_limited(world: World) -> None:
     world.allows(calls_per_second=2)
     for _ in range(2):
         await world.quotas.enter("p", is_stream=False, stores=False)
@@ -71,7 +71,7 @@ async def test_calls_a_second_are_bounded(world: World) -> None:
     await world.quotas.enter("p", is_stream=False, stores=False)
 
 
-async def test_a_full_project_stores_nothing_and_is_read(world: World) -> None:
+async def test_a_full_project_refuses_writes_but_not_reads(world: World) -> None:
     world.projects.holdings["p"] = Holding(Quotas(memories=3), memories=3)
     with pytest.raises(QuotaExceeded) as raised:
         await world.quotas.enter("p", is_stream=False, stores=True)
@@ -79,13 +79,13 @@ async def test_a_full_project_stores_nothing_and_is_read(world: World) -> None:
     await world.quotas.enter("p", is_stream=False, stores=False)
 
 
-async def test_what_is_held_is_counted_again_in_the_background(world: World) -> None:
+async def test_the_size_of_a_project_is_counted_in_the_background(world: World) -> None:
     world.projects.holdings["p"] = Holding(Quotas(memories=3), memories=2)
     await world.quotas.enter("p", is_stream=False, stores=True)
     world.holds(3)
     await world.quotas.enter("p", is_stream=False, stores=True)
     world.seconds = REFRESH_SECONDS
-    # The call that finds the count too old does not wait for the next one.
+    # The call that finds the count outdated does not wait for a new one.
     await world.quotas.enter("p", is_stream=False, stores=True)
     async with asyncio.timeout(5):
         while world.projects.lookups < 2:  # noqa: ASYNC110 - nothing tells when it has counted

@@ -1,4 +1,4 @@
-"""Certificates: read at the start, read again when they change, never half."""
+"""Certificates are read at the start and after each complete change."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support.certificates import Authority
 
 
 class Now:
-    """A clock that the test moves."""
+    """A clock that the test sets."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
@@ -32,10 +32,10 @@ def now() -> Now:
 
 
 def handshake(server: ssl.SSLContext, client: ssl.SSLContext) -> bytes:
-    """Joins the two in memory; the certificate that the client was shown.
+    """Performs a handshake in memory, and returns the certificate that the client received.
 
     Raises:
-        ssl.SSLError: one of them refuses the other.
+        ssl.SSLError: one side refused the other.
     """
     to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
     ends = [
@@ -48,7 +48,7 @@ def handshake(server: ssl.SSLContext, client: ssl.SSLContext) -> bytes:
                 end.do_handshake()
             except ssl.SSLWantReadError:
                 continue
-    # In TLS 1.3 the server judges the client's certificate after the client is done.
+    # In TLS 1.3 the server checks the client's certificate after the client has finished.
     shown = ends[0].getpeercert(binary_form=True)
     assert shown is not None
     return shown
@@ -67,7 +67,7 @@ def test_new_handshakes_use_new_files_after_a_moment(tmp_path: Path, now: Now) -
     assert certificates.current().chain == (tmp_path / "server-chain.pem").read_bytes()
 
 
-def test_half_of_a_pair_is_not_used(tmp_path: Path, now: Now) -> None:
+def test_a_certificate_without_its_matching_key_is_not_used(tmp_path: Path, now: Now) -> None:
     authority = Authority(tmp_path)
     chain, key = authority.certify("server")
     certificates = Certificates(CertificateFiles(chain, key), now)
@@ -82,7 +82,7 @@ def test_half_of_a_pair_is_not_used(tmp_path: Path, now: Now) -> None:
     assert handshake(context, client) != first
 
 
-def test_files_that_vanish_change_nothing(tmp_path: Path, now: Now) -> None:
+def test_missing_files_change_nothing(tmp_path: Path, now: Now) -> None:
     authority = Authority(tmp_path)
     chain, key = authority.certify("server")
     certificates = Certificates(CertificateFiles(chain, key), now)

@@ -1,4 +1,4 @@
-"""When calls can be served, and what is said about it."""
+"""When calls can be served, and how that is reported."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class FakeReadiness:
 
 @dataclass
 class World:
-    """A probe, its store, and what the health service was told."""
+    """A probe, its store, and the states that the health service received."""
 
     store: FakeReadiness = field(default_factory=FakeReadiness)
     told: list[bool] = field(default_factory=list)
@@ -74,16 +74,14 @@ async def test_a_current_store_of_this_embedder_is_ready(world: World) -> None:
     assert world.store.embedder == OWN
 
 
-async def test_a_schema_that_is_behind_is_said_and_not_written_to(world: World) -> None:
+async def test_an_old_schema_is_reported_and_not_migrated(world: World) -> None:
     world.store.fault = "run: python -m server migrate"
     assert await world.probe.fault() == "run: python -m server migrate"
     assert world.store.claims == 0
 
 
 @pytest.mark.parametrize("other", [EmbedderIdentity("other", 8), EmbedderIdentity(OWN.model, 9)])
-async def test_vectors_that_do_not_compare_are_a_fault(
-    world: World, other: EmbedderIdentity
-) -> None:
+async def test_incomparable_vectors_are_a_fault(world: World, other: EmbedderIdentity) -> None:
     world.store.embedder = other
     fault = await world.probe.fault()
     assert fault is not None
@@ -91,27 +89,25 @@ async def test_vectors_that_do_not_compare_are_a_fault(
     assert f"embeds with {OWN}" in fault
 
 
-async def test_a_store_that_is_away_is_a_fault(world: World) -> None:
+async def test_an_unavailable_store_is_a_fault(world: World) -> None:
     world.store.error = StoreUnavailable()
     assert await world.probe.fault() == "the memory store is unavailable"
 
 
-async def test_a_store_that_does_not_answer_is_a_fault(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_hanging_store_is_a_fault(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(readiness, "CHECK_SECONDS", 0.01)
     world.store.hangs = True
     assert await world.probe.fault() == "PostgreSQL did not answer within 0.01 s"
 
 
-async def test_a_check_that_fails_otherwise_is_a_fault_and_not_the_end(world: World) -> None:
+async def test_an_unexpected_error_is_a_fault_and_does_not_end_the_check(world: World) -> None:
     world.store.error = ZeroDivisionError("of a driver")
     fault = await world.probe.fault()
     assert fault is not None
     assert "of a driver" in fault
 
 
-async def test_the_health_service_is_told_each_time_and_the_log_of_changes_only(
+async def test_the_health_service_gets_every_result_and_the_log_only_changes(
     world: World,
 ) -> None:
     faults: list[str | None] = ["behind", "behind", None, None, "away", None]
@@ -127,7 +123,7 @@ async def test_the_health_service_is_told_each_time_and_the_log_of_changes_only(
     ]
 
 
-async def test_it_goes_on_checking_whatever_happens(
+async def test_it_continues_to_check_after_any_error(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(readiness, "INTERVAL_SECONDS", 0.0)
@@ -163,7 +159,7 @@ async def test_a_server_with_another_embedder_does_not_start(world: World) -> No
     ],
     ids=["own", "behind", "away", "hanging"],
 )
-async def test_a_store_that_cannot_be_asked_yet_is_no_reason_not_to_start(
+async def test_a_server_starts_while_the_store_is_unavailable(
     store: FakeReadiness, claims: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(readiness, "CHECK_SECONDS", 0.01)

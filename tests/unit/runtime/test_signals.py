@@ -1,4 +1,4 @@
-"""Being asked to stop, by signals that this process sends to itself."""
+"""Stopping on signals, which this process sends to itself."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PATIENCE = 5.0
 
 @pytest_asyncio.fixture
 async def stop() -> AsyncIterator[StopSignals]:
-    """Takes over the signals for the test."""
+    """Handles the signals during the test."""
     stop = StopSignals()
     stop.install()
     yield stop
@@ -34,7 +34,7 @@ async def test_the_first_signal_asks_to_stop(stop: StopSignals, number: signal.S
     await asyncio.wait_for(waiting, PATIENCE)
 
 
-async def test_who_waits_later_learns_of_it_too(stop: StopSignals) -> None:
+async def test_later_waiters_return_at_once(stop: StopSignals) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
     await asyncio.wait_for(stop.wait(), PATIENCE)
     await asyncio.wait_for(stop.wait(), PATIENCE)

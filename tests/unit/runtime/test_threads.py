@@ -1,4 +1,4 @@
-"""Large work takes turns in one thread."""
+"""Large work runs in one thread."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from server.runtime.lifecycle import use_one_thread
 
 
 def _in_a_loop_of_its_own(concurrent: int) -> set[int]:
-    """The threads that did this many pieces of work at once, after `use_one_thread`."""
+    """Returns the threads that ran this many concurrent tasks after `use_one_thread`."""
 
     def work() -> int:
-        # Long enough for another thread to begin meanwhile, if there were one.
+        # Long enough for another thread to start in the meantime, if there were one.
         time.sleep(0.01)
         return threading.get_ident()
 
@@ -24,7 +24,7 @@ def _in_a_loop_of_its_own(concurrent: int) -> set[int]:
     return asyncio.run(run())
 
 
-def test_large_work_takes_turns_in_one_thread() -> None:
+def test_large_work_runs_one_after_another_in_one_thread() -> None:
     threads = _in_a_loop_of_its_own(4)
     assert len(threads) == 1
     assert threading.get_ident() not in threads

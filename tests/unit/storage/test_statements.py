@@ -37,7 +37,7 @@ def test_blocks_are_found_by_name_in_file_order(folder: Path) -> None:
     assert list(statements) == ["second", "first"]
 
 
-def test_unknown_name_is_answered_with_the_file_and_the_known_names(folder: Path) -> None:
+def test_an_unknown_name_reports_the_file_and_the_known_names(folder: Path) -> None:
     (folder / "a.cypher").write_text("// name: b\nRETURN 1\n// name: a\nRETURN 2\n")
     statements = load_cypher(PACKAGE, "a.cypher")
     with pytest.raises(KeyError, match=r"made_up_statements/a\.cypher.*'c'.*\['a', 'b'\]"):
@@ -70,7 +70,7 @@ def test_malformed_files_are_refused(folder: Path, text: str, problem: str) -> N
         load_cypher(PACKAGE, "a.cypher")
 
 
-def test_missing_file_is_an_error(folder: Path) -> None:
+def test_a_missing_file_is_an_error(folder: Path) -> None:
     with pytest.raises(FileNotFoundError):
         load_cypher(PACKAGE, "none.cypher")
 
@@ -85,5 +85,5 @@ def test_missing_file_is_an_error(folder: Path) -> None:
         ("", ""),
     ],
 )
-def test_a_statement_tells_its_name(statement: str, name: str) -> None:
+def test_a_statement_knows_its_name(statement: str, name: str) -> None:
     assert statement_name(statement) == name

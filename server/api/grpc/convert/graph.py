@@ -34,7 +34,7 @@ def relations_command(
     """ListRelations.
 
     Raises:
-        InvalidRequest: the page token or the consistency token is not one of ours.
+        InvalidRequest: the page token or the consistency token is invalid.
     """
     return ListRelationsCommand(
         project_id=project_id,
@@ -55,7 +55,7 @@ def entity_command(
     """GetEntity.
 
     Raises:
-        InvalidRequest: the consistency token is not one of ours.
+        InvalidRequest: the consistency token is invalid.
     """
     return GetEntityCommand(
         project_id=project_id,
@@ -74,7 +74,7 @@ def entities_command(
     """ListEntities.
 
     Raises:
-        InvalidRequest: the page token or the consistency token is not one of ours.
+        InvalidRequest: the page token or the consistency token is invalid.
     """
     return ListEntitiesCommand(
         project_id=project_id,
@@ -92,7 +92,7 @@ def paths_command(
     """FindPaths.
 
     Raises:
-        InvalidRequest: the consistency token is not one of ours.
+        InvalidRequest: the consistency token is invalid.
     """
     return FindPathsCommand(
         project_id=project_id,

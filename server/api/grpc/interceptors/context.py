@@ -25,8 +25,8 @@ class CallContext(grpc.aio.ServicerContext[Any, Any]):
     """gRPC's own context, with three differences.
 
     It reads and writes messages instead of bytes; it counts written messages in `messages_written`
-    and `bytes_written`; and trailers that an interceptor adds are sent whatever trailers the
-    handler sets.
+    and `bytes_written`; and trailers of interceptors are sent in addition to those of
+    the handler.
     """
 
     def __init__(self, inner: Context, codec: Codec) -> None:

@@ -36,12 +36,12 @@ _FEEDBACK: Final = ("POSITIVE", "NEGATIVE", "VERY_NEGATIVE")
 
 
 def read_ping(exchange: Exchange) -> GetProjectRequest:
-    """The project of the key."""
+    """Converts the request; the project is that of the key."""
     return message_of(GetProjectRequest, fields.project_of(exchange))
 
 
 def write_ping(response: GetProjectResponse, _exchange: Exchange) -> object:
-    """Returns what the constructors of Mem0's clients need. Keys have no owner with an address."""
+    """Returns what the constructors of Mem0's clients read. Keys have no owner, so no address."""
     return {
         "status": "ok",
         "org_id": response.project.org_id,
@@ -51,14 +51,14 @@ def write_ping(response: GetProjectResponse, _exchange: Exchange) -> object:
 
 
 def read_project(exchange: Exchange) -> GetProjectRequest:
-    """The project of the path."""
+    """Converts the request for the project in the path."""
     return message_of(GetProjectRequest, dict(exchange.path))
 
 
 def write_project(
     response: GetProjectResponse | UpdateProjectResponse, exchange: Exchange
 ) -> object:
-    """The project's settings; only the `fields` of the query, if it names some."""
+    """Returns the project's settings, or only the `fields` in the query, if given."""
     wanted = exchange.request.query_params.getlist("fields")
     found = _project_json(response.project)
     return {name: value for name, value in found.items() if not wanted or name in wanted}
@@ -81,8 +81,8 @@ def _project_json(project: Project) -> dict[str, Any]:
 
 
 def read_project_update(exchange: Exchange) -> UpdateProjectRequest:
-    """The settings that both sides know."""
-    known = fields.understood(exchange, exchange.json_object(), _SETTINGS)
+    """Converts the request, with the settings that the contract also has."""
+    known = fields.used_fields(exchange, exchange.json_object(), _SETTINGS)
     project = {name: value for name, value in known.items() if value is not None}
     if "custom_categories" in project:
         project["custom_categories"] = fields.categories(project["custom_categories"])
@@ -95,12 +95,12 @@ def read_project_update(exchange: Exchange) -> UpdateProjectRequest:
 
 
 def project_field(field: str) -> str:
-    """The name under which Mem0 sends a field of a project."""
+    """Returns Mem0's name for a field of a project."""
     return "custom_instructions" if field == "update_mask" else field.removeprefix("project.")
 
 
 async def event(exchange: Exchange, session: Session) -> object:
-    """`GET /v1/event/{id}/`: how an asynchronous add stands."""
+    """`GET /v1/event/{id}/`: returns the state of an asynchronous add."""
     request = message_of(GetProjectRequest, fields.project_of(exchange))
     project: GetProjectResponse = await session.call(GET_PROJECT, request)
     name = f"projects/{project.project.id}/operations/{exchange.path['id']}"
@@ -110,8 +110,8 @@ async def event(exchange: Exchange, session: Session) -> object:
 
 
 async def feedback(exchange: Exchange, session: Session) -> object:
-    """`POST /v1/feedback/`: kept in the memory's metadata, where filters find it."""
-    sent = fields.understood(
+    """`POST /v1/feedback/`: stores feedback in the memory's metadata, for use in filters."""
+    sent = fields.used_fields(
         exchange,
         fields.sent_fields(exchange),
         {"memory_id", "feedback", "feedback_reason", *fields.PROJECT},
@@ -132,7 +132,7 @@ async def feedback(exchange: Exchange, session: Session) -> object:
     metadata["feedback"] = {"feedback": verdict, "feedback_reason": reason}
     if verdict is None:
         del metadata["feedback"]
-    # The etag keeps a change that came in between.
+    # The etag prevents that a concurrent change is overwritten.
     value = {
         **named,
         "changes": {"metadata": metadata},
@@ -148,5 +148,5 @@ async def feedback(exchange: Exchange, session: Session) -> object:
 
 
 def feedback_field(field: str) -> str:
-    """The name under which Mem0 sends a field of a feedback."""
+    """Returns Mem0's name for a field of a feedback."""
     return "memory_id" if field == "id" else field

@@ -44,12 +44,12 @@ _FIXED: Final = "the time of a memory is that of its conversation and cannot be 
 
 
 def read_get(exchange: Exchange) -> GetMemoryRequest:
-    """The memory of the path."""
+    """Converts the request for the memory in the path."""
     return message_of(GetMemoryRequest, _named(exchange))
 
 
 def write_memory(response: GetMemoryResponse | UpdateMemoryResponse, _exchange: Exchange) -> object:
-    """The memory."""
+    """Returns the memory."""
     return memory_json(response.memory)
 
 
@@ -63,10 +63,10 @@ def _request_id(exchange: Exchange) -> dict[str, Any]:
 
 
 def read_update(exchange: Exchange) -> UpdateMemoryRequest:
-    """The changes of the body; an expiration date of null clears it."""
+    """Converts an update; null clears the expiration date."""
     sent = exchange.json_object()
     names = {*_CHANGES, "timestamp", "memory_id"}
-    known = fields.understood(exchange, sent, names)
+    known = fields.used_fields(exchange, sent, names)
     value = {**_named(exchange), **_change(known), **_request_id(exchange)}
     return message_of(UpdateMemoryRequest, value, _refused_changes(known))
 
@@ -88,12 +88,12 @@ def _refused_changes(sent: dict[str, Any], path: str = "") -> list[FieldViolatio
 
 
 def update_field(field: str) -> str:
-    """The name under which Mem0 sends a field of an update."""
+    """Returns Mem0's name for a field of an update."""
     return "text" if field == "update_mask" else field.removeprefix("changes.")
 
 
 def read_delete(exchange: Exchange) -> DeleteMemoryRequest:
-    """The memory of the path. Memories are not linked with each other here."""
+    """Converts a deletion. `delete_linked` is ignored, because memories have no links here."""
     if "delete_linked" in exchange.query:
         exchange.ignored.append("delete_linked")
     return message_of(DeleteMemoryRequest, {**_named(exchange), **_request_id(exchange)})
@@ -105,12 +105,12 @@ def write_deleted(_response: object, _exchange: Exchange) -> object:
 
 
 def read_delete_many(exchange: Exchange) -> DeleteMemoriesRequest:
-    """The ids of the query, at the top or in `filters`; without any, the contract refuses."""
+    """Converts a deletion by ids, at the top level or in `filters`; the contract requires one."""
     sent: dict[str, Any] = dict(exchange.query)
     for name in ("filters", "metadata"):
         if name in sent:
             sent[name] = from_query(sent[name])
-    known = fields.understood(exchange, sent, {*IDS, *fields.PROJECT, "filters", "metadata"})
+    known = fields.used_fields(exchange, sent, {*IDS, *fields.PROJECT, "filters", "metadata"})
     wanted = {name: known[name] for name in (*IDS, *fields.PROJECT) if name in known}
     narrowing = {"metadata": known["metadata"]} if "metadata" in known else None
     try:
@@ -124,7 +124,7 @@ def read_delete_many(exchange: Exchange) -> DeleteMemoriesRequest:
 
 
 def write_deleted_many(response: DeleteMemoriesResponse, _exchange: Exchange) -> object:
-    """Returns Mem0's message; the deletion has happened, so there is no event to poll."""
+    """Returns Mem0's message, without an event to poll, because the deletion has finished."""
     return {
         "message": "Memories deleted successfully!",
         "event_id": None,
@@ -133,7 +133,7 @@ def write_deleted_many(response: DeleteMemoriesResponse, _exchange: Exchange) ->
 
 
 def read_delete_entity(exchange: Exchange) -> DeleteScopeRequest:
-    """The user, agent, app or run of the path."""
+    """Converts the deletion of the user, agent, app or run in the path."""
     kind = KINDS.get(exchange.path["type"])
     violations: list[FieldViolation] = []
     if kind is None:
@@ -153,7 +153,7 @@ def write_deleted_entity(_response: object, _exchange: Exchange) -> object:
 
 
 async def history(exchange: Exchange, session: Session) -> object:
-    """`GET /v1/memories/{id}/history/`: every event, oldest first."""
+    """`GET /v1/memories/{id}/history/`: returns all events, oldest first."""
     request = message_of(ListMemoryEventsRequest, {**_named(exchange), "page_size": 1000})
     events: list[Any] = []
     while True:
@@ -165,7 +165,7 @@ async def history(exchange: Exchange, session: Session) -> object:
 
 
 async def update_batch(exchange: Exchange, session: Session) -> object:
-    """`PUT /v1/batch/`: every change, or an error that names those that failed."""
+    """`PUT /v1/batch/`: updates memories; the error names the items that failed."""
     violations: list[FieldViolation] = []
     requests = []
     for index, item in enumerate(_items(exchange)):
@@ -178,7 +178,7 @@ async def update_batch(exchange: Exchange, session: Session) -> object:
 
 
 async def delete_batch(exchange: Exchange, session: Session) -> object:
-    """`DELETE /v1/batch/`: every deletion, or an error that names those that failed."""
+    """`DELETE /v1/batch/`: deletes memories; the error names the items that failed."""
     requests = [{"id": item.get("memory_id")} for item in _items(exchange)]
     request = message_of(
         BatchDeleteMemoriesRequest, {"requests": requests, **_request_id(exchange)}
@@ -202,10 +202,10 @@ def _items(exchange: Exchange) -> list[dict[str, Any]]:
 def _summary(
     response: BatchUpdateMemoriesResponse | BatchDeleteMemoriesResponse, done: str
 ) -> dict[str, Any]:
-    """Mem0's words if every item succeeded.
+    """Returns Mem0's message if all items succeeded.
 
     Raises:
-        CallFailed: some did not; the status has the code of the first and names each of them.
+        CallFailed: items failed; the status has the code of the first and names each of them.
     """
     count = len(response.results)
     results: Iterable[Any] = response.results
@@ -229,7 +229,7 @@ _ITEM: Final = re.compile(r"requests(\[\d+\])?")
 
 
 def batch_field(field: str) -> str:
-    """The name under which Mem0 sends a field of a batch."""
+    """Returns Mem0's name for a field of a batch."""
     path = _ITEM.sub(r"memories\1", field, count=1)
     item, dot, rest = path.partition("].")
     if not dot:

@@ -1,4 +1,4 @@
-"""Taking Mem0's requests apart: their fields, and their filters in the names of the contract."""
+"""Reads the fields of Mem0's requests, and translates their filters to those of the contract."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MOST_DIGITS: Final = 9
 
 
 def sent_fields(exchange: Exchange) -> dict[str, Any]:
-    """The fields of the body, and organization and project from the query if they are there."""
+    """Returns the fields of the body, with organization and project from the query if present."""
     fields = exchange.json_object()
     for name in PROJECT:
         if name in exchange.query:
@@ -27,23 +27,23 @@ def sent_fields(exchange: Exchange) -> dict[str, Any]:
 
 
 def project_of(exchange: Exchange) -> dict[str, Any]:
-    """Organization and project as the query names them."""
+    """Returns organization and project from the query."""
     return {name: exchange.query[name] for name in PROJECT if name in exchange.query}
 
 
-def understood(
+def used_fields(
     exchange: Exchange, fields: Mapping[str, Any], names: Collection[str]
 ) -> dict[str, Any]:
-    """The fields of these names. The others are reported to the client as ignored.
+    """Returns the fields with these names, and reports the others to the client as ignored.
 
-    Mem0's clients send whatever they are given, so fields that mean nothing here are no error.
+    Mem0's clients send all options that callers give them, so unknown fields are not an error.
     """
     exchange.ignored += [name for name in fields if name not in names]
     return {name: value for name, value in fields.items() if name in names}
 
 
 def text_parts(messages: object) -> object:
-    """Messages whose content comes in parts, with the parts of text put together."""
+    """Returns the messages, with contents that consist of text parts joined to one text."""
     if not isinstance(messages, list):
         return messages
     return [_joined(message) for message in messages]
@@ -64,7 +64,7 @@ def _joined(message: object) -> object:
 
 
 def categories(value: object) -> object:
-    """Categories as the contract has them; Mem0 writes `{name: description}`."""
+    """Returns categories in the form of the contract; Mem0 uses `{name: description}`."""
     if isinstance(value, Mapping):
         value = [value]
     if not isinstance(value, list):
@@ -80,11 +80,11 @@ def _categories(item: object) -> list[object]:
     return [item]
 
 
-def instant(value: object, field: str) -> str:
-    """A time in RFC 3339, from that, from a date, or from Unix seconds.
+def rfc3339_time(value: object, field: str) -> str:
+    """Returns a time in RFC 3339, given in ISO 8601, as a date, or in Unix seconds.
 
     Raises:
-        InvalidRequest: it is none of these.
+        InvalidRequest: the value is none of these.
     """
     try:
         if isinstance(value, int | float) and not isinstance(value, bool):
@@ -97,11 +97,11 @@ def instant(value: object, field: str) -> str:
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).isoformat()
 
 
-def positive(values: Mapping[str, object], field: str, default: int, most: int) -> int:
-    """A number of the body, or of the query, where it is a text.
+def positive_number(values: Mapping[str, object], field: str, default: int, most: int) -> int:
+    """Returns a number of the body or, as text, of the query.
 
     Raises:
-        InvalidRequest: it is not a whole number between 1 and `most`.
+        InvalidRequest: the value is not a whole number from 1 to `most`.
     """
     value = values.get(field)
     if value is None:
@@ -123,12 +123,12 @@ _NAMES: Final[Mapping[str, str]] = {
     "memory_ids": "id",
     "session_id": "run_id",
 }
-# Paths of a filter are at most 16 objects deep; what is deeper is refused by the contract.
+# Deeper than the contract allows, which refuses filters with more than 16 levels.
 _DEEPEST: Final = 32
 
 
 def translated(value: object, depth: int = 0) -> Any:
-    """Returns the filter with the contract's names; a value that is no filter stays as it is."""
+    """Returns the filter with the contract's names; other values are returned unchanged."""
     if depth > _DEEPEST or not isinstance(value, Mapping):
         return value
     result: dict[str, Any] = {}
@@ -139,7 +139,7 @@ def translated(value: object, depth: int = 0) -> Any:
         elif name == "metadata" and isinstance(item, Mapping):
             conditions += [{f"metadata.{key}": wanted} for key, wanted in item.items()]
         elif (own := _NAMES.get(name, name)) in result:
-            # Two of Mem0's names for one field, each with a condition of its own.
+            # Mem0 has two names for this field, and each has its own condition.
             conditions.append({own: item})
         else:
             result[own] = item
@@ -153,7 +153,7 @@ def _each(value: object, depth: int) -> Any:
 
 
 def conjunction(conditions: Iterable[Any]) -> Any:
-    """One filter that holds where all of them do; None if there are none."""
+    """Returns a filter that combines the conditions by AND; None without conditions."""
     given = [condition for condition in conditions if condition or condition not in ({}, None)]
     if not given:
         return None
@@ -161,10 +161,10 @@ def conjunction(conditions: Iterable[Any]) -> Any:
 
 
 def plain_ids(value: object, named: Mapping[str, Any]) -> dict[str, Any]:
-    """The ids of a filter that names a scope and nothing else, with those that are `named` anyway.
+    """Returns the ids in a filter that contains only ids, together with the ids in `named`.
 
     Raises:
-        InvalidRequest: it says more than that, or something else than what is named.
+        InvalidRequest: the filter contains other conditions, or ids that contradict `named`.
     """
     ids = {name: named[name] for name in IDS if name in named}
     if value is None:
@@ -185,7 +185,9 @@ def _collect_ids(
     for name, item in value.items():
         own = _NAMES.get(name, name)
         if own in IDS and ids.setdefault(own, item) != item:
-            violations.append(FieldViolation(f"{path}.{name}", "is named twice, differently"))
+            violations.append(
+                FieldViolation(f"{path}.{name}", "is given twice with different values")
+            )
         elif own in IDS and not isinstance(item, str):
             violations.append(FieldViolation(f"{path}.{name}", "must be a string here"))
         elif own in IDS:
@@ -199,10 +201,10 @@ def _collect_ids(
 
 
 def from_query(text: str) -> object:
-    """A filter in a query: JSON, or a dictionary as Python prints it, which Mem0's clients send.
+    """Returns a filter from a query: JSON, or a printed Python dictionary, as Mem0's clients send.
 
     Raises:
-        InvalidRequest: it is neither.
+        InvalidRequest: the text is neither.
     """
     for read in (orjson.loads, ast.literal_eval):
         try:

@@ -1,7 +1,7 @@
-"""Listing memories and entities by page number, as Mem0 does.
+"""Lists memories and entities by page number, as Mem0 does.
 
-The contract pages by tokens. So the pages before the one that is asked for are read too, and those
-after it to count them, as far as `MOST_READ`.
+The contract has page tokens instead. So the pages before the requested one are read too, and up to
+`MOST_READ` items in total to count them.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from server.core.errors import FieldViolation, InvalidRequest
 
 
 def export_id(filters: dict[str, Any]) -> str:
-    """The id of an export of these fields."""
+    """Returns the id of an export of these fields."""
     raw = orjson.dumps(filters, option=orjson.OPT_SORT_KEYS)
     return base64.urlsafe_b64encode(raw).decode().rstrip("=")
 
@@ -35,7 +35,7 @@ def exported_filters(text: object) -> dict[str, Any]:
     """Returns the filters that are encoded in the id of an export.
 
     Raises:
-        InvalidRequest: the id is not one of an export.
+        InvalidRequest: this is not the id of an export.
     """
     try:
         raw = base64.urlsafe_b64decode(str(text) + "=" * (-len(str(text)) % 4))
@@ -84,7 +84,7 @@ class _Page:
 
 
 async def memories_v3(exchange: Exchange, session: Session) -> object:
-    """`POST /v3/memories/`: always a page; a run is called a session here."""
+    """`POST /v3/memories/`: returns a page, in which a run is called a session."""
     sent = fields.sent_fields(exchange)
     request, page = _request(exchange, sent, _PAGED), _page({**sent, **exchange.query})
     found, count = await _walk(exchange, session, request, page)
@@ -92,13 +92,13 @@ async def memories_v3(exchange: Exchange, session: Session) -> object:
 
 
 async def memories_v2(exchange: Exchange, session: Session) -> object:
-    """`POST /v2/memories/`: a page if one is asked for, else a list."""
+    """`POST /v2/memories/`: returns a page on request, else a list."""
     sent = fields.sent_fields(exchange)
     return await _list_or_page(exchange, session, {**sent, **exchange.query})
 
 
 async def memories_v1(exchange: Exchange, session: Session) -> object:
-    """`GET /v1/memories/`: the same with everything in the query."""
+    """`GET /v1/memories/`: like v2, but with all fields in the query."""
     sent: dict[str, Any] = dict(exchange.query)
     for name in ("filters", "metadata"):
         if name in sent:
@@ -117,10 +117,10 @@ async def _list_or_page(exchange: Exchange, session: Session, sent: dict[str, An
         return _paged(exchange, page, count, list(map(memory_json, found)))
     request = _request(exchange, sent, _UNPAGED)
     name = "top_k" if "top_k" in sent else "limit"
-    size = fields.positive(sent, name, _LARGEST_PAGE, MOST_READ)
+    size = fields.positive_number(sent, name, _LARGEST_PAGE, MOST_READ)
     found, count = await _walk(exchange, session, request, _Page(1, size))
     if count > size:
-        exchange.notices.append(f"these are {size} of {count} memories; ask for pages")
+        exchange.notices.append(f"these are {size} of {count} memories; use pages")
     results = list(map(memory_json, found))
     return {"results": results} if sent.get("output_format") == "v1.1" else results
 
@@ -128,7 +128,7 @@ async def _list_or_page(exchange: Exchange, session: Session, sent: dict[str, An
 def _request(
     exchange: Exchange, sent: dict[str, Any], also: frozenset[str] = frozenset()
 ) -> ListMemoriesRequest:
-    known = fields.understood(exchange, sent, _FIELDS | also)
+    known = fields.used_fields(exchange, sent, _FIELDS | also)
     wanted: dict[str, Any] = {
         name: known[name] for name in (*IDS, *fields.PROJECT, "show_expired") if name in known
     }
@@ -153,7 +153,7 @@ def _filters(sent: dict[str, Any]) -> Any:
 
 
 async def entities(exchange: Exchange, session: Session) -> object:
-    """`GET /v1/entities/`: the users, agents, apps and runs of the project."""
+    """`GET /v1/entities/`: returns the users, agents, apps and runs of the project."""
     request = message_of(
         ListScopesRequest, {**fields.project_of(exchange), "page_size": _LARGEST_PAGE}
     )
@@ -181,7 +181,7 @@ async def entities(exchange: Exchange, session: Session) -> object:
 async def _walk(
     exchange: Exchange, session: Session, request: Message, page: _Page
 ) -> tuple[Sequence[Any], int]:
-    """The items of a page, and how many items there are."""
+    """Returns the items of a page, and the number of all items."""
     name, items = (
         (_LIST, "memories") if isinstance(request, ListMemoriesRequest) else (_SCOPES, "scopes")
     )
@@ -195,7 +195,7 @@ async def _walk(
         if not response.next_page_token:
             return kept, count
         if count >= MOST_READ:
-            exchange.notices.append(f"there are more than the {count} that were counted")
+            exchange.notices.append(f"there are more than {count}, which were not counted")
             return kept, count
         set_token: Callable[[str, object], None] = request.__setattr__
         set_token("page_token", response.next_page_token)
@@ -203,8 +203,8 @@ async def _walk(
 
 def _page(values: Mapping[str, object], default: int = _DEFAULT_PAGE) -> _Page:
     page = _Page(
-        fields.positive(values, "page", 1, MOST_READ),
-        fields.positive(values, "page_size", default, _LARGEST_PAGE),
+        fields.positive_number(values, "page", 1, MOST_READ),
+        fields.positive_number(values, "page_size", default, _LARGEST_PAGE),
     )
     if page.begin >= MOST_READ:
         wanted = f"must begin within the first {MOST_READ}; narrow the filters instead"
@@ -233,10 +233,10 @@ _EXPORT_FIELDS: Final = frozenset({*IDS, *fields.PROJECT, "filters"})
 
 
 async def create_export(exchange: Exchange, session: Session) -> object:
-    """`POST /v1/exports/`: checks what is to be exported, and answers an id that stands for it."""
+    """`POST /v1/exports/`: checks an export and returns its id, which encodes the filters."""
     sent = fields.sent_fields(exchange)
-    known = fields.understood(exchange, sent, _EXPORT_FIELDS)
-    # Read once, so that a wrong filter or a foreign project is refused now and not later.
+    known = fields.used_fields(exchange, sent, _EXPORT_FIELDS)
+    # Reads once, so that an invalid filter or a forbidden project is refused now and not later.
     request = _request(exchange, known)
     request.page_size = 1
     await session.call(_LIST, request)
@@ -244,8 +244,8 @@ async def create_export(exchange: Exchange, session: Session) -> object:
 
 
 async def get_export(exchange: Exchange, session: Session) -> object:
-    """`POST /v1/exports/get/`: the memories of an export, or those of the filters in the body."""
-    sent = fields.understood(
+    """`POST /v1/exports/get/`: returns the memories of an export, or of the filters in the body."""
+    sent = fields.used_fields(
         exchange, fields.sent_fields(exchange), _EXPORT_FIELDS | {"memory_export_id"}
     )
     if "memory_export_id" in sent:

@@ -30,12 +30,12 @@ _STORED: Final = "The memories were stored"
 
 
 def read_add_v1(exchange: Exchange) -> AddMemoriesRequest:
-    """An add with the defaults of the contract, which are those of Mem0's reference."""
+    """Converts an add, with the defaults of the contract, which are those of Mem0's reference."""
     return _add_request(exchange, _sent_add(exchange))
 
 
 def read_add_v3(exchange: Exchange) -> AddMemoriesRequest:
-    """An add in which inference happens in the background, unless the client says otherwise."""
+    """Converts an add; by default, inference happens in the background."""
     sent = _sent_add(exchange)
     sent.setdefault("async_mode", sent.get("infer", True) is not False)
     sent.setdefault("version", "v2")
@@ -49,7 +49,7 @@ def _sent_add(exchange: Exchange) -> dict[str, Any]:
 
 
 def _add_request(exchange: Exchange, sent: dict[str, Any]) -> AddMemoriesRequest:
-    wanted = fields.understood(exchange, sent, _FIELDS_OF_ADD)
+    wanted = fields.used_fields(exchange, sent, _FIELDS_OF_ADD)
     if "messages" in wanted:
         wanted["messages"] = fields.text_parts(_listed(wanted["messages"]))
     if "custom_categories" in wanted:
@@ -60,14 +60,14 @@ def _add_request(exchange: Exchange, sent: dict[str, Any]) -> AddMemoriesRequest
 
 
 def _listed(messages: object) -> object:
-    """Messages in a list; Mem0 also takes one alone, or what the user said."""
+    """Returns the messages as a list; Mem0 also accepts one message, or a text of the user."""
     if isinstance(messages, str):
         return [{"role": "user", "content": messages}]
     return [messages] if isinstance(messages, dict) else messages
 
 
 def write_add_v1(response: AddMemoriesResponse, exchange: Exchange) -> object:
-    """The changes, as a list for `output_format` v1.0 and as an object for v1.1."""
+    """Returns the changes: a list for `output_format` v1.0, an object for v1.1."""
     if response.HasField("operation"):
         return [_pending(response)]
     results = added_json(response)
@@ -77,13 +77,13 @@ def write_add_v1(response: AddMemoriesResponse, exchange: Exchange) -> object:
 
 
 def write_add_v3(response: AddMemoriesResponse, _exchange: Exchange) -> object:
-    """The event to poll, or the changes."""
+    """Returns the event to poll, or the changes."""
     if response.HasField("operation"):
         return _pending(response)
     return {
         "message": _STORED,
         "status": "SUCCEEDED",
-        # There is nothing to poll.
+        # No event, because the add has finished.
         "event_id": None,
         "results": added_json(response),
         "relations": added_relations_json(response),
@@ -104,22 +104,22 @@ _MEM0_FIELDS: Final = frozenset({"fields", "limit", "metadata", "reference_date"
 
 
 def read_search_v3(exchange: Exchange) -> SearchMemoriesRequest:
-    """A search as `read_search` understands it, whose hits also tell the score of each arm."""
+    """Converts a search like `read_search`; each hit also has the score of each arm."""
     request = read_search(exchange)
     request.explain = True
     return request
 
 
 def read_search(exchange: Exchange) -> SearchMemoriesRequest:
-    """A search among memories; passages, which have no id of Mem0's kind, are left out."""
-    sent = fields.understood(
+    """Converts a search. It leaves out passages, which have no memory id."""
+    sent = fields.used_fields(
         exchange, fields.sent_fields(exchange), _FIELDS_OF_SEARCH | _MEM0_FIELDS
     )
     wanted = {name: value for name, value in sent.items() if name in _FIELDS_OF_SEARCH}
     if "limit" in sent:
         wanted.setdefault("top_k", sent["limit"])
     if "reference_date" in sent:
-        wanted["reference_time"] = fields.instant(sent["reference_date"], "reference_date")
+        wanted["reference_time"] = fields.rfc3339_time(sent["reference_date"], "reference_date")
     if (filters := _filters(sent)) is not None:
         wanted["filters"] = filters
     wanted["sources"] = [SearchSource.Name(SearchSource.SEARCH_SOURCE_MEMORIES)]
@@ -135,7 +135,7 @@ def _filters(sent: dict[str, Any]) -> Any:
 
 
 def write_hit_list(response: SearchMemoriesResponse, exchange: Exchange) -> object:
-    """The hits as a list, or as an object where `output_format` is v1.1."""
+    """Returns the hits as a list, or as an object if `output_format` is v1.1."""
     if exchange.json_object().get("output_format") == "v1.1":
         return {
             "results": _hits(response, exchange),
@@ -145,7 +145,7 @@ def write_hit_list(response: SearchMemoriesResponse, exchange: Exchange) -> obje
 
 
 def write_hits(response: SearchMemoriesResponse, exchange: Exchange) -> object:
-    """The hits in an object."""
+    """Returns the hits in an object."""
     return {"results": _hits(response, exchange)}
 
 

@@ -1,4 +1,4 @@
-"""The table of Mem0's paths: which call of the contract each of them is."""
+"""The table of Mem0's paths, and the calls of the contract for each of them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _NOT_OFFERED_DETAIL: Final = "Memoir does not offer this part of Mem0's platform
 
 @dataclass(frozen=True, slots=True)
 class OneCall:
-    """A path that is one call of the contract."""
+    """A path for one call of the contract."""
 
     method: str
     path: str
@@ -46,7 +46,7 @@ class OneCall:
 
 @dataclass(frozen=True, slots=True)
 class SeveralCalls:
-    """A path that takes several calls."""
+    """A path for several calls."""
 
     method: str
     path: str
@@ -57,7 +57,7 @@ class SeveralCalls:
 
 _PROJECT: Final = "/api/v1/orgs/organizations/{org_id}/projects/{project_id}/"
 
-# Those that are called most come first, because the paths are tried in this order.
+# The most frequent paths come first, because they are tried in this order.
 TABLE: Final[Sequence[OneCall | SeveralCalls]] = (
     OneCall(
         "POST",
@@ -152,7 +152,7 @@ TABLE: Final[Sequence[OneCall | SeveralCalls]] = (
         changing.delete_batch,
         changing.batch_field,
     ),
-    SeveralCalls("GET", "/v1/event/{id}/", "Read how an asynchronous add stands", account.event),
+    SeveralCalls("GET", "/v1/event/{id}/", "Read the state of an asynchronous add", account.event),
     SeveralCalls("GET", "/v1/entities/", "List users, agents, apps and runs", listing.entities),
     OneCall(
         "DELETE",
@@ -171,14 +171,18 @@ TABLE: Final[Sequence[OneCall | SeveralCalls]] = (
         changing.write_deleted_entity,
     ),
     SeveralCalls(
-        "POST", "/v1/feedback/", "Judge one memory", account.feedback, account.feedback_field
+        "POST",
+        "/v1/feedback/",
+        "Store feedback on a memory",
+        account.feedback,
+        account.feedback_field,
     ),
     SeveralCalls("POST", "/v1/exports/", "Prepare an export", listing.create_export),
     SeveralCalls("POST", "/v1/exports/get/", "Fetch an export", listing.get_export),
     OneCall(
         "GET",
         "/v1/ping/",
-        "Say whose key it is",
+        "Read the project of the key",
         account.GET_PROJECT,
         account.read_ping,
         account.write_ping,
@@ -204,7 +208,7 @@ TABLE: Final[Sequence[OneCall | SeveralCalls]] = (
 
 
 def mem0_routes(door: Door) -> list[Route]:
-    """The routes of the table, and of what is not offered."""
+    """Returns the routes of the table, and routes that refuse the paths that are not offered."""
     offered = [Route(each.path, _endpoint(door, each), methods=[each.method]) for each in TABLE]
     return offered + [
         Route(path, refusing(501, _NOT_OFFERED_DETAIL), methods=[method])

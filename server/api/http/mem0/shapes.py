@@ -1,4 +1,4 @@
-"""Memories, events and operations as the JSON that Mem0's clients expect."""
+"""Converts memories, events and operations to the JSON that Mem0's clients expect."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ _STATUS: Final = {
 
 
 def optional(message: Message, field: str) -> Any:
-    """The value of an optional field; None if it is absent."""
+    """Returns the value of an optional field; None if it is absent."""
     return getattr(message, field) if message.HasField(field) else None
 
 
 def metadata_json(metadata: Struct) -> dict[str, Any] | None:
-    """The metadata; None if there is none, as Mem0 answers it."""
+    """Returns the metadata; None if there is none, as in Mem0's responses."""
     return struct_json(metadata) or None
 
 
 def memory_json(memory: memory_pb2.Memory, run: str = "run_id") -> dict[str, Any]:
-    """One memory; `run` is the name of the run's id, which one of Mem0's paths calls a session."""
+    """Returns a memory; `run` is the field of the run's id, which one path calls a session."""
     ids = {name: optional(memory, name) for name in IDS}
     ids[run] = ids.pop("run_id")
     return {
@@ -89,7 +89,7 @@ def added_relations_json(
 
 
 def relation_json(relation: memory_pb2.Relation) -> dict[str, Any]:
-    """One relation that a search found."""
+    """Returns a relation that a search found."""
     return {
         "source": relation.source,
         "source_type": relation.source_type or None,
@@ -100,7 +100,7 @@ def relation_json(relation: memory_pb2.Relation) -> dict[str, Any]:
 
 
 def history_json(event: memory_pb2.MemoryEvent) -> dict[str, Any]:
-    """One entry of a memory's history."""
+    """Returns an entry of a memory's history."""
     state = event.after if event.HasField("after") else event.before
     after = optional(event, "after")
     before = optional(event, "before")
@@ -123,7 +123,7 @@ def history_json(event: memory_pb2.MemoryEvent) -> dict[str, Any]:
 
 
 def event_json(operation: operations_proto_pb2.Operation) -> dict[str, Any]:
-    """An asynchronous add as Mem0's event."""
+    """Returns an asynchronous add as an event of Mem0."""
     metadata = memory_service_pb2.OperationMetadata()
     operation.metadata.Unpack(metadata)
     response = memory_service_pb2.AddMemoriesResponse()
@@ -153,5 +153,5 @@ def event_json(operation: operations_proto_pb2.Operation) -> dict[str, Any]:
 
 
 def event_id(operation_name: str) -> str:
-    """The id of the event that stands for an operation: the last part of its name."""
+    """Returns the id of an operation's event: the last part of the operation's name."""
     return operation_name.rpartition("/")[2]

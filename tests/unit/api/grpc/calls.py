@@ -1,4 +1,4 @@
-"""Calls for one interceptor alone: a method, and gRPC's side of the context."""
+"""Builds calls for tests of a single interceptor: a method, and a stand-in for gRPC's context."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ async def accept_any(_key: str) -> Principal:
 def entry(
     gate: DrainGate | None = None, authenticate: Authenticate = accept_any
 ) -> EntryInterceptor:
-    """What lets calls in, without bounds unless a test gives one."""
+    """Admission and limits, unlimited by default."""
     return EntryInterceptor(
         gate or DrainGate(),
         Deadlines(30.0),
@@ -52,7 +52,7 @@ def entry(
 
 
 class Wire:
-    """What gRPC's own context was told."""
+    """Records what is set on gRPC's context."""
 
     def __init__(self, metadata: Metadata = (), peer: str = "unix:/run/memoir") -> None:
         self.metadata = metadata
@@ -69,10 +69,10 @@ class Wire:
         return self._peer
 
     def time_remaining(self) -> None:
-        """None, which is what gRPC answers where the client set no deadline."""
+        """Returns None, as gRPC does if the client set no deadline."""
 
     def code(self) -> None:
-        """None, which is what gRPC answers where no code was set."""
+        """Returns None, as gRPC does if no code was set."""
 
     async def read(self) -> Any:
         return self.incoming.pop(0)
@@ -90,5 +90,5 @@ class Wire:
 
 
 def context_on(wire: Any) -> CallContext:
-    """A context around it."""
+    """Returns a context for the wire."""
     return CallContext(wire, CODEC)

@@ -1,4 +1,4 @@
-"""Which key may call what."""
+"""Which key may call which method."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def key(role: KeyRole = KeyRole.ADMIN, scope: Scope | None = None) -> Principal:
     return Principal("k", "o", "p", role, scope)
 
 
-def test_every_method_of_the_contract_needs_a_role_and_nothing_else_has_one() -> None:
+def test_exactly_the_methods_of_the_contract_have_a_required_role() -> None:
     assert set(ACCESS) == set(CONTRACT_METHODS)
 
 
 @pytest.mark.parametrize("name", sorted(CONTRACT_METHODS))
-def test_requests_of_a_scope_have_its_fields_and_others_have_not(name: str) -> None:
+def test_exactly_the_requests_with_a_scope_have_its_fields(name: str) -> None:
     fields = GetMessageClass(CONTRACT_METHODS[name].input_type).DESCRIPTOR.fields_by_name
     has_scope = set(SCOPE_FIELDS) <= set(fields)
     assert has_scope == (ACCESS[name].reach is Reach.SCOPE)
@@ -34,7 +34,7 @@ def test_requests_of_a_scope_have_its_fields_and_others_have_not(name: str) -> N
 
 @pytest.mark.parametrize("role", KeyRole)
 @pytest.mark.parametrize("name", sorted(ACCESS))
-def test_a_role_permits_what_it_needs_and_the_roles_below(name: str, role: KeyRole) -> None:
+def test_a_role_includes_the_lower_roles(name: str, role: KeyRole) -> None:
     needed = ACCESS[name].role
     if list(KeyRole).index(role) >= list(KeyRole).index(needed):
         ACCESS[name].require(key(role))
@@ -59,7 +59,7 @@ def test_only_admin_changes_the_project_and_deletes_across_users() -> None:
         access.confine(key(KeyRole.WRITE), everyone)
 
 
-def test_a_method_that_is_not_listed_needs_everything() -> None:
+def test_an_unlisted_method_needs_admin() -> None:
     access = access_to("memoir.v1.MemoryService/Unheard")
     access.require(key())
     with pytest.raises(RoleRequired):
@@ -99,7 +99,7 @@ def test_a_key_that_is_not_confined_changes_no_request() -> None:
     assert request == pb.SearchMemoriesRequest(agent_id="a")
 
 
-def test_what_concerns_the_whole_project_is_refused_to_a_confined_key() -> None:
+def test_methods_on_the_whole_project_are_refused_for_a_confined_key() -> None:
     for name, access in ACCESS.items():
         admin = key(KeyRole.ADMIN, Scope("alice"))
         if access.reach is Reach.PROJECT:

@@ -1,4 +1,4 @@
-"""Calls are let in up to the limits, wait for a moment beyond them, and are refused beyond that."""
+"""Calls are admitted up to the limits, wait briefly beyond them, and are then refused."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ async def let_others_run() -> None:
         await asyncio.sleep(0)
 
 
-async def test_writes_leave_room_for_reads() -> None:
+async def test_writes_leave_places_for_reads() -> None:
     admission = Admission(limits(queue=0))
     await admission.enter(WRITE, 0, FOREVER, BUSY)
     with pytest.raises(Overloaded):
@@ -60,7 +60,7 @@ async def test_writes_leave_room_for_reads() -> None:
     assert admission.running == 2
 
 
-async def test_reads_leave_room_for_writes() -> None:
+async def test_reads_leave_places_for_writes() -> None:
     admission = Admission(limits(reads=1, queue=0))
     await admission.enter(READ, 0, FOREVER, BUSY)
     with pytest.raises(Overloaded):
@@ -69,7 +69,7 @@ async def test_reads_leave_room_for_writes() -> None:
     assert admission.running == 2
 
 
-async def test_reads_that_wait_for_their_own_places_keep_no_write_waiting() -> None:
+async def test_reads_waiting_for_their_own_limit_do_not_delay_writes() -> None:
     admission = Admission(limits(reads=1))
     await admission.enter(READ, 0, FOREVER, BUSY)
     queued = waiting(admission, READ)
@@ -79,7 +79,7 @@ async def test_reads_that_wait_for_their_own_places_keep_no_write_waiting() -> N
     queued.cancel()
 
 
-async def test_reads_go_before_writes_that_came_earlier() -> None:
+async def test_reads_are_admitted_before_earlier_writes() -> None:
     admission = Admission(limits(concurrency=1))
     entered = await admission.enter(READ, 0, FOREVER, BUSY)
     write, read = waiting(admission, WRITE), waiting(admission, READ)
@@ -94,7 +94,7 @@ async def test_reads_go_before_writes_that_came_earlier() -> None:
     assert (admission.running, admission.waiting) == (0, 0)
 
 
-async def test_calls_of_one_kind_are_let_in_by_order_of_arrival() -> None:
+async def test_calls_of_one_kind_are_admitted_in_order_of_arrival() -> None:
     admission = Admission(limits(concurrency=1))
     entered = await admission.enter(READ, 0, FOREVER, BUSY)
     first, second = waiting(admission, READ), waiting(admission, READ)
@@ -107,7 +107,7 @@ async def test_calls_of_one_kind_are_let_in_by_order_of_arrival() -> None:
     await second
 
 
-async def test_beyond_the_queue_a_call_is_refused() -> None:
+async def test_a_call_is_refused_if_the_queue_is_full() -> None:
     admission = Admission(limits(queue=1))
     await admission.enter(WRITE, 0, FOREVER, BUSY)
     queued = waiting(admission, WRITE)
@@ -136,7 +136,7 @@ async def test_a_call_is_refused_at_once_if_it_would_wait_beyond_its_deadline() 
     queued.cancel()
 
 
-async def test_who_waits_too_long_is_refused() -> None:
+async def test_a_call_that_waits_too_long_is_refused() -> None:
     admission = Admission(limits(queue_seconds=0.01))
     await admission.enter(WRITE, 0, FOREVER, BUSY)
     with pytest.raises(Overloaded):
@@ -144,7 +144,7 @@ async def test_who_waits_too_long_is_refused() -> None:
     assert admission.waiting == 0
 
 
-async def test_a_cancelled_wait_leaves_no_trace() -> None:
+async def test_a_cancelled_wait_holds_nothing() -> None:
     admission = Admission(limits())
     entered = await admission.enter(WRITE, 10, FOREVER, BUSY)
     queued = waiting(admission, WRITE, 990)
@@ -157,7 +157,7 @@ async def test_a_cancelled_wait_leaves_no_trace() -> None:
     assert admission.running == 1
 
 
-async def test_a_place_given_to_a_call_that_is_cancelled_goes_to_the_next() -> None:
+async def test_the_place_of_a_cancelled_call_goes_to_the_next() -> None:
     admission = Admission(limits())
     entered = await admission.enter(WRITE, 0, FOREVER, BUSY)
     first, second = waiting(admission, WRITE), waiting(admission, WRITE)
@@ -169,7 +169,7 @@ async def test_a_place_given_to_a_call_that_is_cancelled_goes_to_the_next() -> N
     assert (admission.running, admission.waiting) == (1, 0)
 
 
-async def test_the_bytes_in_progress_are_bounded() -> None:
+async def test_the_bytes_in_progress_are_limited() -> None:
     admission = Admission(limits())
     entered = await admission.enter(READ, 5000, FOREVER, BUSY)
     with pytest.raises(Overloaded):
@@ -181,7 +181,7 @@ async def test_the_bytes_in_progress_are_bounded() -> None:
     await admission.enter(READ, 400, FOREVER, QUIET)
 
 
-async def test_streams_have_a_bound_of_their_own_and_do_not_wait() -> None:
+async def test_streams_have_their_own_limit_and_do_not_wait() -> None:
     admission = Admission(limits(concurrency=1))
     await admission.enter(READ, 0, FOREVER, BUSY)
     entered = await admission.enter(STREAM, 0, FOREVER, BUSY)
@@ -204,7 +204,7 @@ async def test_a_parked_call_frees_its_place_for_others() -> None:
     assert (admission.running, admission.parked) == (0, 0)
 
 
-async def test_who_was_parked_goes_before_who_has_not_begun() -> None:
+async def test_parked_calls_go_before_new_ones() -> None:
     admission = Admission(limits())
     returning = await admission.enter(WRITE, 0, FOREVER, BUSY)
     returning.vacate()
@@ -222,7 +222,7 @@ async def test_who_was_parked_goes_before_who_has_not_begun() -> None:
     admission.leave(await new)
 
 
-async def test_a_call_whose_parts_wait_side_by_side_is_parked_until_the_last_is_done() -> None:
+async def test_a_call_with_concurrent_waits_is_parked_until_the_last_ends() -> None:
     admission = Admission(limits())
     call = await admission.enter(READ, 0, FOREVER, BUSY)
     call.vacate()
@@ -233,7 +233,7 @@ async def test_a_call_whose_parts_wait_side_by_side_is_parked_until_the_last_is_
     assert (admission.running, admission.parked) == (1, 0)
 
 
-async def test_the_parked_calls_are_bounded() -> None:
+async def test_the_number_of_parked_calls_is_limited() -> None:
     admission = Admission(AdmissionLimits(parked=2))
     for _ in range(2):
         (await admission.enter(WRITE, 0, FOREVER, BUSY)).vacate()
@@ -250,7 +250,7 @@ async def test_the_bytes_of_parked_calls_count() -> None:
         await admission.enter(WRITE, 200, FOREVER, BUSY)
 
 
-async def test_a_call_that_is_cancelled_while_parked_leaves_no_trace() -> None:
+async def test_a_call_cancelled_while_parked_holds_nothing() -> None:
     admission = Admission(limits())
 
     async def call(entered: asyncio.Event) -> None:
@@ -271,7 +271,7 @@ async def test_a_call_that_is_cancelled_while_parked_leaves_no_trace() -> None:
     assert (admission.running, admission.parked) == (0, 0)
 
 
-async def test_a_call_cancelled_on_its_way_back_leaves_no_trace() -> None:
+async def test_a_call_cancelled_while_returning_from_parking_holds_nothing() -> None:
     admission = Admission(limits())
     returning = await admission.enter(WRITE, 0, FOREVER, BUSY)
     returning.vacate()
@@ -285,8 +285,8 @@ async def test_a_call_cancelled_on_its_way_back_leaves_no_trace() -> None:
     assert (admission.running, admission.parked, admission.waiting) == (0, 0, 0)
 
 
-async def test_the_time_that_a_call_is_parked_is_no_work() -> None:
-    """The wait that a new call can expect goes by how long others hold their places."""
+async def test_parked_time_does_not_count_as_work() -> None:
+    """The expected wait of a new call depends on how long others hold their places."""
     clock = HandClock()
     admission = Admission(limits(), clock)
     for _ in range(200):
@@ -303,12 +303,12 @@ async def test_the_time_that_a_call_is_parked_is_no_work() -> None:
     queued.cancel()
 
 
-async def test_background_work_has_no_place_and_is_not_parked() -> None:
+async def test_background_work_takes_no_place_and_is_not_parked() -> None:
     async with parked():
         pass
 
 
-async def test_a_quiet_tenant_is_let_in_while_a_busy_one_waits() -> None:
+async def test_a_quiet_tenant_is_admitted_while_a_busy_one_waits() -> None:
     admission = Admission(limits(concurrency=8, reads=4, writes=4))
     for _ in range(3):
         await admission.enter(READ, 0, FOREVER, BUSY)
@@ -392,7 +392,7 @@ async def test_writes_large_or_not_leave_room_for_reads() -> None:
             await admission.enter(WRITE, size, FOREVER, "another")
 
 
-async def test_no_tenant_takes_all_places_of_the_queue() -> None:
+async def test_no_tenant_can_fill_the_queue() -> None:
     admission = Admission(limits(concurrency=1, queue=4))
     await admission.enter(READ, 0, FOREVER, BUSY)
     waits = [waiting(admission, READ) for _ in range(3)]
@@ -406,7 +406,7 @@ async def test_no_tenant_takes_all_places_of_the_queue() -> None:
         task.cancel()
 
 
-async def test_no_tenant_takes_all_streams() -> None:
+async def test_no_tenant_can_take_all_streams() -> None:
     admission = Admission(AdmissionLimits(streams=4))
     for _ in range(3):
         await admission.enter(STREAM, 0, FOREVER, BUSY)
@@ -415,7 +415,7 @@ async def test_no_tenant_takes_all_streams() -> None:
     await admission.enter(STREAM, 0, FOREVER, QUIET)
 
 
-async def test_no_tenant_fills_the_memory() -> None:
+async def test_no_tenant_can_fill_the_memory() -> None:
     admission = Admission(limits(concurrency=8, reads=8, request_bytes=1000))
     await admission.enter(READ, 700, FOREVER, BUSY)
     with pytest.raises(Overloaded):

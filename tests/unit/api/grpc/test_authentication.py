@@ -1,4 +1,4 @@
-"""Reading the key: what cannot be sent with a well-behaved client library."""
+"""Reading the key from requests that no regular client library sends."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ async def attempt(value: str | bytes, proceed: Proceed = answer, path: str = "/s
     "value",
     ["Token clé", "Token \x7f", "Token a\nb", "Token\ta", "Token ", b"Token a", "Tokena", ""],
 )
-async def test_a_malformed_key_is_not_even_looked_up(value: str | bytes) -> None:
+async def test_a_malformed_key_is_not_looked_up(value: str | bytes) -> None:
     with pytest.raises(ApiKeyInvalid):
         await attempt(value)
 
 
-async def test_a_key_stands_for_its_principal() -> None:
+async def test_a_key_identifies_its_principal() -> None:
     assert await attempt("Token a") is ANYONE
 
 
@@ -43,12 +43,12 @@ async def test_a_key_stands_for_its_principal() -> None:
         "//grpc.health.v1.Health/Check",
     ],
 )
-async def test_no_other_name_passes_for_health(path: str) -> None:
+async def test_only_the_exact_names_of_health_methods_need_no_key(path: str) -> None:
     with pytest.raises(ApiKeyInvalid):
         await attempt("", path=path)
 
 
-def test_outside_of_a_call_there_is_nobody() -> None:
+def test_outside_a_call_there_is_no_principal() -> None:
     assert project_or_none() is None
     for read in (current_caller, current_principal):
         with pytest.raises(RuntimeError):

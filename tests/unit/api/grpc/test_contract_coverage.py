@@ -1,4 +1,4 @@
-"""Everything in the contract is either done or on the one list of what is not, never both."""
+"""Every method of the contract is implemented, and no other."""
 
 from __future__ import annotations
 
@@ -173,18 +173,18 @@ def test_every_service_of_the_protos_is_served() -> None:
 
 
 @pytest.mark.parametrize("service", CONTRACT, ids=lambda service: str(service.name))
-def test_every_method_is_done(service: ServiceDescriptor, servicers: Servicers) -> None:
+def test_every_method_is_implemented(service: ServiceDescriptor, servicers: Servicers) -> None:
     assert implemented_methods(service, servicer_of(service, servicers)) == promised(service)
 
 
-def test_servicers_do_nothing_that_is_not_promised(servicers: Servicers) -> None:
+def test_servicers_have_no_methods_outside_the_contract(servicers: Servicers) -> None:
     for service in CONTRACT:
         servicer = servicer_of(service, servicers)
         public = {name for name in dir(servicer) if not name.startswith("_")}
         assert public <= {method.name for method in service.methods}
 
 
-def test_the_operations_are_those_of_google() -> None:
+def test_operations_are_served_by_the_google_longrunning_service() -> None:
     pool = Default()
     operations = pool.FindServiceByName("google.longrunning.Operations")
     assert len(operations.methods) == 5

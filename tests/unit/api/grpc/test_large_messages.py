@@ -1,4 +1,4 @@
-"""Large messages: read, checked and written in parts, with the results of doing so at once."""
+"""Large messages, processed in parts, give the same results as at once."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ REQUESTS: list[Message] = [batch(), batch(0), add(user_id="u"), add(), Batch()]
 
 
 @pytest.mark.parametrize("request_", REQUESTS)
-def test_a_message_in_slices_is_the_message(request_: Message) -> None:
+def test_a_message_read_in_slices_is_the_same(request_: Message) -> None:
     raw = request_.SerializeToString()
     read = type(request_)()
     decode_in_slices(raw, read)
@@ -69,18 +69,18 @@ def test_a_message_in_slices_is_the_message(request_: Message) -> None:
 
 
 @pytest.mark.parametrize("cut", [1, 2, 100, LARGE_BYTES + 7])
-def test_a_message_that_is_cut_off_is_refused(cut: int) -> None:
+def test_a_truncated_message_is_refused(cut: int) -> None:
     with pytest.raises(DecodeError):
         decode_in_slices(batch().SerializeToString()[:-cut], Batch())
 
 
 @pytest.mark.parametrize("raw", [b"\xff" * 20, b"\x0a", b"\x0a\xff", b"\x0f", b"\x00\x01"])
-def test_what_is_no_message_is_refused(raw: bytes) -> None:
+def test_bytes_that_are_not_a_message_are_refused(raw: bytes) -> None:
     with pytest.raises(DecodeError):
         decode_in_slices(raw, Batch())
 
 
-def test_fields_that_nobody_knows_are_kept() -> None:
+def test_unknown_fields_are_kept() -> None:
     unknown = b"\xf8\x3f\x05" + b"\xf9\x3f" + b"\x00" * 8 + b"\xfd\x3f" + b"\x00" * 4
     raw = unknown + batch().SerializeToString() + unknown
     sliced, whole = Batch(), Batch.FromString(raw)
@@ -89,7 +89,7 @@ def test_fields_that_nobody_knows_are_kept() -> None:
     assert sliced.SerializeToString() == whole.SerializeToString()
 
 
-def test_a_response_in_parts_is_the_response() -> None:
+def test_a_response_written_in_parts_is_the_same() -> None:
     response = memory_service_pb2.BatchUpdateMemoriesResponse(
         results=[result(number) for number in range(30)], consistency_token="t"
     )
@@ -108,7 +108,7 @@ def test_a_response_in_parts_is_the_response() -> None:
         add(user_id="u", version="v3", custom_categories=[{"name": "", "description": "d"}]),
     ],
 )
-def test_the_same_rules_are_broken_item_by_item(request_: Message) -> None:
+def test_checking_item_by_item_finds_the_same_violations(request_: Message) -> None:
     whole = field_violations(request_)
     parts = violations_item_by_item(request_)
     assert sorted((v.field, v.description) for v in parts) == sorted(
@@ -117,7 +117,7 @@ def test_the_same_rules_are_broken_item_by_item(request_: Message) -> None:
 
 
 async def read_by_the_chain(raw: bytes) -> list[Any]:
-    """What reaches the handler."""
+    """Returns the request that reaches the handler."""
     received = []
 
     async def behavior(request: Any, _context: Any) -> Any:
@@ -160,8 +160,8 @@ async def test_a_large_request_that_is_malformed_or_invalid_is_refused() -> None
     assert "requests[0].id" in {violation.field for violation in refused.value.violations}
 
 
-async def test_the_loop_goes_on_while_a_large_request_is_read() -> None:
-    """In one step, reading and checking the request would stop the loop for all of that time."""
+async def test_the_event_loop_runs_while_a_large_request_is_read() -> None:
+    """Reading and checking the request in one step would block the loop for the whole time."""
     raw = batch(items=30, values=6000).SerializeToString()
     gaps = []
 
@@ -178,6 +178,6 @@ async def test_the_loop_goes_on_while_a_large_request_is_read() -> None:
     await read_by_the_chain(raw)
     seconds = time.perf_counter() - began
     watching.cancel()
-    # 20 ms is the aim; the rest is for other processes that want the processor.
+    # The goal is 20 ms; the rest allows for other processes.
     assert max(gaps) < max(0.1, seconds / 4)
     assert sorted(gaps)[len(gaps) * 99 // 100] < 0.02

@@ -21,7 +21,7 @@ def named(kind: MethodClass) -> set[str]:
     return {name for name, of in classes().items() if of is kind}
 
 
-def test_what_changes_something_is_a_write() -> None:
+def test_methods_that_change_something_are_writes() -> None:
     assert named(MethodClass.WRITE) == {
         "AddMemories",
         "UpdateMemory",
@@ -37,9 +37,9 @@ def test_what_changes_something_is_a_write() -> None:
     }
 
 
-def test_what_waits_is_a_stream() -> None:
+def test_methods_that_wait_are_streams() -> None:
     assert named(MethodClass.STREAM) == {"WatchMemoryEvents", "WatchStatistics", "WaitOperation"}
 
 
-def test_everything_else_is_a_read() -> None:
+def test_all_other_methods_are_reads() -> None:
     assert {"SearchMemories", "GetMemory", "ListRelations", "FindPaths"} <= named(MethodClass.READ)

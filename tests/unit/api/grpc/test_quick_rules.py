@@ -1,4 +1,4 @@
-"""What is seen to be valid at a glance is valid for protovalidate too."""
+"""The quick check accepts only what protovalidate accepts."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def value(field: FieldDescriptor, chance: random.Random, depth: int) -> Any:
 
 
 @pytest.mark.parametrize("name", REQUESTS)
-def test_it_agrees_with_protovalidate(name: str) -> None:
+def test_the_quick_check_agrees_with_protovalidate(name: str) -> None:
     chance = random.Random(f"{FIXED} {name}")
     for _ in range(150):
         request = filled(REQUESTS[name], chance)
@@ -91,7 +91,7 @@ def add(**fields: Any) -> memory_service_pb2.AddMemoriesRequest:
         memory_service_pb2.ListMemoriesRequest(user_id="u", page_size=5),
     ],
 )
-def test_ordinary_requests_need_no_more(request_: Message) -> None:
+def test_ordinary_requests_need_only_the_quick_check(request_: Message) -> None:
     assert surely_valid(request_)
 
 
@@ -113,6 +113,6 @@ def test_ordinary_requests_need_no_more(request_: Message) -> None:
         memory_service_pb2.GetMemoryRequest(),
     ],
 )
-def test_what_breaks_a_rule_is_left_to_protovalidate(request_: Message) -> None:
+def test_requests_that_may_break_a_rule_are_left_to_protovalidate(request_: Message) -> None:
     assert not surely_valid(request_)
     assert protovalidate.collect_violations(request_)

@@ -1,4 +1,4 @@
-"""A project may send a burst, and after it as many calls a second as its rate says."""
+"""A project may send a burst, and then calls at its rate."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from server.core.errors import RateLimited
 from tests.support.clocks import HandClock
 
 
-def test_a_call_beyond_the_burst_is_told_exactly_when_to_come_back() -> None:
+def test_a_call_beyond_the_burst_gets_the_exact_retry_delay() -> None:
     clock = HandClock(1000.0)
     limiter = RateLimiter(4.0, 2, clock)
     limiter.take("p")
@@ -36,13 +36,15 @@ def test_projects_do_not_share_a_bucket() -> None:
     limiter.take("q")
 
 
-def test_a_rate_of_zero_bounds_nothing() -> None:
+def test_a_rate_of_zero_means_no_limit() -> None:
     limiter = RateLimiter(0.0, 1, HandClock(1000.0))
     for _ in range(1000):
         limiter.take("p")
 
 
-def test_a_project_that_was_forgotten_begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_project_that_was_evicted_starts_with_a_full_bucket(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(entry, "MOST_PROJECTS", 2)
     limiter = RateLimiter(1.0, 1, HandClock(1000.0))
     for project_id in ("p", "q", "r", "p"):
@@ -52,7 +54,7 @@ def test_a_project_that_was_forgotten_begins_anew(monkeypatch: pytest.MonkeyPatc
 
 
 @given(pauses=st.lists(st.floats(min_value=0, max_value=2), max_size=60))
-def test_no_more_calls_pass_than_rate_and_burst_allow(pauses: list[float]) -> None:
+def test_rate_and_burst_limit_the_calls_that_pass(pauses: list[float]) -> None:
     clock = HandClock(1000.0)
     limiter = RateLimiter(3.0, 5, clock)
     began, passed = clock.now, 0

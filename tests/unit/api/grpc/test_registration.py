@@ -1,4 +1,4 @@
-"""A service is served whole, whatever its servicer can do."""
+"""All methods of a service are served, even those that its servicer does not implement."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Watched = memory_service_pb2.WatchMemoryEventsResponse
 
 
 class Partial:
-    """A servicer that can do two of the service's methods."""
+    """Implements two of the service's methods."""
 
     async def DeleteMemory(self, request: Any, _context: object) -> Any:  # noqa: N802 - the contract's name
         return Deleted(consistency_token=f"deleted {request.id}")
@@ -35,7 +35,7 @@ class Partial:
 
 @asynccontextmanager
 async def serving(servicer: object) -> AsyncIterator[grpc.aio.Channel]:
-    """A channel to a server with all of the contract, each service done by `servicer`."""
+    """Opens a channel to a server of the whole contract, with `servicer` for each service."""
     server = grpc.aio.server(
         interceptors=[InterceptorChain([ErrorsInterceptor(), DecodingInterceptor()])]
     )
@@ -51,7 +51,7 @@ async def serving(servicer: object) -> AsyncIterator[grpc.aio.Channel]:
 
 
 async def refusal(channel: grpc.aio.Channel, path: str) -> grpc.aio.AioRpcError:
-    """How a call with an empty request fails. A call of one answer is a stream to the wire, too."""
+    """Returns the error of a call with an empty request. Unary calls are sent as streams too."""
     call: Any = channel.unary_stream(path)
     with pytest.raises(grpc.aio.AioRpcError) as raised:
         await anext(aiter(call(b"")))
@@ -59,7 +59,7 @@ async def refusal(channel: grpc.aio.Channel, path: str) -> grpc.aio.AioRpcError:
 
 
 @pytest.mark.parametrize("service", CONTRACT, ids=lambda service: str(service.name))
-async def test_a_method_that_the_servicer_lacks_is_unimplemented(
+async def test_a_method_without_an_implementation_is_unimplemented(
     service: ServiceDescriptor,
 ) -> None:
     async with serving(object()) as channel:
@@ -72,7 +72,7 @@ async def test_a_method_that_the_servicer_lacks_is_unimplemented(
             assert info.metadata["method"] == f"{service.full_name}/{method.name}"
 
 
-async def test_a_method_that_the_servicer_has_is_run() -> None:
+async def test_an_implemented_method_is_run() -> None:
     request = memory_service_pb2.DeleteMemoryRequest(id="x")
     async with serving(Partial()) as channel:
         delete: Any = channel.unary_unary("/memoir.v1.MemoryService/DeleteMemory")
@@ -80,7 +80,7 @@ async def test_a_method_that_the_servicer_has_is_run() -> None:
     assert Deleted.FromString(raw).consistency_token == "deleted x"
 
 
-async def test_a_stream_that_the_servicer_has_is_run() -> None:
+async def test_an_implemented_stream_is_run() -> None:
     request = memory_service_pb2.WatchMemoryEventsRequest(user_id="alice")
     async with serving(Partial()) as channel:
         watch: Any = channel.unary_stream("/memoir.v1.MemoryService/WatchMemoryEvents")
@@ -88,7 +88,7 @@ async def test_a_stream_that_the_servicer_has_is_run() -> None:
     assert [Watched.FromString(raw).cursor for raw in received] == ["alice 0", "alice 1"]
 
 
-def test_what_a_servicer_has_is_known() -> None:
+def test_the_implemented_methods_are_known() -> None:
     assert implemented_methods(MEMORY, object()) == frozenset()
     assert implemented_methods(MEMORY, Partial()) == {
         "memoir.v1.MemoryService/DeleteMemory",

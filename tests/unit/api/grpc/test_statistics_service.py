@@ -1,4 +1,4 @@
-"""Watching statistics costs the server the same however many watch."""
+"""The cost of watching statistics does not depend on the number of watchers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ WATCHERS = 50
 
 
 class Counting:
-    """Counts how often it is asked for each project's statistics."""
+    """Counts the reads of each project's statistics."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []
@@ -44,7 +44,7 @@ class Counting:
 
 
 async def watched(service: StatisticsService, project_id: str) -> int:
-    """How many memories the first answer tells of."""
+    """Returns the number of memories in the first response."""
     enter_caller(Caller("key", "org", project_id))
     request = statistics_service_pb2.WatchStatisticsRequest()
     async for response in service.WatchStatistics(request, None):
@@ -52,7 +52,7 @@ async def watched(service: StatisticsService, project_id: str) -> int:
     raise AssertionError
 
 
-async def test_all_who_watch_a_project_share_its_statistics() -> None:
+async def test_all_watchers_of_a_project_share_its_statistics() -> None:
     get: Any = Counting()
     service = StatisticsService(get, asyncio.Event())
     seen = await asyncio.gather(
@@ -62,7 +62,7 @@ async def test_all_who_watch_a_project_share_its_statistics() -> None:
     assert sorted(get.asked) == ["a", "bb"]
 
 
-async def test_who_watches_a_server_that_stops_is_told() -> None:
+async def test_watchers_of_a_stopping_server_get_the_reason() -> None:
     get: Any = Counting()
     draining = asyncio.Event()
     draining.set()

@@ -14,9 +14,9 @@ from memoir.v1 import error_reason_pb2
 from server.api.grpc.status import OUTCOMES, to_status
 from server.core import errors
 
-# Bases that are never raised themselves.
+# Base classes that are never raised.
 ABSTRACT = {errors.MemoirError, errors.NotFound, errors.Retryable}
-# Reasons that no exception stands for: sent otherwise, or not offered yet.
+# Reasons without an exception: they are sent in another way, or not used yet.
 WITHOUT_EXCEPTION = {
     "ERROR_REASON_UNSPECIFIED",
     "ERROR_REASON_INTERNAL",
@@ -45,7 +45,7 @@ def test_every_error_is_in_the_table() -> None:
     assert own - ABSTRACT == set(OUTCOMES)
 
 
-def test_every_reason_is_used_or_known_not_to_be() -> None:
+def test_every_reason_is_used_or_listed_as_unused() -> None:
     used = {error_reason_pb2.ErrorReason.Name(reason) for _, reason in OUTCOMES.values()}
     assert used | WITHOUT_EXCEPTION == set(error_reason_pb2.ErrorReason.keys())
     assert not used & WITHOUT_EXCEPTION
@@ -55,7 +55,7 @@ def test_every_reason_is_used_or_known_not_to_be() -> None:
 def test_retryable_errors_have_codes_that_clients_retry() -> None:
     retried = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED}
     for kind, (code, _) in OUTCOMES.items():
-        # A full project stays full, so this one error of the codes is not worth a retry.
+        # A full project stays full, so a retry would be pointless.
         is_worth_it = code in retried and kind is not errors.QuotaExceeded
         assert issubclass(kind, errors.Retryable) == is_worth_it
 
@@ -67,7 +67,7 @@ def test_retryable_errors_have_codes_that_clients_retry() -> None:
         (errors.QuotaInUse("streams", 2, timedelta(seconds=1)), True),
     ],
 )
-def test_a_quota_is_named_and_has_a_delay_if_waiting_helps(
+def test_a_quota_error_names_the_quota_and_has_a_delay_if_waiting_helps(
     error: errors.QuotaExceeded | errors.QuotaInUse, helps: bool
 ) -> None:
     status = to_status(error, "c1")
@@ -102,7 +102,7 @@ def test_violations_keep_their_order() -> None:
     ]
 
 
-def test_a_retryable_error_says_when() -> None:
+def test_a_retryable_error_has_a_delay() -> None:
     error = errors.ModelUnavailable("m", timedelta(milliseconds=1500))
     retry = details(to_status(error, "c"))["RetryInfo"]
     assert isinstance(retry, error_details_pb2.RetryInfo)
@@ -110,7 +110,7 @@ def test_a_retryable_error_says_when() -> None:
 
 
 @pytest.mark.parametrize("error", [ValueError("secret"), errors.NotFound("secret")])
-def test_what_is_not_in_the_table_says_nothing_of_itself(error: Exception) -> None:
+def test_an_error_outside_the_table_reveals_nothing(error: Exception) -> None:
     status = to_status(error, "c")
     info = details(status)["ErrorInfo"]
     assert isinstance(info, error_details_pb2.ErrorInfo)
@@ -129,12 +129,12 @@ def test_what_is_not_in_the_table_says_nothing_of_itself(error: Exception) -> No
 )
 def test_a_status_fits_into_metadata(error: errors.MemoirError) -> None:
     status = to_status(error, "c" * 128)
-    # Twice: once as text, percent-encoded, and once among the details, in base64.
+    # The message is sent twice: percent-encoded as text, and in the details in base64.
     carried = 3 * len(status.message.encode()) + 4 * status.ByteSize() // 3
     assert carried < 8192
 
 
-def test_violations_that_do_not_fit_are_counted() -> None:
+def test_violations_that_do_not_fit_are_only_counted() -> None:
     error = errors.InvalidRequest([errors.FieldViolation(f"f{i}", "x" * 90) for i in range(1000)])
     bad_request = details(to_status(error, "c"))["BadRequest"]
     assert isinstance(bad_request, error_details_pb2.BadRequest)

@@ -1,4 +1,4 @@
-"""The walk over the wire format."""
+"""Finding invalid UTF-8 in encoded messages."""
 
 from __future__ import annotations
 
@@ -60,34 +60,34 @@ def encoded(**fields: Any) -> bytes:
         ({"metadata": {"@@@@": 1}}, "metadata.fields"),
     ],
 )
-def test_the_broken_string_is_named(fields: dict[str, Any], path: str) -> None:
+def test_the_invalid_string_is_named(fields: dict[str, Any], path: str) -> None:
     found = first_invalid_string(encoded(**fields), DESCRIPTOR)
     assert found is not None
     assert found.startswith(path)
     assert (found == path) == ("metadata.fields[" not in path)
 
 
-def test_repeated_strings_are_counted() -> None:
+def test_elements_of_repeated_strings_are_numbered() -> None:
     search = memory_service_pb2.SearchMemoriesRequest(categories=["a", "b", "@@@@"])
     raw = search.SerializeToString().replace(MARK, BROKEN)
     assert first_invalid_string(raw, search.DESCRIPTOR) == "categories[2]"
 
 
-def test_maps_whose_values_are_not_messages_are_read_too() -> None:
+def test_maps_of_plain_values_are_read() -> None:
     statistics = statistics_service_pb2.MethodStatistics(requests_by_status={"@@@@": 1})
     raw = statistics.SerializeToString().replace(MARK, BROKEN)
     assert first_invalid_string(raw, statistics.DESCRIPTOR) == "requests_by_status"
 
 
 @given(requests, st.lists(unknown_fields, max_size=3))
-def test_a_valid_message_is_never_flagged(request_: Any, extra: list[bytes]) -> None:
+def test_a_valid_message_is_never_reported(request_: Any, extra: list[bytes]) -> None:
     raw = request_.SerializeToString() + b"".join(extra)
     Request.FromString(raw)
     assert first_invalid_string(raw, DESCRIPTOR) is None
 
 
 @given(requests, st.integers(0, 3), st.lists(unknown_fields, max_size=3))
-def test_a_broken_string_is_found_wherever_it_stands(
+def test_an_invalid_string_is_found_in_any_field(
     request_: Any, index: int, extra: list[bytes]
 ) -> None:
     del request_.messages[index:]
@@ -100,14 +100,14 @@ def test_a_broken_string_is_found_wherever_it_stands(
 
 
 @given(st.binary(max_size=200))
-def test_random_bytes_never_crash_it(raw: bytes) -> None:
+def test_random_bytes_raise_no_other_error(raw: bytes) -> None:
     if first_invalid_string(raw, DESCRIPTOR) is not None:
         with pytest.raises(DecodeError):
             Request.FromString(raw)
 
 
 @given(requests, st.binary(min_size=1, max_size=4), st.integers(0, 400))
-def test_damaged_messages_never_crash_it(request_: Any, damage: bytes, at: int) -> None:
+def test_damaged_messages_raise_no_other_error(request_: Any, damage: bytes, at: int) -> None:
     raw = request_.SerializeToString()
     damaged = raw[:at] + damage + raw[at + len(damage) :]
     if first_invalid_string(damaged, DESCRIPTOR) is not None:
@@ -126,11 +126,11 @@ def test_damaged_messages_never_crash_it(request_: Any, damage: bytes, at: int) 
         b"\x09\x00",  # a short fixed64
     ],
 )
-def test_a_broken_wire_format_names_no_field(raw: bytes) -> None:
+def test_an_invalid_wire_format_names_no_field(raw: bytes) -> None:
     assert first_invalid_string(raw, DESCRIPTOR) is None
 
 
-def test_nesting_is_bounded() -> None:
+def test_nesting_is_limited() -> None:
     raw = b""
     for _ in range(400):  # Value.list_value.values
         raw = _field(6, _field(1, raw))

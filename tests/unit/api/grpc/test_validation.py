@@ -1,4 +1,4 @@
-"""The rules of the contract."""
+"""Validating requests by the rules of the contract."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from server.core.errors import InvalidRequest
 NOW = datetime(2026, 6, 15, 23, 30, tzinfo=UTC)
 ID = "00000000-0000-4000-8000-000000000000"
 ADD: Any = memory_service_pb2.AddMemoriesRequest
-# Typed loosely, for the dictionaries that stand for nested messages.
+# Loosely typed, so that dictionaries can be given for nested messages.
 UPDATE: Any = memory_service_pb2.UpdateMemoryRequest
 UPDATE_PROJECT: Any = project_service_pb2.UpdateProjectRequest
 
@@ -87,7 +87,7 @@ def test_a_valid_request_passes() -> None:
         ({"metadata": nested(9, lists=True)}, "metadata.k" + "[0]" * 7),
     ],
 )
-def test_one_broken_rule_is_one_violation(fields: dict[str, Any], field: str) -> None:
+def test_each_broken_rule_is_one_violation(fields: dict[str, Any], field: str) -> None:
     assert fields_of(add(**fields)) == [field]
 
 
@@ -104,17 +104,17 @@ def test_one_broken_rule_is_one_violation(fields: dict[str, Any], field: str) ->
         {"user_id": "*"},
     ],
 )
-def test_the_bounds_themselves_are_valid(fields: dict[str, Any]) -> None:
+def test_values_at_the_limits_are_valid(fields: dict[str, Any]) -> None:
     assert violations(add(**fields)) == {}
 
 
-def test_a_value_of_no_kind_is_a_violation() -> None:
+def test_a_value_without_a_kind_is_a_violation() -> None:
     request = add()
     request.metadata.fields["a"].SetInParent()
     assert violations(request) == {"metadata.a": "has no value"}
 
 
-def test_the_day_is_that_of_utc() -> None:
+def test_the_day_is_in_utc() -> None:
     east = NOW.astimezone(datetime.strptime("+0900", "%z").tzinfo)
     assert violations(add(expiration_date="2026-06-15"), east) == {}
 
@@ -168,7 +168,7 @@ def test_items_of_a_batch_are_checked_and_named() -> None:
     assert list(violations(batch)) == ["requests[1].update_mask"]
 
 
-def test_what_an_item_says_of_its_batch_is_what_the_batch_says() -> None:
+def test_fields_that_items_share_with_the_batch_must_agree() -> None:
     plain = memory_service_pb2.DeleteMemoryRequest(id=ID)
     item = memory_service_pb2.DeleteMemoryRequest(id=ID, org_id="o", project_id="p", request_id=ID)
     batch = memory_service_pb2.BatchDeleteMemoriesRequest
@@ -190,7 +190,7 @@ def test_what_an_item_says_of_its_batch_is_what_the_batch_says() -> None:
         lambda as_of: graph_service_pb2.GetEntityRequest(user_id="u", name="n", as_of=as_of),
     ],
 )
-def test_as_of_is_past(make: Callable[[Timestamp], Message]) -> None:
+def test_as_of_must_be_in_the_past(make: Callable[[Timestamp], Message]) -> None:
     now = Timestamp()
     now.FromDatetime(NOW)
     assert violations(make(now)) == {}
@@ -200,14 +200,14 @@ def test_as_of_is_past(make: Callable[[Timestamp], Message]) -> None:
     assert list(violations(make(Timestamp(nanos=-1)))) == ["as_of"]
 
 
-def test_what_was_latest_in_the_past_cannot_be_asked_for() -> None:
+def test_latest_only_is_refused_with_as_of() -> None:
     search = memory_service_pb2.SearchMemoriesRequest(user_id="u", query="q", latest_only=True)
     assert violations(search) == {}
     search.as_of.FromDatetime(NOW)
     assert violations(search) == {"latest_only": "cannot be combined with as_of"}
 
 
-def test_a_projects_settings_are_named() -> None:
+def test_an_update_of_settings_names_known_settings() -> None:
     request = UPDATE_PROJECT(project={}, update_mask={"paths": ["id"]})
     assert list(violations(request)) == ["update_mask"]
 
@@ -226,5 +226,5 @@ def test_a_projects_settings_are_named() -> None:
         ),
     ],
 )
-def test_what_is_far_too_large_is_refused_at_once(request_: Message, field: str) -> None:
+def test_values_far_beyond_the_limits_are_refused_at_once(request_: Message, field: str) -> None:
     assert list(violations(request_)) == [field]

@@ -1,4 +1,4 @@
-"""Watching memories costs the server little more however many watch."""
+"""The cost of watching memories hardly depends on the number of watchers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def streamed(text: str) -> StreamedEvent:
 
 
 def service(*events: StreamedEvent) -> MemoryMutations:
-    """It streams these events to everybody."""
+    """Returns a service that streams these events to all watchers."""
 
     async def watch(_command: WatchMemoryEventsCommand) -> AsyncIterator[StreamedEvent]:
         for event in events:
@@ -48,7 +48,7 @@ async def watched(of: MemoryMutations) -> list[memory_service_pb2.WatchMemoryEve
     return [response async for response in of.WatchMemoryEvents(request, None)]
 
 
-async def test_an_event_is_converted_once_for_all_who_watch() -> None:
+async def test_an_event_is_converted_once_for_all_watchers() -> None:
     of = service(streamed("one"), streamed("two"))
     seen = await asyncio.gather(*(watched(of) for _ in range(WATCHERS)))
     assert [response.event.after.text for response in seen[0]] == ["one", "two"]

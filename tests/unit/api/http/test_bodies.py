@@ -1,4 +1,4 @@
-"""Bodies are read within bounds of size and time."""
+"""Bodies are read within limits of size and time."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LIMITS = BodyLimits(largest=100, together=150, seconds=0.05)
 
 
 def request_of(chunks: Sequence[bytes | None], **headers: str) -> tuple[Request, list[bytes]]:
-    """A request whose body comes in these chunks, and those that were read; None: it is gone."""
+    """Returns a request with a body of these chunks, and the read ones; None is a disconnect."""
     read: list[bytes] = []
 
     async def receive() -> Message:
@@ -39,7 +39,7 @@ async def refusal(bodies: Bodies, request: Request) -> int:
     return caught.value.http_status
 
 
-async def test_chunks_are_put_together() -> None:
+async def test_chunks_are_joined() -> None:
     request, _ = request_of([b"ab", b"", b"c"])
     assert await Bodies(LIMITS).read(request) == b"abc"
 
@@ -50,7 +50,7 @@ async def test_a_body_that_is_too_large_is_read_to_its_end_and_refused() -> None
     assert len(read) == 4
 
 
-async def test_an_endless_body_is_not_read_for_ever() -> None:
+async def test_an_endless_body_is_not_read_forever() -> None:
     request, read = request_of([b"x" * 60] * 1000)
     assert await refusal(Bodies(LIMITS), request) == 413
     assert len(read) < 10
@@ -67,13 +67,13 @@ async def _never() -> Message:
     raise AssertionError
 
 
-async def test_a_client_that_is_gone_is_noticed() -> None:
+async def test_a_client_that_disconnects_is_noticed() -> None:
     request, _ = request_of([b"x", None])
     with pytest.raises(ClientDisconnect):
         await Bodies(LIMITS).read(request)
 
 
-async def test_what_is_read_at_once_is_bounded_and_given_back() -> None:
+async def test_the_bytes_of_all_bodies_are_limited_and_released() -> None:
     bodies = Bodies(LIMITS)
     arrived = asyncio.Event()
 
@@ -103,7 +103,9 @@ async def test_what_is_read_at_once_is_bounded_and_given_back() -> None:
     ],
     ids=["too long", "cut", "more behind it", "not compressed"],
 )
-async def test_compressed_bodies_are_bounded_and_whole(body: bytes, status: int) -> None:
+async def test_compressed_bodies_must_be_complete_and_within_the_limit(
+    body: bytes, status: int
+) -> None:
     request, _ = request_of([body], content_encoding="gzip")
     assert await refusal(Bodies(LIMITS), request) == status
 

@@ -1,4 +1,4 @@
-"""Mem0's filters in the names of the contract."""
+"""Translating Mem0's filters to those of the contract."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ def test_names_are_translated_at_every_level() -> None:
     ) == {"AND": [{"create_time": {"gte": "2026-01-01"}}, {"NOT": [{"text": {"contains": "x"}}]}]}
 
 
-def test_metadata_becomes_paths_beside_its_siblings() -> None:
+def test_metadata_becomes_paths_beside_other_fields() -> None:
     assert translated({"user_id": "a", "metadata": {"topic": "x", "rank": {"gt": 2}}}) == {
         "AND": [{"user_id": "a"}, {"metadata.topic": "x"}, {"metadata.rank": {"gt": 2}}]
     }
 
 
-def test_two_names_of_one_field_are_two_conditions() -> None:
+def test_two_names_of_one_field_become_two_conditions() -> None:
     assert translated({"memory": {"contains": "x"}, "keywords": {"contains": "y"}}) == {
         "AND": [{"text": {"contains": "x"}}, {"text": {"contains": "y"}}]
     }
 
 
 @pytest.mark.parametrize("value", [None, 3, "x", {"OR": "x"}, {"AND": {"user_id": "a"}}])
-def test_what_is_no_filter_is_left_to_the_contract(value: object) -> None:
+def test_invalid_filters_are_left_to_the_contract(value: object) -> None:
     assert translated(value) == value
 
 
-def test_ids_are_found_at_the_top_and_under_and() -> None:
+def test_ids_are_found_at_the_top_level_and_under_and() -> None:
     assert plain_ids({"AND": [{"user_id": "a"}, {"session_id": "r"}]}, {"user_id": "a"}) == {
         "user_id": "a",
         "run_id": "r",
@@ -51,7 +51,7 @@ def test_ids_that_contradict_each_other_are_refused(filters: object, named: dict
         plain_ids(filters, named)
 
 
-def test_an_add_takes_nothing_but_ids_from_filters() -> None:
+def test_an_add_uses_only_ids_from_filters() -> None:
     with pytest.raises(InvalidRequest) as caught:
         plain_ids({"user_id": "a", "OR": [], "categories": "x"}, {})
     assert [each.field for each in caught.value.violations] == ["filters.OR", "filters.categories"]
@@ -68,6 +68,6 @@ def test_other_text_in_a_query_is_refused(text: str) -> None:
         from_query(text)
 
 
-def test_a_conjunction_of_nothing_is_no_filter() -> None:
+def test_an_empty_conjunction_is_not_a_filter() -> None:
     assert conjunction([None, {}]) is None
     assert conjunction([None, {"a": 1}]) == {"a": 1}

@@ -1,4 +1,4 @@
-"""JSON to messages of the contract."""
+"""Converting JSON to messages of the contract."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def faults(value: object, message: Any) -> dict[str, str]:
     return {each.field: each.description for each in read_message(value, message)}
 
 
-def test_what_protobuf_reads_is_read_in_the_same_way() -> None:
+def test_json_is_read_as_by_protobuf() -> None:
     value = {
         "messages": [{"role": "user", "content": "hi"}, {"role": "tool", "content": None}],
         "user_id": "alice",
@@ -37,7 +37,7 @@ def test_what_protobuf_reads_is_read_in_the_same_way() -> None:
     assert read == expected
 
 
-def test_every_fault_is_named() -> None:
+def test_every_error_is_named() -> None:
     value = {
         "messages": [{"role": 1, "content": ["x"]}, "hi"],
         "user_id": 7,
@@ -69,14 +69,14 @@ def test_names_may_be_in_camel_case() -> None:
 @pytest.mark.parametrize(
     "mask", ["text,expiration_date", "text,expirationDate", {"paths": ["text", "expiration_date"]}]
 )
-def test_a_mask_may_be_written_in_each_form(mask: object) -> None:
+def test_a_mask_may_be_written_in_any_form(mask: object) -> None:
     message = UpdateMemoryRequest()
     assert not faults({"update_mask": mask}, message)
     assert list(message.update_mask.paths) == ["text", "expiration_date"]
 
 
 @pytest.mark.parametrize("mask", [3, ["text"], {"paths": "text"}])
-def test_what_is_no_mask_is_refused(mask: object) -> None:
+def test_invalid_masks_are_refused(mask: object) -> None:
     assert list(faults({"update_mask": mask}, UpdateMemoryRequest())) == ["update_mask"]
 
 
@@ -107,7 +107,7 @@ def test_an_enum_may_be_a_name_or_a_number(kind: object) -> None:
     assert message.kind == ScopeKind.SCOPE_KIND_USER
 
 
-def test_deep_filters_end_in_a_fault_and_not_in_a_crash() -> None:
+def test_deeply_nested_filters_are_refused() -> None:
     deep: dict[str, Any] = {}
     for _ in range(5000):
         deep = {"AND": [deep]}

@@ -1,4 +1,4 @@
-"""The whole contract as JSON: every method has paths, and no two methods share one."""
+"""The contract over HTTP: every method has paths, and no two methods share one."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_no_two_methods_share_a_path() -> None:
     assert set(places.values()) == {1}
 
 
-def test_paths_lie_apart_from_those_of_mem0() -> None:
+def test_no_path_is_one_of_mem0() -> None:
     assert all(each.path.startswith("/memoir/v1/") for each in bindings())
     assert not [row for row in TABLE if row.path.startswith("/memoir")]
 
@@ -42,7 +42,7 @@ def test_variables_of_paths_are_required_strings_of_the_request() -> None:
             assert fields[variable].type == fields[variable].TYPE_STRING, each.name
 
 
-def test_reading_is_get_and_nothing_else_is() -> None:
+def test_exactly_the_reads_use_get() -> None:
     for each in bindings():
         method = each.descriptor.name
         if each.http_method == "GET":
@@ -51,7 +51,7 @@ def test_reading_is_get_and_nothing_else_is() -> None:
             assert _UNSAFE.match(method) or each.path.endswith(":list"), method
 
 
-def test_fields_of_a_write_come_in_the_body() -> None:
+def test_fields_of_a_write_are_in_the_body() -> None:
     for each in bindings():
         assert each.has_body == (each.http_method in {"POST", "PATCH", "PUT"}), each.name
 
@@ -66,7 +66,7 @@ def test_the_openapi_document_has_every_path_and_every_schema() -> None:
     assert references == set(made["components"]["schemas"])
 
 
-def test_the_openapi_document_says_what_everything_of_the_contract_means() -> None:
+def test_the_openapi_document_describes_everything_in_the_contract() -> None:
     made = document()
     for each in bindings():
         if each.name.startswith("memoir.v1."):

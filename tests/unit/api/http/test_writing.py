@@ -1,4 +1,4 @@
-"""Messages of the contract as JSON, compared with what protobuf itself makes of them."""
+"""Converting messages of the contract to JSON, compared with protobuf's own conversion."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def well_known(message: Any, chance: random.Random) -> Any:
 
 
 @pytest.mark.parametrize("kind", list(ANSWERS.values()), ids=list(ANSWERS))
-def test_every_answer_is_what_protobuf_writes(kind: Descriptor) -> None:
+def test_every_response_equals_the_json_of_protobuf(kind: Descriptor) -> None:
     chance = random.Random(kind.full_name)
     for _ in range(40):
         message = filled(kind, chance)
@@ -94,7 +94,7 @@ def test_every_answer_is_what_protobuf_writes(kind: Descriptor) -> None:
 
 
 def repr_of(value: Any) -> str:
-    """A text that two JSON values share if they are equal; 1 and 1.0 are, and the order is free."""
+    """Returns the same text for equal JSON values: 1 equals 1.0, and the order is ignored."""
     if isinstance(value, dict):
         return repr(sorted((name, repr_of(item)) for name, item in value.items()))
     if isinstance(value, list):
@@ -102,14 +102,14 @@ def repr_of(value: Any) -> str:
     return repr(float(value)) if type(value) is int else repr(value)
 
 
-def test_an_empty_field_is_there_and_an_absent_one_is_not() -> None:
+def test_empty_fields_are_written_and_absent_ones_are_not() -> None:
     value = written(SearchMemoriesResult())
     assert value["score"] == 0
     assert value["arms"] == []
     assert "memory" not in value
 
 
-def test_the_answer_of_an_operation_says_its_type() -> None:
+def test_the_response_of_an_operation_names_its_type() -> None:
     operation = operations_proto_pb2.Operation(name="o", done=True)
     operation.response.Pack(AddMemoriesResponse())
     assert written(operation)["response"]["@type"].endswith("memoir.v1.AddMemoriesResponse")
@@ -125,6 +125,6 @@ def test_whole_numbers_in_a_struct_have_no_decimals() -> None:
 
 @pytest.mark.parametrize("seconds", [-62_135_596_800, -1, 0, 1_780_000_000, 253_402_300_799])
 @pytest.mark.parametrize("nanos", [0, 1, 1_000, 1_000_000, 999_000_000, 120_000_000])
-def test_times_are_those_of_protobuf(seconds: int, nanos: int) -> None:
+def test_times_are_written_as_by_protobuf(seconds: int, nanos: int) -> None:
     instant = Timestamp(seconds=seconds, nanos=nanos)
     assert time_json(instant) == instant.ToJsonString()

@@ -1,4 +1,4 @@
-"""The vendored libraries of the page are those that the manifest names."""
+"""The vendored libraries of the page are those in the manifest."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LIBRARIES = json.loads(MANIFEST.read_text(encoding="utf-8"))
 DIGESTS = {file["name"]: file["sha256"] for library in LIBRARIES for file in library["files"]}
 
 
-def test_each_file_has_its_digest_and_there_is_no_other() -> None:
+def test_exactly_the_files_of_the_manifest_exist_with_their_digests() -> None:
     found = {
         path.name: hashlib.sha256(path.read_bytes()).hexdigest()
         for path in VENDOR.iterdir()
@@ -23,7 +23,7 @@ def test_each_file_has_its_digest_and_there_is_no_other() -> None:
     assert found == DIGESTS
 
 
-def test_each_library_brings_its_licence() -> None:
+def test_each_library_has_its_licence() -> None:
     for library in LIBRARIES:
         licence = (VENDOR / f"{library['package']}.LICENSE").read_text(encoding="utf-8")
         assert "Permission is hereby granted, free of charge" in licence

@@ -1,4 +1,4 @@
-"""Reading an entity at a past instant."""
+"""Reading an entity as it was in the past."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ async def test_the_past_is_read_from_the_history() -> None:
     assert world.outbox.asked == []
 
 
-async def test_what_was_superseded_by_then_is_left_out() -> None:
+async def test_relations_superseded_by_then_are_left_out() -> None:
     world = World(memory(LISBON), memory(PORTO, minute=5))
     asked = asking("Alice")
     assert [triple(r) for r in (await world.get(asked)).relations] == [PORTO]
@@ -71,7 +71,7 @@ async def test_what_was_superseded_by_then_is_left_out() -> None:
     assert [triple(r) for r in ever.relations] == [PORTO, LISBON]
 
 
-async def test_what_only_other_scopes_mention_is_not_found() -> None:
+async def test_entities_of_other_scopes_are_not_found() -> None:
     world = World(memory(WORKS, scope=Scope("alice", run_id="run-1")), memory(LISBON))
     in_run = replace(asking("Lisbon"), scope=Scope("alice", run_id="run-1"))
     with pytest.raises(EntityNotFound):
@@ -79,7 +79,7 @@ async def test_what_only_other_scopes_mention_is_not_found() -> None:
     assert (await world.get(replace(in_run, name="Alice"))).entity.memory_count == 1
 
 
-async def test_of_several_spaces_the_scopes_own_comes_first() -> None:
+async def test_the_scopes_own_space_comes_first() -> None:
     own = Scope(agent_id="helper")
     others = memory(WORKS, minute=5, scope=Scope("alice", agent_id="helper"))
     world = World(others, memory(LISBON, scope=own))

@@ -1,4 +1,4 @@
-"""Reading relations, though the graph may be behind."""
+"""Listing relations, even if the graph is behind."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class LateOutbox(FakeOutbox):
 
 
 class World:
-    """The use case and what it works with."""
+    """The use case and its collaborators."""
 
     def __init__(self) -> None:
         self.graph = FakeGraph()
@@ -59,7 +59,7 @@ class World:
         )
 
     async def knows(self, text: str, expiration_date: date | None = None) -> StatedRelation:
-        """A memory of which the graph knows, too."""
+        """Adds a memory that is also in the graph."""
         of = call()
         item = addition(of, text, relations=[LISBON], expiration_date=expiration_date)
         await self.store.commit(ChangeSet(of, added=[item]))
@@ -83,7 +83,7 @@ def command(page_size: int = 10, position: int | None = None) -> ListRelationsCo
     return ListRelationsCommand(PROJECT, ALICE, page_size, position=position)
 
 
-async def test_what_is_asked_reaches_the_graph(world: World) -> None:
+async def test_the_query_reaches_the_graph(world: World) -> None:
     cursor = RelationCursor(NOW, UUID(int=1), "alice", "lives_in", "lisbon")
     await world.list(ListRelationsCommand(PROJECT, ALICE, 7, "Alice", "lives_in", cursor))
     assert world.graph.queries == [
@@ -93,9 +93,7 @@ async def test_what_is_asked_reaches_the_graph(world: World) -> None:
 
 
 @pytest.mark.parametrize(("count", "more"), [(0, False), (2, False), (3, True)])
-async def test_there_is_a_next_page_only_if_it_holds_something(
-    world: World, count: int, more: bool
-) -> None:
+async def test_there_is_no_empty_next_page(world: World, count: int, more: bool) -> None:
     stated = newest_first([await world.knows(str(number)) for number in range(count)])
     page = await world.list(command(page_size=2))
     assert page.relations == stated[:2]
@@ -128,12 +126,12 @@ async def test_a_read_after_a_write_waits_for_the_graph(world: World) -> None:
     assert world.outbox.asked == [(PROJECT, 7)] * 3
 
 
-async def test_the_first_position_is_waited_for_too(world: World) -> None:
+async def test_a_read_waits_for_the_first_position_too(world: World) -> None:
     await world.list(command(position=0))
     assert world.outbox.asked == [(PROJECT, 0)]
 
 
-async def test_a_scope_that_is_read_from_its_memories_waits_for_nothing(world: World) -> None:
+async def test_a_scope_that_is_read_from_its_memories_does_not_wait(world: World) -> None:
     command = ListRelationsCommand(PROJECT, Scope("alice", run_id="run-1"), 10, position=7)
     await world.list(command)
     assert world.outbox.asked == []
@@ -147,7 +145,7 @@ async def test_a_graph_that_does_not_catch_up_in_time_is_an_error(world: World) 
     assert world.graph.queries == []
 
 
-async def test_without_any_time_left_nothing_is_asked(world: World) -> None:
+async def test_the_graph_is_not_asked_without_time_left(world: World) -> None:
     context = RequestContext("c", time.monotonic())
     with pytest.raises(DeadlineExceeded):
         await in_request(context, lambda: world.list(command(position=1)))
@@ -175,7 +173,7 @@ async def test_the_past_is_read_from_the_history_page_by_page(world: World) -> N
     assert (await world.list(replace(asked, relation="works at"))).relations == []
 
 
-async def test_a_past_of_too_many_memories_is_refused(
+async def test_too_many_memories_in_the_past_are_refused(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(access, "MOST_MEMORIES", 1)

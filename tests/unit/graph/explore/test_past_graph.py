@@ -1,4 +1,4 @@
-"""Who related to what by a set of memories."""
+"""The relations that a set of memories state."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def memory(
     return replace(made, event_time=NOW + timedelta(minutes=minute))
 
 
-def test_the_newest_come_first() -> None:
+def test_the_newest_relations_come_first() -> None:
     memories = [memory(KNOWS, minute=1), memory(LISBON, minute=2)]
     assert [triple(s) for s in relations_of(spaces_of(memories))] == [LISBON, KNOWS]
 
@@ -40,12 +40,12 @@ def test_a_functional_relation_ends_with_the_next_one() -> None:
     assert ends == {ROME: None, LISBON: NOW + timedelta(minutes=2), KNOWS: None}
 
 
-def test_spaces_are_apart() -> None:
+def test_relations_of_other_spaces_do_not_supersede() -> None:
     memories = [memory(LISBON, minute=1), memory(ROME, minute=2, scope=Scope(user_id="bob"))]
     assert all(s.superseded_at is None for s in relations_of(spaces_of(memories)))
 
 
-def test_an_entity_is_found_by_its_names() -> None:
+def test_an_entity_is_found_by_each_of_its_names() -> None:
     robert = Entity("Robert Smith", "person", ("Bob", "Bobby"))
     memories = [memory(KNOWS), memory(ROME), memory(entities=[robert])]
     for name in ("bob", "ROBERT SMITH", "Bobby"):
@@ -55,7 +55,7 @@ def test_an_entity_is_found_by_its_names() -> None:
     assert relations_of(spaces_of(memories), "Carol") == []
 
 
-def test_a_relation_between_two_names_of_one_entity_says_nothing() -> None:
+def test_a_relation_between_two_names_of_one_entity_is_left_out() -> None:
     robert = Entity("Robert", "person", ("Bob",))
     memories = [memory(("Robert", "knows", "Bob"), KNOWS, entities=[robert])]
     stated = [triple(s) for s in relations_of(spaces_of(memories))]

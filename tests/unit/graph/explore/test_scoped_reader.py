@@ -1,4 +1,4 @@
-"""The graph as a scope sees it that does not see a whole graph space."""
+"""Reading the graph with a scope that does not see whole graph spaces."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ BOB_KNOWS = ("Bob", "knows", "Carol")
 
 
 class World:
-    """The reader, its store, and the graph that it asks for whole spaces."""
+    """The reader, its store, and the graph from which it reads whole spaces."""
 
     def __init__(self) -> None:
         self.graph, self.store = FakeGraph(), FakeStore()
@@ -95,7 +95,7 @@ async def test_whole_spaces_are_read_from_the_graph(world: World) -> None:
     assert await listed(world, ALICE) == ["Oslo", "Robert"]
 
 
-async def test_a_run_sees_only_names_and_ends_of_its_own(world: World) -> None:
+async def test_a_run_sees_only_its_own_names_and_ends(world: World) -> None:
     assert {triple(each) for each in await world.relations(TWO)} == {LIVES, BOB_KNOWS}
     assert {triple(each) for each in await world.relations(ONE)} == {MOVES, WORKS, MAKES}
     assert await listed(world, TWO) == ["Bob", "Carol", "Oslo", "Robert"]
@@ -107,7 +107,7 @@ async def test_a_run_sees_only_names_and_ends_of_its_own(world: World) -> None:
     assert bob.known.entity.name == "Bob"
 
 
-async def test_scopes_are_apart(world: World) -> None:
+async def test_a_scope_sees_nothing_of_another(world: World) -> None:
     shouted, likes = ("ALICE", "knows", "Bob"), ("Alice", "likes", "Tea")
     await world.knows(Scope(agent_id="x"), shouted)
     await world.knows(Scope(user_id="x", agent_id="y"), likes)
@@ -124,7 +124,7 @@ async def test_scopes_are_apart(world: World) -> None:
 
 
 @pytest.mark.parametrize("field", ["agent_id", "app_id", "run_id"])
-async def test_any_part_of_a_scope_alone_finds_its_relations(world: World, field: str) -> None:
+async def test_any_single_field_of_a_scope_finds_its_relations(world: World, field: str) -> None:
     whole = Scope("user", "agent", "app", "run")
     await world.knows(whole, WORKS)
     value = field.removesuffix("_id")
@@ -150,7 +150,7 @@ async def test_a_scope_without_user_reads_the_spaces_of_its_memories(world: Worl
     assert {triple(each) for each in around.relations} == {likes}
 
 
-async def test_the_agent_sees_what_its_runs_say_together(world: World) -> None:
+async def test_an_agent_sees_the_relations_of_all_its_runs(world: World) -> None:
     joined = ("Robert", "knows", "Carol")
     found = {triple(each) for each in await world.relations(AGENT)}
     assert found == {MOVES, WORKS, MAKES, joined}
@@ -194,7 +194,7 @@ async def test_matches_are_listed_best_first_and_page_by_page(world: World) -> N
     assert page.next is None
 
 
-async def test_a_neighbourhood_ends_with_what_the_scope_sees(world: World) -> None:
+async def test_a_neighbourhood_ends_at_the_limits_of_the_scope(world: World) -> None:
     start = EntityRef("agent:helper", "robert")
     around = await world.reader.explore(GraphScope(PROJECT, ONE, NOW), start, 2)
     assert {triple(each) for each in around.relations} == {MOVES, WORKS, MAKES}

@@ -1,4 +1,4 @@
-"""The projector: what it does with the outbox, and that nothing stops it."""
+"""The projector processes the outbox and survives failures."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ QUICK = ProjectorOptions(
 
 @dataclass
 class HeldOutbox(FakeOutbox):
-    """Rows in memory; who claims a row holds it until it is settled or released."""
+    """Rows in memory; a claimed row is held until it is settled or released."""
 
     free: list[DirtyMemory] = field(default_factory=list)
     settled: list[UUID] = field(default_factory=list)
@@ -84,11 +84,11 @@ class HeldOutbox(FakeOutbox):
 
 
 async def _nothing(batch: Sequence[UUID]) -> None:
-    """What a graph does that is well."""
+    """Does nothing, as a healthy graph."""
 
 
 class BatchedGraph(FakeGraph):
-    """Remembers batches; `on_project` can refuse or hold one up."""
+    """Records batches; `on_project` can refuse or delay one."""
 
     def __init__(self, on_project: OnProject = _nothing) -> None:
         super().__init__()
@@ -183,7 +183,7 @@ async def test_work_ends_before_its_lease() -> None:
 
 
 async def test_a_lease_is_renewed_while_the_work_lasts() -> None:
-    """The work takes longer than a lease, and is not cut off."""
+    """The work takes longer than a lease and is not interrupted."""
     outbox = HeldOutbox(free=[dirty(1)])
     rounds = 0
 
@@ -202,7 +202,7 @@ async def test_a_lease_is_renewed_while_the_work_lasts() -> None:
     assert outbox.settled == ids(1)
 
 
-async def test_a_lease_that_cannot_be_renewed_ends_the_work() -> None:
+async def test_a_lost_lease_ends_the_work() -> None:
     async def hang(batch: Sequence[UUID]) -> None:
         await asyncio.Event().wait()
 
@@ -217,14 +217,14 @@ async def test_a_lease_that_cannot_be_renewed_ends_the_work() -> None:
     assert events[-1] == "projector.overdue"
 
 
-async def test_what_another_projector_took_over_is_told() -> None:
+async def test_rows_taken_over_by_another_projector_are_logged() -> None:
     outbox = HeldOutbox(free=[dirty(1)], lost=1)
     with capture_logs() as logs:
         await projector(outbox, BatchedGraph()).project_once()
     assert [entry["lost"] for entry in logs if entry["event"] == "projector.lease_lost"] == [1]
 
 
-async def test_what_is_refused_again_and_again_is_given_up() -> None:
+async def test_a_memory_that_is_refused_repeatedly_is_given_up() -> None:
     graph = BatchedGraph(on_project=refusing(ValueError("secret text of a memory"), [1]))
     outbox = HeldOutbox(free=[dirty(1)], refusals=2)
     with capture_logs() as logs:
@@ -235,7 +235,7 @@ async def test_what_is_refused_again_and_again_is_given_up() -> None:
     assert "secret" not in str(logs)
 
 
-async def test_a_graph_that_is_away_gets_the_batch_again_later_and_later() -> None:
+async def test_an_unavailable_graph_gets_the_batch_again_after_growing_pauses() -> None:
     outbox = HeldOutbox(free=[dirty(1, 1), dirty(2, 3), dirty(3, 1), dirty(4, 10_000)])
     graph = BatchedGraph(on_project=refusing(GraphUnavailable(), [1]))
     options = ProjectorOptions(shortest_pause=SECOND, longest_pause=60 * SECOND)
@@ -250,7 +250,7 @@ async def test_a_graph_that_is_away_gets_the_batch_again_later_and_later() -> No
     assert event["correlation_ids"] == ["call-1", "call-2", "call-3", "call-4"]
 
 
-async def test_chance_shortens_a_pause_by_half_at_most() -> None:
+async def test_jitter_shortens_a_pause_by_at_most_half() -> None:
     outbox, graph = (
         HeldOutbox(free=[dirty(1)]),
         BatchedGraph(on_project=refusing(GraphUnavailable(), [1])),
@@ -276,7 +276,7 @@ async def test_memories_that_cannot_be_projected_do_not_block_others(bad: list[i
     assert "secret" not in str(logs)
 
 
-async def test_work_that_takes_too_long_is_given_up_and_nothing_is_given_back() -> None:
+async def test_work_that_takes_too_long_is_abandoned_with_its_claim() -> None:
     async def hang(batch: Sequence[UUID]) -> None:
         await asyncio.Event().wait()
 
@@ -288,13 +288,13 @@ async def test_work_that_takes_too_long_is_given_up_and_nothing_is_given_back() 
     assert [entry["event"] for entry in logs] == ["projector.overdue"]
 
 
-async def test_a_store_that_is_away_is_the_callers_to_know() -> None:
+async def test_an_unavailable_store_is_an_error_of_the_caller() -> None:
     outbox = HeldOutbox(free=[dirty(1)], failures=[StoreUnavailable()])
     with pytest.raises(StoreUnavailable):
         await projector(outbox, BatchedGraph()).project_once()
 
 
-async def test_cancelled_work_is_given_back_at_once() -> None:
+async def test_cancelled_work_is_released_at_once() -> None:
     begun = asyncio.Event()
 
     async def hang(batch: Sequence[UUID]) -> None:
@@ -347,7 +347,7 @@ async def test_a_wake_during_the_work_is_not_lost() -> None:
     assert outbox.settled == ids(1)
 
 
-async def test_run_claims_nothing_while_the_graph_is_away() -> None:
+async def test_run_claims_nothing_while_the_graph_is_unavailable() -> None:
     outbox = HeldOutbox(free=[dirty(1)])
     graph = BatchedGraph()
     graph.prepare_failures = [GraphUnavailable(), GraphUnavailable()]
@@ -355,7 +355,7 @@ async def test_run_claims_nothing_while_the_graph_is_away() -> None:
         async with running(projector(outbox, graph, QUICK)):
             await outbox.empty.wait()
     assert outbox.settled == ids(1)
-    # However often the graph was tried meanwhile.
+    # However often the graph was tried in the meantime.
     assert [entry["event"] for entry in logs][:2] == ["projector.waiting", "projector.graph_ready"]
     assert outbox.leases == [QUICK.lease] * outbox.claims
 
@@ -370,7 +370,7 @@ async def test_run_prepares_the_graph_again_after_an_outage() -> None:
     assert graph.prepared == 2
 
 
-async def test_run_survives_whatever_fails() -> None:
+async def test_run_survives_any_failure() -> None:
     outbox = HeldOutbox(free=[dirty(1)], failures=[RuntimeError("a bug"), StoreUnavailable()])
     with capture_logs() as logs:
         async with running(projector(outbox, BatchedGraph(), QUICK)):
@@ -382,7 +382,7 @@ async def test_run_survives_whatever_fails() -> None:
 
 
 class Pauses:
-    """A clock that goes on while somebody sleeps; each pause lets the test do something."""
+    """A clock that advances with each sleep, and runs a step of the test in each pause."""
 
     def __init__(self, during: Callable[[float], None] = lambda _: None) -> None:
         self.now = 1000.0
@@ -417,7 +417,7 @@ async def test_a_change_after_a_pause_is_projected_at_once() -> None:
     assert pauses.slept == [0.05]
 
 
-async def test_while_changes_keep_coming_they_are_gathered_ever_longer() -> None:
+async def test_frequent_changes_are_gathered_for_growing_times() -> None:
     outbox, graph, pauses = HeldOutbox(free=[dirty(1)]), BatchedGraph(), Pauses()
     coming = iter(range(2, 14))
 
@@ -432,7 +432,7 @@ async def test_while_changes_keep_coming_they_are_gathered_ever_longer() -> None
     assert pauses.slept == [0.05, 0.1, 0.2, 0.4, 0.5, 0.5, 0.5]
 
 
-async def test_commits_without_anything_for_the_graph_share_a_claim() -> None:
+async def test_commits_without_changes_of_the_graph_share_a_claim() -> None:
     outbox, graph, pauses = HeldOutbox(), BatchedGraph(), Pauses()
     subject = lingering(outbox, graph, pauses)
     async with running(subject):
@@ -454,7 +454,7 @@ async def test_full_batches_follow_at_once_and_grow() -> None:
     assert pauses.slept == [0.05]
 
 
-async def test_a_graph_that_fails_is_given_smaller_batches() -> None:
+async def test_a_failing_graph_gets_smaller_batches() -> None:
     async def overwhelmed(batch: Sequence[UUID]) -> None:
         if len(batch) > 20:
             raise GraphUnavailable

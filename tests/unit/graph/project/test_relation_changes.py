@@ -1,4 +1,4 @@
-"""What is told of relations when a memory changes."""
+"""The reported changes of relations when a memory changes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_a_new_memory_adds_and_a_deleted_one_deletes() -> None:
     assert changed_relations([OSLO], ()) == [ChangedRelation(OSLO, EventType.DELETE)]
 
 
-def test_another_target_is_an_update() -> None:
+def test_a_new_target_is_an_update() -> None:
     assert changed_relations([OSLO], [PARIS]) == [ChangedRelation(PARIS, EventType.UPDATE)]
     assert changed_relations([OSLO], [PARIS, relation("Rome")]) == [
         ChangedRelation(PARIS, EventType.UPDATE),
@@ -30,7 +30,7 @@ def test_another_target_is_an_update() -> None:
     ]
 
 
-def test_what_stays_is_not_told() -> None:
+def test_unchanged_relations_are_not_reported() -> None:
     assert changed_relations([OSLO, TEA], [relation("OSLO")]) == [
         ChangedRelation(TEA, EventType.DELETE)
     ]

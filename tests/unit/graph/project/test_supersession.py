@@ -1,4 +1,4 @@
-"""Until when functional relations hold."""
+"""How long functional relations hold."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_a_later_value_ends_an_earlier_one() -> None:
     assert superseded_at([oslo, paris]) == {oslo: at(5), paris: None}
 
 
-def test_a_value_that_is_said_again_goes_on() -> None:
+def test_a_repeated_value_continues() -> None:
     first, again = stating("1", "oslo", 1), stating("2", "oslo", 5)
     paris = stating("3", "paris", 9)
     assert superseded_at([first, again]) == {first: None, again: None}
@@ -36,12 +36,12 @@ def test_a_value_can_come_back() -> None:
     assert superseded_at([oslo, paris, back]) == {oslo: at(2), paris: at(3), back: None}
 
 
-def test_what_one_memory_states_together_holds_together() -> None:
+def test_values_of_one_memory_hold_together() -> None:
     oslo, both = stating("1", "oslo", 1), [stating("2", "oslo", 2), stating("2", "bergen", 2)]
     assert superseded_at([oslo, *both]) == dict.fromkeys([oslo, *both])
 
 
-def test_at_one_time_the_ids_decide() -> None:
+def test_ids_decide_between_equal_times() -> None:
     one, two = stating("1", "oslo", 1), stating("2", "paris", 1)
     assert superseded_at([one, two]) == {one: at(1), two: None}
 

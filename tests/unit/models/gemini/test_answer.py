@@ -1,4 +1,4 @@
-"""A model's answer is read strictly."""
+"""Parsing a model's answer strictly."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_a_whole_answer_is_read() -> None:
     ]
 
 
-def test_no_operations_are_a_good_answer() -> None:
+def test_an_answer_without_operations_is_valid() -> None:
     assert parse_answer(answered()) == []
 
 
@@ -78,7 +78,7 @@ def test_an_addition_has_no_target(target: dict[str, object]) -> None:
         '{"operations":' + "[" * 10_000,
     ],
 )
-def test_another_shape_is_refused(text: str) -> None:
+def test_an_answer_of_another_shape_is_refused(text: str) -> None:
     with pytest.raises(MalformedAnswer):
         parse_answer(text)
 
@@ -120,14 +120,14 @@ def test_any_value_in_place_of_an_operation_is_read_or_refused(value: object) ->
     assert all(isinstance(operation, ProposedOperation) for operation in operations)
 
 
-def test_the_schema_asks_for_evidence_before_the_decision() -> None:
+def test_the_schema_has_the_evidence_before_the_action() -> None:
     schema: Any = answer_schema()
     fields = list(schema["$defs"]["AnsweredOperation"]["properties"])
 
     assert fields.index("quote") < fields.index("action") < fields.index("text")
 
 
-def test_the_schema_forbids_other_fields_and_keeps_to_what_gemini_knows() -> None:
+def test_the_schema_forbids_other_fields_and_uses_only_keywords_of_gemini() -> None:
     objects = [node for node in nodes(answer_schema()) if node.get("type") == "object"]
 
     assert len(objects) == 4

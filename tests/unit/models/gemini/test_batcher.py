@@ -1,4 +1,4 @@
-"""Concurrent calls share requests, and nothing else."""
+"""Concurrent calls share requests, but not failures or results."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def vector_of(text: str) -> Vector:
 
 
 class Provider:
-    """Answers once its gate is open; `requests` are what it was sent, with the context of each."""
+    """Responds once its gate is open; `requests` are the received requests with their contexts."""
 
     def __init__(self) -> None:
         self.requests: list[list[str]] = []
@@ -83,7 +83,7 @@ async def let_others_run() -> None:
         await asyncio.sleep(0)
 
 
-async def test_calls_of_a_moment_share_a_request(
+async def test_concurrent_calls_share_a_request(
     batcher: EmbeddingBatcher, provider: Provider
 ) -> None:
     one, other = calling(batcher, "a", "bb"), calling(batcher, "ccc")
@@ -93,7 +93,7 @@ async def test_calls_of_a_moment_share_a_request(
 
 
 @given(st.lists(st.lists(st.text(max_size=3), max_size=250), max_size=6))
-async def test_everybody_gets_their_own_in_order_whatever_comes_together(
+async def test_every_call_gets_its_own_vectors_in_order(
     calls: list[list[str]],
 ) -> None:
     provider = Provider()
@@ -107,7 +107,7 @@ async def test_everybody_gets_their_own_in_order_whatever_comes_together(
     assert sum(sizes) == sum(map(len, calls))
 
 
-async def test_what_is_full_does_not_wait(provider: Provider) -> None:
+async def test_a_full_request_does_not_wait(provider: Provider) -> None:
     batcher = EmbeddingBatcher(provider, window=LONG)
     provider.gate.clear()
     first = calling(batcher, "a")
@@ -125,7 +125,7 @@ async def test_questions_and_documents_do_not_mix(
     assert provider.requests == [["a"], ["b"]]
 
 
-async def test_a_request_bears_all_ids_and_the_latest_deadline(
+async def test_a_request_has_all_correlation_ids_and_the_latest_deadline(
     batcher: EmbeddingBatcher, provider: Provider
 ) -> None:
     tasks = [
@@ -139,7 +139,7 @@ async def test_a_request_bears_all_ids_and_the_latest_deadline(
     assert 80 < context.remaining() <= 90
 
 
-async def test_ids_that_are_too_many_are_counted(
+async def test_ids_beyond_the_limit_are_only_counted(
     batcher: EmbeddingBatcher, provider: Provider
 ) -> None:
     ids = [f"{number:0128}" for number in range(60)]
@@ -149,7 +149,7 @@ async def test_ids_that_are_too_many_are_counted(
     assert len(",".join(told)) < 4200
 
 
-async def test_who_ends_early_leaves_the_others_alone(
+async def test_a_call_that_ends_early_does_not_affect_others(
     batcher: EmbeddingBatcher, provider: Provider
 ) -> None:
     provider.gate.clear()
@@ -167,7 +167,7 @@ async def test_who_ends_early_leaves_the_others_alone(
     assert provider.cancelled == 0
 
 
-async def test_a_request_that_nobody_waits_for_ends(
+async def test_a_request_without_waiting_calls_is_cancelled(
     batcher: EmbeddingBatcher, provider: Provider
 ) -> None:
     provider.gate.clear()
@@ -181,7 +181,7 @@ async def test_a_request_that_nobody_waits_for_ends(
     assert provider.cancelled == 1
 
 
-async def test_a_lone_call_does_not_wait_and_later_ones_gather(provider: Provider) -> None:
+async def test_a_lone_call_does_not_wait_and_later_ones_are_gathered(provider: Provider) -> None:
     batcher = EmbeddingBatcher(provider, window=SOON)
     provider.gate.clear()
     first = calling(batcher, "a")
@@ -197,7 +197,7 @@ async def test_a_lone_call_does_not_wait_and_later_ones_gather(provider: Provide
 
 
 @pytest.mark.parametrize("failure", [ModelQuotaExhausted("m"), ZeroDivisionError()], ids=repr)
-async def test_everybody_learns_of_a_failure(
+async def test_a_failure_is_raised_to_all_calls(
     batcher: EmbeddingBatcher, provider: Provider, failure: Exception
 ) -> None:
     provider.failure = failure
@@ -208,7 +208,7 @@ async def test_everybody_learns_of_a_failure(
     assert await batcher.embed(["c"], DOCUMENT) == [vector_of("c")]
 
 
-async def test_a_text_that_is_refused_fails_its_own_call_alone(
+async def test_a_refused_text_fails_only_its_own_call(
     batcher: EmbeddingBatcher, provider: Provider
 ) -> None:
     provider.refused = "poison"

@@ -1,4 +1,4 @@
-"""Why a model stopped decides whether its text may be read."""
+"""Reading a response depends on why the model stopped."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from server.models.gemini.answers import Completion, UnusableCompletion, complet
 
 
 def read(sent: types.GenerateContentResponse) -> Completion:
-    """What we read of a response as the client library describes it."""
+    """Returns the completion of a response in the format of the client library."""
     return Completion.model_validate_json(sent.model_dump_json(by_alias=True, exclude_none=True))
 
 
@@ -42,7 +42,7 @@ def test_text_is_joined_and_thoughts_are_left_out() -> None:
         (None, "malformed"),
     ],
 )
-def test_a_text_that_was_stopped_is_not_read(reason: FinishReason | None, cause: str) -> None:
+def test_an_incomplete_text_is_not_read(reason: FinishReason | None, cause: str) -> None:
     with pytest.raises(UnusableCompletion) as caught:
         completion_text(read(response(types.Part(text='{"operations":[]}'), reason=reason)))
 
@@ -71,14 +71,14 @@ def test_a_refused_prompt_is_blocked() -> None:
         ),
     ],
 )
-def test_silence_is_empty(silent: types.GenerateContentResponse) -> None:
+def test_a_response_without_text_is_empty(silent: types.GenerateContentResponse) -> None:
     with pytest.raises(UnusableCompletion) as caught:
         completion_text(read(silent))
 
     assert caught.value.cause == "empty"
 
 
-def test_thoughts_are_tokens_that_were_written() -> None:
+def test_thoughts_count_as_output_tokens() -> None:
     usage = types.GenerateContentResponseUsageMetadata(
         prompt_token_count=7, candidates_token_count=2, thoughts_token_count=3
     )

@@ -1,4 +1,4 @@
-"""Failed requests are read into one shape, without text of the provider."""
+"""Converting failed requests to faults, without text of the provider."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_retry_info_is_read(seconds: int, milliseconds: int) -> None:
 
 
 @pytest.mark.parametrize("delay", ["", "s", "-1s", "1m", "1e9s", "nans", "1.s", 5, None, ["1s"]])
-def test_retry_info_that_makes_no_sense_is_ignored(delay: object) -> None:
+def test_invalid_retry_info_is_ignored(delay: object) -> None:
     detail = {"@type": RETRY_INFO, "retryDelay": delay}
 
     assert read_fault(api_error(429, detail)).retry_after is None
@@ -79,7 +79,7 @@ def test_a_body_that_is_the_status_itself_is_read() -> None:
 def test_the_status_decides(code: int, passing: bool, quota: bool) -> None:
     fault = read_fault(api_error(code))
 
-    assert (fault.is_passing, fault.is_quota) == (passing, quota)
+    assert (fault.is_transient, fault.is_quota) == (passing, quota)
 
 
 @pytest.mark.parametrize(
@@ -92,21 +92,21 @@ def test_the_status_decides(code: int, passing: bool, quota: bool) -> None:
         (json.JSONDecodeError("cut", "{", 1), "JSONDecodeError"),
     ],
 )
-def test_a_broken_transport_passes(error: Exception, reason: str) -> None:
+def test_transport_errors_are_transient(error: Exception, reason: str) -> None:
     fault = read_fault(error)
 
     assert isinstance(error, REQUEST_ERRORS)
-    assert (fault.status, fault.reason, fault.is_passing) == (None, reason, True)
+    assert (fault.status, fault.reason, fault.is_transient) == (None, reason, True)
 
 
-def test_the_most_telling_word_is_kept() -> None:
+def test_the_most_specific_reason_is_kept() -> None:
     named = {"@type": ERROR_INFO, "reason": "API_KEY_INVALID"}
 
     assert read_fault(api_error(400, named, word="INVALID_ARGUMENT")).reason == "API_KEY_INVALID"
     assert read_fault(api_error(400, word="INVALID_ARGUMENT")).reason == "INVALID_ARGUMENT"
 
 
-def test_text_is_not_kept() -> None:
+def test_text_of_the_provider_is_not_kept() -> None:
     leaking = {"@type": ERROR_INFO, "reason": "Consumer api_key:AIzaSecret suspended"}
 
     fault = read_fault(api_error(403, leaking, word="key AIzaSecret"))

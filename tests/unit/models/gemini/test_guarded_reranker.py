@@ -1,4 +1,4 @@
-"""A reranker that is away is not asked again and again; one that answers badly is."""
+"""An unavailable reranker is not called for a while; one with unusable answers is."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Faulty:
 
 
 async def ask(error: Exception, times: int) -> int:
-    """How many of the calls reached the reranker."""
+    """Returns how many of the calls reached the reranker."""
     faulty = Faulty(error)
     guarded = GuardedReranker(faulty, CircuitBreaker("test", failures=3, pause=60.0))
     assert guarded.model == MODEL
@@ -39,9 +39,9 @@ async def ask(error: Exception, times: int) -> int:
     return faulty.calls
 
 
-async def test_one_that_is_away_is_left_alone() -> None:
+async def test_an_unavailable_reranker_is_not_called() -> None:
     assert await ask(ModelUnavailable(MODEL), 10) == 3
 
 
-async def test_one_that_answers_badly_is_asked_again() -> None:
+async def test_a_reranker_with_unusable_answers_is_called_again() -> None:
     assert await ask(RerankFailed("it speaks of something else"), 10) == 10

@@ -1,4 +1,4 @@
-"""The limit follows what the provider bears."""
+"""The limit on concurrent requests adapts to the provider."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ async def request(of: AdaptiveLimiter, outcome: type[Exception] | None = None) -
         pass
 
 
-async def test_it_tells_how_many_are_under_way_and_wait() -> None:
+async def test_it_counts_running_and_waiting_requests() -> None:
     of = limiter(most=1)
     visitor = Visitor(of)
     await asyncio.wait_for(visitor.inside.wait(), PATIENCE)
@@ -55,7 +55,7 @@ async def let_others_run() -> None:
 
 
 class Visitor:
-    """A request that is under way from `inside` until it is told to leave."""
+    """A request that is in progress from `inside` until `leaves` is called."""
 
     def __init__(self, of: AdaptiveLimiter, outcome: type[Exception] | None = None) -> None:
         self._of, self._outcome = of, outcome
@@ -81,7 +81,7 @@ class Visitor:
 
 
 async def crowd(of: AdaptiveLimiter, outcome: type[Exception] | None = None) -> None:
-    """One round: as many requests as the limit allows, all under way before the first ends."""
+    """Runs one round: as many concurrent requests as the limit allows."""
     together = [Visitor(of, outcome) for _ in range(of.limit)]
     for visitor in together:
         await asyncio.wait_for(visitor.inside.wait(), PATIENCE)
@@ -123,12 +123,12 @@ async def test_it_does_not_grow_while_it_is_not_filled() -> None:
     assert one.limit == 16
 
 
-async def test_while_it_is_held_nobody_is_let_in() -> None:
+async def test_while_paused_no_request_is_admitted() -> None:
     clock, timers = HandClock(), Timers()
     one = AdaptiveLimiter(8, monotonic=clock, call_later=timers)
-    one.hold(timedelta(seconds=2))
-    one.hold(timedelta(seconds=1))
-    assert one.held_for == 2.0
+    one.pause(timedelta(seconds=2))
+    one.pause(timedelta(seconds=1))
+    assert one.pause_remaining == 2.0
     visitor = Visitor(one)
     await let_others_run()
     assert one.waiting == 1
@@ -140,11 +140,11 @@ async def test_while_it_is_held_nobody_is_let_in() -> None:
     clock.now += 0.5
     timers.fire()
     await visitor.leaves()
-    assert (one.held_for, one.waiting) == (0.0, 0)
+    assert (one.pause_remaining, one.waiting) == (0.0, 0)
 
 
 class Timers:
-    """Calls back when a test says so."""
+    """Calls back when the test fires."""
 
     def __init__(self) -> None:
         self._due: list[Callable[[], None]] = []
@@ -159,7 +159,7 @@ class Timers:
 
 
 @given(st.integers(1, 50), st.lists(st.sampled_from([None, Overload, ValueError])))
-async def test_the_limit_stays_between_one_and_the_most(
+async def test_the_limit_stays_between_one_and_the_maximum(
     most: int, outcomes: list[type[Exception] | None]
 ) -> None:
     one = limiter(most)
@@ -176,7 +176,7 @@ async def test_a_burst_of_refusals_halves_once() -> None:
     assert one.limit == 4
 
 
-async def test_a_lower_limit_holds_back_who_comes_and_who_waits() -> None:
+async def test_a_lower_limit_delays_new_and_waiting_requests() -> None:
     one = limiter(2)
     first, second, third, fourth = (Visitor(one, Overload) for _ in range(4))
     await let_others_run()
@@ -193,7 +193,7 @@ async def test_a_lower_limit_holds_back_who_comes_and_who_waits() -> None:
 
 
 @pytest.mark.parametrize("cancelled", [0, 1])
-async def test_who_is_cancelled_holds_nobody_up(cancelled: int) -> None:
+async def test_a_cancelled_request_delays_no_other(cancelled: int) -> None:
     one = limiter(1)
     visitors = [Visitor(one) for _ in range(3)]
     await let_others_run()
@@ -205,7 +205,7 @@ async def test_who_is_cancelled_holds_nobody_up(cancelled: int) -> None:
     await request(one)
 
 
-async def test_who_is_cancelled_as_it_is_let_in_gives_the_place_on() -> None:
+async def test_the_place_of_a_request_cancelled_at_admission_goes_to_the_next() -> None:
     one = limiter(1)
     async with one.slot(refused):
         second, third = Visitor(one), Visitor(one)

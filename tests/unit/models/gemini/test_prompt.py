@@ -1,4 +1,4 @@
-"""What clients send reaches the model as data, whole and in its place."""
+"""Input of clients reaches the model completely, and only as data."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def data_of(content: str) -> Any:
 
 
 @given(st.lists(messages), st.lists(texts), texts)
-def test_no_text_can_leave_the_data(
+def test_no_text_can_escape_the_data(
     messages: list[Message], instructions: list[str], includes: str
 ) -> None:
     content = user_content(request(messages=messages, instructions=instructions, includes=includes))
@@ -101,7 +101,7 @@ def test_the_event_time_is_in_utc_with_its_weekday() -> None:
     assert data["event_time"] == "2026-11-23T08:30:00Z, Monday"
 
 
-def test_guidelines_and_categories_are_given() -> None:
+def test_the_prompt_contains_guidelines_and_categories() -> None:
     data = data_of(
         user_content(
             request(
@@ -119,7 +119,7 @@ def test_guidelines_and_categories_are_given() -> None:
     assert data["categories"] == {"food": "what they eat", "misc": ""}
 
 
-def test_problems_of_an_earlier_answer_are_given_and_bounded() -> None:
+def test_the_prompt_contains_a_limited_number_of_problems() -> None:
     data = data_of(user_content(request(problems=["there is no message 7", *["x" * 999] * 99])))
 
     assert data["problems"][0] == "there is no message 7"
@@ -127,7 +127,7 @@ def test_problems_of_an_earlier_answer_are_given_and_bounded() -> None:
     assert {len(problem) for problem in data["problems"][1:]} == {200}
 
 
-def test_what_is_not_given_costs_nothing() -> None:
+def test_absent_parts_take_no_space() -> None:
     assert set(data_of(user_content(request()))) == {"event_time", "categories", "messages"}
 
 

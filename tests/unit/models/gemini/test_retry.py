@@ -1,4 +1,4 @@
-"""Retries: how long, how often, and never past the deadline."""
+"""Retries: when, how often, and never beyond the deadline."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.support.request_context import in_request
 MODEL = "gemini/some-model"
 FOREVER = float("inf")
 DEFAULT = RetryPolicy()
-# How much of the time that is left may pass on a slow machine until it is looked at, in seconds.
+# How much of the remaining time may pass before it is read on a slow machine, in seconds.
 SLACK = 5.0
 
 chances = st.floats(min_value=0, max_value=1, exclude_max=True)
@@ -29,7 +29,7 @@ waits = st.integers(min_value=0, max_value=10**9).map(lambda milliseconds: milli
 
 
 class Script:
-    """Fails with each of `errors` in turn, then succeeds; and keeps the pauses in between."""
+    """Fails with each of `errors` in turn, then succeeds; records the pauses in between."""
 
     def __init__(self, *errors: Exception) -> None:
         self.errors = list(errors)
@@ -63,7 +63,7 @@ def running(
 
 
 @given(st.integers(min_value=1, max_value=60), chances, waits)
-def test_a_delay_is_what_was_asked_and_a_bounded_backoff(
+def test_a_delay_is_the_requested_one_plus_a_limited_backoff(
     attempt: int, chance: float, asked: float
 ) -> None:
     policy = RetryPolicy(base_delay=0.25, max_delay=8.0)
@@ -100,14 +100,14 @@ async def test_a_success_is_not_repeated() -> None:
         ValueError("no JSON"),
     ],
 )
-async def test_a_passing_fault_is_retried(error: Exception) -> None:
+async def test_a_transient_fault_is_retried(error: Exception) -> None:
     script = Script(error, error)
 
     assert await running(script.retrier(), script.send) == "done"
     assert script.slept == [0.125, 0.25]
 
 
-async def test_attempts_are_bounded() -> None:
+async def test_attempts_are_limited() -> None:
     script = Script(*(api_error(503) for _ in range(10)))
 
     with pytest.raises(ModelUnavailable) as caught:
@@ -118,7 +118,7 @@ async def test_attempts_are_bounded() -> None:
 
 
 @pytest.mark.parametrize("code", [400, 401, 403, 404])
-async def test_a_configuration_fault_is_said_at_once(code: int) -> None:
+async def test_a_configuration_fault_is_raised_at_once(code: int) -> None:
     script = Script(api_error(code))
 
     with capture_logs() as logs, pytest.raises(ModelUnavailable) as caught:
@@ -131,7 +131,7 @@ async def test_a_configuration_fault_is_said_at_once(code: int) -> None:
     ]
 
 
-async def test_retry_info_is_waited_for() -> None:
+async def test_the_delay_of_retry_info_is_used() -> None:
     script = Script(api_error(429, retry_after=3))
 
     await running(script.retrier(chance=0), script.send)
@@ -139,7 +139,7 @@ async def test_retry_info_is_waited_for() -> None:
     assert script.slept == [3.0]
 
 
-async def test_a_quota_that_stays_used_up_says_when_to_come_back() -> None:
+async def test_an_exhausted_quota_has_a_retry_delay() -> None:
     script = Script(*(api_error(429, retry_after=7) for _ in range(2)))
 
     with pytest.raises(ModelQuotaExhausted) as caught:
@@ -148,7 +148,7 @@ async def test_a_quota_that_stays_used_up_says_when_to_come_back() -> None:
     assert caught.value.retry_after == timedelta(seconds=7)
 
 
-async def test_a_provider_that_asks_for_too_long_is_not_waited_for() -> None:
+async def test_a_delay_that_is_too_long_is_not_waited_for() -> None:
     script = Script(api_error(503, retry_after=31))
 
     with pytest.raises(ModelUnavailable) as caught:
@@ -159,7 +159,7 @@ async def test_a_provider_that_asks_for_too_long_is_not_waited_for() -> None:
 
 
 @given(waits, st.floats(min_value=1, max_value=1e6))
-async def test_no_pause_reaches_the_deadline(asked: float, left: float) -> None:
+async def test_no_pause_goes_beyond_the_deadline(asked: float, left: float) -> None:
     script = Script(api_error(429, retry_after=asked))
     patient = RetryPolicy(longest_wait=FOREVER)
 
@@ -173,7 +173,7 @@ async def test_no_pause_reaches_the_deadline(asked: float, left: float) -> None:
         assert asked < left
 
 
-async def test_a_passed_deadline_is_said_as_such() -> None:
+async def test_a_passed_deadline_is_raised_as_such() -> None:
     script = Script(api_error(503))
 
     with pytest.raises(DeadlineExceeded):
@@ -182,7 +182,7 @@ async def test_a_passed_deadline_is_said_as_such() -> None:
     assert script.slept == []
 
 
-async def test_a_configuration_fault_is_said_even_when_the_time_is_up() -> None:
+async def test_a_configuration_fault_is_raised_even_at_the_deadline() -> None:
     script = Script(api_error(404))
 
     with capture_logs() as logs, pytest.raises(ModelUnavailable):
@@ -191,7 +191,7 @@ async def test_a_configuration_fault_is_said_even_when_the_time_is_up() -> None:
     assert [log["event"] for log in logs] == ["gemini_call.refused"]
 
 
-async def test_the_cause_is_the_fault_and_the_original_error_is_gone() -> None:
+async def test_the_cause_is_the_fault_and_not_the_original_error() -> None:
     script = Script(api_error(404))
 
     with pytest.raises(ModelUnavailable) as caught:

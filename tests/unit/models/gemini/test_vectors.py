@@ -20,7 +20,7 @@ rows = st.lists(
 
 
 @given(rows)
-def test_every_vector_has_length_one_and_its_row_s_direction(rows: list[list[float]]) -> None:
+def test_every_vector_has_length_one_and_the_direction_of_its_row(rows: list[list[float]]) -> None:
     vectors = unit_vectors(rows, count=len(rows), dimensions=8)
 
     for vector, row in zip(vectors, rows, strict=True):
@@ -30,11 +30,11 @@ def test_every_vector_has_length_one_and_its_row_s_direction(rows: list[list[flo
         assert list(vector) == pytest.approx([value / norm for value in row], abs=1e-6)
 
 
-def test_no_rows_are_no_vectors() -> None:
+def test_no_rows_give_no_vectors() -> None:
     assert unit_vectors([], count=0, dimensions=8) == []
 
 
-def test_a_known_vector() -> None:
+def test_a_known_vector_is_normalised() -> None:
     assert unit_vectors([[3.0, 4.0]], count=1, dimensions=2) == [array("f", [0.6, 0.8])]
 
 
@@ -51,16 +51,16 @@ def test_a_known_vector() -> None:
         ([[1.0, 0.0], [0.0, 0.0]], "zeros"),
     ],
 )
-def test_what_cannot_be_used_is_refused(rows: list[list[float]], problem: str) -> None:
+def test_unusable_vectors_are_refused(rows: list[list[float]], problem: str) -> None:
     with pytest.raises(InvalidEmbeddings, match=problem):
         unit_vectors(rows, count=2, dimensions=2)
 
 
-def test_a_mean_direction_is_as_near_to_one_as_to_the_other() -> None:
+def test_a_mean_direction_is_equally_close_to_both() -> None:
     along, across = array("f", [1.0, 0.0]), array("f", [0.0, 1.0])
     assert list(mean_direction(along, across)) == pytest.approx([math.sqrt(0.5)] * 2)
 
 
-def test_between_opposites_there_is_no_direction_but_the_first() -> None:
+def test_the_mean_of_opposites_is_the_first() -> None:
     along, back = array("f", [1.0, 0.0]), array("f", [-1.0, 0.0])
     assert mean_direction(along, back) == along

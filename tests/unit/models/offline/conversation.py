@@ -1,4 +1,4 @@
-"""Talking to the offline model, and what it makes of it."""
+"""Plays conversations with the offline model, and summarizes the plans."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ async def planned(
     immutable: Sequence[str] = (),
     **options: Any,
 ) -> tuple[PlannedOperation, ...]:
-    """The plan for a conversation; plain strings are what the user says."""
+    """Returns the plan for a conversation; plain strings are messages of the user."""
     fields: dict[str, Any] = {"categories": BUILT_IN_CATEGORIES} | options
     request = InferenceRequest(
         messages=[m if isinstance(m, Message) else Message(Role.USER, m) for m in messages],
@@ -39,12 +39,12 @@ async def planned(
 
 
 async def changes(*messages: str | Message, known: Sequence[str] = (), **options: Any) -> list[str]:
-    """The plan in short: `+ text`, `old -> new` and `- old`."""
+    """Returns the plan in short form: `+ text`, `old -> new` and `- old`."""
     return [_short(o) for o in await planned(*messages, known=known, **options)]
 
 
 def triples(operation: PlannedOperation) -> list[Triple]:
-    """The relations of an operation."""
+    """Returns the relations of an operation."""
     if isinstance(operation, DeleteFact):
         return []
     return [(r.source.name, r.relation, r.target.name) for r in operation.relations]

@@ -1,4 +1,4 @@
-"""Other names that sentences give, and those that they do not."""
+"""Finding aliases in sentences."""
 
 from __future__ import annotations
 
@@ -38,5 +38,5 @@ def test_an_alias_is_found(text: str, name: str, alias: str) -> None:
         "Robert Smith likes Bob.",
     ],
 )
-def test_what_is_no_alias_is_not_found(text: str) -> None:
+def test_other_names_are_not_found_as_aliases(text: str) -> None:
     assert find_aliases(text) == {}

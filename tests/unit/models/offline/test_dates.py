@@ -43,21 +43,21 @@ MONDAY = datetime(2026, 11, 23, 12, tzinfo=UTC)
         ("yesterdays", "yesterdays"),
     ],
 )
-def test_dates(text: str, dated: str) -> None:
+def test_relative_dates_are_resolved(text: str, dated: str) -> None:
     assert resolved(text, MONDAY) == dated
 
 
-def test_the_day_is_the_one_in_utc() -> None:
+def test_the_day_is_in_utc() -> None:
     late = datetime(2026, 11, 23, 1, tzinfo=timezone(timedelta(hours=3)))
     assert resolved("today", late) == "today (2026-11-22)"
 
 
 @pytest.mark.parametrize("text", ["999 years ago", "yesterday", "last month", "last week"])
-def test_dates_outside_the_calendar_stay_words(text: str) -> None:
+def test_dates_outside_the_calendar_are_not_resolved(text: str) -> None:
     assert resolved(text, datetime(1, 1, 1, tzinfo=UTC)) == text
 
 
-def test_leap_days() -> None:
+def test_leap_days_are_resolved() -> None:
     leap_day = datetime(2028, 2, 29, tzinfo=UTC)
     assert resolved("last year, a month ago", leap_day) == (
         "last year (2027), a month ago (2028-01)"

@@ -1,4 +1,4 @@
-"""The embedded embedder: right vectors, whatever the text, and no network."""
+"""The built-in embedder: correct vectors for any text, without a network."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ def test_it_is_an_embedder(embedder: Embedder) -> None:
     assert embedder.dimensions == 256
 
 
-async def test_no_texts_no_vectors(embedder: OfflineEmbedder) -> None:
+async def test_no_texts_give_no_vectors(embedder: OfflineEmbedder) -> None:
     assert await embedder.embed([], DOCUMENT) == []
 
 
-async def test_vectors_come_in_the_order_of_the_texts(embedder: OfflineEmbedder) -> None:
+async def test_vectors_are_in_the_order_of_the_texts(embedder: OfflineEmbedder) -> None:
     texts = ["I like tea", "I moved to Lisbon", "", "I like tea"]
     together = await embedder.embed(texts, DOCUMENT)
     alone = [(await embedder.embed([text], DOCUMENT))[0] for text in texts]
@@ -70,7 +70,7 @@ def test_the_tokens_of_a_text_are_those_of_its_words(embedder: OfflineEmbedder, 
     assert embedder.tokens(text) == whole
 
 
-async def test_like_texts_are_near(embedder: OfflineEmbedder) -> None:
+async def test_similar_texts_are_close(embedder: OfflineEmbedder) -> None:
     tea, drink, car = await embedder.embed(
         ["User likes tea", "What does the user like to drink?", "The car needs new tyres"],
         DOCUMENT,
@@ -78,7 +78,7 @@ async def test_like_texts_are_near(embedder: OfflineEmbedder) -> None:
     assert cosine(tea, drink) > cosine(tea, car) + 0.1
 
 
-async def test_who_is_asked_about_counts_less_than_what_is_asked(embedder: OfflineEmbedder) -> None:
+async def test_names_in_a_question_count_less_than_other_words(embedder: OfflineEmbedder) -> None:
     [asked] = await embedder.embed(["When did Caroline paint a sunrise?"], EmbeddingPurpose.QUERY)
     address, painting = await embedder.embed(
         ["Caroline, hi Caroline!", "Yesterday I finally did a picture of the dawn"], DOCUMENT
@@ -86,7 +86,7 @@ async def test_who_is_asked_about_counts_less_than_what_is_asked(embedder: Offli
     assert cosine(asked, painting) > cosine(asked, address)
 
 
-async def test_where_many_words_have_capitals_all_count_alike(embedder: OfflineEmbedder) -> None:
+async def test_all_words_count_equally_if_many_are_capitalized(embedder: OfflineEmbedder) -> None:
     title = "Wann war Anna im Krankenhaus"
     [asked] = await embedder.embed([title], EmbeddingPurpose.QUERY)
     [said] = await embedder.embed([title], DOCUMENT)
@@ -94,7 +94,7 @@ async def test_where_many_words_have_capitals_all_count_alike(embedder: OfflineE
 
 
 @pytest.mark.parametrize("mark", ["?", "\uff1f", "\u061f", " ??"])
-async def test_a_question_is_near_to_its_answer_and_not_to_other_questions(
+async def test_a_question_is_closer_to_its_answer_than_to_other_questions(
     embedder: OfflineEmbedder, mark: str
 ) -> None:
     [asked, bare] = await embedder.embed(
@@ -113,7 +113,7 @@ async def test_any_text_has_a_unit_vector(embedder: OfflineEmbedder, texts: list
         assert_unit(vector)
 
 
-async def test_a_text_without_a_token_has_a_vector_of_its_own(
+async def test_a_text_without_a_token_has_its_own_vector(
     embedder: OfflineEmbedder,
 ) -> None:
     class NoTokens:
@@ -140,7 +140,7 @@ async def test_a_huge_text_is_the_mean_of_its_tokens(embedder: OfflineEmbedder) 
     assert cosine(huge, short) > 0.999
 
 
-async def test_big_batches_leave_the_event_loop_alone(
+async def test_large_batches_do_not_block_the_event_loop(
     embedder: OfflineEmbedder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     threads = []
@@ -167,7 +167,7 @@ async def test_nothing_touches_the_network(monkeypatch: pytest.MonkeyPatch) -> N
     assert_unit(vector)
 
 
-async def test_a_call_without_time_left_is_not_begun(embedder: OfflineEmbedder) -> None:
+async def test_a_call_without_time_left_does_not_start(embedder: OfflineEmbedder) -> None:
     before = current_request()
     enter_request(RequestContext("test", deadline=time.monotonic() - 1))
     try:

@@ -1,4 +1,4 @@
-"""The offline model as a whole: who is quoted, what is filtered, and that nothing breaks it."""
+"""The offline model as a whole: quotes, policies, and robustness."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ async def test_it_is_a_language_model() -> None:
     assert not answer.operations
 
 
-async def test_an_operation_in_full() -> None:
+async def test_all_fields_of_an_operation_are_set() -> None:
     (operation,) = await planned("Hello!\nBtw, I work at Acme in Lisbon.")
     assert isinstance(operation, AddFact)
     assert operation.text == "User works at Acme in Lisbon"
@@ -53,7 +53,7 @@ async def test_an_operation_in_full() -> None:
     )
 
 
-async def test_facts_name_the_messages_that_they_are_from() -> None:
+async def test_facts_name_their_messages() -> None:
     rules = Message(Role.SYSTEM, "I like rain.")
     operations = await planned(rules, "I like tea.", "How are you?", "I ski.")
     assert [o.message_index for o in operations] == [1, 3]
@@ -91,7 +91,7 @@ async def test_only_names_are_entities() -> None:
         ("I had a brother named Tom who lived in Rome.", []),
     ],
 )
-async def test_a_clause_tells_of_whom_it_introduces(
+async def test_a_clause_is_about_the_person_that_it_introduces(
     said: str, told: list[tuple[str, str, str]]
 ) -> None:
     (operation,) = await planned(said)
@@ -101,7 +101,7 @@ async def test_a_clause_tells_of_whom_it_introduces(
 
 
 @pytest.mark.parametrize("role", [Role.TOOL, Role.SYSTEM])
-async def test_nothing_is_taken_from_tools_and_the_system(role: Role) -> None:
+async def test_messages_of_tools_and_the_system_are_ignored(role: Role) -> None:
     assert await planned(Message(role, "I live in Rome. My name is Bob.")) == ()
 
 
@@ -118,11 +118,11 @@ async def test_nothing_is_taken_from_tools_and_the_system(role: Role) -> None:
         ("Do you like tea?", []),
     ],
 )  # fmt: skip
-async def test_an_assistant_speaks_for_itself_only(said: str, expected: list[str]) -> None:
+async def test_an_assistant_states_facts_only_about_itself(said: str, expected: list[str]) -> None:
     assert await changes(Message(Role.ASSISTANT, said)) == expected
 
 
-async def test_pronouns_mean_the_person_spoken_of_before() -> None:
+async def test_pronouns_refer_to_the_person_mentioned_before() -> None:
     said = "I have a sister named Anna. She works at Acme. Her birthday is on May 5th. It's late."
     assert await changes(said) == [
         "+ User has a sister named Anna",
@@ -141,7 +141,7 @@ async def test_pronouns_mean_the_person_spoken_of_before() -> None:
     assert cheese.entities == (Entity("Rex", "animal"), Entity("cheese"))
 
 
-async def test_earlier_messages_say_whom_a_pronoun_means_and_nothing_else() -> None:
+async def test_earlier_messages_only_resolve_pronouns() -> None:
     def earlier(*texts: str) -> list[Message]:
         return [Message(Role.USER, text) for text in texts]
 
@@ -152,7 +152,7 @@ async def test_earlier_messages_say_whom_a_pronoun_means_and_nothing_else() -> N
     assert await changes("Thanks!", context=anna) == []
 
 
-async def test_includes_and_excludes() -> None:
+async def test_includes_and_excludes_are_applied() -> None:
     said = "I like sushi. I work at Acme. My knee hurts. I like the guitar."
     assert await changes(said, includes="only food preferences") == ["+ User likes sushi"]
     assert await changes(said, includes="professional details") == ["+ User works at Acme"]
@@ -164,7 +164,7 @@ async def test_includes_and_excludes() -> None:
     assert len(await changes(said, includes="only important things")) == 4
 
 
-async def test_custom_categories_go_by_their_words() -> None:
+async def test_custom_categories_match_by_their_words() -> None:
     custom = [Category("gear", "cameras and lenses"), Category("food"), Category("Reisen")]
     camera, sushi, car = await planned(
         "I bought a camera. I like sushi. I drive a Tesla.", categories=custom
@@ -175,7 +175,7 @@ async def test_custom_categories_go_by_their_words() -> None:
     assert (camera.categories, sushi.categories, car.categories) == (("gear",), ("food",), ())
 
 
-async def test_there_are_no_more_operations_than_an_answer_may_have() -> None:
+async def test_the_number_of_operations_is_limited() -> None:
     many = " ".join(f"I visited Rome{number}." for number in range(MAX_OPERATIONS + 50))
     assert len(await planned(many)) == MAX_OPERATIONS
 
@@ -188,7 +188,7 @@ async def test_corrected_facts_do_not_count_as_operations() -> None:
     ]
 
 
-# --- whatever people write ----------------------------------------------------------------------
+# --- any input ----------------------------------------------------------------------------------
 
 WORDS = """I I'm my My we you like live moved to from in at Lisbon Porto Anna wife sister and but no
     longer not don't is who named a the dog job , . ; ? ! ( ) ' - as quit stopped playing favorite
@@ -221,7 +221,7 @@ async def test_every_answer_can_be_planned(
 
 
 @given(MESSAGES, st.lists(TEXTS, max_size=3))
-async def test_every_quote_stands_in_its_message(messages: list[Message], known: list[str]) -> None:
+async def test_every_quote_occurs_in_its_message(messages: list[Message], known: list[str]) -> None:
     candidates = [Candidate(UUID(int=number), text, 1, False) for number, text in enumerate(known)]
     request = InferenceRequest(messages, candidates, [], MONDAY)
     for operation in Extraction(request).run():
@@ -229,7 +229,7 @@ async def test_every_quote_stands_in_its_message(messages: list[Message], known:
 
 
 @given(LOOSE)
-async def test_nothing_is_taken_from_a_question(rest: str) -> None:
+async def test_questions_state_no_facts(rest: str) -> None:
     line = " ".join(rest.replace("?", " ").replace(".", " ").replace("!", " ").split())
     assert await planned(f"Do you think that I live in Lisbon, {line} and I like tea?") == ()
 
@@ -243,16 +243,16 @@ LONG_UNITS = [
 
 @pytest.mark.parametrize("unit", LONG_UNITS)
 @pytest.mark.parametrize("size", [900, 262_144])
-async def test_no_repetition_is_too_long(unit: str, size: int) -> None:
+async def test_long_repetitions_are_processed_in_time(unit: str, size: int) -> None:
     assert len(await planned(unit * (size // len(unit)))) <= 1
 
 
-async def test_a_quarter_of_a_megabyte_of_different_sentences() -> None:
+async def test_many_different_sentences_are_processed_in_time() -> None:
     sentences = (f"I like tea with {number} spoons of sugar." for number in range(6_000))
     assert len(await planned(" ".join(sentences))) == MAX_OPERATIONS
 
 
-async def test_long_conversations_leave_the_event_loop_alone(
+async def test_long_conversations_do_not_block_the_event_loop(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     on_main_thread: list[bool] = []
@@ -267,7 +267,7 @@ async def test_long_conversations_leave_the_event_loop_alone(
     assert on_main_thread == [True, False]
 
 
-async def test_a_call_without_time_left_is_not_begun() -> None:
+async def test_a_call_without_time_left_does_not_start() -> None:
     before = current_request()
     enter_request(RequestContext("test", deadline=time.monotonic() - 1))
     try:
@@ -282,11 +282,11 @@ async def test_a_call_without_time_left_is_not_begun() -> None:
     [
         (["I moved to Lisbon."], ["User moved to Lisbon"], ["I moved to Lisbon."]),
         (["I live in Lisbon. I live in Lisbon!"], [], ["I live in Lisbon.", "I live in Lisbon!"]),
-        # There is more in it than the memory tells.
+        # The sentence says more than the memory.
         (["As I said, I moved to sunny Lisbon."], ["User moved to sunny Lisbon"], []),
     ],
 )
-async def test_a_fact_that_is_told_again_is_stated_again_and_changes_nothing(
+async def test_a_repeated_fact_changes_nothing(
     said: list[str], known: list[str], covered: list[str]
 ) -> None:
     request = InferenceRequest(
@@ -300,7 +300,7 @@ async def test_a_fact_that_is_told_again_is_stated_again_and_changes_nothing(
     assert len(found.operations) == (0 if known else 1)
 
 
-async def test_what_was_told_again_and_then_denied_is_denied() -> None:
+async def test_a_repeated_fact_can_be_denied() -> None:
     said = "I like tea. I don't like tea any more."
     assert await changes("I like tea.", said, known=["User likes tea"]) == await changes(
         said, known=["User likes tea"]

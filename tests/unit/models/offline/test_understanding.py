@@ -1,4 +1,4 @@
-"""What the built-in extractor makes of conversations, kind by kind.
+"""The built-in extractor understands conversations of each kind.
 
 They are those of `benchmarks.understanding`, played without a server: every memory is a candidate,
 and of a functional relation the latest counts, as in the graph.
@@ -28,7 +28,7 @@ KINDS = list(dict.fromkeys(conversation.kind for conversation in CONVERSATIONS))
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A memory, and when it got its text."""
+    """A memory, and the time of its text."""
 
     text: str
     relations: Sequence[Relation]
@@ -49,7 +49,7 @@ async def test_conversations_are_understood(kind: str) -> None:
 
 
 async def played(conversation: Conversation) -> list[Held]:
-    """The memories after the conversation."""
+    """Returns the memories after the conversation."""
     memories: dict[UUID, Held] = {}
     context: list[Message] = []
     for turn, call in enumerate(conversation.calls):
@@ -72,7 +72,7 @@ async def played(conversation: Conversation) -> list[Held]:
 
 
 def build_change_set(operation: PlannedOperation, memories: dict[UUID, Held], turn: int) -> None:
-    """Does what the plan says."""
+    """Applies the plan."""
     if isinstance(operation, DeleteFact):
         del memories[operation.candidate.id]
         return
@@ -81,7 +81,7 @@ def build_change_set(operation: PlannedOperation, memories: dict[UUID, Held], tu
 
 
 def relations(memories: Sequence[Held]) -> list[str]:
-    """The relations that hold now."""
+    """Returns the relations that hold now."""
     latest: dict[tuple[str, ...], Relation] = {}
     for held in sorted(memories, key=lambda each: each.turn):
         for stated in held.relations:

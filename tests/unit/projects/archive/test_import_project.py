@@ -1,4 +1,4 @@
-"""What an import makes of archives that are not as they should be."""
+"""Importing archives, also faulty ones."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MEMORY = json.dumps({"memory_id": str(UUID(int=1)), "text": "a dog", "embedding"
 
 
 class Writer:
-    """Remembers what is written."""
+    """Records the written rows."""
 
     def __init__(self) -> None:
         self.written: list[tuple[RowKind, str]] = []
@@ -37,7 +37,7 @@ class Writer:
         raise AssertionError("an import reads no project")
 
     async def begin(self, project_id: str, header: ArchiveHeader) -> None:
-        """Every project is empty."""
+        """Accepts every project as empty."""
 
     async def write(self, project_id: str, kind: RowKind, rows: Sequence[str]) -> int:
         self.written += [(kind, row) for row in rows]
@@ -88,7 +88,7 @@ def archive(*rows: tuple[RowKind, str], header: ArchiveHeader = HEADER) -> list[
 
 
 @pytest.mark.parametrize(("model", "embedded"), [("here", []), ("elsewhere", ["a dog"])])
-async def test_embeddings_of_the_same_model_are_taken_over(model: str, embedded: list[str]) -> None:
+async def test_embeddings_of_the_same_model_are_imported(model: str, embedded: list[str]) -> None:
     writer, embedder = Writer(), Embedder(model)
     imported = await ImportProject(writer, embedder)(
         "p", archive((RowKind.CALL, '{"position": 1}'), (RowKind.MEMORY, MEMORY))
@@ -116,7 +116,7 @@ async def test_embeddings_of_the_same_model_are_taken_over(model: str, embedded:
         (lambda lines: [lines[0], '{"kind": "call"}\n', *lines[1:]], "line 2 has no row"),
     ],
 )
-async def test_what_is_wrong_with_an_archive_is_told(
+async def test_problems_of_an_archive_are_reported(
     change: Callable[[list[str]], list[str]], told: str
 ) -> None:
     lines = archive((RowKind.CALL, "{}"), (RowKind.MEMORY, MEMORY))
@@ -125,6 +125,6 @@ async def test_what_is_wrong_with_an_archive_is_told(
 
 
 @pytest.mark.parametrize("value", ["[1]", "[1, NaN]", "[1, 1e60]", "x", None, "{}", '["a", "b"]'])
-def test_an_embedding_that_could_not_be_compared_is_refused(value: object) -> None:
+def test_an_incomparable_embedding_is_refused(value: object) -> None:
     with pytest.raises(ArchiveUnusable):
         read_embedding(value, 2)

@@ -1,4 +1,4 @@
-"""Memories of Mem0 as rows."""
+"""Converting memories of Mem0 to rows."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ PAYLOAD: dict[str, Any] = {
 
 
 def row(**changes: object) -> dict[str, Any]:
-    """The memory's row."""
+    """Returns the memory's row."""
     rows = to_rows(Mem0Memory(UUID(int=1), {**PAYLOAD, **changes}), 1, "model")
     found: dict[str, Any] = json.loads(rows.memory)
     assert json.loads(rows.event)["state"].items() <= found.items()
     return found
 
 
-def test_what_mem0_knows_stays() -> None:
+def test_the_data_of_mem0_is_kept() -> None:
     memory = row()
     assert (memory["text"], memory["user_id"], memory["name"]) == ("Has a dog", "alice", "Bob")
     assert (memory["role"], memory["expiration_date"]) == ("user", "2030-01-02")
@@ -39,7 +39,7 @@ def test_what_mem0_knows_stays() -> None:
 
 
 @pytest.mark.parametrize("role", ["robot", 3, None])
-def test_an_unknown_role_is_none(role: object) -> None:
+def test_an_unknown_role_becomes_none(role: object) -> None:
     assert row(role=role)["role"] is None
 
 
@@ -57,12 +57,12 @@ def test_an_unknown_role_is_none(role: object) -> None:
     ],
     ids=str,
 )
-def test_what_cannot_be_kept_is_refused(changes: dict[str, object]) -> None:
+def test_rows_that_cannot_be_imported_are_refused(changes: dict[str, object]) -> None:
     with pytest.raises(Mem0Unusable):
         row(**changes)
 
 
-def test_the_same_words_of_a_scope_are_one_fact() -> None:
+def test_the_same_text_in_a_scope_is_one_fact() -> None:
     def identity(**changes: object) -> bytes:
         return to_rows(Mem0Memory(UUID(int=1), {**PAYLOAD, **changes}), 1, "model").identity
 

@@ -1,4 +1,4 @@
-"""An environment that says nothing."""
+"""An environment without variables of the service."""
 
 from __future__ import annotations
 

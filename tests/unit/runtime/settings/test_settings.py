@@ -1,4 +1,4 @@
-"""What must hold among the settings."""
+"""Conditions and defaults that concern several settings."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def environment(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest)
     ],
     indirect=["environment"],
 )
-def test_which_models_are_used(environment: None, choice: ModelChoice) -> None:
+def test_the_settings_select_the_models(environment: None, choice: ModelChoice) -> None:
     assert load_settings().model_choice() is choice
 
 
@@ -48,7 +48,7 @@ def test_which_models_are_used(environment: None, choice: ModelChoice) -> None:
     ],
     indirect=["environment"],
 )
-def test_quality_never_changes_in_silence(environment: None, said: str) -> None:
+def test_incomplete_settings_of_models_are_refused(environment: None, said: str) -> None:
     settings = load_settings()
     with pytest.raises(SettingsFault, match=said):
         settings.model_choice()
@@ -65,7 +65,9 @@ def test_an_external_postgres_needs_an_external_graph(environment: None) -> None
     [([], True, True), ([URI], True, False), ([DSN, URI], False, False)],
     indirect=["environment"],
 )
-def test_what_is_not_named_is_embedded(environment: None, postgres: bool, neo4j: bool) -> None:
+def test_databases_without_an_address_are_embedded(
+    environment: None, postgres: bool, neo4j: bool
+) -> None:
     settings = load_settings()
     assert (settings.embedded_postgres, settings.embedded_neo4j) == (postgres, neo4j)
 
@@ -80,21 +82,23 @@ def test_what_is_not_named_is_embedded(environment: None, postgres: bool, neo4j:
     ],
     indirect=["environment"],
 )
-def test_reflection_is_for_development(environment: None, reflection: bool) -> None:
+def test_reflection_is_on_by_default_only_in_development(
+    environment: None, reflection: bool
+) -> None:
     assert load_settings().reflection is reflection
 
 
 @pytest.mark.parametrize(
     "environment", [[DSN, URI, KEY, ("MEMOIR_NEO4J_PASSWORD", "hidden")]], indirect=True
 )
-def test_secrets_do_not_show(environment: None) -> None:
+def test_secrets_are_not_printed(environment: None) -> None:
     assert "hidden" not in repr(load_settings())
 
 
 @pytest.mark.parametrize(
     "environment", [[DSN, KEY, ("MEMOIR_POSTGRES_POOL_SIZE", "hidden")]], indirect=True
 )
-def test_a_fault_does_not_tell_values(environment: None) -> None:
+def test_an_error_does_not_contain_values(environment: None) -> None:
     with pytest.raises(SettingsFault) as raised:
         load_settings()
     assert "hidden" not in str(raised.value)
@@ -128,5 +132,5 @@ def test_failpoints_are_refused_unless_allowed(
     ],
     indirect=["environment"],
 )
-def test_where_http_is_served(environment: None, port: int | None) -> None:
+def test_the_port_of_http_is_derived(environment: None, port: int | None) -> None:
     assert load_settings().http_port == port

@@ -1,4 +1,4 @@
-"""Every variable: its name, its default, its bounds, and its line in .env.example."""
+"""Each environment variable: name, default, limits, and its line in .env.example."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ from server.runtime.settings import (
 )
 
 EXAMPLE = Path(__file__).parents[4] / ".env.example"
-# Examples of an address: there is no default to be shown.
+# Examples of addresses, which have no default.
 ADDRESSES = {"MEMOIR_POSTGRES_DSN", "MEMOIR_NEO4J_URI"}
 
 
 def example_variables() -> dict[str, str]:
-    """What .env.example shows, without the comments at the ends of its lines."""
+    """Returns the variables in .env.example, without comments."""
     found = re.findall(r"^# ([A-Z][A-Z0-9_]+)=(\S*)", EXAMPLE.read_text("utf-8"), re.MULTILINE)
     return {name: value for name, value in found if value != "#"}
 
 
 def variables() -> Iterator[str]:
-    """The variables that the settings classes read."""
+    """Returns the variables that the settings classes read."""
     for section in SECTIONS:
         prefix = section.model_config.get("env_prefix", "")
         for name, info in section.model_fields.items():
@@ -50,12 +50,12 @@ def test_every_section_of_the_settings_is_read() -> None:
     assert set(SECTIONS) == {type(getattr(Settings(), name)) for name in Settings.__slots__}
 
 
-def test_the_example_shows_every_variable_and_no_other() -> None:
+def test_the_example_contains_exactly_the_variables() -> None:
     shown = set(re.findall(r"\b(?:MEMOIR|GEMINI)_[A-Z0-9_]*[A-Z0-9]\b", EXAMPLE.read_text("utf-8")))
     assert shown == set(variables())
 
 
-def test_the_example_shows_the_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_example_contains_the_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
     unset = Settings()
     shown = example_variables()
     assert len(shown) > 20
@@ -65,7 +65,7 @@ def test_the_example_shows_the_defaults(monkeypatch: pytest.MonkeyPatch) -> None
     assert Settings() == unset
 
 
-def test_the_example_shows_no_secret() -> None:
+def test_the_example_contains_no_secret() -> None:
     assert all(not example_variables().get(name) for name in ("GEMINI_API_KEY",))
     assert example_variables()["MEMOIR_NEO4J_PASSWORD"] == ""
 
@@ -148,13 +148,13 @@ def test_a_variable_sets_its_field(
         ("MEMOIR_LOG_LEVEL", "loud"),
     ],
 )
-def test_a_wrong_value_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+def test_an_invalid_value_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     monkeypatch.setenv(name, value)
     with pytest.raises(SettingsFault, match=rf"^settings: {name}: "):
         load_settings()
 
 
-def test_every_wrong_value_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_invalid_values_are_named_together(monkeypatch: pytest.MonkeyPatch) -> None:
     wrong = ["MEMOIR_GRPC_PORT", "MEMOIR_GRPC_DRAIN_SECONDS", "MEMOIR_POSTGRES_POOL_SIZE"]
     wrong += ["MEMOIR_NEO4J_TIMEOUT", "MEMOIR_GEMINI_TIMEOUT", "MEMOIR_LOG_LEVEL"]
     for name in wrong:

@@ -1,4 +1,4 @@
-"""How many processes serve."""
+"""The number of serving processes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,9 @@ def _four_cores(monkeypatch: pytest.MonkeyPatch) -> None:
         ("", 4),
     ],
 )
-def test_a_containers_quota_bounds_the_cores(tmp_path: Path, content: str, cores: int) -> None:
+def test_the_quota_of_a_container_limits_the_cores(
+    tmp_path: Path, content: str, cores: int
+) -> None:
     quota = tmp_path / "cpu.max"
     quota.write_text(content)
     assert available_cores(quota) == cores
@@ -50,9 +52,7 @@ def test_other_databases_have_a_worker_for_each_core(monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "many", "257"])
-def test_a_number_that_makes_no_sense_is_refused(
-    monkeypatch: pytest.MonkeyPatch, value: str
-) -> None:
+def test_an_invalid_number_is_refused(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     monkeypatch.setenv("MEMOIR_WORKERS", value)
     with pytest.raises(SettingsFault, match="MEMOIR_WORKERS"):
         load_settings()

@@ -1,4 +1,4 @@
-"""What one memory puts into the graph, and what has to change for it."""
+"""The edges of a memory in the graph, and the difference from the stored ones."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.subgraphs import PROJECT, gone, memory_id, stating
 
 
 @given(st.lists(st.integers(0, 5)), st.lists(st.integers(0, 5)))
-def test_a_difference_leads_from_what_is_stored_to_what_is_wanted(
+def test_applying_the_difference_gives_the_wanted_state(
     wanted: list[int], stored: list[int]
 ) -> None:
     elements = {f"element-{n}": edge for n, edge in enumerate(stored)}
@@ -38,7 +38,7 @@ def test_every_entity_is_mentioned_once_under_its_first_spelling_and_first_type(
     ]
 
 
-def test_a_memory_that_is_gone_wants_nothing() -> None:
+def test_a_deleted_memory_has_no_edges() -> None:
     left_over = replace(stating(1, ("Alice", "knows", "Bob")), exists=False)
     for subgraph in (gone(1), left_over):
         assert wanted_mentions(subgraph) == []

@@ -1,4 +1,4 @@
-"""Keys as the graph stores them."""
+"""Keys of entities in the graph."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ names = st.text(st.characters(exclude_categories=["Cs"]))
 
 
 @given(names)
-def test_a_short_key_is_itself(name: str) -> None:
+def test_a_short_key_is_unchanged(name: str) -> None:
     key = entity_key(name)
     if len(key.encode()) <= MAX_KEY_BYTES:
         assert index_key(key) == key
 
 
 @given(names, st.integers(1, 3))
-def test_a_long_key_is_bounded_and_cannot_be_taken_for_a_name(name: str, more: int) -> None:
+def test_a_long_key_is_shortened_and_cannot_equal_a_name(name: str, more: int) -> None:
     key = entity_key(name + "ﷺ" * 512 * more)
     stored = index_key(key)
     assert len(stored.encode()) <= MAX_KEY_BYTES
@@ -33,6 +33,6 @@ def test_a_slot_is_one_of_65536(project_id: str, space: str) -> None:
     assert space_slot(project_id, space) == space_slot(project_id, space)
 
 
-def test_where_the_project_ends_matters_to_the_slot() -> None:
+def test_project_and_key_are_separated_in_the_slot() -> None:
     assert space_slot("ab", "c") != space_slot("a", "bc")
     assert len({space_slot("p", f"user:{n}") for n in range(1000)}) > 950

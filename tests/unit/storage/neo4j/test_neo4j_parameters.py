@@ -1,4 +1,4 @@
-"""Statements for Neo4j have one parameter, so that each has one plan whatever it is given."""
+"""Statements for Neo4j have one parameter, so that each needs only one plan."""
 
 from __future__ import annotations
 
@@ -12,6 +12,6 @@ FILES = [file.name for file in PACKAGE.iterdir() if file.name.endswith(".cypher"
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_all_that_a_statement_is_given_is_in_one_map(name: str) -> None:
+def test_all_values_of_a_statement_are_in_one_map(name: str) -> None:
     text = (PACKAGE / name).read_text(encoding="utf-8")
     assert set(re.findall(r"\$(\w+)", text)) <= {"given"}

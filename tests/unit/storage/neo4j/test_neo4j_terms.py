@@ -1,4 +1,4 @@
-"""Words of names in the fulltext index."""
+"""Terms of names in the fulltext index."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def test_every_word_belongs_to_one_project_and_space() -> None:
     assert len({term_prefix(*names) for names in (("p", "ab"), ("pa", "b"), ("p", "b"))}) == 3
 
 
-def test_an_alias_counts_by_its_words_and_as_a_whole() -> None:
+def test_an_alias_is_indexed_by_words_and_as_a_whole() -> None:
     terms = entity_terms("p", "user:alice", "Robert Smith", ("Bob S.",)).split()
     assert alias_term("p", "user:alice", "  BOB s.") in terms
     assert term_prefix("p", "user:alice") + "bob" in terms
@@ -26,7 +26,7 @@ def test_an_alias_counts_by_its_words_and_as_a_whole() -> None:
 
 
 @pytest.mark.parametrize("text", ['a" OR *:*', "x) AND (y", "~*?\\/", "[1 TO 2]^9", "&& || !"])
-def test_a_query_holds_no_syntax_of_the_client(text: str) -> None:
+def test_a_query_contains_no_syntax_from_the_client(text: str) -> None:
     words = words_of(text) or ["none"]
     query = terms_query("p", "user:alice", words)
     prefix = term_prefix("p", "user:alice")
@@ -34,6 +34,6 @@ def test_a_query_holds_no_syntax_of_the_client(text: str) -> None:
     assert set(ours) <= set("+() OR")
 
 
-def test_a_query_of_many_words_stays_within_what_lucene_takes() -> None:
+def test_a_query_of_many_words_stays_within_the_limit_of_lucene() -> None:
     query = terms_query("p", "user:alice", [f"word{n}" for n in range(512)])
     assert 0 < query.count("^8") * 3 <= 900

@@ -1,6 +1,7 @@
 """Every statement binds the project it works on, or is listed here with the reason why not.
 
-So the schema can be distributed by project (docs/scale.md), and no statement can reach across.
+So the schema can be distributed by project (docs/scale.md), and no statement can read or change
+the data of another project.
 """
 
 from __future__ import annotations
@@ -12,12 +13,12 @@ import pytest
 
 from tests.support.rendered_statements import golden_texts, slotted, sql_files
 
-_STORE = "about the whole store, and reads or writes nothing of a project"
-_QUEUE = "takes work of any project from a queue, with the project of each row"
+_STORE = "concerns the whole store, and reads or writes no data of a project"
+_QUEUE = "claims work of any project from a queue, with the project of each row"
 _UPKEEP = "upkeep of all projects by the server itself, with the project of each row"
-_ADMIN = "for operators, from the command line alone"
+_ADMIN = "only for operators, on the command line"
 
-# A file stands for all its statements.
+# A file name means all its statements.
 EXCEPTIONS: Mapping[str, str] = {
     "readiness.sql": _STORE,
     "presence.sql": _STORE,
@@ -27,8 +28,8 @@ EXCEPTIONS: Mapping[str, str] = {
     "reembedding.sql": _UPKEEP,
     "mem0.sql/statements": "reads the tables of another system, which has no projects",
     "audit.sql/latest_of_all": _ADMIN,
-    "archive.sql/advance": "moves the sequence that all projects count by",
-    "event_stream.sql/horizon": "asks which transactions are open, of whatever project",
+    "archive.sql/advance": "advances the sequence of all projects",
+    "event_stream.sql/horizon": "reads which transactions are open, in all projects",
     "operations.sql/claim": _QUEUE,
     "operations.sql/prune": _UPKEEP,
     "operations.sql/release_request_ids": _UPKEEP,
@@ -40,24 +41,24 @@ EXCEPTIONS: Mapping[str, str] = {
     "retention.sql/purge_passages": _UPKEEP,
     "retention.sql/lock_expired": _UPKEEP,
     "retention.sql/find_deleted": _UPKEEP,
-    "project_deletion.sql/tables": "asks which tables there are",
-    "subgraphs.sql/insert_changes": "each row of the bound JSON has its project",
+    "project_deletion.sql/tables": "lists the tables",
+    "subgraphs.sql/insert_changes": "each row of the bound JSON contains its project",
     "projects.sql/find_principal": "finds the project of a key",
     "projects.sql/list_projects": _ADMIN,
     "projects.sql/list_keys": _ADMIN,
     "projects.sql/revoke_key": _ADMIN,
-    "projects.sql/record_uses": "notes when keys, of whatever project, were last used",
+    "projects.sql/record_uses": "records when keys of all projects were last used",
 }
 BOUND = {"project_id", "project_ids"}
 
 
 def unbound() -> set[str]:
-    """The statements without a parameter for the project, as `file/name`."""
+    """Returns the statements without a parameter for the project, as `file/name`."""
     return {
         f"{file}/{statement.name}"
         for file, statements in sql_files().items()
         for statement in statements.values()
-        # The project of a search is in a slot of its own, which the golden files show filled.
+        # The project of a search is in a slot, which is filled in the golden files.
         if not BOUND & set(statement.parameters) and "project" not in statement.slots
     }
 
@@ -71,7 +72,7 @@ def test_every_statement_binds_its_project() -> None:
     assert not missing, "bind project_id, or list the statement with its reason"
 
 
-def test_every_exception_is_still_one() -> None:
+def test_every_exception_is_still_needed() -> None:
     names = unbound()
     files = {name.partition("/")[0] for name in names}
     assert EXCEPTIONS.keys() <= names | files
@@ -85,7 +86,7 @@ def test_every_search_binds_its_project(name: str) -> None:
     assert re.search(r"\bproject_id = (\(SELECT )?\$\d+", golden_texts()[name])
 
 
-def test_statements_with_a_slot_for_the_project_are_those_of_searches() -> None:
+def test_only_searches_have_a_slot_for_the_project() -> None:
     with_project = {
         statement.name
         for statements in sql_files().values()

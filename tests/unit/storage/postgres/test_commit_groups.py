@@ -1,4 +1,4 @@
-"""Small commits of a project wait for a statement together, and fail apart."""
+"""Small commits of a project share statements, but not failures."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support.builders import PROJECT, call, message
 
 
 class Statements:
-    """The statements that were begun; each ends when it is told to, except without `is_held`."""
+    """Records the started statements; with `is_held`, each ends only when the test says so."""
 
     def __init__(self) -> None:
         self.begun: list[list[str]] = []
@@ -59,7 +59,7 @@ class World:
 
 
 async def settle() -> None:
-    """Lets every task run until it waits."""
+    """Lets all tasks run until they wait."""
     for _ in range(5):
         await asyncio.sleep(0)
 
@@ -69,7 +69,7 @@ def world() -> World:
     return World()
 
 
-async def test_a_few_begin_at_once_and_the_others_go_together(world: World) -> None:
+async def test_the_first_calls_start_at_once_and_the_others_share_a_statement(world: World) -> None:
     first = await world.begin("a", "bb")
     others = await world.begin("ccc", "dddd", "eeeee")
     assert world.statements.begun == [["a"], ["bb"]]
@@ -81,7 +81,7 @@ async def test_a_few_begin_at_once_and_the_others_go_together(world: World) -> N
     assert [each.position for each in committed if isinstance(each, Committed)] == [1, 2, 3, 4, 5]
 
 
-async def test_no_statement_holds_more_than_its_share(world: World) -> None:
+async def test_a_statement_has_a_limited_number_of_calls(world: World) -> None:
     first = await world.begin("a", "b")
     others = await world.begin(*("c" * (MOST_TOGETHER + 3)))
     world.statements.is_held = False
@@ -100,7 +100,7 @@ async def test_projects_do_not_wait_for_each_other(world: World) -> None:
     await asyncio.gather(*tasks)
 
 
-async def test_a_large_call_goes_alone_and_at_once(world: World) -> None:
+async def test_a_large_call_is_written_alone_and_at_once(world: World) -> None:
     tasks = await world.begin(*("a" * STATEMENTS_AT_ONCE), "b" * 20_000)
     assert len(world.statements.begun) == STATEMENTS_AT_ONCE + 1
     for _ in range(STATEMENTS_AT_ONCE + 1):
@@ -108,7 +108,7 @@ async def test_a_large_call_goes_alone_and_at_once(world: World) -> None:
     await asyncio.gather(*tasks)
 
 
-async def test_a_call_with_a_lease_goes_alone_and_at_once(world: World) -> None:
+async def test_a_call_with_a_lease_is_written_alone_and_at_once(world: World) -> None:
     tasks = await world.begin(*("a" * STATEMENTS_AT_ONCE))
     leased = replace(saying("b"), lease=uuid4())
     tasks.append(asyncio.create_task(world.groups.write(leased)))
@@ -119,7 +119,7 @@ async def test_a_call_with_a_lease_goes_alone_and_at_once(world: World) -> None:
     await asyncio.gather(*tasks)
 
 
-async def test_the_fault_of_one_call_is_its_own(world: World) -> None:
+async def test_a_faulty_call_fails_alone(world: World) -> None:
     first = await world.begin("a", "b")
     others = await world.begin("cc", "faulty", "dd")
     world.statements.faulty = asyncpg.UniqueViolationError("taken")
@@ -133,7 +133,7 @@ async def test_the_fault_of_one_call_is_its_own(world: World) -> None:
     assert world.statements.begun[2:] == [["cc", "faulty", "dd"], ["cc"], ["faulty"], ["dd"]]
 
 
-async def test_without_a_database_all_fail_and_the_next_can_go_on(world: World) -> None:
+async def test_without_a_database_all_calls_fail_and_later_ones_work(world: World) -> None:
     first = await world.begin("a", "b")
     others = await world.begin("faulty", "c")
     world.statements.faulty = StoreUnavailable()
@@ -146,7 +146,7 @@ async def test_without_a_database_all_fail_and_the_next_can_go_on(world: World) 
     assert await world.groups.write(saying("dd")) == Committed(frozenset(), 2)
 
 
-async def test_a_cancelled_call_is_not_written_and_ends_no_other(world: World) -> None:
+async def test_a_cancelled_call_is_not_written_and_cancels_no_other(world: World) -> None:
     first = await world.begin("a", "b")
     gone, stays = await world.begin("gone", "stays")
     gone.cancel()
@@ -159,7 +159,7 @@ async def test_a_cancelled_call_is_not_written_and_ends_no_other(world: World) -
     assert world.statements.begun[2:] == [["stays"]]
 
 
-async def test_who_is_cancelled_at_work_lets_the_next_go_on(world: World) -> None:
+async def test_a_call_cancelled_at_work_lets_the_next_continue(world: World) -> None:
     first = await world.begin("a", "b")
     [waiting] = await world.begin("c")
     world.statements.is_held = False
@@ -168,7 +168,7 @@ async def test_who_is_cancelled_at_work_lets_the_next_go_on(world: World) -> Non
     assert await waiting == Committed(frozenset(), 1)
 
 
-async def test_a_statement_that_takes_long_keeps_no_others_waiting() -> None:
+async def test_a_slow_statement_delays_no_other() -> None:
     world = World(long_seconds=0.0)
     long = await world.begin("a", "b")
     others = await world.begin("c", "d")

@@ -1,4 +1,4 @@
-"""What is remembered of the sizes of scopes, and for how long."""
+"""The cache of the sizes of large scopes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.support.clocks import HandClock
 ALICE = Scope(user_id="alice")
 
 
-def test_a_large_scope_is_known_by_its_project_and_parts() -> None:
+def test_a_large_scope_is_known_by_project_and_scope() -> None:
     sizes = ScopeSizes(large=10)
     sizes.record("p", ALICE, ScopeSize(10, 50.0))
     assert sizes.of("p", ALICE) == ScopeSize(10, 50.0)
@@ -18,14 +18,14 @@ def test_a_large_scope_is_known_by_its_project_and_parts() -> None:
     assert sizes.of("p", Scope(user_id="alice", run_id="r")) is None
 
 
-def test_a_scope_that_is_small_by_now_is_forgotten() -> None:
+def test_a_scope_that_has_become_small_is_removed() -> None:
     sizes = ScopeSizes(large=10)
     sizes.record("p", ALICE, ScopeSize(10, 50.0))
     sizes.record("p", ALICE, ScopeSize(9, 50.0))
     assert sizes.of("p", ALICE) is None
 
 
-def test_a_size_is_found_anew_after_ten_minutes() -> None:
+def test_a_size_expires_after_ten_minutes() -> None:
     clock = HandClock(100.0)
     sizes = ScopeSizes(large=10, monotonic=clock)
     sizes.record("p", ALICE, ScopeSize(10, 50.0))
@@ -35,7 +35,7 @@ def test_a_size_is_found_anew_after_ten_minutes() -> None:
     assert sizes.of("p", ALICE) is None
 
 
-def test_the_scope_that_was_learned_longest_ago_makes_way() -> None:
+def test_the_least_recently_recorded_scope_is_evicted() -> None:
     sizes = ScopeSizes(large=0)
     for number in range(10_001):
         sizes.record("p", Scope(user_id=str(number)), ScopeSize(number, 1.0))

@@ -43,19 +43,19 @@ def test_any_number_of_parameters_is_bound(folder: Path, count: int) -> None:
     assert statement(**dict.fromkeys(names, 7))[1:] == (7,) * count
 
 
-def test_what_only_looks_like_a_parameter_or_a_block_is_left_alone(folder: Path) -> None:
+def test_text_that_only_looks_like_a_parameter_or_block_is_unchanged(folder: Path) -> None:
     text = """SELECT ':a {b}', E'\\':a', 'it''s :a', ":a", x::text, y[1:2] FROM t"""
     statement = loaded(folder, f"-- name: read\n{text}\n")["read"]
     assert statement() == (f"-- name: read\n{text}",)
 
 
-def test_comments_are_left_out(folder: Path) -> None:
+def test_comments_are_removed(folder: Path) -> None:
     text = "-- name: read\n-- The user's :a.\nSELECT 1, -- {b}\n\n    -- and\n    '--' AS dashes\n"
     statement = loaded(folder, text)["read"]
     assert statement.text == "-- name: read\nSELECT 1,\n    '--' AS dashes"
 
 
-def test_blocks_stand_for_their_names_to_any_depth(folder: Path) -> None:
+def test_blocks_are_inserted_recursively(folder: Path) -> None:
     file = loaded(
         folder,
         "-- name: read\nSELECT {columns} FROM t WHERE {mine}\n-- block: mine\n{visible} AND :x\n",
@@ -90,7 +90,7 @@ def test_values_and_parameters_must_agree(
         statement(**values)
 
 
-def test_slots_must_be_filled_and_no_others(folder: Path) -> None:
+def test_exactly_the_slots_must_be_filled(folder: Path) -> None:
     statement = loaded(folder, "-- name: read (scope)\nSELECT 1 WHERE {scope}\n")["read"]
     with pytest.raises(TypeError, match=r"open slots: \['scope'\]"):
         statement()
@@ -118,12 +118,12 @@ def test_malformed_files_are_refused(folder: Path, text: str, problem: str) -> N
         loaded(folder, text)
 
 
-def test_a_block_has_one_definition(folder: Path) -> None:
+def test_a_block_is_defined_once(folder: Path) -> None:
     with pytest.raises(ValueError, match=r"\['b'\] is also a block"):
         loaded(folder, "-- block: b\nx\n", shared="-- block: b\ny\n")
 
 
-def test_a_file_names_the_statements_that_it_has(folder: Path) -> None:
+def test_an_unknown_name_lists_the_statements_of_the_file(folder: Path) -> None:
     file = loaded(folder, "-- name: b\nSELECT 1\n-- name: a\nSELECT 2\n")
     assert list(file) == ["b", "a"]
     with pytest.raises(KeyError, match=r"a\.sql.*'c'.*\['a', 'b'\]"):

@@ -1,4 +1,4 @@
-"""No answer is larger than what clients receive by default."""
+"""No response is larger than clients can receive by default."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def outcome(*texts: str) -> AddMemoriesOutcome:
 
 
 class Pages:
-    """Answers pages of memories of these sizes, and notes which page sizes it is asked for."""
+    """Returns pages of memories of these sizes, and records the requested page sizes."""
 
     def __init__(self, *sizes: int) -> None:
         self.memories = [memory_pb2.Memory(text="x" * size) for size in sizes]
@@ -62,13 +62,13 @@ class Pages:
         )
 
 
-async def test_a_page_that_fits_is_asked_for_once() -> None:
+async def test_a_page_that_fits_is_read_once() -> None:
     pages = Pages(10, 20, 30)
     response = await fitting_page(pages, 1000, "memories")
     assert (len(response.memories), pages.asked) == (3, [1000])
 
 
-async def test_a_page_that_is_too_large_ends_early_with_the_token_of_its_end() -> None:
+async def test_a_page_that_is_too_large_ends_early_with_a_token_for_the_rest() -> None:
     pages = Pages(*[1_000_000] * 30)
     response = await fitting_page(pages, 30, "memories")
     assert (len(response.memories), response.next_page_token) == (4, "4")
@@ -82,7 +82,7 @@ async def test_a_page_has_at_least_one_item() -> None:
 
 
 @given(st.lists(st.integers(0, 300), max_size=8), st.integers(0, 900))
-def test_as_many_items_are_counted_as_fit(sizes: list[int], budget: int) -> None:
+def test_it_counts_the_items_that_fit(sizes: list[int], budget: int) -> None:
     items = [memory_pb2.Memory(text="x" * size) for size in sizes]
     count = fitting_count(items, budget)
     assert memory_service_pb2.ListMemoriesResponse(memories=items[:count]).ByteSize() <= budget
@@ -92,7 +92,7 @@ def test_as_many_items_are_counted_as_fit(sizes: list[int], budget: int) -> None
 
 
 @given(st.lists(st.text(max_size=40), max_size=6), st.integers(0, 3))
-def test_an_add_that_is_let_pass_can_be_received(texts: list[str], times: int) -> None:
+def test_the_response_of_an_accepted_add_can_be_received(texts: list[str], times: int) -> None:
     made = outcome(*(text * 10**times * 100 for text in texts))
     response = add_response(made, tokens_of(), with_relations=True)
     try:
@@ -104,7 +104,7 @@ def test_an_add_that_is_let_pass_can_be_received(texts: list[str], times: int) -
 
 
 @pytest.mark.parametrize("character", ["x", "\u00e9", "\U0001f375"])
-def test_the_bound_of_an_add_is_in_bytes(character: str) -> None:
+def test_the_limit_of_an_add_is_in_bytes(character: str) -> None:
     longest = (MAX_ITEMS_BYTES - 1024) // len(character.encode())
     short = replace(outcome(), changes=[replace(change(""), text=character * longest)])
     require_receivable(short)
@@ -114,7 +114,7 @@ def test_the_bound_of_an_add_is_in_bytes(character: str) -> None:
     assert [violation.field for violation in caught.value.violations] == ["messages"]
 
 
-def test_a_neighbourhood_is_cut_and_says_so() -> None:
+def test_a_neighbourhood_that_is_too_large_is_cut_and_marked() -> None:
     start = KnownEntity(EntityRef("user:u", "a"), Entity("a"))
     near = [
         KnownEntity(EntityRef("user:u", f"b{n}"), Entity(f"{n}{LONG}", "", (LONG,) * 8))
@@ -134,7 +134,7 @@ def test_a_neighbourhood_is_cut_and_says_so() -> None:
     assert (len(small.neighbors), len(small.relations), small.truncated) == (3, 3, False)
 
 
-def test_a_large_batch_answers_the_last_memories_without_content() -> None:
+def test_a_large_batch_returns_the_last_memories_without_content() -> None:
     large = UpdatedMemory(replace(MEMORY, text="x" * 32_000, version=7), 1)
     response = batch_update_response(
         [large, MemoryNotFound(MEMORY.id), *[large] * 998], "id", tokens_of()

@@ -1,4 +1,4 @@
-"""Memories and relations as clients see them."""
+"""Converting memories and relations to messages."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def as_json(message: object) -> object:
     return json_format.MessageToDict(message, preserving_proto_field_name=True)  # type: ignore[arg-type] # any message
 
 
-def test_a_memory_with_everything() -> None:
+def test_all_fields_of_a_memory_are_converted() -> None:
     assert as_json(memory_message(MEMORY)) == {
         "id": "00000000-0000-0000-0000-000000000001",
         "text": "Alice likes tea",
@@ -87,7 +87,7 @@ def test_a_memory_with_everything() -> None:
 @pytest.mark.parametrize(
     "field", ["agent_id", "app_id", "run_id", "expiration_date", "role", "name"]
 )
-def test_what_a_memory_lacks_is_absent(field: str) -> None:
+def test_missing_values_of_a_memory_are_absent(field: str) -> None:
     bare = replace(MEMORY, scope=Scope("u"), expiration_date=None, role=None, name=None)
     message = memory_message(bare)
     assert message.HasField("user_id")
@@ -95,7 +95,7 @@ def test_what_a_memory_lacks_is_absent(field: str) -> None:
 
 
 @pytest.mark.parametrize("field", ["request_id", "language_model", "prompt_version"])
-def test_what_did_not_take_part_is_absent(field: str) -> None:
+def test_arms_and_models_that_were_not_used_are_absent(field: str) -> None:
     provenance = replace(
         MEMORY.provenance, request_id=None, language_model=None, prompt_version=None
     )
@@ -103,7 +103,7 @@ def test_what_did_not_take_part_is_absent(field: str) -> None:
     assert message.HasField(field) is False  # type: ignore[arg-type] # the fields named above
 
 
-def test_a_relation() -> None:
+def test_a_relation_is_converted() -> None:
     assert as_json(relation_message(StatedRelation(LISBON, UUID(int=1), NOW))) == {
         "source": "Alice",
         "relation": "lives_in",
@@ -116,6 +116,6 @@ def test_a_relation() -> None:
     }
 
 
-def test_every_event_has_the_name_of_the_contract() -> None:
+def test_every_event_type_has_a_name_in_the_contract() -> None:
     named = {event: memory_pb2.MemoryEvent.Type.Name(value) for event, value in EVENT_TYPES.items()}
     assert named == {event: event.value for event in EventType}

@@ -1,4 +1,4 @@
-"""Requests as commands: what is absent has its default, what is there arrives."""
+"""Converting requests to commands, with defaults for absent fields."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ ALICE = Scope(user_id="alice")
 REQUEST_ID = "0193b0c0-0000-7000-8000-000000000001"
 
 
-def test_an_add_that_says_little_infers_with_the_defaults() -> None:
+def test_a_minimal_add_infers_with_the_defaults() -> None:
     request = AddMemoriesRequest(
         messages=[Message(role="user", content="I like tea")], user_id="alice"
     )
@@ -53,7 +53,7 @@ def test_an_add_that_says_little_infers_with_the_defaults() -> None:
     assert (command.includes, command.excludes, command.instructions) == (None, None, None)
 
 
-def test_an_add_that_says_everything() -> None:
+def test_all_fields_of_an_add_are_converted() -> None:
     request = AddMemoriesRequest(
         messages=[
             Message(role="assistant", content="Hello", name="Bot"),
@@ -105,11 +105,11 @@ def test_an_add_that_says_everything() -> None:
 
 
 @pytest.mark.parametrize("infer", [True, False])
-def test_infer_is_taken_as_it_is_said(infer: bool) -> None:
+def test_infer_is_used_as_given(infer: bool) -> None:
     assert add_command(AddMemoriesRequest(infer=infer), "p").infer is infer
 
 
-def test_the_beginning_of_unix_time_is_a_time() -> None:
+def test_the_unix_epoch_is_a_valid_time() -> None:
     command = add_command(AddMemoriesRequest(timestamp=0), "p")
     assert command.event_time == datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -126,7 +126,7 @@ def payload(**changes: object) -> bytes:
     return add_command(request, "p").payload_digest
 
 
-def test_payloads_are_the_same_whatever_order_they_were_written_in() -> None:
+def test_the_order_of_fields_does_not_change_the_payload() -> None:
     request = AddMemoriesRequest(request_id=REQUEST_ID, user_id="alice")
     request.metadata.update({"b": {"d": None, "c": [1, 2]}, "a": 1})
     assert add_command(request, "p").payload_digest == payload()
@@ -143,21 +143,21 @@ def test_payloads_are_the_same_whatever_order_they_were_written_in() -> None:
     ],
     ids=str,
 )
-def test_any_other_field_is_another_payload(changes: dict[str, object]) -> None:
+def test_a_change_of_any_field_is_another_payload(changes: dict[str, object]) -> None:
     assert payload(**changes) != payload()
 
 
-def test_payloads_matter_only_with_a_request_id() -> None:
+def test_payloads_are_compared_only_with_a_request_id() -> None:
     assert add_command(AddMemoriesRequest(user_id="alice"), "p").payload_digest == b""
 
 
 @pytest.mark.parametrize("field", SCOPE_FIELDS)
-def test_each_scope_field_is_its_own(field: str) -> None:
+def test_each_scope_field_is_converted_to_its_own(field: str) -> None:
     request = SearchMemoriesRequest(**{field: "x*"})  # type: ignore[arg-type] # names fit
     assert scope_of(request) == Scope(**{field: "x*"})
 
 
-def test_a_search_that_says_little() -> None:
+def test_a_minimal_search_has_the_defaults() -> None:
     request = SearchMemoriesRequest(query="tea", user_id="alice")
     assert search_command(request, "p", TOKENS) == SearchMemoriesCommand(
         project_id="p",
@@ -170,7 +170,7 @@ def test_a_search_that_says_little() -> None:
     )
 
 
-def test_a_search_that_says_everything() -> None:
+def test_all_fields_of_a_search_are_converted() -> None:
     request = SearchMemoriesRequest(
         query="t\0ea",
         user_id="alice",
@@ -190,7 +190,7 @@ def test_a_search_that_says_everything() -> None:
     )
 
 
-def test_a_list_that_says_little() -> None:
+def test_a_minimal_list_has_the_defaults() -> None:
     assert list_command(ListMemoriesRequest(user_id="alice"), "p", TOKENS) == ListMemoriesCommand(
         project_id="p",
         scope=ALICE,
@@ -201,7 +201,7 @@ def test_a_list_that_says_little() -> None:
     )
 
 
-def test_a_list_that_says_everything() -> None:
+def test_all_fields_of_a_list_are_converted() -> None:
     request = ListMemoriesRequest(
         user_id="alice", page_size=7, order_by="create_time asc", show_expired=True
     )
@@ -217,12 +217,12 @@ def test_a_list_that_says_everything() -> None:
     )
 
 
-def test_a_list_goes_on_only_with_a_token_of_its_own() -> None:
+def test_a_list_accepts_only_its_own_tokens() -> None:
     with pytest.raises(InvalidRequest):
         list_command(ListMemoriesRequest(user_id="alice", page_token="x"), "p", TOKENS)
 
 
-def test_relations_that_say_little() -> None:
+def test_a_minimal_list_of_relations_has_the_defaults() -> None:
     assert relations_command(
         ListRelationsRequest(user_id="alice"), "p", TOKENS
     ) == ListRelationsCommand(
@@ -236,7 +236,7 @@ def test_relations_that_say_little() -> None:
     )
 
 
-def test_relations_that_say_everything() -> None:
+def test_all_fields_of_a_list_of_relations_are_converted() -> None:
     request = ListRelationsRequest(
         user_id="alice",
         page_size=7,
@@ -258,13 +258,13 @@ def test_relations_that_say_everything() -> None:
 
 
 @pytest.mark.parametrize("field", ["entity", "relation"])
-def test_a_condition_of_nothing_but_nul_stays_a_condition(field: str) -> None:
+def test_a_condition_that_consists_of_nul_is_not_dropped(field: str) -> None:
     request = ListRelationsRequest(**{field: "\0"})  # type: ignore[arg-type] # names fit
     assert getattr(relations_command(request, "p", TOKENS), field) == ""
 
 
 @pytest.mark.parametrize("field", ["page_token", "consistency_token"])
-def test_relations_refuse_tokens_that_are_not_ours(field: str) -> None:
+def test_lists_of_relations_refuse_foreign_tokens(field: str) -> None:
     request = ListRelationsRequest(user_id="alice", **{field: "x"})  # type: ignore[arg-type] # names fit
     with pytest.raises(InvalidRequest) as raised:
         relations_command(request, "p", TOKENS)

@@ -1,4 +1,4 @@
-"""Searches: what is asked, and what is answered in pages that every client can receive."""
+"""Converting searches, and splitting results into pages that every client can receive."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def respond(hits: list[Hit], **fields: object) -> memory_service_pb2.SearchMemor
     )
 
 
-def test_every_state_of_a_memory_is_answered_as_it_is() -> None:
+def test_every_state_of_a_memory_is_converted() -> None:
     states = [
         MEMORY,
         replace(MEMORY, text="Coffee.", version=MEMORY.version + 1),
@@ -58,7 +58,7 @@ def test_every_state_of_a_memory_is_answered_as_it_is() -> None:
         assert result.memory == memory_message(memory)
 
 
-def test_each_kind_is_answered_as_its_own() -> None:
+def test_memories_and_passages_have_their_own_fields() -> None:
     hits: list[Hit] = [
         ScoredMemory(MEMORY, 0.9),
         ScoredPassage(PASSAGE, 0.5, [ArmScore("dense", 1, 0.5)]),
@@ -87,11 +87,11 @@ def test_each_kind_is_answered_as_its_own() -> None:
         ([2, 1], EVERY_SOURCE),
     ],
 )
-def test_sources_are_those_that_are_named(given: list[int], meant: set[Source]) -> None:
+def test_only_the_named_sources_are_searched(given: list[int], meant: set[Source]) -> None:
     assert search_command(request(sources=given), PROJECT, tokens_of()).sources == meant
 
 
-def test_the_reference_time_is_that_of_the_request_if_it_names_one() -> None:
+def test_the_reference_time_of_the_request_is_used() -> None:
     asked = NOW - timedelta(days=365)
     assert (
         search_command(request(reference_time=asked), PROJECT, tokens_of()).reference_time == asked
@@ -99,7 +99,7 @@ def test_the_reference_time_is_that_of_the_request_if_it_names_one() -> None:
     assert search_command(request(), PROJECT, tokens_of()).reference_time is None
 
 
-def test_what_does_not_fit_into_one_answer_is_read_page_by_page() -> None:
+def test_results_that_do_not_fit_into_a_response_are_read_in_pages() -> None:
     large = replace(PASSAGE, text="\u00e9" * 200_000)
     hits: list[Hit] = [ScoredPassage(large, 1 - place / 1000) for place in range(25)]
     seen: list[float] = []

@@ -1,4 +1,4 @@
-"""Tokens: what is written is read back, and whatever else comes is the client's fault."""
+"""Tokens can be read back, and any other text is refused."""
 
 from __future__ import annotations
 
@@ -50,13 +50,13 @@ times = st.datetimes(
 
 
 @given(times, st.uuids())
-def test_a_list_token_leads_back_to_its_place(time: datetime, memory_id: UUID) -> None:
+def test_a_list_token_can_be_read_back(time: datetime, memory_id: UUID) -> None:
     cursor = ListCursor(time, memory_id)
     assert read_list_page_token(TOKENS, LIST, list_page_token(TOKENS, LIST, cursor)) == cursor
 
 
 @given(times, st.uuids(), st.text(), st.text(), st.text())
-def test_a_relation_token_leads_back_to_its_place(
+def test_a_relation_token_can_be_read_back(
     time: datetime, memory_id: UUID, source: str, relation: str, target: str
 ) -> None:
     cursor = RelationCursor(time, memory_id, source, relation, target)
@@ -65,11 +65,11 @@ def test_a_relation_token_leads_back_to_its_place(
 
 
 @given(st.integers(0, 2**63 - 1))
-def test_a_consistency_token_leads_back_to_its_write(position: int) -> None:
+def test_a_consistency_token_can_be_read_back(position: int) -> None:
     assert read_consistency_token(TOKENS, consistency_token(TOKENS, position)) == position
 
 
-def test_no_place_is_no_token_and_the_other_way_round() -> None:
+def test_an_empty_position_is_an_empty_token_and_vice_versa() -> None:
     assert list_page_token(TOKENS, LIST, None) == relation_page_token(TOKENS, RELATIONS, None) == ""
     assert read_list_page_token(TOKENS, LIST, "") is None
     assert read_relation_page_token(TOKENS, RELATIONS, "") is None
@@ -80,7 +80,7 @@ def violated(error: InvalidRequest) -> list[str]:
 
 
 def refused_fields(token: str) -> list[str]:
-    """Reads the token in every way, none of which may succeed, and answers what is named."""
+    """Reads the token as each kind, which must fail, and returns the named fields."""
     readers: list[Callable[[], object]] = [
         lambda: read_list_page_token(TOKENS, LIST, token),
         lambda: read_relation_page_token(TOKENS, RELATIONS, token),
@@ -152,7 +152,7 @@ def test_a_token_of_another_project_or_key_is_refused(other: ProjectTokens) -> N
     assert violated(raised.value) == ["page_token"]
 
 
-def test_a_token_does_not_tell_how_large_its_numbers_are() -> None:
+def test_the_length_of_a_token_does_not_reveal_its_numbers() -> None:
     assert len({len(consistency_token(TOKENS, 10**digits)) for digits in range(19)}) == 1
     cursors = [replace(STREAM_CURSOR, transaction_id=10**digits) for digits in range(19)]
     assert len({len(stream_cursor(TOKENS, cursor)) for cursor in cursors}) == 1
@@ -167,14 +167,14 @@ def test_a_token_does_not_tell_how_large_its_numbers_are() -> None:
     st.uuids(),
     st.integers(0, 2**63 - 1),
 )
-def test_a_cursor_leads_back_to_its_place(
+def test_a_cursor_can_be_read_back(
     transaction_id: int, position: int, ordinal: int, memory_id: UUID, version: int
 ) -> None:
     cursor = StreamCursor(transaction_id, position, ordinal, memory_id, version)
     assert read_stream_cursor(TOKENS, stream_cursor(TOKENS, cursor)) == cursor
 
 
-def test_a_token_is_read_only_as_it_was_written() -> None:
+def test_a_token_has_only_one_valid_spelling() -> None:
     token = list_page_token(TOKENS, LIST, LIST_CURSOR)
     for altered in (token + "=", token[:8] + "\n" + token[8:], token + "A", token[:-1]):
         with pytest.raises(InvalidRequest):
@@ -214,7 +214,7 @@ def test_the_token_of_other_relations_is_refused(other: ListRelationsRequest) ->
         read_relation_page_token(TOKENS, other, token)
 
 
-def test_tokens_of_one_kind_are_not_taken_for_another() -> None:
+def test_tokens_of_one_kind_are_refused_as_another() -> None:
     tokens = (
         list_page_token(TOKENS, LIST, LIST_CURSOR),
         relation_page_token(TOKENS, RELATIONS, RELATION_CURSOR),
@@ -246,7 +246,7 @@ def test_pages_may_differ_in_size(request_: ListMemoriesRequest, changes: dict[s
     assert read_list_page_token(TOKENS, request_, token) == LIST_CURSOR
 
 
-def test_a_later_page_needs_not_wait_for_the_graph_again() -> None:
+def test_a_later_page_does_not_wait_for_the_graph_again() -> None:
     token = relation_page_token(TOKENS, RELATIONS, RELATION_CURSOR)
     later = ListRelationsRequest(user_id="alice", consistency_token=consistency_token(TOKENS, 7))
     assert read_relation_page_token(TOKENS, later, token) == RELATION_CURSOR
@@ -261,7 +261,7 @@ def test_tokens_do_not_change_the_request() -> None:
 
 
 @pytest.mark.parametrize("letter", ["x", "\u65e5", "\U0001f9e0", '"', "\\", "\ufdfa"])
-def test_every_token_that_is_given_out_passes_validation_when_it_comes_back(letter: str) -> None:
+def test_every_issued_token_passes_validation(letter: str) -> None:
     key, relation = entity_key(letter * MAX_NAME_LENGTH), letter * MAX_RELATION_LENGTH
     token = relation_page_token(TOKENS, RELATIONS, RelationCursor(NOW, ID, key, relation, key))
     request = ListRelationsRequest(user_id="alice", page_token=token)

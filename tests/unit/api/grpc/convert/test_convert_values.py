@@ -1,4 +1,4 @@
-"""Structs and times: what a client sends is what it gets back."""
+"""Structs and times survive a round trip."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ json_objects = st.dictionaries(st.text(), json_values, max_size=4)
 
 
 def spelled(value: JsonValue) -> str:
-    """Tells 1 from 1.0 and from true, which Python's equality does not."""
+    """Distinguishes 1, 1.0 and true, unlike Python's equality."""
     return json.dumps(value, sort_keys=True)
 
 
 @given(json_objects)
-def test_a_json_object_comes_back_as_it_went(value: dict[str, JsonValue]) -> None:
+def test_a_json_object_survives_a_round_trip(value: dict[str, JsonValue]) -> None:
     assert spelled(from_struct(to_struct(value))) == spelled(value)
 
 
 @given(json_objects)
-def test_structs_are_those_of_protobuf_itself(value: dict[str, JsonValue]) -> None:
+def test_structs_equal_those_of_protobuf(value: dict[str, JsonValue]) -> None:
     assert to_struct(value) == json_format.ParseDict(value, Struct())
 
 
 @given(st.integers(-(10**20), 10**20))
-def test_integers_stay_integers_as_far_as_doubles_tell_them_apart(number: int) -> None:
+def test_integers_stay_integers_up_to_the_precision_of_doubles(number: int) -> None:
     read = from_struct(json_format.Parse(f'{{"n": {number}}}', Struct()))["n"]
     assert read == float(number)
     assert isinstance(read, int) == (abs(float(number)) <= MAX_EXACT_INTEGER)
@@ -54,13 +54,13 @@ def test_other_numbers_stay_floats(number: float) -> None:
     assert read == number
 
 
-def test_a_whole_number_is_an_integer_and_a_truth_is_none() -> None:
+def test_a_whole_number_is_an_integer_and_a_boolean_is_not() -> None:
     struct = Struct()
     struct.update({"whole": 3.0, "true": True, "zero": -0.0})
     assert spelled(from_struct(struct)) == '{"true": true, "whole": 3, "zero": 0}'
 
 
-def test_a_value_of_no_kind_reads_as_null() -> None:
+def test_a_value_without_a_kind_is_null() -> None:
     struct = Struct()
     struct.fields["nothing"].Clear()
     assert from_struct(struct) == {"nothing": None}
@@ -74,5 +74,5 @@ times = st.datetimes(
 
 
 @given(times)
-def test_a_timestamp_is_the_same_instant(time: datetime) -> None:
+def test_a_timestamp_keeps_its_instant(time: datetime) -> None:
     assert to_timestamp(time).ToDatetime(UTC) == time

@@ -1,4 +1,4 @@
-"""How interceptors are put around handlers."""
+"""Wrapping handlers in interceptors."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PATH = "/s.S/M"
 
 
 class Details:
-    """What gRPC knows of a call."""
+    """The details of a call from gRPC."""
 
     invocation_metadata = ()
 
@@ -32,7 +32,7 @@ class Details:
 
 
 class Noting(CallInterceptor):
-    """Writes down when it is passed, on the way in and on the way out."""
+    """Records when a call enters and leaves it."""
 
     def __init__(self, name: str, notes: list[str]) -> None:
         self._name = name
@@ -75,13 +75,13 @@ async def test_the_first_interceptor_is_the_outermost() -> None:
     assert notes == ["a of s.S/M", "b of s.S/M", "b after x", "a after b'x'"]
 
 
-async def test_a_handler_is_wrapped_once_and_not_at_every_call() -> None:
+async def test_a_handler_is_wrapped_once_for_all_calls() -> None:
     chain = InterceptorChain([DecodingInterceptor()])
     handler = answering("x")
     assert await intercepted(chain, handler) is await intercepted(chain, handler)
 
 
-async def test_another_handler_of_the_same_name_is_wrapped_anew() -> None:
+async def test_another_handler_with_the_same_name_is_wrapped_again() -> None:
     chain = InterceptorChain([DecodingInterceptor()])
     await intercepted(chain, answering("x"))
     other = await intercepted(chain, answering("y"))

@@ -1,4 +1,4 @@
-"""What the context of a call does beyond gRPC's own."""
+"""The context of a call, beyond that of gRPC."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class HungUp(Wire):
         raise grpc.aio.InternalError
 
 
-async def test_a_message_that_does_not_go_out_is_not_counted() -> None:
+async def test_a_message_that_is_not_sent_is_not_counted() -> None:
     context = context_on(HungUp())
     with pytest.raises(grpc.aio.InternalError):
         await context.write("abc")
@@ -40,7 +40,7 @@ async def test_messages_are_read_from_bytes_until_the_end(wire: Wire) -> None:
     assert await context.read() is grpc.aio.EOF
 
 
-def test_added_trailers_stay_whatever_the_handler_sets(wire: Wire) -> None:
+def test_added_trailers_are_kept_when_the_handler_sets_others(wire: Wire) -> None:
     context = context_on(wire)
     context.add_trailer("a", "1")
     assert list(wire.trailers) == [("a", "1")]

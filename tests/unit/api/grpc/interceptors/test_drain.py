@@ -1,4 +1,4 @@
-"""The gate, and the order in which a drain does things."""
+"""The gate for calls, and the order of the steps of a drain."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ async def through(gate: DrainGate, path: str, proceed: Any) -> Any:
 
 
 class Held:
-    """A call that is in flight until it is let go."""
+    """A call that is in flight until it is released."""
 
     def __init__(self, gate: DrainGate) -> None:
         self.let_go = asyncio.Event()
@@ -60,7 +60,7 @@ async def held(gate: DrainGate) -> Held:
 
 
 async def turns() -> None:
-    """Lets everything run that can."""
+    """Lets all ready tasks run."""
     for _ in range(100):
         await asyncio.sleep(0)
 
@@ -81,7 +81,7 @@ async def test_a_call_is_counted_until_it_ends(gate: DrainGate) -> None:
 
 
 @pytest.mark.parametrize("error", [ValueError(), asyncio.CancelledError()])
-async def test_a_call_that_fails_has_ended_too(gate: DrainGate, error: BaseException) -> None:
+async def test_a_failed_call_counts_as_ended(gate: DrainGate, error: BaseException) -> None:
     async def proceed(_request: Any, _context: Any) -> Any:
         raise error
 
@@ -113,7 +113,7 @@ async def test_idle_waits_for_the_last_call(gate: DrainGate) -> None:
     await waiting
 
 
-async def test_quiet_begins_anew_with_every_refusal(gate: DrainGate) -> None:
+async def test_every_refusal_restarts_the_quiet_period(gate: DrainGate) -> None:
     gate.close()
     await gate.quiet(0.05)
     with pytest.raises(ShuttingDown), gate.passed():
@@ -137,7 +137,7 @@ async def test_the_server_is_stopped_when_no_call_is_in_flight(
     assert grace == lifecycle_drain.LAST_CALLS_SECONDS
 
 
-async def test_a_call_that_does_not_end_in_time_is_ended_and_told_so(gate: DrainGate) -> None:
+async def test_a_call_that_does_not_end_in_time_is_ended_with_the_reason(gate: DrainGate) -> None:
     call = await held(gate)
     ((_, in_flight),) = await drained(gate, 0.05)
     assert in_flight == 0
@@ -145,7 +145,7 @@ async def test_a_call_that_does_not_end_in_time_is_ended_and_told_so(gate: Drain
         await call.task
 
 
-async def test_the_server_is_stopped_in_time_whatever_is_in_flight(gate: DrainGate) -> None:
+async def test_the_server_is_stopped_in_time_despite_calls_in_flight(gate: DrainGate) -> None:
     never = asyncio.Event()
 
     async def deaf(_request: Any, _context: Any) -> None:
@@ -160,14 +160,14 @@ async def test_the_server_is_stopped_in_time_whatever_is_in_flight(gate: DrainGa
     await task
 
 
-async def test_a_call_that_its_client_cancels_is_not_told_of_a_drain(gate: DrainGate) -> None:
+async def test_a_call_cancelled_by_its_client_does_not_report_a_drain(gate: DrainGate) -> None:
     call = await held(gate)
     call.task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await call.task
 
 
-async def test_refusals_without_end_do_not_delay_the_stop_for_ever(
+async def test_endless_refusals_do_not_delay_the_stop_forever(
     gate: DrainGate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lifecycle_drain, "QUIET_SECONDS", LONG)

@@ -1,4 +1,4 @@
-"""Handlers that gRPC allows and the server does not."""
+"""Handlers that gRPC allows but the server refuses."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ async def test_a_blocking_handler_is_refused() -> None:
         await run(behavior, None, context)
 
 
-async def test_the_name_of_an_unknown_method_is_cut() -> None:
+async def test_the_name_of_an_unknown_method_is_truncated() -> None:
     path = "/" + "x" * 9000
     handler = unknown_method(path)
     assert describe(path, handler, exists=False).name == "x" * 200
@@ -61,8 +61,6 @@ async def test_a_generator_is_closed_before_its_call_ends() -> None:
         (grpc.aio.UsageError("the call is over"), grpc.StatusCode.UNKNOWN),
     ],
 )
-def test_errors_of_grpc_itself_have_codes_in_the_log(
-    error: Exception, code: grpc.StatusCode
-) -> None:
+def test_errors_of_grpc_have_codes_in_the_log(error: Exception, code: grpc.StatusCode) -> None:
     context: Any = None
     assert final_code(context, error) is code

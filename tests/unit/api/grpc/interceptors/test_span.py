@@ -1,4 +1,4 @@
-"""The span of a call that no status could be sent for."""
+"""The span of a call that ended without a status."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def observation() -> ObservationInterceptor:
 @pytest.mark.parametrize(
     "error", [asyncio.CancelledError(), grpc.aio.InternalError("the client is gone")]
 )
-async def test_a_cancellation_near_the_deadline_is_the_deadline(
+async def test_a_cancellation_near_the_deadline_counts_as_deadline_exceeded(
     error: BaseException, seconds_left: float, code: str, status: StatusCode
 ) -> None:
     async def cancelled(_request: Any, _context: Any) -> Any:
@@ -64,7 +64,7 @@ async def test_a_cancellation_near_the_deadline_is_the_deadline(
         ("", None, None),
     ],
 )
-async def test_the_peer_is_told_where_it_has_an_address(
+async def test_the_peer_is_recorded_if_it_has_an_address(
     peer: str, address: str | None, port: int | None
 ) -> None:
     async def answer(_request: Any, _context: Any) -> bytes:
