@@ -61,30 +61,34 @@ async def ends_in_time(database: Database, work: Callable[[Database], Awaitable[
     assert time.monotonic() - began < PATIENCE_SECONDS
 
 
-@pytest.mark.parametrize("work", [ask, ask_in_transaction])
+async def recovers(database: Database) -> None:
+    async def works() -> bool:
+        return await ask(database) == 1
+
+    await eventually(works, 20.0, "a statement after the stop")
+
+    async def all_idle() -> bool:
+        return database.pool.get_idle_size() == database.pool.get_size()
+
+    await eventually(all_idle, 20.0, "every connection free again")
+
+
 async def test_a_stopped_server_holds_no_call_and_no_connection(
-    own_postgres: EmbeddedPostgres, work: Callable[[Database], Awaitable[object]]
+    own_postgres: EmbeddedPostgres,
 ) -> None:
-    async with opened(own_postgres.dsn, pool_size=2) as database:
-        assert await ask(database) == 1
-        running = asyncio.create_task(ends_in_time(database, work))
+    """Neither of a single statement nor of a transaction."""
+    dsn = own_postgres.dsn
+    async with opened(dsn, pool_size=2) as one, opened(dsn, pool_size=2) as other:
+        assert [await ask(database) for database in (one, other)] == [1, 1]
+        running = asyncio.gather(ends_in_time(one, ask), ends_in_time(other, ask_in_transaction))
         stopped = family(own_postgres)
         signal_all(stopped, signal.SIGSTOP)
         try:
             await running
-            await ends_in_time(database, ask)
+            await asyncio.gather(ends_in_time(one, ask), ends_in_time(other, ask))
         finally:
             signal_all(stopped, signal.SIGCONT)
-
-        async def works() -> bool:
-            return await ask(database) == 1
-
-        await eventually(works, 20.0, "a statement after the stop")
-
-        async def all_idle() -> bool:
-            return database.pool.get_idle_size() == database.pool.get_size()
-
-        await eventually(all_idle, 20.0, "every connection free again")
+        await asyncio.gather(recovers(one), recovers(other))
 
 
 async def test_a_transaction_that_is_cancelled_leaves_nothing(database: Database) -> None:
