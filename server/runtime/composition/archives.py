@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from server.maintenance import Reembed
+from server.maintenance import Reembed, require_ready
 from server.models.ports import Embedder
 from server.projects.archive.export_import import ExportProject, ImportMem0, ImportProject
 from server.runtime.composition.models import open_models
-from server.runtime.readiness import require_ready
 from server.runtime.settings import Settings
 from server.storage.mem0_platform import open_mem0_platform
 from server.storage.postgres.archive import (

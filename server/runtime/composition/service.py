@@ -67,8 +67,7 @@ from server.runtime.composition.observation import (
     observing,
 )
 from server.runtime.composition.operations import AsynchronousCalls, compose_operations, working
-from server.runtime.lifecycle import drain
-from server.runtime.readiness import ReadinessProbe
+from server.runtime.lifecycle import ReadinessProbe, drain
 from server.runtime.settings import Settings
 from server.storage.postgres.entities import PostgresEntitySplits
 from server.storage.postgres.memory_changes import PostgresMemoryChanges

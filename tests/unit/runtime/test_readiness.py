@@ -11,9 +11,9 @@ import structlog
 from structlog.testing import capture_logs
 
 from server.core.errors import StoreUnavailable
-from server.maintenance import EmbedderIdentity
-from server.runtime import readiness
-from server.runtime.readiness import EmbedderConflict, ReadinessProbe
+from server.maintenance import EmbedderConflict, EmbedderIdentity
+from server.runtime import lifecycle
+from server.runtime.lifecycle import ReadinessProbe
 from tests.support.fakes import FakeEmbedder
 
 OWN = EmbedderIdentity("test/embedder", 8)
@@ -65,7 +65,7 @@ class World:
 
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> World:
-    monkeypatch.setattr(readiness, "log", structlog.get_logger())
+    monkeypatch.setattr(lifecycle, "_log", structlog.get_logger())
     return World()
 
 
@@ -95,7 +95,7 @@ async def test_an_unavailable_store_is_a_fault(world: World) -> None:
 
 
 async def test_a_hanging_store_is_a_fault(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(readiness, "CHECK_SECONDS", 0.01)
+    monkeypatch.setattr(lifecycle, "CHECK_SECONDS", 0.01)
     world.store.hangs = True
     assert await world.probe.fault() == "PostgreSQL did not answer within 0.01 s"
 
@@ -126,7 +126,7 @@ async def test_the_health_service_gets_every_result_and_the_log_only_changes(
 async def test_it_continues_to_check_after_any_error(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(readiness, "INTERVAL_SECONDS", 0.0)
+    monkeypatch.setattr(lifecycle, "INTERVAL_SECONDS", 0.0)
     enough = asyncio.Event()
 
     def change() -> None:
@@ -162,6 +162,6 @@ async def test_a_server_with_another_embedder_does_not_start(world: World) -> No
 async def test_a_server_starts_while_the_store_is_unavailable(
     store: FakeReadiness, claims: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(readiness, "CHECK_SECONDS", 0.01)
+    monkeypatch.setattr(lifecycle, "CHECK_SECONDS", 0.01)
     await World(store).probe.refuse_other_embedder()
     assert store.claims == claims
