@@ -66,24 +66,18 @@ class QuestionWords:
         """Returns the number of words."""
         return len(self._known)
 
-    def with_pairs(self, lexical: Scores, chosen: Numbers | None) -> Scores:
-        """Returns the lexical scores of the chosen items, including pairs of adjacent words.
-
-        None means all visible items.
-        """
-        scores, own, damping = lexical, self.scores, self._view.damping
-        if chosen is not None:
-            scores, own, damping = scores[chosen], own[chosen], damping[chosen]
-        pairs = self._pairs()
+    def with_pairs(self, lexical: Scores, chosen: Numbers) -> Scores:
+        """Returns the lexical scores of the chosen items, including pairs of adjacent words."""
+        scores, pairs = lexical[chosen], self._pairs()
         if not pairs:
             return scores
         together = self._items_with(pairs, chosen)
-        once = (BM25_K1 + 1) / (1 + damping)
+        once = (BM25_K1 + 1) / (1 + self._view.damping[chosen])
         known = len(self)
         with_pairs = (known * scores + PAIR_SHARE * together * once) / (
             known + PAIR_SHARE * len(pairs)
         )
-        result: Scores = np.where(own > 0, np.minimum(1.0, with_pairs), scores)
+        result: Scores = np.where(self.scores[chosen] > 0, np.minimum(1.0, with_pairs), scores)
         return result
 
     def _occurrences(self) -> tuple[Numbers, Numbers]:
@@ -116,7 +110,7 @@ class QuestionWords:
         """Returns the words that are adjacent in the question, or with one word in between."""
         known = self._known
         in_order = sorted(
-            (place, word) for word in self._sent for place in places_in(self._sent[word]).tolist()
+            (place, word) for word, sent in self._sent.items() for place in places_in(sent).tolist()
         )
         return {
             (known[before], known[word])
@@ -124,27 +118,32 @@ class QuestionWords:
             if end - start <= NEIGHBOURS and before != word and {before, word} <= known.keys()
         }
 
-    def _items_with(self, pairs: set[tuple[int, int]], chosen: Numbers | None) -> Numbers:
+    def _items_with(self, pairs: set[tuple[int, int]], chosen: Numbers) -> Numbers:
         """Returns for each chosen item how many of the pairs are near each other in it."""
-        view, words, items = self._view, self._words, self._items
-        numbers = view.numbers if chosen is None else view.numbers[chosen]
-        at = np.full(view.index.size, -1, dtype=np.int64)
-        at[numbers] = np.arange(len(numbers))
-        wanted = np.flatnonzero(at[items] >= 0)
-        places = places_in(b"".join([of.places for of in self._found]))[wanted]
-        words, items = words[wanted], at[items[wanted]]
-        # Numbers all occurrences by word, item and place.
-        line = (words * len(numbers) + items) * _TEXT_SPAN + places
+        count = len(chosen)
+        words, items, line = self._line(chosen)
         ends = np.searchsorted(words, np.arange(len(self._found) + 1)).tolist()
         of_first = [slice(ends[one], ends[one + 1]) for one, _ in pairs]
-        shifts = [(other - one) * len(numbers) * _TEXT_SPAN for one, other in pairs]
+        shifts = [(other - one) * count * _TEXT_SPAN for one, other in pairs]
         # Searches the places of the second word near those of the first.
         sought = np.concatenate([line[of] + by for of, by in zip(of_first, shifts, strict=True)])
-        pair = np.repeat(np.arange(len(pairs)), [of.stop - of.start for of in of_first])
         following = np.append(line, _BEYOND)[np.searchsorted(line, sought - PAIR_REACH)]
-        found = pair * len(numbers) + np.concatenate([items[of] for of in of_first])
+        found = np.concatenate([items[of] + n * count for n, of in enumerate(of_first)])
         found = found[following <= sought + PAIR_REACH]
-        return np.bincount(found[_changes(found)] % len(numbers), minlength=len(numbers))
+        return np.bincount(found[_changes(found)] % count, minlength=count)
+
+    def _line(self, chosen: Numbers) -> tuple[Numbers, Numbers, Numbers]:
+        """Returns words, items and places of all occurrences in the chosen items.
+
+        Items are numbered as they were chosen, and places in one line: by word, item and place.
+        """
+        at = np.full(self._view.index.size, -1, dtype=np.int64)
+        at[self._view.numbers[chosen]] = np.arange(len(chosen))
+        items = at[self._items]
+        wanted = np.flatnonzero(items >= 0)
+        places = places_in(b"".join([of.places for of in self._found]))[wanted]
+        words, items = self._words[wanted], items[wanted]
+        return words, items, (words * len(chosen) + items) * _TEXT_SPAN + places
 
 
 def _changes(values: Numbers) -> Flags:
