@@ -3,14 +3,20 @@
     python -m benchmarks.scopes [--sizes 600 10000] [--searches N] [--callers N]
         [--index-mb N]
 
-Each size is one user; all of them are in one table. It starts its own server.
+Each size is one user; all of them are in one table. It starts its own server, and vacuums the table
+before it searches, as autovacuum does within a minute: until then, checking a scope that is held
+reads each of its rows.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+import tempfile
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
 
+import asyncpg
 import grpc
 import uvloop
 from memoir.v1 import memory_pb2, memory_service_pb2, memory_service_pb2_grpc
@@ -26,7 +32,8 @@ from benchmarks.processor_time import (
     milliseconds_a_call,
     processor_seconds,
 )
-from benchmarks.running import running_server
+from benchmarks.running import prepared
+from benchmarks.servers import PROJECT, postgres, serving
 
 MESSAGES_PER_ADD = 100
 WARM_UP_SEARCHES = 20
@@ -88,6 +95,36 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
+@asynccontextmanager
+async def filled(sizes: Sequence[int], **variables: str) -> AsyncIterator[Scopes]:
+    """Starts a server with these settings for the block, and adds the memories of all sizes."""
+    with tempfile.TemporaryDirectory(prefix="memoir-bench-") as name:
+        folder = Path(name)
+        async with (
+            postgres(folder / "postgres") as server_dsn,
+            prepared(server_dsn, PROJECT, **variables) as (environment, key),
+            serving(
+                "-m", "server", "serve", environment=environment, log=folder / "log"
+            ) as address,
+            grpc.aio.insecure_channel(address) as channel,
+        ):
+            scopes = Scopes(channel, key)
+            with Progress() as progress:
+                for size in sizes:
+                    await scopes.fill(size, progress)
+            await vacuum(environment["MEMOIR_POSTGRES_DSN"])
+            yield scopes
+
+
+async def vacuum(dsn: str) -> None:
+    """Vacuums a database."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        await connection.execute("VACUUM ANALYZE")
+    finally:
+        await connection.close()
+
+
 async def main() -> None:
     """Fills, measures and prints."""
     arguments = parse_arguments()
@@ -95,14 +132,7 @@ async def main() -> None:
         *("memories in the scope", "searches/s", "p50 ms", "p95 ms"),
         *("server, processor ms", "PostgreSQL, processor ms"),
     )
-    async with (
-        running_server(None, "", MEMOIR_SEARCH_INDEX_MB=arguments.index_mb) as (address, key),
-        grpc.aio.insecure_channel(address) as channel,
-    ):
-        scopes = Scopes(channel, key)
-        with Progress() as progress:
-            for size in arguments.sizes:
-                await scopes.fill(size, progress)
+    async with filled(arguments.sizes, MEMOIR_SEARCH_INDEX_MB=arguments.index_mb) as scopes:
         for size in arguments.sizes:
             found, took = await scopes.measure(size, arguments.searches, arguments.callers)
             table.add_row(
