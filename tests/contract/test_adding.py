@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import pytest
 
+from server.core.errors import ConcurrentChange
 from server.core.values import Vector
 from server.memories.add.inference import Category
 from server.memories.conversation import Role
@@ -150,6 +151,28 @@ async def test_another_holder_is_left_alone(store: MemoryStore) -> None:
     assert await store.begin_add(lease(), LONG, [TEA], 5, TODAY) is None
     await store.commit(replace(adding("likes tea"), lease=mine.lease_id))
     assert await texts(store) == ["likes tea"]
+
+
+async def test_of_adds_that_commit_together_only_who_lost_the_lease_stores_nothing(
+    store: MemoryStore,
+) -> None:
+    scopes = [Scope(user_id=f"user-{number}") for number in range(16)]
+    leases = [lease(scope=scope) for scope in scopes]
+    for mine in leases:
+        await begun(store, of=mine)
+    lost = lease(scope=scopes[7])
+    await begun(store, of=lost, duration=LONG)
+    changes = [
+        replace(adding("likes tea", scope=scope), lease=mine.lease_id)
+        for scope, mine in zip(scopes, leases, strict=True)
+    ]
+    outcomes = await asyncio.gather(*map(store.commit, changes), return_exceptions=True)
+    failed = [number for number, each in enumerate(outcomes) if isinstance(each, ConcurrentChange)]
+    assert failed == [7]
+    for number, scope in enumerate(scopes):
+        if number != 7:
+            [known] = (await begun(store, of=lease(scope=scope))).candidates
+            assert known.text == "likes tea"
 
 
 async def test_the_settings_of_the_project_come_with_it(

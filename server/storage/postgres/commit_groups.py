@@ -159,10 +159,8 @@ def _fail(waiting: _Waiting, error: Exception) -> None:
 
 
 def _may_share(changes: ChangeSet) -> bool:
-    """Whether the call is small, and nobody waits for a lease that it holds."""
-    items = len(changes.messages) + len(changes.added)
+    """Whether the call is so small that others hardly wait for it."""
+    characters = sum(len(message.content) for message in changes.messages)
     return (
-        changes.lease is None
-        and items <= _FEW_ITEMS
-        and sum(len(message.content) for message in changes.messages) <= _FEW_CHARACTERS
+        len(changes.messages) + len(changes.added) <= _FEW_ITEMS and characters <= _FEW_CHARACTERS
     )

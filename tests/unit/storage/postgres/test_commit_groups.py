@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
-from uuid import uuid4
 
 import asyncpg
 import pytest
@@ -102,17 +100,6 @@ async def test_projects_do_not_wait_for_each_other(world: World) -> None:
 
 async def test_a_large_call_is_written_alone_and_at_once(world: World) -> None:
     tasks = await world.begin(*("a" * STATEMENTS_AT_ONCE), "b" * 20_000)
-    assert len(world.statements.begun) == STATEMENTS_AT_ONCE + 1
-    for _ in range(STATEMENTS_AT_ONCE + 1):
-        world.statements.end_first()
-    await asyncio.gather(*tasks)
-
-
-async def test_a_call_with_a_lease_is_written_alone_and_at_once(world: World) -> None:
-    tasks = await world.begin(*("a" * STATEMENTS_AT_ONCE))
-    leased = replace(saying("b"), lease=uuid4())
-    tasks.append(asyncio.create_task(world.groups.write(leased)))
-    await settle()
     assert len(world.statements.begun) == STATEMENTS_AT_ONCE + 1
     for _ in range(STATEMENTS_AT_ONCE + 1):
         world.statements.end_first()
