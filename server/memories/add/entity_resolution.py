@@ -17,6 +17,10 @@ SHORTEST_CORE = 4
 """The minimum number of characters that two similar names must share."""
 
 
+_SHORTEST_STEM, _LONGEST_ENDING = 3, 3
+"""Languages such as Russian decline names, mostly by their last letters."""
+
+
 def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
@@ -134,6 +138,13 @@ def are_alike(one: str, other: str) -> bool:
 def is_said(name: str, text: str) -> bool:
     """Whether a text contains the words of a name, one after the other."""
     return _as_words(name) in _as_words(text)
+
+
+def is_mentioned(name: str, text: str) -> bool:
+    """Whether a text contains a word of a name, which may have another ending: `in Pragu`."""
+    folded = entity_key(text)
+    stems = [token[: max(_SHORTEST_STEM, len(token) - _LONGEST_ENDING)] for token in _tokens(name)]
+    return entity_key(name) in folded or any(stem in folded for stem in stems)
 
 
 def is_generic(name: str) -> bool:

@@ -20,6 +20,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 from server.core.text import words
 from server.graph.model import entity_key
@@ -97,6 +98,16 @@ _DENYING = """
 not never no nobody nothing neither nor without cannot nicht kein keine keinen nie niemals nunca
 jamás ne pas jamais non mai não niet geen nooit"""
 _NEGATIONS = frozenset(_DENYING.split())
+_IMAGINING = """
+if unless whether wish wished imagine suppose supposing pretend pretending dream dreamt dreamed wenn
+falls ob si jeśli indien"""
+_UNREAL = frozenset(_IMAGINING.split())
+_SAYING = """
+say says said saying think thinks thought claim claims claimed believe believes believed reckon
+reckons tell tells told ask asks asked wonder wonders suspect suspects assume assumes insist insists
+hope hopes fear fears sagt sagte meint glaubt dice dijo cree dit croit"""
+_REPORTING = frozenset(_SAYING.split())
+_FIRST_PERSON = frozenset({"i", "we", "just", "already"})
 _BEGINNINGS = """
 forget unlearn delet remov eras drop discard clear wipe purg disregard vergess vergiss lösch olvid
 borra elimin oubli effac supprim dimentic cancell esquec apag vergeet zapomn забуд удал"""
@@ -188,8 +199,30 @@ def is_cut_from_negation(passage: Passage, content: str) -> bool:
     "It isn't true that I live in Oslo" does not state "I live in Oslo". The words are English, and
     those of some other languages.
     """
+    return any(word in _NEGATIONS or word.endswith("n't") for word in _before(passage, content))
+
+
+def is_cut_from_condition(passage: Passage, content: str) -> bool:
+    """Whether the passage is only imagined: `if`, `I wish` and the like stand before it."""
+    return not _UNREAL.isdisjoint(_before(passage, content))
+
+
+def is_reported(passage: Passage, content: str) -> bool:
+    """Whether somebody else says, thinks or asks what the passage states.
+
+    It is the speaker's own statement after "I told you that".
+    """
+    before = _before(passage, content)
+    return any(
+        word in _REPORTING and subject not in _FIRST_PERSON
+        for subject, word in pairwise(["", *before])
+    )
+
+
+def _before(passage: Passage, content: str) -> list[str]:
+    """Returns the words before the passage in its clause, in lower case."""
     *_, before = _JOINT.split(_same_clause(content, passage.start))
-    return any(word in _NEGATIONS or word.endswith("n't") for word in words(before.lower()))
+    return words(before.lower())
 
 
 def asks_to_forget(text: str) -> bool:

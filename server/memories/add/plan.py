@@ -17,6 +17,8 @@ from server.memories.add.entity_resolution import (
     EntityResolver,
     KnownEntities,
     checked_graph,
+    is_generic,
+    is_mentioned,
 )
 from server.memories.add.evidence import user_keys
 from server.memories.add.inference import InferenceAnswer, InferenceRequest, ProposedRelation
@@ -186,9 +188,20 @@ def _operation(request: InferenceRequest, item: Screened, known: KnownEntities) 
 
 
 def _own_relations(request: InferenceRequest, proposal: Proposal) -> list[ProposedRelation]:
-    """Returns the proposal's relations, except an assistant's or a tool's claims about a user."""
-    relations = list(proposal.operation.relations)
-    if request.messages[proposal.message_index].role is Role.USER:
-        return relations
+    """Returns the proposal's relations between what its text or its evidence names.
+
+    A relation to something else comes from another sentence, such as a question, or from nowhere.
+    Claims of an assistant or a tool about a user are left out too.
+    """
     users = user_keys(request.messages)
-    return [r for r in relations if entity_key(clean_text(r.source)) not in users]
+    said = f"{proposal.text}\n{proposal.operation.quote}"
+    is_user = request.messages[proposal.message_index].role is Role.USER
+    return [
+        relation
+        for relation in proposal.operation.relations
+        if (is_user or entity_key(clean_text(relation.source)) not in users)
+        and all(
+            entity_key(clean_text(end)) in users or is_generic(end) or is_mentioned(end, said)
+            for end in (relation.source, relation.target)
+        )
+    ]

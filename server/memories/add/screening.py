@@ -6,14 +6,17 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from server.graph.model import entity_key
 from server.memories.add.evidence import (
     MIN_WORDS,
     OwnWords,
     asks_to_forget,
     asserted_end,
     begins_with,
+    is_cut_from_condition,
     is_cut_from_negation,
     is_own_statement,
+    is_reported,
     may_change,
     words_in,
 )
@@ -29,6 +32,8 @@ from server.memories.add.proposals import (
 )
 from server.memories.add.quotes import Passage, QuoteFinder, clean_text
 from server.memories.conversation import Message, Role, is_small_talk
+
+_REPLACING = frozenset({Action.UPDATE, Action.DELETE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +84,7 @@ class Screening:
         categories = self._categories(proposal)
         refusal = (
             _against_change(proposal, message)
+            or self._against_other_subject(proposal)
             or self._against_statement(proposal, message)
             or self._against_wishes(proposal, categories)
         )
@@ -106,6 +112,12 @@ class Screening:
             elif is_cut_from_negation(passage, content):
                 problem = "its quote leaves out that its clause is denied"
                 reason = NoticeReason.NO_EVIDENCE
+            elif is_cut_from_condition(passage, content):
+                problem = "its quote leaves out that its clause is only imagined"
+                reason = NoticeReason.NO_EVIDENCE
+            elif proposal.action in _REPLACING and is_reported(passage, content):
+                problem = "its quote is what somebody else says or thinks"
+                reason = NoticeReason.NOT_OWN_TEXT
             elif self._own_words.state(passage, proposal.action):
                 return passage
             else:
@@ -129,6 +141,25 @@ class Screening:
             problem = "is about a speaker whom its message does not name"
             return Refusal(proposal.number, problem, NoticeReason.NO_EVIDENCE)
         return None
+
+    def _against_other_subject(self, proposal: Proposal) -> Refusal | None:
+        """Refuses to replace what is told of one person by what is told of a speaker."""
+        candidate, text = proposal.candidate, proposal.text
+        if candidate is None or not text:
+            return None
+        speakers = {"user", *self._names}
+        told = [name for name in speakers if begins_with(text, name)]
+        about = [
+            name
+            for name in {*speakers, *(entity.name for entity in candidate.entities)}
+            if begins_with(candidate.text, name)
+        ]
+        is_kept = any(entity_key(name) in entity_key(text) for name in about)
+        is_same = any(entity_key(name) in entity_key(candidate.text) for name in told)
+        if not (told and about) or is_kept or is_same:
+            return None
+        problem = "puts somebody else in the place of its candidate's subject"
+        return Refusal(proposal.number, problem, NoticeReason.NOT_PERMITTED)
 
     def _is_of_another_speaker(self, proposal: Proposal, message: Message) -> bool:
         """Whether the text begins with a speaker who neither wrote nor appears in the message."""

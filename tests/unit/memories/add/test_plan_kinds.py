@@ -113,6 +113,23 @@ KINDS = {
         outcome=["UPDATE User owns a flat -> User's kayak was sold"],
         known=["User owns a kayak", "User owns a flat"],
     ),
+    "embedded: a clause cut out of a condition or a wish": case(
+        "If I sold the kayak I could move. I wish I lived in Turin! But I live in Ghent.",
+        proposed("DELETE", "I sold the kayak", target=1),
+        proposed("ADD", "I lived in Turin", "User lived in Turin"),
+        proposed("ADD", "I live in Ghent", "User lives in Ghent"),
+        outcome=["ADD User lives in Ghent"],
+        known=["User owns a kayak"],
+    ),
+    "embedded: what somebody else says or thinks changes nothing": case(
+        "My sister thinks I sold the kayak. I told you I sold the flat, and the doctor said "
+        "I have asthma.",
+        proposed("DELETE", "I sold the kayak", target=1),
+        proposed("DELETE", "I sold the flat", target=2),
+        proposed("ADD", "I have asthma", "User has asthma"),
+        outcome=["DELETE User owns a flat", "ADD User has asthma"],
+        known=["User owns a kayak", "User owns a flat"],
+    ),
     "not own: a mail": case(
         "On Monday, Ines wrote:\n> I moved to Turin.\n> I hate opera.",
         proposed("UPDATE", "I moved to Turin", "User lives in Turin", target=1),
@@ -266,6 +283,24 @@ def test_relations_of_a_changed_fact_are_those_of_its_new_text() -> None:
     ).operations
     assert isinstance(changed, UpdateFact)
     assert [relation.target.name for relation in changed.relations] == ["Turin"]
+
+
+def test_relations_connect_what_the_fact_or_its_evidence_names() -> None:
+    said = "I work at Acme in Kazan. Should I move to Oslo?"
+    asked = proposed(
+        "ADD",
+        "I work at Acme in Kazan",
+        "User works at Acme in Kazan",
+        relations=[
+            ("user", "works_at", "Acme"),
+            ("Acme", "located_in", "Kazani"),
+            ("user", "lives_in", "Oslo"),
+            ("user", "works_at", "Initech"),
+        ],
+    )
+    [added] = planned([user(said)], [asked]).operations
+    assert isinstance(added, AddFact)
+    assert [r.target.name for r in added.relations] == ["Acme", "Kazani"]
 
 
 @pytest.mark.parametrize("quote", ["I own a yacht", "", "kayak", "a"])

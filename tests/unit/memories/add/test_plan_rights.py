@@ -74,6 +74,16 @@ def test_these_speakers_may_not_change_a_memory(
     assert [notice.reason for notice in made.notices] == [NoticeReason.NOT_PERMITTED]
 
 
+def test_an_update_keeps_its_subject() -> None:
+    of_lea = replace(held("Lea lives in Oslo")[0], entities=[Entity("Lea", "person")])
+    asked = proposed("UPDATE", "moved to Bonn", "User lives in Bonn", target=1)
+    made = planned([user(SAID)], [asked], [of_lea])
+    assert made.operations == ()
+    assert [notice.reason for notice in made.notices] == [NoticeReason.NOT_PERMITTED]
+    for text in ("Lea lives in Bonn", "User's friend Lea lives in Bonn", "She lives in Bonn"):
+        assert planned([user(SAID)], [replace(asked, text=text)], [of_lea]).operations
+
+
 @pytest.mark.parametrize(
     ("speaker", "text"),
     [

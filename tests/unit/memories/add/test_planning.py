@@ -279,6 +279,7 @@ def test_an_update_that_contradicts_another_is_dropped() -> None:
 def test_relations_are_cleaned() -> None:
     found = run(
         operation(
+            text="Anna works at Acme",
             entities=[ProposedEntity("Anna", "person"), ProposedEntity("ANNA", "robot")],
             relations=[
                 ProposedRelation("anna", "Works-At", "Acme"),
@@ -296,14 +297,16 @@ def test_relations_are_cleaned() -> None:
 
 
 def test_the_numbers_of_entities_and_relations_are_limited() -> None:
+    pairs = " ".join(f"a{n} b{n}" for n in range(60))
     found = run(
         operation(
+            text=f"x {pairs}",
             entities=[ProposedEntity(f"named {n}") for n in range(60)],
             relations=[ProposedRelation("User", f"r{n}", "x") for n in range(60)]
             + [ProposedRelation(f"a{n}", "r", f"b{n}") for n in range(60)],
         ),
         operation(
-            text="other",
+            text=pairs,
             relations=[ProposedRelation(f"a{n}", "r", f"b{n}") for n in range(60)],
         ),
     )
