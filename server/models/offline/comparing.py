@@ -42,7 +42,7 @@ _STAYING, _CIRCUMSTANCES = (
 _DYING = lexicon.stems("die")
 _LEARNING = lexicon.stems("learn study take attend do train practise practice")
 _FINISHING = lexicon.stems("finish complete")
-_ARRANGEMENTS = content_stems("subscription membership")
+_ARRANGEMENTS = content_stems("subscription membership job position")
 _CHILDREN = word_set("child_of son_of daughter_of")
 _FUNCTION_STEMS = content_stems(" ".join(lexicon.PREPOSITIONS | lexicon.DETERMINERS))
 
