@@ -24,13 +24,12 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.cases import sentence
-from server.api.grpc.access_rules import Access
+from server.api.grpc.access_rules import Access, MethodClass
 from server.api.grpc.admission import Admission, AdmissionLimits, AdmittedCall
 from server.api.grpc.interceptors.chain import build_interceptors
 from server.api.grpc.interceptors.drain import DrainGate
 from server.api.grpc.interceptors.entry import EntryInterceptor, RateLimiter
 from server.api.grpc.local import CONTRACT_METHODS, LocalCalls, LocalMethod, LocalRequest
-from server.api.grpc.method_classes import MethodClass
 from server.api.grpc.server import Servicers
 from server.core.fairness import FairPlaces
 from server.projects.authorization import Authenticate, Authorize

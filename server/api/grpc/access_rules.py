@@ -1,4 +1,4 @@
-"""The role that each method needs, and the methods that a confined key may call.
+"""The class of each method, the role that it needs, and the methods that a confined key may call.
 
 A key may be confined to a scope, such as one user. That scope is then filled into its requests, and
 nothing outside of the scope exists for them.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import Enum, auto
+from enum import Enum, StrEnum, auto
 from typing import Any, Final
 
 from server.core.errors import RoleRequired, ScopeForbidden
@@ -137,3 +137,32 @@ _UNLISTED = Access(KeyRole.ADMIN, Reach.PROJECT)
 def access_to(method: str) -> Access:
     """Returns the access that a method needs; the highest if it is not in the table."""
     return ACCESS.get(method, _UNLISTED)
+
+
+_READING_VERBS = ("Get", "List", "Search", "Find")
+# Methods whose calls last as long as clients want, at almost no cost.
+_WAITING_METHODS = frozenset({"google.longrunning.Operations/WaitOperation"})
+
+
+class MethodClass(StrEnum):
+    """The class of a method. Reads precede writes; streams only wait and are counted separately.
+
+    A write whose request is large is admitted as LARGE: it takes many times as long as others.
+    """
+
+    READ = "read"
+    WRITE = "write"
+    LARGE = "large"
+    STREAM = "stream"
+
+
+def method_class(name: str, *, streams: bool) -> MethodClass:
+    """Returns the class of `package.Service/Method`; `streams` is whether either side streams.
+
+    Methods are named as in the API Improvement Proposals (AIP-130), so the verb is sufficient.
+    """
+    if streams or name in _WAITING_METHODS:
+        return MethodClass.STREAM
+    if name.partition("/")[2].startswith(_READING_VERBS):
+        return MethodClass.READ
+    return MethodClass.WRITE

@@ -11,8 +11,8 @@ from functools import partial
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from server.api.grpc.access_rules import MethodClass
 from server.api.grpc.large_messages import LARGE_BYTES
-from server.api.grpc.method_classes import MethodClass
 from server.core.errors import Overloaded
 from server.core.fairness import Company, Holdings, TurnQueue, share_of
 from server.core.pacing import SpacedStarts

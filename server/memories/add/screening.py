@@ -20,8 +20,7 @@ from server.memories.add.evidence import (
     may_change,
     words_in,
 )
-from server.memories.add.inference import InferenceRequest
-from server.memories.add.policy import MemoryPolicy
+from server.memories.add.inference import InferenceRequest, MemoryPolicy
 from server.memories.add.proposals import (
     MAX_OPERATIONS,
     Action,

@@ -13,7 +13,7 @@ from itertools import pairwise
 from server.models.offline import lexicon
 from server.models.offline.lexicon import listed, word_set
 from server.models.offline.phrases import is_quantity
-from server.models.offline.tokens import Token, after_adverbs, lowered
+from server.models.offline.sentences import Token, after_adverbs, lowered
 
 
 @dataclass(frozen=True, slots=True)

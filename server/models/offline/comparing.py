@@ -14,6 +14,7 @@ from server.models.offline.facts import Fact
 from server.models.offline.lexicon import word_set
 from server.models.offline.people import UNIQUE_RELATIONS
 from server.models.offline.phrases import Item, content_stems
+from server.models.offline.sentences import joined, lowered
 from server.models.offline.status import (
     CHANGE,
     DENIAL,
@@ -23,7 +24,6 @@ from server.models.offline.status import (
     PARTNERS,
     SWITCH,
 )
-from server.models.offline.tokens import joined, lowered
 
 _AMBIGUOUS = lexicon.verbs_listed("ambiguous_ending")
 _HAVING = lexicon.USING | lexicon.TASTES | lexicon.POSSESSING

@@ -15,9 +15,9 @@ from server.models.offline import lexicon
 from server.models.offline.lexicon import KINSHIP, PETS, listed, pattern, word_set
 from server.models.offline.people import Subject, is_personal_name, without_which
 from server.models.offline.phrases import Complement, is_quantity, names_in
+from server.models.offline.sentences import Token, joined, lowered
 from server.models.offline.statements import Statement, Who
 from server.models.offline.status import Ending, contrast_place, is_placing, read_ending
-from server.models.offline.tokens import Token, joined, lowered
 
 
 @dataclass(frozen=True)

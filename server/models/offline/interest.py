@@ -25,8 +25,8 @@ from server.models.offline.lexicon import (
     verbs_listed,
     word_set,
 )
+from server.models.offline.sentences import joined, lowered
 from server.models.offline.statements import Who
-from server.models.offline.tokens import joined, lowered
 
 _POINTING = word_set("it that this them those these him her so you your one both")
 _REMARKING = verbs_listed("remarking")

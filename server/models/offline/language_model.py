@@ -34,8 +34,7 @@ from server.models.offline.reading import (
 )
 from server.models.offline.relations import find_aliases
 from server.models.offline.rewriting import Speaker, attributed, resolved, tokenize
-from server.models.offline.sentences import Sentence, own_sentences
-from server.models.offline.tokens import Token, lowered
+from server.models.offline.sentences import Sentence, Token, lowered, own_sentences
 from server.models.ports import RerankFailed
 from server.telemetry.recording import model_call
 

@@ -9,8 +9,8 @@ from server.graph.model import Entity, Relation, relation_name
 from server.models.offline import lexicon
 from server.models.offline.lexicon import ANIMAL, PERSON, kind_of, listed, word_set
 from server.models.offline.phrases import read_name
+from server.models.offline.sentences import Token, joined, lowered
 from server.models.offline.statements import Statement, Who
-from server.models.offline.tokens import Token, joined, lowered
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from server.models.offline.lexicon import (
     listed,
     verb_stem,
 )
-from server.models.offline.tokens import QUOTES, Token, joined
+from server.models.offline.sentences import QUOTES, Token, joined
 
 _INNER = listed("name_particles")
 _INNER_NAME = re.compile(r"[a-z]{1,2}['\u2019][A-Z\u00c0-\u00de]")

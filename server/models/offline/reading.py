@@ -16,9 +16,9 @@ from server.models.offline.people import Subject, gender_of, read_subject, relat
 from server.models.offline.phrases import Item, read_complement, read_name
 from server.models.offline.relations import stated
 from server.models.offline.rewriting import Speaker, attributed, third_person_text, tokenize
+from server.models.offline.sentences import Token, joined, lowered
 from server.models.offline.statements import Statement, Who, read_statement
 from server.models.offline.status import contrast_place, is_qualified, read_contrast
-from server.models.offline.tokens import Token, joined, lowered
 
 _OWN = frozenset({"my", "our", "their"})
 

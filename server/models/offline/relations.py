@@ -10,8 +10,8 @@ from server.models.offline import lexicon
 from server.models.offline.lexicon import KINSHIP, listed, rules, stems, word_set
 from server.models.offline.people import Subject, attribute_named, introduced
 from server.models.offline.phrases import Complement, read_name
+from server.models.offline.sentences import joined, lowered
 from server.models.offline.statements import Statement
-from server.models.offline.tokens import joined, lowered
 
 _NAMED, _STATES = rules("name"), rules("state")
 _RELATING = {lexicon.verb_stem(verb): verb for verb in listed("relating")}

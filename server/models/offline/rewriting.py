@@ -14,8 +14,8 @@ from datetime import UTC, date, datetime, timedelta
 from server.models.offline import lexicon
 from server.models.offline.clauses import JOINING, is_verb
 from server.models.offline.lexicon import ADVERBS, DAYS, listed, third_person, word_set
+from server.models.offline.sentences import HAS, IS, Token, after_adverbs, joined, split_words
 from server.models.offline.statements import Statement, Who
-from server.models.offline.tokens import HAS, IS, Token, after_adverbs, joined, split_words
 
 _OWNERS = word_set("my our his her")
 _NO_NOUNS = (

@@ -15,7 +15,7 @@ from itertools import pairwise
 from server.models.offline import lexicon
 from server.models.offline.clauses import Clause, main_subject, subject_end
 from server.models.offline.lexicon import listed, stems, verbs_listed, word_set
-from server.models.offline.tokens import Token, after_adverbs, lowered
+from server.models.offline.sentences import Token, after_adverbs, lowered
 
 
 class Who(Enum):

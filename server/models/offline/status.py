@@ -16,8 +16,8 @@ from server.models.offline.lexicon import (
     word_set,
 )
 from server.models.offline.phrases import Complement, Item, read_complement
+from server.models.offline.sentences import Token, joined, lowered
 from server.models.offline.statements import Statement, Who
-from server.models.offline.tokens import Token, joined, lowered
 
 _NEUTRAL, _FROM_NOW_ON = pattern("neutral"), pattern("from_now_on")
 _ON_A_DAY, _PLACE_TAIL, _SEASON = pattern("on_a_day"), pattern("place_tail"), pattern("season")

@@ -10,9 +10,9 @@ from typing import Any, TypeAlias
 from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 
+from server.api.grpc.access_rules import MethodClass
 from server.api.grpc.convert.operations import project_of_name
 from server.api.grpc.interceptors.context import CallContext, CallInterceptor, Method, Proceed
-from server.api.grpc.method_classes import MethodClass
 from server.core.request_context import enter_project
 from server.projects.project import Caller, Principal
 from server.projects.quotas import ProjectQuotas

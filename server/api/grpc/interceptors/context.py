@@ -12,9 +12,8 @@ from typing import Any, Never, TypeAlias
 import grpc
 from google.protobuf.message import Message
 
-from server.api.grpc.access_rules import Access, access_to
+from server.api.grpc.access_rules import Access, MethodClass, access_to, method_class
 from server.api.grpc.decoding import Codec, message_type_of
-from server.api.grpc.method_classes import MethodClass, method_class
 from server.core.request_context import current_request
 
 Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]

@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 
 from cachetools import LRUCache
 
+from server.api.grpc.access_rules import MethodClass
 from server.api.grpc.admission import Admission
 from server.api.grpc.interceptors.access import Authorize, enter_principal
 from server.api.grpc.interceptors.context import (
@@ -24,7 +25,6 @@ from server.api.grpc.interceptors.context import (
     Proceed,
 )
 from server.api.grpc.interceptors.drain import DrainGate
-from server.api.grpc.method_classes import MethodClass
 from server.core.errors import (
     ApiKeyInvalid,
     DeadlineExceeded,

@@ -17,6 +17,7 @@ from opentelemetry.context import attach, detach
 from opentelemetry.trace import Span, SpanContext, SpanKind, Status, StatusCode, Tracer
 from opentelemetry.util.types import AttributeValue
 
+from server.api.grpc.access_rules import MethodClass
 from server.api.grpc.interceptors.access import project_or_none
 from server.api.grpc.interceptors.context import (
     CallContext,
@@ -26,7 +27,6 @@ from server.api.grpc.interceptors.context import (
     Proceed,
     final_code,
 )
-from server.api.grpc.method_classes import MethodClass
 from server.core.request_context import RequestContext, current_origin, enter_request
 from server.telemetry.figures import EndedCall, Tally, begin_tally
 from server.telemetry.logging import FrequentEvent

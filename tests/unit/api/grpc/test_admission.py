@@ -7,9 +7,9 @@ from datetime import timedelta
 
 import pytest
 
+from server.api.grpc.access_rules import MethodClass
 from server.api.grpc.admission import Admission, AdmissionLimits, AdmittedCall
 from server.api.grpc.large_messages import LARGE_BYTES
-from server.api.grpc.method_classes import MethodClass
 from server.core.errors import Overloaded
 from server.core.pacing import TURNS_BETWEEN_STARTS
 from server.core.request_context import parked

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from server.api.grpc.method_classes import MethodClass, method_class
+from server.api.grpc.access_rules import MethodClass, method_class
 from server.api.grpc.server import CONTRACT
 
 

@@ -9,9 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.memories.add.inference import BUILT_IN_CATEGORIES, Category, InferenceAnswer
+from server.memories.add.inference import BUILT_IN_CATEGORIES, Category, InferenceAnswer, Wish
 from server.memories.add.plan import DeleteFact, plan
-from server.memories.add.policy import Wish
 from tests.unit.memories.add.test_planning import operation, request
 
 SUSHI = ("Alice loves sushi", ["food"])
