@@ -153,7 +153,7 @@ def _at_pronouns(text: str) -> Iterator[str]:
 
 
 _MOST: Final = 1 / 3
-"""If more words than this have capitals, these mean nothing: in a title, in a German sentence."""
+"""Capitals show no names if a larger share of the words has them, as in titles and in German."""
 
 _ENDS_SENTENCE: Final = re.compile(r"[.!?:][\"')\]\u2019\u201d]*$")
 _SPEAKER: Final = re.compile(r"I(?:['\u2019]\w+)?\W*$")

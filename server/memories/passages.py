@@ -165,7 +165,7 @@ def _joined(spans: Iterable[Span]) -> list[Span]:
 
 
 MOST_PARTS: Final = 8
-"""The most parts into which messages are cut; each costs a look at all memories of the scope."""
+"""The maximum number of parts of messages; each is compared with all memories of the scope."""
 
 
 def compared_texts(messages: Sequence[Message], *, by_sentence: bool) -> list[str]:

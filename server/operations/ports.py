@@ -69,7 +69,7 @@ class Shares:
 
 @dataclass(frozen=True, slots=True)
 class QueueStatistics:
-    """Counts of waiting, running and given-up operations, and the age of the oldest undone one."""
+    """Counts of waiting, running and given-up operations; the age of the oldest unfinished one."""
 
     queued: int
     running: int
@@ -131,7 +131,7 @@ class Operations(Protocol):
     async def claim(
         self, limit: int, duration: timedelta, shares: Shares
     ) -> Sequence[ClaimedOperation]:
-        """Leases and returns free operations that are the oldest undone ones of their scopes.
+        """Leases and returns free operations that are the oldest unfinished ones of their scopes.
 
         Returns at most `limit`. Projects take turns, within their `shares`. An operation whose
         lease has expired is free. Every claim counts as an attempt and as a failure.

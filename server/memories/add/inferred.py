@@ -103,9 +103,9 @@ KNOWN_ENTITIES_AT_MOST = 30
 
 @dataclass(frozen=True, slots=True)
 class _Said:
-    """The messages of an add, what of them may become passages, and their vectors.
+    """The messages of an add, the parts of them that may become passages, and the vectors.
 
-    `compared` are the vectors whose nearest memories are the candidates.
+    The candidates are the memories nearest to the `compared` vectors; `of_parts` belong to `parts`.
     """
 
     messages: Sequence[Message]

@@ -74,7 +74,7 @@ def new_passages(
         message = messages[part.message_index]
         digest = passage_digest(message.role, message.name, message.content, part.number)
         passages[digest] = NewPassage(
-            # Behind the memories of its message, in what was said around it.
+            # Ids follow the order of the conversation: a passage comes after the memories.
             passage_id=new_id(add.call.time, MAX_OPERATIONS + part.number),
             message_id=message.id,
             role=message.role,

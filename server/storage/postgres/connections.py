@@ -285,8 +285,8 @@ async def keep(_connection: asyncpg.Connection[asyncpg.Record]) -> None:
 async def transaction(connection: Connection) -> AsyncIterator[None]:
     """Runs the block in a transaction.
 
-    If it is cancelled, its connection is closed, which makes the server roll back, because waiting
-    for a frozen server could take for ever.
+    If it is cancelled, its connection is closed, which makes the server roll back: waiting for a
+    frozen server could take forever.
     """
     begun = connection.transaction()
     with span("transaction"):

@@ -46,7 +46,7 @@ _DIGEST_INDEX = "memories_digest"
 class PostgresMemoryChanges:
     """Implements `server.memories.change.ports.MemoryChanges`.
 
-    `on_commit` is called after every commit, so that what waits for changes need not poll.
+    `on_commit` is called after every commit, so that readers waiting for changes do not poll.
     """
 
     def __init__(self, database: Database, on_commit: Callable[[], None]) -> None:

@@ -115,7 +115,7 @@ def _to_entity(value: Mapping[str, Any]) -> Entity:
 
 
 def from_entities(entities: Sequence[Entity]) -> list[dict[str, object]]:
-    """Entities for a JSON column."""
+    """Returns entities as the value of a JSON column."""
     return [
         _from_entity(entity) | ({"aliases": list(entity.aliases)} if entity.aliases else {})
         for entity in entities
@@ -123,7 +123,7 @@ def from_entities(entities: Sequence[Entity]) -> list[dict[str, object]]:
 
 
 def from_relations(relations: Sequence[Relation]) -> list[dict[str, object]]:
-    """Relations for a JSON column."""
+    """Returns relations as the value of a JSON column."""
     return [
         {
             "source": _from_entity(relation.source),
@@ -135,7 +135,7 @@ def from_relations(relations: Sequence[Relation]) -> list[dict[str, object]]:
 
 
 def from_evidence(evidence: Sequence[Evidence]) -> list[dict[str, object]]:
-    """Passages for a JSON column."""
+    """Returns passages as the value of a JSON column."""
     return [
         {"message_id": str(e.message_id), "quote": e.quote, "message_length": e.message_length}
         for e in evidence
@@ -211,7 +211,7 @@ class _Lazy(Sequence[ItemT]):
 
 
 def from_notices(notices: Sequence[Notice]) -> list[dict[str, str]]:
-    """Notices for a JSON column."""
+    """Returns notices as the value of a JSON column."""
     return [{"reason": notice.reason.value, "text": notice.text} for notice in notices]
 
 
@@ -253,7 +253,7 @@ def to_categories(values: Sequence[Mapping[str, str]]) -> tuple[Category, ...]:
 
 
 def from_categories(categories: Sequence[Category]) -> list[dict[str, str]]:
-    """Categories for a JSON column."""
+    """Returns categories as the value of a JSON column."""
     return [{"name": category.name, "description": category.description} for category in categories]
 
 

@@ -96,14 +96,14 @@ def _space(row: Row) -> Space:
 def _changed_aliases(row: Row) -> MemoryAliases | None:
     """Returns the memory's aliases if they differ from the stored ones."""
     stored: list[Alias] = [(each["name"], each["alias"]) for each in row["stored_aliases"]]
-    current = aliases_of(_said(row)[0]) if row["found"] else []
+    current = aliases_of(_stated_by(row)[0]) if row["found"] else []
     if stored == current:
         return None
     space = _space(row)[1] if row["found"] else row["stored_space"]
     return MemoryAliases(row["project_id"], row["memory_id"], space, current)
 
 
-def _said(row: Row) -> tuple[tuple[Entity, ...], tuple[Relation, ...]]:
+def _stated_by(row: Row) -> tuple[tuple[Entity, ...], tuple[Relation, ...]]:
     """Returns the memory's entities and relations, with split names separated."""
     splits = {pair_of(*names) for names in row["splits"] or ()}
     return apart(
@@ -115,7 +115,7 @@ def _said(row: Row) -> tuple[tuple[Entity, ...], tuple[Relation, ...]]:
 
 
 def _to_subgraph(row: Row, joins: Mapping[Space, Joins]) -> MemorySubgraph:
-    entities, relations = _said(row) if row["found"] else ((), ())
+    entities, relations = _stated_by(row) if row["found"] else ((), ())
     if not entities and not relations:
         return MemorySubgraph(
             row["project_id"],

@@ -34,7 +34,7 @@ class GraphUseCases:
 
 
 class GraphService:
-    """Asking who relates to what. Methods are named as in the contract."""
+    """Serves `GraphService`. Its methods have the names in the contract."""
 
     def __init__(self, use_cases: GraphUseCases, tokens: Tokens) -> None:
         self._use_cases = use_cases

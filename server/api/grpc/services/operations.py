@@ -25,12 +25,12 @@ from server.core.request_context import current_request
 from server.operations.manage_operations import ManageOperations
 
 LARGEST_PAGE = 200
-# Time kept back for the answer, in seconds.
 ANSWER_SECONDS = 0.25
+"""How long before its deadline a wait ends, so that the answer still arrives in time."""
 
 
 class OperationsService:
-    """How asynchronous calls stand. Methods are named as in the contract."""
+    """Serves `google.longrunning.Operations`. Its methods have the names in the contract."""
 
     def __init__(self, operations: ManageOperations, tokens: Tokens) -> None:
         self._operations = operations
