@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -19,7 +20,9 @@ from server.memories.filters.parser import parse_filter
 from server.memories.history.ports import MemoryHistory
 from server.memories.memory import EventType, Evidence, ListOrder, Memory, StreamCursor
 from server.memories.ports import ChangeSet, ListQuery, MemoryDeletion, MemoryStore
-from server.memories.scope import DeletionReceipt, Scope, ScopeKind
+from server.memories.scope import DeletionReceipt, Scope, ScopeKind, StoredDeletion
+from server.storage.postgres import memory_changes
+from server.storage.postgres.erasing import erase
 from server.storage.postgres.memory_changes import PostgresMemoryChanges
 from server.storage.postgres.memory_history import PostgresMemoryHistory
 from server.storage.postgres.outbox import PostgresOutbox
@@ -292,6 +295,26 @@ async def test_deleting_the_scope_takes_what_its_erasures_left(
     assert "memory_events" in await tables_with(database, "alice")
     assert await scopes.erase_scope(call(scope=Scope()), ScopeKind.USER, "alice") is not None
     assert await tables_with(database, "alice") == set()
+
+
+async def test_a_memory_that_is_restored_meanwhile_is_not_erased(
+    store: MemoryStore, changes: MemoryChanges, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [memory] = await told(store, ("tea", "tea"))
+    await changes.delete(call(), MemoryDeletion(0, memory.id, 1))
+    restored = replace(memory, version=3)
+    restoration = Restoration(restored, 1, memory_digest(restored), vector(1, 0, 0))
+
+    async def erase_after_restoration(*args: Any) -> StoredDeletion:
+        await changes.restore(call(), restoration)
+        return await erase(*args)
+
+    monkeypatch.setattr(memory_changes, "erase", erase_after_restoration)
+    with pytest.raises(ConcurrentChange):
+        await changes.erase(call(), MemoryDeletion(0, memory.id, 2))
+    present = await store.get(PROJECT, memory.id, None)
+    assert present is not None
+    assert present.version == 3
 
 
 async def test_of_rivals_for_a_deleted_memory_one_wins(

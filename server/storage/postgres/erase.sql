@@ -279,6 +279,9 @@ SELECT FROM memories WHERE project_id = :project_id AND memory_id = :memory_id F
 SELECT max(version) FROM memory_events WHERE project_id = :project_id AND memory_id = :memory_id
 HAVING count(state) > 0;
 
+-- name: last_version
+SELECT max(version) FROM memory_events WHERE project_id = :project_id AND memory_id = :memory_id;
+
 -- name: lock_matching (scope, filters)
 -- In one order, so that two deletions cannot deadlock.
 SELECT m.memory_id

@@ -109,6 +109,10 @@ class PostgresMemoryChanges:
                     raise ConcurrentChange
                 with stage("commit"):
                     erased = await erase(connection, call, [deletion.memory_id])
+                # A deleted memory has no row to lock, so it can be restored before it is erased.
+                last = await connection.fetchval(*ERASE["last_version"](**key))
+                if last != deletion.version + 1:
+                    raise ConcurrentChange
         return self._deleted(erased)
 
     async def list_scopes(

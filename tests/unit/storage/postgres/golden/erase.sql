@@ -239,3 +239,6 @@ SELECT FROM memories WHERE project_id = $1 AND memory_id = $2 FOR UPDATE;
 -- name: newest_version
 SELECT max(version) FROM memory_events WHERE project_id = $1 AND memory_id = $2
 HAVING count(state) > 0;
+
+-- name: last_version
+SELECT max(version) FROM memory_events WHERE project_id = $1 AND memory_id = $2;
