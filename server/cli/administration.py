@@ -6,18 +6,16 @@ import argparse
 import asyncio
 import re
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 
 from rich.markup import escape
 from rich.table import Table
 
-from server.cli.backends import open_store
-from server.cli.console import err, fail, out, progress_bar
+from server.cli.backends import opened
+from server.cli.console import err, fail, out, progress_of
 from server.memories.scope import SCOPE_FIELDS, Scope
-from server.projects.administration import Administration, KeyRights
+from server.projects.administration import KeyRights
 from server.projects.project import ApiKey, KeyRole
 from server.runtime.composition.database import open_administration, open_project_deletion
 
@@ -69,19 +67,9 @@ def _add_projects(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     delete.set_defaults(run=delete_project)
 
 
-@asynccontextmanager
-async def administering() -> AsyncIterator[Administration]:
-    """Opens the administration of the store in the settings."""
-    async with (
-        open_store() as store,
-        open_administration(store.dsn, store.settings.postgres) as administration,
-    ):
-        yield administration
-
-
 async def create_project(arguments: argparse.Namespace) -> None:
     """Runs `projects create`."""
-    async with administering() as administration:
+    async with opened(open_administration) as administration:
         project = await administration.create_project(arguments.project, arguments.org)
     out.print(f"created project {project.id} of organization {project.org_id}", markup=False)
 
@@ -90,7 +78,7 @@ async def set_quotas(arguments: argparse.Namespace) -> None:
     """Runs `projects quota`."""
     given = {name: getattr(arguments, name) for name in QUOTAS}
     changes = {name: value for name, value in given.items() if value is not None}
-    async with administering() as administration:
+    async with opened(open_administration) as administration:
         if changes:
             await administration.set_quotas(arguments.project, changes)
         holding = await administration.quotas(arguments.project)
@@ -105,7 +93,7 @@ async def set_quotas(arguments: argparse.Namespace) -> None:
 
 async def list_projects(_arguments: argparse.Namespace) -> None:
     """Runs `projects list`."""
-    async with administering() as administration:
+    async with opened(open_administration) as administration:
         projects = await administration.list_projects()
     table = Table("organization", "project", "created", "state")
     for project in projects:
@@ -123,15 +111,9 @@ async def delete_project(arguments: argparse.Namespace) -> None:
     project = arguments.project
     if not arguments.yes:
         await asyncio.to_thread(_confirm, project)
-    async with (
-        open_store() as store,
-        open_project_deletion(store.dsn, store.settings.postgres) as delete,
-    ):
-        with progress_bar() as bar:
-            task = bar.add_task("deleting", total=None)
-            deleted = await delete(
-                project, lambda done, total: bar.update(task, completed=done, total=total)
-            )
+    async with opened(open_project_deletion) as delete:
+        with progress_of("deleting") as report:
+            deleted = await delete(project, report)
     for table, count in deleted.items():
         out.print(f"{count} rows of {table}", markup=False)
     out.print(f"deleted project {project}", markup=False)
@@ -233,7 +215,7 @@ async def create_key(arguments: argparse.Namespace) -> None:
     """Runs `keys create`."""
     scope = Scope(**{field: getattr(arguments, field) for field in SCOPE_FIELDS})
     rights = KeyRights(arguments.role, scope if scope.parts() else None, arguments.expires)
-    async with administering() as administration:
+    async with opened(open_administration) as administration:
         record, key = await administration.create_key(
             project_id=arguments.project,
             org_id=arguments.org,
@@ -246,7 +228,7 @@ async def create_key(arguments: argparse.Namespace) -> None:
 
 async def list_keys(_arguments: argparse.Namespace) -> None:
     """Runs `keys list`."""
-    async with administering() as administration:
+    async with opened(open_administration) as administration:
         keys = await administration.list_keys()
     table = Table(
         "key", "organization", "project", "label", "role", "scope", "created", "last used", "state"
@@ -285,7 +267,7 @@ def _state(key: ApiKey, now: datetime) -> str:
 
 async def rotate_key(arguments: argparse.Namespace) -> None:
     """Runs `keys rotate`."""
-    async with administering() as administration:
+    async with opened(open_administration) as administration:
         record, key = await administration.rotate_key(arguments.key, arguments.overlap)
     err.print(
         f"created key {record.id}; key {arguments.key} stays valid for {arguments.overlap}; "
@@ -297,6 +279,6 @@ async def rotate_key(arguments: argparse.Namespace) -> None:
 
 async def revoke_key(arguments: argparse.Namespace) -> None:
     """Runs `keys revoke`."""
-    async with administering() as administration:
+    async with opened(open_administration) as administration:
         await administration.revoke_key(arguments.key)
     out.print(f"revoked key {arguments.key}", markup=False)

@@ -13,7 +13,7 @@ from typing import TextIO
 from rich.markup import escape
 
 from server.cli.backends import open_store
-from server.cli.console import err, fail, progress_bar
+from server.cli.console import err, fail, progress_of
 from server.projects.archive.export_import import Imported, ImportMem0, Mem0Imported
 from server.runtime.composition.archives import (
     open_export,
@@ -78,13 +78,12 @@ async def export_project(arguments: argparse.Namespace) -> None:
         open_store() as store,
         open_export(store.settings, store.dsn) as export,
     ):
-        with _writable(arguments.file) as file, progress_bar() as bar:
-            task = bar.add_task("writing", total=None)
+        with _writable(arguments.file) as file, progress_of("writing") as report:
             counts = await export(
                 arguments.project,
                 lambda line: _write_line(file, line),
                 embeddings=arguments.embeddings,
-                on_progress=lambda done, total: bar.update(task, completed=done, total=total),
+                on_progress=report,
             )
     err.print("wrote " + ", ".join(f"{count} {kind}s" for kind, count in counts.items()))
 
@@ -101,11 +100,8 @@ async def import_project(arguments: argparse.Namespace) -> None:
         open_store() as store,
         open_import(store.settings, store.dsn) as load,
     ):
-        with _readable(arguments.file) as file, progress_bar() as bar:
-            task = bar.add_task("reading", total=None)
-            imported = await load(
-                arguments.project, file, lambda rows: bar.update(task, completed=rows)
-            )
+        with _readable(arguments.file) as file, progress_of("reading") as report:
+            imported = await load(arguments.project, file, report)
     _print_imported(imported)
 
 
@@ -135,13 +131,8 @@ async def _import_platform(arguments: argparse.Namespace) -> None:
 
 
 async def _import(importer: ImportMem0, project_id: str, source: str) -> Mem0Imported:
-    with progress_bar() as bar:
-        task = bar.add_task("reading", total=None)
-        return await importer(
-            project_id,
-            source,
-            lambda done, total: bar.update(task, completed=done, total=total),
-        )
+    with progress_of("reading") as report:
+        return await importer(project_id, source, report)
 
 
 def _print_imported(imported: Imported) -> None:

@@ -16,7 +16,12 @@ from server.cli.console import ConsoleProgress
 from server.cli.development import read_runtime
 from server.core.request_context import Origin, RequestContext, enter_origin, enter_request
 from server.embedded import EmbeddedError, EmbeddedNeo4j, EmbeddedPostgres, Progress, running_at
-from server.runtime.composition.database import is_reachable, migrate_database
+from server.runtime.composition.database import (
+    OpenDatabase,
+    Opened,
+    is_reachable,
+    migrate_database,
+)
 from server.runtime.composition.graph import GraphAddress
 from server.runtime.settings import Settings, load_settings
 
@@ -139,6 +144,19 @@ async def open_store() -> AsyncIterator[Store]:
         if settings.embedded_postgres:
             await apply_migrations(dsn, progress)
         yield Store(settings, dsn, progress)
+
+
+@asynccontextmanager
+async def opened(
+    open_: OpenDatabase[Opened],
+) -> AsyncIterator[Opened]:
+    """Opens the store in the settings, and yields what `open_` makes of it.
+
+    Raises:
+        SettingsFault, EmbeddedError: as `open_store`.
+    """
+    async with open_store() as store, open_(store.dsn, store.settings.postgres) as made:
+        yield made
 
 
 def _enter_operator() -> None:

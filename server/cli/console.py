@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import NoReturn
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NoReturn, Protocol
 
 from rich.console import Console
 from rich.markup import escape
@@ -36,6 +38,22 @@ def progress_bar() -> Progress:
         TimeElapsedColumn(),
         console=err,
     )
+
+
+class Report(Protocol):
+    """Takes the progress of a command."""
+
+    def __call__(self, done: int, total: int | None = None, /) -> None:
+        """Shows how much is done, and of how much if that is known."""
+        ...
+
+
+@contextmanager
+def progress_of(what: str) -> Iterator[Report]:
+    """Shows a progress bar during the block, which reports its progress."""
+    with progress_bar() as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total=None: bar.update(task, completed=done, total=total)
 
 
 def fail(message: str, status: int = 1) -> NoReturn:

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import datetime
 from uuid import UUID
 
 from rich.markup import escape
 from rich.table import Column, Table
 
-from server.cli.backends import open_store
+from server.cli.backends import opened
 from server.cli.console import out
 from server.core.errors import OperationNotFound
 from server.operations.operation import OperationState
-from server.operations.ports import Operations
 from server.runtime.composition.operations import open_operations
 
 
@@ -37,19 +34,10 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         verb.add_argument("operation", type=UUID, help="id of the operation")
 
 
-@asynccontextmanager
-async def _operations() -> AsyncIterator[Operations]:
-    async with (
-        open_store() as store,
-        open_operations(store.dsn, store.settings.postgres) as operations,
-    ):
-        yield operations
-
-
 async def list_operations(arguments: argparse.Namespace) -> None:
     """Runs `operations list`."""
     states = [OperationState(arguments.state)] if arguments.state else None
-    async with _operations() as operations:
+    async with opened(open_operations) as operations:
         statistics = await operations.queue_statistics(arguments.project)
         found = await operations.list(arguments.project, states, arguments.limit, None)
     table = Table(Column("operation", no_wrap=True), "state", "attempts", "created", "fault")
@@ -70,7 +58,7 @@ async def list_operations(arguments: argparse.Namespace) -> None:
 
 async def show_operation(arguments: argparse.Namespace) -> None:
     """Runs `operations show`."""
-    async with _operations() as operations:
+    async with opened(open_operations) as operations:
         operation = await operations.get(arguments.project, arguments.operation)
     if operation is None:
         raise OperationNotFound(arguments.operation)
@@ -92,7 +80,7 @@ async def show_operation(arguments: argparse.Namespace) -> None:
 
 async def retry_operation(arguments: argparse.Namespace) -> None:
     """Runs `operations retry`."""
-    async with _operations() as operations:
+    async with opened(open_operations) as operations:
         if not await operations.revive(arguments.project, arguments.operation):
             raise OperationNotFound(arguments.operation)
     out.print(f"queued {arguments.operation} again", markup=False)

@@ -16,7 +16,7 @@ from rich.table import Column, Table
 
 from server.audit import AuditEvent, all_events
 from server.cli.administration import duration
-from server.cli.backends import apply_migrations, open_store, postgres_of
+from server.cli.backends import apply_migrations, opened, postgres_of
 from server.cli.console import ConsoleProgress, out
 from server.projects.ports import RequestTrace, TracedCall, TracedChange, TracedOperation
 from server.runtime.composition.database import open_audit_log
@@ -218,10 +218,7 @@ def _add_audit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 async def audit(arguments: argparse.Namespace) -> None:
     """Runs `audit`."""
     since = datetime.now(UTC) - arguments.since
-    async with (
-        open_store() as store,
-        open_audit_log(store.dsn, store.settings.postgres) as log,
-    ):
+    async with opened(open_audit_log) as log:
         if arguments.export:
             async for event in all_events(log, arguments.project, since):
                 sys.stdout.write(json_line(event))

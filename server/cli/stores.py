@@ -10,10 +10,16 @@ from contextlib import asynccontextmanager
 from rich.markup import escape
 from rich.table import Table
 
-from server.cli.backends import apply_migrations, graph_to_maintain, open_store, postgres_of
-from server.cli.console import ConsoleProgress, err, out, progress_bar
+from server.cli.backends import (
+    apply_migrations,
+    graph_to_maintain,
+    open_store,
+    opened,
+    postgres_of,
+)
+from server.cli.console import ConsoleProgress, err, out, progress_bar, progress_of
 from server.core.errors import GraphUnavailable
-from server.graph.project.maintenance import EntityJoins, GraphReport, Rebuilt
+from server.graph.project.maintenance import GraphReport, Rebuilt
 from server.runtime.composition.archives import open_reembed, open_search_indexing
 from server.runtime.composition.graph import (
     GraphAddress,
@@ -51,11 +57,8 @@ async def reembed(_arguments: argparse.Namespace) -> None:
         open_store() as store,
         open_reembed(store.settings, store.dsn) as change_embedder,
     ):
-        with progress_bar() as bar:
-            task = bar.add_task("embedding", total=None)
-            done = await change_embedder(
-                lambda done, total: bar.update(task, completed=done, total=total)
-            )
+        with progress_of("embedding") as report:
+            done = await change_embedder(report)
     err.print(
         "nothing to do: the store has this embedder" if done is None else f"embedded {done} texts"
     )
@@ -88,12 +91,8 @@ async def index_search(arguments: argparse.Namespace) -> None:
             await indexing.drop()
             err.print("the indexes are removed")
             return
-        with progress_bar() as bar:
-            task = bar.add_task("indexing", total=None)
-            await indexing.build(
-                arguments.memory_mib,
-                lambda done, total: bar.update(task, completed=done, total=total),
-            )
+        with progress_of("indexing") as report:
+            await indexing.build(arguments.memory_mib, report)
     err.print("the indexes of embeddings and words are built")
 
 
@@ -172,12 +171,8 @@ async def verify_graph(arguments: argparse.Namespace) -> None:
 async def rebuild_graph(arguments: argparse.Namespace) -> None:
     """Runs `rebuild-graph`."""
     async with _maintenance() as maintenance:
-        with progress_bar() as bar:
-            task = bar.add_task("projecting", total=None)
-            rebuilt = await maintenance.rebuild(
-                arguments.project,
-                lambda done, total: bar.update(task, completed=done, total=total),
-            )
+        with progress_of("projecting") as report:
+            rebuilt = await maintenance.rebuild(arguments.project, report)
     _print_rebuilt(rebuilt)
     if rebuilt.given_up:
         sys.exit(1)
@@ -239,18 +234,9 @@ def _add_entities(commands: argparse._SubParsersAction[argparse.ArgumentParser])
         verb.add_argument("alias", help="the other name")
 
 
-@asynccontextmanager
-async def _joins() -> AsyncIterator[EntityJoins]:
-    async with (
-        open_store() as store,
-        open_entity_joins(store.dsn, store.settings.postgres) as joins,
-    ):
-        yield joins
-
-
 async def list_joins(arguments: argparse.Namespace) -> None:
     """Runs `entities list`."""
-    async with _joins() as joins:
+    async with opened(open_entity_joins) as joins:
         found = await joins.list(arguments.project, arguments.space)
     table = Table("space", "name", "alias", "state", "memories")
     for join in found:
@@ -261,7 +247,7 @@ async def list_joins(arguments: argparse.Namespace) -> None:
 
 async def split_names(arguments: argparse.Namespace) -> None:
     """Runs `entities split`."""
-    async with _joins() as joins:
+    async with opened(open_entity_joins) as joins:
         concerned = await joins.split(
             arguments.project, arguments.space, arguments.name, arguments.alias
         )
@@ -273,6 +259,6 @@ async def split_names(arguments: argparse.Namespace) -> None:
 
 async def rejoin_names(arguments: argparse.Namespace) -> None:
     """Runs `entities rejoin`."""
-    async with _joins() as joins:
+    async with opened(open_entity_joins) as joins:
         await joins.rejoin(arguments.project, arguments.space, arguments.name, arguments.alias)
     out.print(f"{arguments.alias} is an alias of {arguments.name} again", markup=False)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Protocol
+from functools import partial
+from typing import Any, Protocol
 from uuid import UUID
 
-from server.core.errors import AnswerTooLarge, RequestIdReused
+from server.core.errors import AnswerTooLarge
 from server.core.values import MAX_ITEMS_BYTES, JsonObject, utf8_bytes
 from server.graph.model import Relation
 from server.graph.project.supersession import changed_relations
@@ -18,7 +19,7 @@ from server.memories.conversation import Message, Role, spoken
 from server.memories.memory import EventType
 from server.memories.ports import MemoryStore, StoredCall
 from server.memories.scope import Scope
-from server.operations.idempotency import RequestKey
+from server.operations.idempotency import RequestKey, once
 from server.operations.operation import OperationLease
 
 ADD_MEMORIES = "AddMemories"
@@ -120,7 +121,7 @@ class AddMemories:
         self._inferred = inferred
         self._accepted = accepted
 
-    async def __call__(self, command: AddMemoriesCommand) -> AddMemoriesOutcome:
+    def __call__(self, command: AddMemoriesCommand) -> Coroutine[Any, Any, AddMemoriesOutcome]:
         """Adds the memories.
 
         If the `request_id` was used before, it only returns the stored outcome.
@@ -130,32 +131,20 @@ class AddMemories:
             ExtractionFailed, AnswerTooLarge, ModelUnavailable, ModelQuotaExhausted,
             StoreUnavailable, ConcurrentChange: nothing was stored.
         """
-        earlier = await self._earlier(command)
-        if earlier is not None:
-            return earlier
         remember = self._inferred if command.infer else self._verbatim
-        try:
-            return await remember(command)
-        except RequestIdReused:
-            # The same call arrived twice at the same time, and the other one was faster.
-            earlier = await self._earlier(command)
-            if earlier is None:
-                raise
-            return earlier
+        earlier = partial(self._earlier, command.project_id)
+        return once(command.key, earlier, partial(remember, command))
 
-    async def _earlier(self, command: AddMemoriesCommand) -> AddMemoriesOutcome | None:
-        if command.request_id is None:
-            return None
-        call = await self._store.find_call(command.project_id, command.request_id)
-        if call is None:
-            # A queued operation has taken the id, too.
-            digest = await self._accepted(command.project_id, command.request_id)
-            if digest not in {None, command.payload_digest}:
-                raise RequestIdReused(command.request_id)
-            return None
-        if call.payload_digest != command.payload_digest:
-            raise RequestIdReused(command.request_id)
-        return outcome_of(call)
+    async def _earlier(self, project_id: str, key: RequestKey) -> AddMemoriesOutcome | None:
+        call = await self._store.find_call(project_id, key.id)
+        if call is not None:
+            key.require_same(call.payload_digest)
+            return outcome_of(call)
+        # A queued operation has taken the id, too.
+        digest = await self._accepted(project_id, key.id)
+        if digest is not None:
+            key.require_same(digest)
+        return None
 
 
 def outcome_of(call: StoredCall) -> AddMemoriesOutcome:

@@ -20,7 +20,13 @@ from server.core.errors import (
 from server.core.values import Vector
 from server.memories.change.effects import memory_digest, new_call
 from server.memories.change.ports import MemoryChanges, Restoration
-from server.memories.change.update_memory import UpdatedMemory, item_key, one_by_one
+from server.memories.change.scopes import earlier_deletion
+from server.memories.change.update_memory import (
+    UpdatedMemory,
+    earlier_change,
+    item_key,
+    one_by_one,
+)
 from server.memories.history.ports import MemoryHistory
 from server.memories.memory import Memory, PastVersion, embedded_text, today
 from server.memories.ports import Call, MemoryDeletion, MemoryStore
@@ -69,13 +75,7 @@ class DeleteMemory:
             ConcurrentChange: another call changed it at the same time.
             StoreUnavailable: nothing was deleted.
         """
-
-        async def earlier(key: RequestKey) -> StoredDeletion | None:
-            deletion = await self._changes.find_deletion(command.project_id, key.id, key.item)
-            if deletion is not None:
-                key.require_same(deletion.payload_digest)
-            return deletion
-
+        earlier = partial(earlier_deletion, self._changes, command.project_id)
         return await once(command.key, earlier, lambda: self._delete(command))
 
     async def _delete(self, command: DeleteMemoryCommand) -> StoredDeletion:
@@ -214,14 +214,7 @@ class RestoreMemory:
             MemoryDuplicate: another memory of its scope is equal to it.
             ModelUnavailable, ModelQuotaExhausted, StoreUnavailable: nothing was changed.
         """
-
-        async def earlier(key: RequestKey) -> UpdatedMemory | None:
-            call = await self._changes.find_change(command.project_id, key.id, key.item)
-            if call is None:
-                return None
-            key.require_same(call.payload_digest)
-            return UpdatedMemory(call.changes[0].memory, call.position) if call.changes else None
-
+        earlier = partial(earlier_change, self._changes, command.project_id)
         return await once(command.key, earlier, lambda: self._restore(command))
 
     async def _restore(self, command: RestoreMemoryCommand) -> UpdatedMemory:

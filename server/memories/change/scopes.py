@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from server.core.clock import Clock
 from server.core.errors import FieldViolation, InvalidRequest, ScopeNotFound
@@ -16,14 +17,14 @@ from server.operations.idempotency import RequestKey, once
 
 
 async def earlier_deletion(
-    scopes: MemoryChanges, project_id: str, key: RequestKey
+    changes: MemoryChanges, project_id: str, key: RequestKey
 ) -> StoredDeletion | None:
     """Returns the stored deletion of an earlier call with this key, if there is one.
 
     Raises:
         RequestIdReused: the key was used with another payload.
     """
-    deletion = await scopes.find_deletion(project_id, key.id)
+    deletion = await changes.find_deletion(project_id, key.id, key.item)
     if deletion is not None:
         key.require_same(deletion.payload_digest)
     return deletion
@@ -68,9 +69,6 @@ class DeleteMemories:
         if not command.scope.parts() and command.filters is None:
             raise InvalidRequest([FieldViolation("user_id", "name a part of a scope, or filters")])
 
-        async def earlier(key: RequestKey) -> StoredDeletion | None:
-            return await earlier_deletion(self._scopes, command.project_id, key)
-
         key = None if command.validate_only else command.key
 
         async def delete() -> StoredDeletion:
@@ -81,6 +79,7 @@ class DeleteMemories:
                 call, command.filters, erase=command.erase, validate_only=command.validate_only
             )
 
+        earlier = partial(earlier_deletion, self._scopes, command.project_id)
         return await once(key, earlier, delete)
 
 
@@ -118,9 +117,6 @@ class DeleteScope:
             ConcurrentChange, StoreUnavailable: nothing was deleted.
         """
 
-        async def earlier(key: RequestKey) -> StoredDeletion | None:
-            return await earlier_deletion(self._scopes, command.project_id, key)
-
         async def delete() -> StoredDeletion:
             call = new_call(
                 command.project_id, Scope(), DELETE_SCOPE, self._clock.now(), command.key
@@ -130,6 +126,7 @@ class DeleteScope:
                 raise ScopeNotFound
             return deletion
 
+        earlier = partial(earlier_deletion, self._scopes, command.project_id)
         return await once(command.key, earlier, delete)
 
 

@@ -53,6 +53,21 @@ class UpdatedMemory:
     position: int
 
 
+async def earlier_change(
+    changes: MemoryChanges, project_id: str, key: RequestKey
+) -> UpdatedMemory | None:
+    """Returns the stored outcome of an earlier call with this key, if there is one.
+
+    Raises:
+        RequestIdReused: the key was used with another payload.
+    """
+    call = await changes.find_change(project_id, key.id, key.item)
+    if call is None:
+        return None
+    key.require_same(call.payload_digest)
+    return UpdatedMemory(call.changes[0].memory, call.position) if call.changes else None
+
+
 class UpdateMemory:
     """Updates a visible memory: two round trips, and one embedding if the text changes."""
 
@@ -81,18 +96,8 @@ class UpdateMemory:
             MemoryDuplicate: another memory of its scope would be equal to it.
             ModelUnavailable, ModelQuotaExhausted, StoreUnavailable: nothing was changed.
         """
-
-        async def earlier(key: RequestKey) -> UpdatedMemory | None:
-            return await self._earlier(command.project_id, key)
-
+        earlier = partial(earlier_change, self._changes, command.project_id)
         return await once(command.key, earlier, lambda: self._update(command, vector))
-
-    async def _earlier(self, project_id: str, key: RequestKey) -> UpdatedMemory | None:
-        call = await self._changes.find_change(project_id, key.id, key.item)
-        if call is None:
-            return None
-        key.require_same(call.payload_digest)
-        return UpdatedMemory(call.changes[0].memory, call.position) if call.changes else None
 
     async def _update(self, command: UpdateMemoryCommand, vector: Vector | None) -> UpdatedMemory:
         before = await self._read(command)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import TypeAlias, TypeVar
 
 from server.audit import AuditLog
 from server.core.clock import SystemClock
@@ -12,6 +13,10 @@ from server.projects.administration import Administration, DeleteProject
 from server.storage.postgres.pool import PostgresOptions, open_database
 from server.storage.postgres.projects import PostgresAuditLog, PostgresProjectStore
 from server.storage.postgres.schema import PostgresReadiness, migrate
+
+Opened = TypeVar("Opened")
+OpenDatabase: TypeAlias = Callable[[str, PostgresOptions], AbstractAsyncContextManager[Opened]]
+"""Opens something in the database with this DSN and these options."""
 
 
 async def migrate_database(
