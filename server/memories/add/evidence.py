@@ -99,9 +99,14 @@ not never no nobody nothing neither nor without cannot nicht kein keine keinen n
 jamás ne pas jamais non mai não niet geen nooit"""
 _NEGATIONS = frozenset(_DENYING.split())
 _IMAGINING = """
-if unless whether wish wished imagine suppose supposing pretend pretending dream dreamt dreamed wenn
-falls ob si jeśli indien"""
-_UNREAL = frozenset(_IMAGINING.split())
+if unless whether suppose supposing assuming imagine pretend provided maybe perhaps possibly
+probably hypothetically supposedly allegedly reportedly almost nearly theoretically presumably
+hopefully apparently falsely"""
+IMAGINING = frozenset(_IMAGINING.split())
+"""What stands with one of these is not asserted."""
+
+_WISHING = "wish wished pretending dream dreamt dreamed wenn falls ob si jeśli indien"
+_UNREAL = IMAGINING | frozenset(_WISHING.split())
 _SAYING = """
 say says said saying think thinks thought claim claims claimed believe believes believed reckon
 reckons tell tells told ask asks asked wonder wonders suspect suspects assume assumes insist insists

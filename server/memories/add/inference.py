@@ -25,6 +25,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
+from server.core.text import english_stem
 from server.graph.model import Entity, Relation
 from server.memories.conversation import Message, Role
 
@@ -159,22 +160,11 @@ _WORD = re.compile(r"[^\W_]+")
 _EXCEPTION = re.compile(
     r"\b(?:except|excluding|but|besides|other than|apart from|unless)\b", re.IGNORECASE
 )
-_ENDINGS = ("ations", "ation", "ings", "ing", "ies", "ied", "es", "ed", "al", "y", "e", "s")
-_SHORTEST_STEM = 3
-
-
-def _stem(word: str) -> str:
-    for ending in _ENDINGS:
-        if word.endswith(ending) and len(word) - len(ending) >= _SHORTEST_STEM:
-            stem = word.removesuffix(ending)
-            # "travelling" and "travel", "planned" and "plan".
-            return stem[:-1] if stem[-1] == stem[-2] and len(stem) > _SHORTEST_STEM else stem
-    return word
 
 
 def _stems(text: str) -> frozenset[str]:
     folded = unicodedata.normalize("NFKC", text).casefold().replace("_", " ")
-    return frozenset(map(_stem, _WORD.findall(folded)))
+    return frozenset(map(english_stem, _WORD.findall(folded)))
 
 
 # Words that only phrase a wish; the remaining words are its subject.
@@ -183,9 +173,9 @@ _ASKING = _stems(
     not any anything everything something thing stuff fact information info detail data memory
     mention relate regard concern about to do with the a an and or of my me i user their his her
     its all every sort kind type topic subject on for from in at that which who is are be was it
-    please what ever will no like such as matter important out t s"""
+    please what ever will no like such as matter important relevant person people out t s"""
 )
-_PREFERENCE = _stem("preference")
+_PREFERENCE = english_stem("preference")
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +197,10 @@ class Wish:
         main = wish[: match.start()] if match else wish
         self._main = _read(main, categories)
         self._exception = _read(wish[match.end() :], categories) if match else None
+
+    def is_about(self, text: str, categories: Sequence[str]) -> bool:
+        """Whether a fact has a word or category of the wish. A wish without them fits all."""
+        return not self._main.stems or self._main.covers(text, categories)
 
     def includes(self, text: str, categories: Sequence[str]) -> bool:
         """Whether a fact is to be remembered, judging by words and categories."""

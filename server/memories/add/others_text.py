@@ -131,7 +131,11 @@ _DOCUMENT = (
     r"|chat|dialogue|script|cv|resume|r\u00e9sum\u00e9|description|ad|profile|document|excerpt"
     r"|statement|testimonial|sentence|following|reply)\b"
 )
-_DOCUMENT_HEADING = re.compile(rf"(?:\b{_DOCUMENT}[^.!?:\n]{{0,60}})[:\uff1a]\s*$", re.IGNORECASE)
+_DOCUMENT_HEADING = re.compile(
+    rf"\b{_DOCUMENT}[^.!?:\n]{{0,60}}[:\uff1a]\s*$"
+    rf"|^\s*(?:below|here|attached) [^.!?:\n]{{0,60}}\b{_DOCUMENT}[^.!?:\n]{{0,60}}\.\s*$",
+    re.IGNORECASE,
+)
 _GIVEN_DOCUMENT = re.compile(
     r"\s*(?!.{0,80}\b(?:remember|save|store|keep|take|add)\b)[^.!?:\n]{0,80}"
     rf"\b(?:this|the following) (?:[\w'-]+ ){{0,3}}{_DOCUMENT}(?=[:\uff1a]\s*\S)",

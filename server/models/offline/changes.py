@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from server.core.text import english_stem, normalized, words
 from server.memories.add.inference import ProposedOperation
 from server.memories.memory import fact_digest
-from server.models.offline.comparing import repeats, replaces, taken_back
+from server.models.offline.comparing import replaces, taken_back
 from server.models.offline.facts import Fact
 from server.models.offline.lexicon import (
     ANIMAL,
@@ -95,7 +95,7 @@ Describe = Callable[[ProposedOperation, str, Sequence[Fact]], ProposedOperation]
 class Entry:
     """An existing or new memory: its facts, and the operation on it.
 
-    `number` is the candidate's number; None for a new memory. `repeated` holds its repetitions.
+    `number` is the candidate's number; None for a new memory.
     """
 
     text: str
@@ -103,7 +103,6 @@ class Entry:
     number: int | None = None
     is_immutable: bool = False
     operation: ProposedOperation | None = None
-    repeated: list[ProposedOperation] = field(default_factory=list)
     is_gone: bool = False
     digest: bytes = field(init=False)
 
@@ -115,13 +114,6 @@ class Entry:
     def is_open(self) -> bool:
         """Whether the memory exists and may be changed."""
         return not (self.is_gone or self.is_immutable)
-
-    def told_again(self) -> list[ProposedOperation]:
-        """Proposes an unchanged memory again for each repetition, so none becomes a passage."""
-        is_changed = self.number is not None and self.operation is not None
-        if self.is_gone or is_changed:
-            return []
-        return [replace(again, text=self.text) for again in self.repeated]
 
 
 class Ledger:
@@ -136,11 +128,16 @@ class Ledger:
         self._digests: set[bytes] = set()
         self._describe = describe
         self._unmatched: list[ProposedOperation] = []
+        self._repeated: list[ProposedOperation] = []
 
     def operations(self) -> list[ProposedOperation]:
-        """Returns the operations in the order of the conversation, then the repetitions."""
+        """Returns the operations in the order of the conversation, then the repetitions.
+
+        Unchanged memories are proposed again for each repetition, so that none becomes a passage.
+        """
         done = [entry.operation for entry in self._entries if entry.operation is not None]
-        repeated = [again for entry in self._entries for again in entry.told_again()]
+        held = {e.digest for e in self._entries if not (e.is_gone or (e.number and e.operation))}
+        repeated = [again for again in self._repeated if fact_digest(again.text) in held]
         return [*sorted([*done, *self._unmatched], key=lambda o: o.message), *repeated]
 
     def __len__(self) -> int:
@@ -162,11 +159,11 @@ class Ledger:
 
     def state(self, fact: Fact, operation: ProposedOperation) -> None:
         """Adds a fact."""
-        memories, digest = self._read(), fact_digest(fact.text)
-        if digest in self._digests:
-            _note(fact, [entry for entry in memories if entry.digest == digest], operation)
-            return
         standing = list(self._standing())
+        if fact_digest(fact.text) in self._digests:
+            if len(operation.quote.split()) <= len(fact.text.split()):  # It says nothing else.
+                self._repeated.append(replace(operation, text=fact.text))
+            return
         near = [(entry, other) for entry, other in standing if fact.shares_subject(other)]
         matches = [
             (entry, other, gone)
@@ -175,8 +172,6 @@ class Ledger:
         ]
         if matches or (fact.is_ending and not fact.slots):
             self._retract(fact, matches, operation)
-        elif known := [entry for entry, other in near if repeats(fact, other)]:
-            _note(fact, known, operation)
         else:
             if fact.is_dated and any(fact.slots.keys() & other.slots.keys() for _, other in near):
                 fact = fact.without_slots()
@@ -296,13 +291,6 @@ class Ledger:
         action = "DELETE" if entry.is_gone else "ADD" if entry.number is None else "UPDATE"
         changed = replace(operation, action=action, target=entry.number)
         entry.operation = self._describe(changed, entry.text, entry.facts)
-
-
-def _note(fact: Fact, known: Sequence[Entry], operation: ProposedOperation) -> None:
-    """Records that the sentence repeats a known memory, if it says nothing else."""
-    if len(operation.quote.split()) <= len(fact.text.split()):
-        for entry in known[:1]:
-            entry.repeated.append(operation)
 
 
 def _forgotten(entry: Entry, request: ForgetRequest, speaker: str) -> tuple[Item, ...]:

@@ -1,4 +1,4 @@
-"""Decides whether a fact repeats, replaces or retracts another.
+"""Decides whether a fact replaces or retracts another.
 
 A fact replaces another only if both are about the same functional property (one value at a time)
 and neither is qualified. Only named items of a list are removed. When in doubt, nothing is.
@@ -13,7 +13,7 @@ from server.models.offline import lexicon
 from server.models.offline.facts import Fact
 from server.models.offline.lexicon import word_set
 from server.models.offline.people import UNIQUE_RELATIONS
-from server.models.offline.phrases import Item, content_stems
+from server.models.offline.phrases import Item, content_stems, read_complement
 from server.models.offline.sentences import joined, lowered
 from server.models.offline.status import (
     CHANGE,
@@ -22,6 +22,7 @@ from server.models.offline.status import (
     GIVING_UP,
     LOSS,
     PARTNERS,
+    RETURN,
     SWITCH,
 )
 
@@ -43,22 +44,25 @@ _DYING = lexicon.stems("die")
 _LEARNING = lexicon.stems("learn study take attend do train practise practice")
 _FINISHING = lexicon.stems("finish complete")
 _ARRANGEMENTS = content_stems("subscription membership job position")
+_LESSONS = content_stems("school degree course class lessons")
 _CHILDREN = word_set("child_of son_of daughter_of")
-_FUNCTION_STEMS = content_stems(" ".join(lexicon.PREPOSITIONS | lexicon.DETERMINERS))
-
-
-def repeats(fact: Fact, other: Fact) -> bool:
-    """Whether a fact states nothing that the other does not."""
-    is_alike = fact.is_qualified == other.is_qualified and not fact.complement.tail
-    is_same = is_alike and not (other.is_ending or _is_narrowed(fact, other))
-    return is_same and bool(fact.stated) and fact.stated <= other.stated
+_FUNCTION_STEMS = content_stems(
+    " ".join(lexicon.PREPOSITIONS | lexicon.DETERMINERS | lexicon.ADVERBS)
+)
+_NEWS = lexicon.pattern("news")
+_KINDS = {
+    kind: content_stems(" ".join(words)) for kind, words in lexicon.lists("one_at_a_time").items()
+}
+_KIND_OF = {stem: kind for kind, words in _KINDS.items() for stem in words}
+_TURNING = lexicon.stems("start begin switch change move")
+_ROUTINE = _TURNING | lexicon.verbs_listed("routine")
 
 
 def replaces(fact: Fact, other: Fact) -> bool:
     """Whether a fact gives another value of a functional property."""
     if fact.frame and fact.frame == other.frame and (fact.is_news or fact.is_measure):
         return True
-    if _is_correction(fact, other) or _is_found(fact, other):
+    if _is_correction(fact, other) or _is_found(fact, other) or _takes_turn(fact, other):
         return True
     if fact.is_qualified or other.is_qualified or fact.statement.is_planned:
         return False
@@ -71,6 +75,33 @@ def replaces(fact: Fact, other: Fact) -> bool:
         fact.is_news and fact.stem == other.stem and fact.stated >= other.stated != frozenset()
     )
     return is_turned or is_update or _has_another_value(fact, other) or _is_elsewhere(fact, other)
+
+
+def _takes_turn(fact: Fact, other: Fact) -> bool:
+    """Whether both state something that one does in one way at a time, such as going to work."""
+    is_turn = fact.stem in _TURNING
+    if not (fact.is_news or is_turn) or fact.is_ending or other.is_ending:
+        return False
+    if fact.statement.is_planned or other.statement.is_past:
+        return False
+    if fact.statement.is_limited or (fact.statement.is_past and not is_turn):
+        return False
+    (ways, around), (known, around_known) = _ways(fact), _ways(other)
+    is_same = around == around_known or (around < around_known and not fact.is_qualified)
+    return is_same and any(way != known.get(kind, way) for kind, way in ways.items())
+
+
+def _ways(fact: Fact) -> tuple[dict[str, frozenset[str]], frozenset[str]]:
+    """Returns the words of each kind of `one_at_a_time`, and the other words except function words.
+
+    A verb of such a kind counts only before a destination: `I cycle to work`.
+    """
+    if fact.stem not in _ROUTINE and not (fact.stem in _KIND_OF and fact.complement.lead == "to"):
+        return {}, frozenset()
+    tokens = (*fact.statement.tokens[: fact.statement.begin], *fact.statement.rest)
+    stems = content_stems(_NEWS.sub("", joined(tokens).lower())) | {fact.stem}
+    kinds = {kind: stems & words for kind, words in _KINDS.items() if stems & words}
+    return kinds, stems - _ROUTINE - _FUNCTION_STEMS - _KIND_OF.keys()
 
 
 def _has_another_value(fact: Fact, other: Fact) -> bool:
@@ -119,16 +150,17 @@ def _is_elsewhere(fact: Fact, other: Fact) -> bool:
 
 
 def _is_found(fact: Fact, other: Fact) -> bool:
-    """Whether a fact states that what the other searches or prepares for is found or done."""
-    if fact.statement.is_planned or other.complement.lead != "for":
+    """Whether a fact states that what the other searches or waits for is found or done."""
+    rest = other.statement.rest
+    words, found = lowered(rest), fact.complement.items[:1]
+    if fact.statement.is_planned or "for" not in words or not found:
         return False
-    if other.stem in _PREPARING and other.statement.is_progressive and fact.statement.is_past:
-        aims = [item.stems for item in other.complement.items]
-        return bool(aims) and any(item.stems <= aims[0] for item in fact.complement.items[:1])
-    if other.stem not in _SEEKING or fact.stem not in _FINDING:
-        return False
-    heads = {item.head for item in other.complement.items}
-    return not heads.isdisjoint(item.head for item in fact.complement.items)
+    aims = read_complement(rest[words.index("for") + 1 :], after_be=False).items[:1]
+    is_waiting = other.stem in _PREPARING and other.statement.is_progressive
+    if (is_waiting or "waiting" in words) and fact.statement.is_past:
+        return any(found[0].stems <= aim.stems for aim in aims)
+    is_sought = other.stem in _SEEKING and fact.stem in _FINDING
+    return is_sought and any(found[0].head == aim.head for aim in aims)
 
 
 def _is_opposite(fact: Fact, other: Fact) -> bool:
@@ -168,7 +200,7 @@ def taken_back(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
         gone = _relation_ended(fact, other)
     if gone is not None:
         return gone
-    if LOSS in ending.kinds or is_own:
+    if not ending.kinds.isdisjoint({LOSS, RETURN}) or is_own:
         gone = _lost(fact, other)
     elif not ending.kinds.isdisjoint({SWITCH, DISPOSAL}) and (is_shared or is_value):
         gone = _parted_with(fact, other, is_value=is_value)
@@ -197,7 +229,10 @@ def _is_over(fact: Fact, other: Fact) -> bool:
 
 
 def _lost(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
-    """Returns what of the other fact ends because its subject or its possession is gone."""
+    """Returns what of the other fact ends because its subject or possession is gone, or back."""
+    if RETURN in fact.ending.kinds:
+        is_there = other.stem == "be" and other.complement.lead in _PLACES
+        return () if is_there and fact.own_things & other.about else None
     if fact.stem in _DYING and not fact.subject.is_somebody:
         return None  # A telephone that died may live on.
     gone = fact.subject.names | fact.own_things
@@ -261,7 +296,7 @@ def _denied(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
     is_done_with = is_over and fact.stem in lexicon.USING and other.stem in lexicon.TASTES
     is_same = fact.is_like(other)
     if is_over and other.stem == "be":
-        does = {fact.stem + ending for ending in ("r", "er")}
+        does = {fact.stem + ending for ending in ("", "r", "er")}
         doers = [item for item in other.complement.items if item.head in does]
         if doers:
             return _of(other, doers)
@@ -288,6 +323,8 @@ def _given_up(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
         named = item.stems | (behind - _FUNCTION_STEMS)
         if other.stem not in lexicon.TASTES:
             named = named - _ARRANGEMENTS or named
+        if other.stem in _LEARNING:
+            named = named - _LESSONS or named
         if _is_meant(fact, item, other):
             known = other.complement.tail_stems
             gone += [had for had in other.complement.items if named <= had.stems | known]

@@ -1,4 +1,4 @@
-"""Decides which facts are worth keeping and match the wishes of a request, and their categories.
+"""Decides which facts are worth keeping, and their categories.
 
 Not worth keeping are remarks on the conversation and on the moment, vague plans, and statements of
 an assistant except about what it has done.
@@ -85,6 +85,7 @@ def _is_remark(fact: Fact) -> bool:
     return pointed <= _POINTING or asks or talks
 
 
+_ASKING = frozenset(map(english_stem, FUNCTION_WORDS | listed("asking")))
 MAX_CATEGORIES = 3
 _FALLBACK = "misc"
 
@@ -94,20 +95,15 @@ _KEYWORD_STEMS = {
     for name, found in lists("categories").items()
 }
 
-# Words that only phrase a request such as `only food preferences`; the others are its subject.
-_ASKING = FUNCTION_WORDS | listed("asking")
-_PREFERENCE = frozenset({"preference", "preferences"})
 
-
-def _stems(text: str, without: frozenset[str] = frozenset()) -> frozenset[str]:
-    found = (word.lower().removesuffix("'s") for word in words(text))
-    return frozenset(english_stem(word) for word in found if word not in without)
+def _stems(text: str) -> frozenset[str]:
+    return frozenset(english_stem(word.lower().removesuffix("'s")) for word in words(text))
 
 
 @lru_cache(maxsize=256)
 def keyword_stems(category: Category) -> frozenset[str]:
     """Returns the stems of a category's keywords: built-in ones, its name and description."""
-    own = _stems(f"{category.name.replace('_', ' ')} {category.description}", _ASKING)
+    own = _stems(f"{category.name.replace('_', ' ')} {category.description}") - _ASKING
     return _KEYWORD_STEMS.get(category.name, frozenset()) | own
 
 
@@ -129,21 +125,3 @@ def categories_of(text: str, categories: Sequence[Category]) -> tuple[str, ...]:
     if best or _FALLBACK not in names:
         return tuple(best[:MAX_CATEGORIES])
     return (_FALLBACK,)
-
-
-class Filter:
-    """A wish such as `only food preferences`, as a list of words.
-
-    A fact matches if it shares a stem with the wish, or has a keyword of a category that the wish
-    names. A wish without such words matches every fact.
-    """
-
-    def __init__(self, wish: str, categories: Sequence[Category]) -> None:
-        # `Food preferences` is about food; `preferences` alone is about preferences.
-        stems = _stems(wish, _ASKING | _PREFERENCE) or _stems(wish, _ASKING)
-        named = [c for c in categories if stems & _stems(c.name.replace("_", " "))]
-        self._stems = stems.union(*map(keyword_stems, named))
-
-    def matches(self, text: str) -> bool:
-        """Whether the fact matches the wish."""
-        return not self._stems or bool(self._stems & _stems(text))

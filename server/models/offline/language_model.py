@@ -15,13 +15,14 @@ from server.memories.add.inference import (
     ProposedEntity,
     ProposedOperation,
     ProposedRelation,
+    Wish,
 )
 from server.memories.add.plan import MAX_OPERATIONS, MAX_TEXT_LENGTH
 from server.memories.conversation import Message, Role
 from server.models.offline.changes import Entry, Ledger, read_request
 from server.models.offline.clauses import split
 from server.models.offline.facts import Fact
-from server.models.offline.interest import Filter, categories_of, is_of_interest
+from server.models.offline.interest import categories_of, is_of_interest
 from server.models.offline.lexicon import AUXILIARIES, NEGATED
 from server.models.offline.phrases import names_in
 from server.models.offline.reading import (
@@ -51,7 +52,7 @@ class Extraction:
 
     def __init__(self, request: InferenceRequest) -> None:
         self._request = request
-        self._includes = Filter(request.includes, request.categories) if request.includes else None
+        self._wish = Wish(request.includes, request.categories) if request.includes else None
         self._people = People()
         self._ledger = Ledger(self._known(), self._described)
 
@@ -87,7 +88,9 @@ class Extraction:
                     self._ledger.state(stated, operation)
 
     def _is_wanted(self, text: str) -> bool:
-        is_wished = self._includes is None or self._includes.matches(text)
+        is_wished = self._wish is None or self._wish.is_about(
+            text, categories_of(text, self._request.categories)
+        )
         is_fitting = len(text) <= MAX_TEXT_LENGTH and len(self._ledger) < MAX_OPERATIONS
         return is_wished and is_fitting
 

@@ -15,6 +15,7 @@ from importlib.resources import files
 from typing import Any, Final
 
 from server.core.text import english_stem
+from server.memories.add.evidence import IMAGINING
 from server.memories.conversation import COURTESIES
 
 
@@ -102,7 +103,7 @@ PREPOSITIONS: Final = listed("prepositions")
 DETERMINERS: Final = listed("determiners")
 CONJUNCTIONS: Final = listed("conjunctions")
 QUESTION_WORDS: Final = listed("question_words")
-UNREAL: Final = listed("unreal")
+UNREAL: Final = IMAGINING
 TIMES: Final = listed("times")
 TASTES: Final = verbs_listed("tastes")
 DISTASTES: Final = verbs_listed("distastes")

@@ -19,7 +19,7 @@ class Subject:
 
     `kin` is the noun for its relation to its owner. `attribute` is set if the subject is something
     that the owner has one of: then the clause states its value, and is about the owner. `is_new`
-    means that it replaces another: `my new car`. `members` are the parts of a joint subject.
+    means that it replaces another: `my new car`. `members` are the people of a joint subject.
     """
 
     text: str
@@ -62,7 +62,10 @@ def read_subject(statement: Statement, speaker: Entity, meant: Subject | None) -
     tokens = statement.subject_tokens
     first, text = tokens[0].lower, joined(tokens)
     if statement.who in {Who.SPEAKER, Who.GROUP} or text == speaker.name:
-        return Subject(speaker.name, speaker, speaker, frozenset({speaker.key}))
+        own = Subject(speaker.name, speaker, speaker, frozenset({speaker.key}))
+        others = tokens[2:] if first == "me" else tokens[:-2]  # `my wife and I`
+        other = _one(others, speaker, None) if statement.who is Who.GROUP else None
+        return replace(own, members=(own, other)) if other else own
     if statement.who is Who.PRONOUN and (meant is None or first in {"he", "she"}):
         return meant
     if statement.who is Who.THING:

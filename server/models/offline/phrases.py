@@ -188,10 +188,17 @@ def _item_end(tokens: Sequence[Token], place: int) -> int:
         token = tokens[place]
         if token.lower in PHRASE_STOPS or token.lower in _LISTING or _is_period(tokens, place):
             break
+        if token.lower == "back" and _ends_phrase(tokens, place + 1):
+            break
         if not token.is_word and token.text not in _IN_NUMBERS:
             break
         place += 1
     return place
+
+
+def _ends_phrase(tokens: Sequence[Token], place: int) -> bool:
+    after = tokens[place] if place < len(tokens) else None
+    return after is None or not after.is_word or after.lower in _WHICH | {"yesterday", "today"}
 
 
 def is_quantity(word: str) -> bool:

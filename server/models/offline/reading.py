@@ -12,12 +12,12 @@ from server.models.offline import lexicon
 from server.models.offline.clauses import Clause, is_verb, split
 from server.models.offline.facts import Fact
 from server.models.offline.lexicon import ANIMAL, PERSON, PHRASE_STOPS, kind_of
-from server.models.offline.people import Subject, gender_of, read_subject, related
+from server.models.offline.people import Subject, gender_of, read_subject
 from server.models.offline.phrases import Item, read_complement, read_name
 from server.models.offline.relations import stated
 from server.models.offline.rewriting import Speaker, attributed, third_person_text, tokenize
 from server.models.offline.sentences import Token, joined, lowered
-from server.models.offline.statements import Statement, Who, read_statement
+from server.models.offline.statements import Statement, read_statement
 from server.models.offline.status import contrast_place, is_qualified, read_contrast
 
 _OWN = frozenset({"my", "our", "their"})
@@ -35,8 +35,7 @@ def read_fact(clause: Clause, speaker: Speaker, meant: Subject | None) -> Fact |
     complement = read_complement(statement.rest[:contrast], after_be=after_be)
     others, verb = read_contrast(statement.rest[contrast:]) if contrast else ((), "")
     qualified = is_qualified(statement, complement)
-    subjects = _everybody(statement, subject)
-    relations = list(stated(statement, subjects, complement))
+    relations = list(stated(statement, subject.members or [subject], complement))
     if statement.subject_tokens[0].lower in {"neither", "either", "no"}:
         relations = []
     elif qualified:
@@ -104,21 +103,6 @@ def _of_introduced(statement: Statement, speaker: Speaker) -> Iterator[Relation]
     if name is not None and not (statement.is_retraction or statement.is_planned):
         told = read_fact(Clause((*rest[name:end], *rest[place + 1 :])), speaker, None)
         yield from told.relations if told else ()
-
-
-def _everybody(statement: Statement, subject: Subject) -> Sequence[Subject]:
-    """Returns the subject, or all members of `Kim and Lee` and `my wife and I`."""
-    if subject.members:
-        return subject.members
-    words = lowered(statement.subject_tokens)
-    noun = next((word for word in words if kind_of(word)), "")
-    kind = kind_of(noun)
-    if statement.who is not Who.GROUP or kind is None:
-        return [subject]
-    other = Entity(f"{subject.owner.name}'s {noun}", kind[1])
-    relation = related(subject.owner, kind[0], other)
-    return [subject, Subject(other.name, other, subject.owner, frozenset({other.key}), noun,
-                             relations=(relation,))]  # fmt: skip
 
 
 PRONOUNS = {"he": "he", "his": "he", "she": "she", "her": "she"}

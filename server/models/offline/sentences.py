@@ -123,6 +123,7 @@ _FULL = {
     pattern("new_value"): r"My new \3 is \1\2",
     pattern("they"): r"I was \1",
     pattern("no_more"): r"I gave up \1",
+    pattern("taken_off"): "I came off ",
 }
 """Statements without a subject, and how they begin in full."""
 

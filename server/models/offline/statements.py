@@ -76,6 +76,7 @@ _HAVE = word_set("have has had")
 _DO = word_set("do does did")
 _LIMITING = listed("limiting")
 _STARTING = stems("start begin")
+_ACTIVITIES = listed("activities")
 _STOPPING = verbs_listed("ending")
 PHRASAL = frozenset({("give", "up"), ("pack", "in"), ("cut", "out"), ("swear", "off")})
 """Verbs that end something only together with the words after them."""
@@ -152,7 +153,7 @@ def _helping(statement: Statement, place: int) -> int:
         length = 1
         statement.is_ability |= base == "can"
         statement.is_planned |= base != "can"
-    elif base in _BE and following.endswith("ing") and not tokens[after].is_name:
+    elif base in _BE and following.endswith("ing") and not _is_noun(statement, after):
         statement.is_planned |= following in _UNDER_WAY
         statement.is_progressive = True
         length = 1
@@ -173,6 +174,12 @@ def _helping(statement: Statement, place: int) -> int:
         statement.is_denied |= word in lexicon.NEGATED
         statement.is_past |= base in {"did", "was", "were"}
     return length
+
+
+def _is_noun(statement: Statement, place: int) -> bool:
+    """Whether the word in -ing here is a noun: a name, or what somebody does in `my hobby is`."""
+    subject = lowered(statement.subject_tokens)
+    return statement.tokens[place].is_name or not _ACTIVITIES.isdisjoint(subject)
 
 
 def _before_gerund(word: str, following: str, later: str) -> int:

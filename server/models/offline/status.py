@@ -29,7 +29,7 @@ _PLACING, _OWN, _WHERE = (
     word_set("with at on in from"),
 )
 PARTNERS = frozenset({"dates", "engaged_to", "married_to", "partner_of"})
-DENIAL, DISPOSAL, GIVING_UP, LOSS = "denial", "disposal", "giving up", "loss"
+DENIAL, DISPOSAL, GIVING_UP, LOSS, RETURN = "denial", "disposal", "giving up", "loss", "return"
 SWITCH, CHANGE = "switch", "change"
 
 
@@ -103,8 +103,8 @@ class Ending:
     The verb ends `relations` such as `works_at`; with `is_named` only relations to entities in the
     clause. `over` are the rules that match clauses which can no longer be true. The `kinds` mean
     that things are no longer owned (DISPOSAL), no longer used or done (GIVING_UP), or neither, nor
-    lived in (SWITCH), or that another thing takes their place (CHANGE); after a LOSS the subject no
-    longer exists.
+    lived in (SWITCH), that another thing takes their place (CHANGE), or that they are no longer
+    elsewhere (RETURN); after a LOSS the subject no longer exists.
     """
 
     kinds: frozenset[str] = frozenset()
