@@ -61,7 +61,8 @@ class ForgetRequest:
         if self.is_bare and not relations:
             return False
         known = content_stems(f"{text} {' '.join(relations)}".replace("_", " "))
-        known = known.union(*(_SAID_OTHERWISE.get(r, ()) for r in relations))
+        said = {*relations, *words(text)}
+        known = known.union(*(_SAID_OTHERWISE.get(each, ()) for each in said))
         return bool(self.stems) and all(any(_same(s, k) for k in known) for s in self.stems)
 
 

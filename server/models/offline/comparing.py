@@ -230,15 +230,14 @@ def _is_over(fact: Fact, other: Fact) -> bool:
 
 def _lost(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
     """Returns what of the other fact ends because its subject or possession is gone, or back."""
-    if RETURN in fact.ending.kinds:
-        is_there = other.stem == "be" and other.complement.lead in _PLACES
-        return () if is_there and fact.own_things & other.about else None
     if fact.stem in _DYING and not fact.subject.is_somebody:
         return None  # A telephone that died may live on.
     gone = fact.subject.names | fact.own_things
+    is_back = RETURN in fact.ending.kinds
     if not gone.isdisjoint(other.about):
-        return None if other.statement.is_past or other.tells_name else ()
-    if other.stem not in lexicon.POSSESSING or other.subject.owner != fact.subject.owner:
+        is_kept = is_back and (other.stem != "be" or other.complement.lead not in _PLACES)
+        return None if is_kept or other.statement.is_past or other.tells_name else ()
+    if is_back or other.stem not in lexicon.POSSESSING or other.subject.owner != fact.subject.owner:
         return None
     if any(not gone.isdisjoint({r.target.key}) for r in other.relations if len(other.things) == 1):
         return None if other.complement.is_several else ()
