@@ -143,7 +143,7 @@ _GIVEN_DOCUMENT = re.compile(
 )
 _SAID_HEADING = re.compile(
     r"(?<!\bI )(?<!\bi )\b(?:wrote|writes|said|says|texted|messaged|posted|replied|answered|asked"
-    r"|told me|states|reads|goes|begins|starts|opens|commented|tweeted|e?mailed)\b"
+    r"|told me|sent me|states|reads|goes|begins|starts|opens|commented|tweeted|e?mailed)\b"
     r"[^.!?:\n]{0,40}[:\uff1a]\s*(?=\S|$)"
 )
 _POINTS_BACK = re.compile(r"\b(?:this|above|that|these)\b", re.IGNORECASE)

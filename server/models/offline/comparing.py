@@ -13,7 +13,7 @@ from server.models.offline import lexicon
 from server.models.offline.facts import Fact
 from server.models.offline.lexicon import word_set
 from server.models.offline.people import UNIQUE_RELATIONS
-from server.models.offline.phrases import Item, content_stems, read_complement
+from server.models.offline.phrases import Item, content_stems, is_quantity, read_complement
 from server.models.offline.sentences import joined, lowered
 from server.models.offline.status import (
     CHANGE,
@@ -31,6 +31,7 @@ _HAVING = lexicon.USING | lexicon.TASTES | lexicon.POSSESSING
 _LIVING = lexicon.stems("live stay")
 _BELONGING = word_set("member subscriber subscribed part in on enrolled")
 _PLACES = word_set("in at for")
+_FROM = word_set("from at in of")
 _PREPARING = lexicon.stems("train prepare practise practice study revise save wait")
 _SEEKING, _FINDING = (
     lexicon.stems("look search"),
@@ -225,7 +226,17 @@ def _is_over(fact: Fact, other: Fact) -> bool:
         rule.over and rule.over.match(other.verb_phrase)
         for rule in fact.ending.over
         if fact.shares_subject(other) or (rule.is_of_family and is_family)
+        if not rule.is_in_place or _is_in_place(fact, other)
     )
+
+
+def _is_in_place(fact: Fact, other: Fact) -> bool:
+    """Whether the other names the place that the fact names, if it does: `fired from the bar`."""
+    words = lowered(fact.statement.rest)
+    start = next((p for p, word in enumerate(words) if word in _FROM), len(words))
+    named = [word for word in words[start + 1 :] if not is_quantity(word)]
+    place = content_stems(" ".join(named)) - _ARRANGEMENTS - _FUNCTION_STEMS
+    return place <= content_stems(other.verb_phrase)
 
 
 def _lost(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
@@ -237,7 +248,8 @@ def _lost(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
     if not gone.isdisjoint(other.about):
         is_kept = is_back and (other.stem != "be" or other.complement.lead not in _PLACES)
         return None if is_kept or other.statement.is_past or other.tells_name else ()
-    if is_back or other.stem not in lexicon.POSSESSING or other.subject.owner != fact.subject.owner:
+    is_held = other.stem in lexicon.POSSESSING | _LEARNING and not is_back
+    if not is_held or other.subject.owner != fact.subject.owner:
         return None
     if any(not gone.isdisjoint({r.target.key}) for r in other.relations if len(other.things) == 1):
         return None if other.complement.is_several else ()
@@ -294,6 +306,7 @@ def _denied(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
         return () if fact.about & other.about else None
     is_done_with = is_over and fact.stem in lexicon.USING and other.stem in lexicon.TASTES
     is_same = fact.is_like(other)
+    is_same |= is_over and fact.stem == "be" and other.verb_phrase.startswith("work as ")
     if is_over and other.stem == "be":
         does = {fact.stem + ending for ending in ("", "r", "er")}
         doers = [item for item in other.complement.items if item.head in does]
@@ -343,7 +356,10 @@ def _is_meant(fact: Fact, item: Item, other: Fact) -> bool:
     if other.complement.lead == "with":
         return item.text[:1].isupper()  # `I left Monzo`, with which I bank.
     is_clear = fact.stem not in _AMBIGUOUS or len(item.stems) > 1 or fact.complement.lead
-    is_pastime = (is_lesson and fact.statement.is_perfect) or other.complement.lead == "in"
+    is_bare = fact.statement.is_perfect or lexicon.DETERMINERS.isdisjoint(
+        lowered(fact.statement.rest[:1])
+    )
+    is_pastime = (is_lesson and is_bare) or other.complement.lead == "in"
     return bool(is_clear or is_pastime) and other.stem in _HAVING
 
 

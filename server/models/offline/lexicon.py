@@ -199,6 +199,7 @@ class Rule:
     rest: re.Pattern[str]
     over: re.Pattern[str] | None
     is_of_family: bool
+    is_in_place: bool
 
 
 def rules(table: str) -> Mapping[str, Sequence[Rule]]:
@@ -222,4 +223,5 @@ def _rule(row: Mapping[str, Any]) -> Rule:
         rest=compiled(row.get("rest", "")),
         over=compiled(row["over"]) if "over" in row else None,
         is_of_family="family" in row,
+        is_in_place="place" in row,
     )

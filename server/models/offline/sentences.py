@@ -115,7 +115,8 @@ class Sentence:
 
 _LEAD, _TAIL = pattern("lead"), pattern("tail")
 _TURN_TO_REQUEST, _TURN_TO_QUESTION = pattern("turn_to_request"), pattern("turn_to_question")
-_FICTION, _CORRECTING = pattern("fiction"), pattern("correcting")
+_FICTION, _IMAGINED = pattern("fiction"), pattern("imagined")
+_CORRECTING = pattern("correcting")
 _DIARY = pattern("diary")
 _FULL = {
     pattern("call_me"): "I go by ",
@@ -162,7 +163,7 @@ def _read(text: str) -> Sentence | None:
         return Sentence(text, text if is_statement else "", is_foreign=True)
     statement = _with_subject(_TAIL.sub("", _without_lead(text)))
     level = normalized(statement)
-    if _FICTION.match(level):
+    if _FICTION.match(level) or _IMAGINED.search(level):
         return None
     asks = text.rstrip(_CLOSING).endswith(_QUESTION_MARKS) or "?" in text[-3:]
     turns = [_TURN_TO_REQUEST.search(level), _TURN_TO_QUESTION.search(level) if asks else None]

@@ -77,6 +77,7 @@ _DO = word_set("do does did")
 _LIMITING = listed("limiting")
 _STARTING = stems("start begin")
 _ACTIVITIES = listed("activities")
+_COMING, _FEELING = word_set("come came grown grew learned"), lexicon.TASTES | lexicon.DISTASTES
 _STOPPING = verbs_listed("ending")
 PHRASAL = frozenset({("give", "up"), ("pack", "in"), ("cut", "out"), ("swear", "off")})
 """Verbs that end something only together with the words after them."""
@@ -158,11 +159,11 @@ def _helping(statement: Statement, place: int) -> int:
         statement.is_progressive = True
         length = 1
     elif base in _HAVE and following != "to":
-        length = int(lexicon.is_past(following) or following in {"been", "become"})
+        length = int(lexicon.is_past(following) or following in {"been", "become", "come"})
         statement.is_perfect |= length > 0 and base != "had"
     elif base in _DO:
         length = int(word != base or following in lexicon.VERBS)
-    elif word in {"used", "had"} and following == "to" and later:
+    elif following == "to" and _before_infinitive(word, later):
         statement.is_over |= word == "used"
         statement.is_past |= word == "had"
         length = 2
@@ -180,6 +181,12 @@ def _is_noun(statement: Statement, place: int) -> bool:
     """Whether the word in -ing here is a noun: a name, or what somebody does in `my hobby is`."""
     subject = lowered(statement.subject_tokens)
     return statement.tokens[place].is_name or not _ACTIVITIES.isdisjoint(subject)
+
+
+def _before_infinitive(word: str, later: str) -> bool:
+    """Whether it is the word of `used to live`, `had to move` or `come to like`."""
+    is_changed = word in _COMING and lexicon.verb_stem(later) in _FEELING
+    return is_changed or (word in {"used", "had"} and later != "")
 
 
 def _before_gerund(word: str, following: str, later: str) -> int:
