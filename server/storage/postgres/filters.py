@@ -174,9 +174,10 @@ def metadata_condition(
 ) -> str:
     """Returns the condition, which can be null if the metadata has nothing at the path."""
     if isinstance(item, OneOf) and len(item.values) == 1:
-        # Containment, which the index on the metadata serves. A scalar in an object contains only
-        # itself.
-        return f"m.metadata @> {bind(_document(keys, item.values[0]), 'jsonb')}"
+        # Containment, which the index on the metadata serves if there is any. A scalar in an object
+        # contains only itself.
+        contained = bind(_document(keys, item.values[0]), "jsonb")
+        return f"(m.metadata <> '{{}}' AND m.metadata @> {contained})"
     path = bind(list(keys), "text[]")
     # `->` with a text only enters objects, while `#>` would also enter lists.
     steps = "".join(f" -> ({path})[{place}]" for place in range(1, len(keys) + 1))

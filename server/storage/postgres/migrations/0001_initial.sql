@@ -47,10 +47,14 @@ $$;
 -- word, which decides at once. Otherwise frequent words of each language are counted, except English words
 -- and abbreviations such as "MIT".
 CREATE FUNCTION language_of(said text) RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN CASE
-    WHEN left(said, 500) !~* '\m(the|and|you|your|my|what|with|that|this|when|where|did|does|she|they|are)\M'
-    THEN (
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
+DECLARE
+    beginning text := left(said, 500);
+BEGIN
+    IF beginning ~* '\m(the|and|you|your|my|what|with|that|this|when|where|did|does|she|they|are)\M' THEN
+        RETURN NULL;
+    END IF;
+    RETURN (
         SELECT language
         FROM (VALUES
             ('danish', '{jeg,ikke,og,hvad,mig,har,på,hvor,hvornår,hvilken,hvem,blev,noget}'::text[]),
@@ -66,20 +70,20 @@ RETURN CASE
             ('swedish', '{jag,inte,och,vad,mig,är,från,när,vilken,vem,på,har,också}'),
             ('turkish', '{bir,benim,nerede,hangi,için,çok,bu,değil,zaman,nasıl,olarak}')
         ) AS known (language, frequent),
-             to_tsvector('pg_catalog.simple', left(said, 500)) AS words
+             to_tsvector('pg_catalog.simple', beginning) AS words
         WHERE length(ts_delete(words, frequent)) < length(words)
         ORDER BY length(ts_delete(words, frequent)), language
         LIMIT 1
-    )
-END;
+    );
+END
+$$;
 
 -- Returns the lexemes of a text, stemmed according to its script. Text in Latin letters gets English stems. If its
 -- language is recognized as another one, it also gets the stems of that language, without its stop words. The English
 -- stems then match questions that are too short to recognize their language. Only the first 100,000 characters are
 -- indexed, because a tsvector holds at most 1 MiB and a memory with a longer one could not be stored.
 CREATE FUNCTION words_of(said text) RETURNS tsvector
--- pg_restore computes generated columns without a search path.
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path FROM CURRENT AS $$
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
 DECLARE
     written text := left(said, 100000);
     language text;
@@ -123,17 +127,25 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN to_char(event_time AT TIME ZONE 'UTC', 'FMDD FMMonth YYYY FMDay YYYY-MM');
 
 -- Returns the words by which a memory or passage is found: text, speaker and time, and for an inferred
--- memory also the quotes of its evidence and the names of its entities.
+-- memory also the quotes of its evidence and the names of its entities. A passage without text is not found.
+-- Not a single expression: for the generated columns, PostgreSQL would read and expand it in every statement.
 CREATE FUNCTION indexed_words(
     said text, role text, name text, event_time timestamptz,
     entities jsonb DEFAULT '[]', evidence jsonb DEFAULT '[]'
 ) RETURNS tsvector
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN words_of(concat_ws(
-    E'\n', left(said, 90000), coalesce(name, role), words_of_time(event_time),
-    CASE WHEN entities <> '[]' THEN jsonb_path_query_array(entities, '$[*].name') #>> '{}' END,
-    CASE WHEN evidence <> '[]' THEN jsonb_path_query_array(evidence, '$[*].quote') #>> '{}' END
-));
+-- pg_restore computes generated columns without a search path.
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path FROM CURRENT AS $$
+BEGIN
+    IF said = '' THEN
+        RETURN '';
+    END IF;
+    RETURN words_of(concat_ws(
+        E'\n', left(said, 90000), coalesce(name, role), words_of_time(event_time),
+        CASE WHEN entities <> '[]' THEN jsonb_path_query_array(entities, '$[*].name') #>> '{}' END,
+        CASE WHEN evidence <> '[]' THEN jsonb_path_query_array(evidence, '$[*].quote') #>> '{}' END
+    ));
+END
+$$;
 
 -- Returns the length of a memory for ranking, in characters: that of its message if it is longer, because
 -- the memory is also found by the words of its message.
@@ -507,9 +519,9 @@ CREATE INDEX memories_create_time
     ON memories (project_id, create_time, memory_id) INCLUDE (version);
 
 -- For filters on metadata: equality is evaluated as containment. Without a pending list, many writes do not
--- slow a look-up.
+-- slow a look-up. Even an object without keys would be an entry to insert.
 CREATE INDEX memories_metadata
-    ON memories USING gin (metadata jsonb_path_ops) WITH (fastupdate=off);
+    ON memories USING gin (metadata jsonb_path_ops) WITH (fastupdate=off) WHERE metadata <> '{}';
 
 -- The memories that expire on a day, which leave the graph.
 CREATE INDEX memories_expiration ON memories (expiration_date) WHERE expiration_date IS NOT NULL;

@@ -9,7 +9,7 @@ JOIN calls AS c USING (project_id, call_id)
 WHERE m.project_id = $1
   AND ($2::date IS NULL OR m.expiration_date IS NULL OR m.expiration_date >= $2)
   AND m.user_id = $3 AND m.run_id = $4
-  AND (m.metadata @> $5::jsonb AND ($6::text = ANY (m.categories) OR strpos(casefold(m.text COLLATE "pg_unicode_fast"), casefold($7::text COLLATE "pg_unicode_fast")) > 0) AND (((m.create_time >= $8::timestamptz)) IS NOT TRUE))
+  AND ((m.metadata <> '{}' AND m.metadata @> $5::jsonb) AND ($6::text = ANY (m.categories) OR strpos(casefold(m.text COLLATE "pg_unicode_fast"), casefold($7::text COLLATE "pg_unicode_fast")) > 0) AND (((m.create_time >= $8::timestamptz)) IS NOT TRUE))
   AND ($9::timestamptz IS NULL OR (m.create_time, m.memory_id) < ($9, $10::uuid))
 ORDER BY m.create_time DESC, m.memory_id DESC
 LIMIT $11;

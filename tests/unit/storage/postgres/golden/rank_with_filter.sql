@@ -22,7 +22,7 @@ SELECT project_id, passage_id AS memory_id, user_id, agent_id, app_id, run_id, s
        embedding, role, name, message_id
 FROM passages
 WHERE delete_time IS NULL) AS m
-        WHERE m.project_id = $3 AND m.user_id = $4 AND m.run_id = $5 AND (m.metadata @> $6::jsonb AND ($7::text = ANY (m.categories) OR strpos(casefold(m.text COLLATE "pg_unicode_fast"), casefold($8::text COLLATE "pg_unicode_fast")) > 0) AND (((m.create_time >= $9::timestamptz)) IS NOT TRUE)) AND (m.expiration_date IS NULL OR m.expiration_date >= (SELECT $10::date))
+        WHERE m.project_id = $3 AND m.user_id = $4 AND m.run_id = $5 AND ((m.metadata <> '{}' AND m.metadata @> $6::jsonb) AND ($7::text = ANY (m.categories) OR strpos(casefold(m.text COLLATE "pg_unicode_fast"), casefold($8::text COLLATE "pg_unicode_fast")) > 0) AND (((m.create_time >= $9::timestamptz)) IS NOT TRUE)) AND (m.expiration_date IS NULL OR m.expiration_date >= (SELECT $10::date))
         ORDER BY m.create_time DESC, m.memory_id DESC
         LIMIT (SELECT $11::bigint)
     ) AS newest
@@ -44,7 +44,7 @@ SELECT project_id, passage_id AS memory_id, user_id, agent_id, app_id, run_id, s
        embedding, role, name, message_id
 FROM passages
 WHERE delete_time IS NULL) AS m
-    WHERE m.project_id = $3 AND m.user_id = $4 AND m.run_id = $5 AND (m.metadata @> $6::jsonb AND ($7::text = ANY (m.categories) OR strpos(casefold(m.text COLLATE "pg_unicode_fast"), casefold($8::text COLLATE "pg_unicode_fast")) > 0) AND (((m.create_time >= $9::timestamptz)) IS NOT TRUE)) AND (m.expiration_date IS NULL OR m.expiration_date >= (SELECT $10::date))
+    WHERE m.project_id = $3 AND m.user_id = $4 AND m.run_id = $5 AND ((m.metadata <> '{}' AND m.metadata @> $6::jsonb) AND ($7::text = ANY (m.categories) OR strpos(casefold(m.text COLLATE "pg_unicode_fast"), casefold($8::text COLLATE "pg_unicode_fast")) > 0) AND (((m.create_time >= $9::timestamptz)) IS NOT TRUE)) AND (m.expiration_date IS NULL OR m.expiration_date >= (SELECT $10::date))
 ),
 frame AS MATERIALIZED (
     SELECT size, mean_length, share, share * share * square AS offset_square,
