@@ -18,9 +18,9 @@ import uvloop
 from memoir.v1 import memory_service_pb2
 
 from server.core.clock import new_id
+from server.memories.changes import Addition, Call, ChangeSet
 from server.memories.conversation import Role, StoredMessage
-from server.memories.memory import Memory, Provenance, verbatim_digest
-from server.memories.ports import Call, ChangeSet, EmbeddedMemory
+from server.memories.memory import verbatim_digest
 from server.memories.scope import Scope
 from server.models.offline.embedder import OfflineEmbedder
 from server.models.ports import EmbeddingPurpose
@@ -35,7 +35,7 @@ class BareService:
     """Writes the rows and nothing else."""
 
     def __init__(self, database: Database, embedder: OfflineEmbedder) -> None:
-        self._commits = Commits(database)
+        self._commits = Commits(database, lambda _changes, _committed: None)
         self._embedder = embedder
 
     async def add(
@@ -47,51 +47,34 @@ class BareService:
         vectors = await self._embedder.embed(texts, EmbeddingPurpose.DOCUMENT)
         scope = Scope(user_id=request.user_id)
         call = Call(new_id(now), "bare", scope, METHOD, now, "bare", self._embedder.model)
-        origin = Provenance(call.id, None, "bare", self._embedder.model)
         added = [
-            EmbeddedMemory(ordinal, _memory(call, origin, text), _digest(text), vector)
-            for ordinal, (text, vector) in enumerate(zip(texts, vectors, strict=True))
+            Addition(
+                memory_id=new_id(now),
+                text=text,
+                digest=verbatim_digest(Role.USER, None, text),
+                role=Role.USER,
+                name=None,
+                evidence=(),
+                embedding=vector,
+            )
+            for text, vector in zip(texts, vectors, strict=True)
         ]
         messages = [
             StoredMessage(new_id(now), ordinal, Role.USER, text, None, now)
             for ordinal, text in enumerate(texts)
         ]
-        committed = await self._commits.commit(ChangeSet(call, messages, added))
+        changes = ChangeSet(call, messages, added, inferred=False)
+        committed = await self._commits.commit(changes)
         return memory_service_pb2.AddMemoriesResponse(
             results=[
                 memory_service_pb2.AddMemoriesResult(
-                    id=str(item.memory.id),
-                    data=memory_service_pb2.AddMemoriesResult.Data(memory=item.memory.text),
+                    id=str(item.memory_id),
+                    data=memory_service_pb2.AddMemoriesResult.Data(memory=item.text),
                 )
                 for item in added
-                if item.memory.id in committed.added
+                if item.memory_id in committed.added
             ]
         )
-
-
-def _digest(text: str) -> bytes:
-    return verbatim_digest(Role.USER, None, text)
-
-
-def _memory(call: Call, origin: Provenance, text: str) -> Memory:
-    return Memory(
-        id=new_id(call.time),
-        project_id=call.project_id,
-        scope=call.scope,
-        text=text,
-        metadata={},
-        categories=(),
-        immutable=False,
-        create_time=call.time,
-        update_time=call.time,
-        event_time=call.time,
-        expiration_date=None,
-        inferred=False,
-        role=Role.USER,
-        name=None,
-        version=1,
-        provenance=origin,
-    )
 
 
 async def main() -> None:

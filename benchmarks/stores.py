@@ -15,8 +15,8 @@ from benchmarks.worlds import Fact
 from server.core.clock import new_id
 from server.embedded import EmbeddedPostgres, NoProgress
 from server.embedded.neo4j import EmbeddedNeo4j
-from server.memories.memory import Memory, Provenance, fact_digest
-from server.memories.ports import Call, ChangeSet, EmbeddedMemory
+from server.memories.changes import Addition, Call, ChangeSet
+from server.memories.memory import fact_digest
 from server.memories.scope import Scope
 from server.models.ports import Embedder, EmbeddingPurpose
 from server.runtime.composition.graph import GraphAddress
@@ -47,30 +47,17 @@ async def remember(
     call = Call(new_id(now), PROJECT, scope, "AddMemories", now, "bench", embedder.model)
     vectors = await embedder.embed([f.text for f in facts], EmbeddingPurpose.DOCUMENT)
     added = [
-        EmbeddedMemory(ordinal, _memory(call, fact), fact_digest(fact.text), vector)
-        for ordinal, (fact, vector) in enumerate(zip(facts, vectors, strict=True))
+        Addition(
+            memory_id=new_id(now),
+            text=fact.text,
+            digest=fact_digest(fact.text),
+            role=None,
+            name=None,
+            evidence=(),
+            relations=fact.relations,
+            embedding=vector,
+        )
+        for fact, vector in zip(facts, vectors, strict=True)
     ]
-    await store.commit(ChangeSet(call, added=added))
-    return {each.memory.text: each.memory.id for each in added}
-
-
-def _memory(call: Call, fact: Fact) -> Memory:
-    return Memory(
-        id=new_id(call.time),
-        project_id=PROJECT,
-        scope=call.scope,
-        text=fact.text,
-        metadata={},
-        categories=(),
-        immutable=False,
-        create_time=call.time,
-        update_time=call.time,
-        event_time=call.time,
-        expiration_date=None,
-        inferred=True,
-        role=None,
-        name=None,
-        version=1,
-        provenance=Provenance(call.id, None, call.correlation_id, call.embedding_model),
-        relations=fact.relations,
-    )
+    await store.commit(ChangeSet(call, changes=added))
+    return {each.text: each.memory_id for each in added}

@@ -15,8 +15,8 @@ from server.core.clock import Clock, new_id
 from server.core.errors import MemoirError
 from server.core.values import Vector
 from server.memories.change.ports import MemoryChanges
+from server.memories.changes import Call
 from server.memories.memory import today
-from server.memories.ports import Call
 from server.memories.scope import Scope
 from server.models.ports import Embedder, EmbeddingPurpose
 

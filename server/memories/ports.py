@@ -8,149 +8,19 @@ from datetime import date, datetime, timedelta
 from typing import Protocol
 from uuid import UUID
 
-from server.core.request_context import NOBODY, Origin
-from server.core.values import JsonObject, Vector
-from server.graph.model import Entity, Relation
+from server.core.values import Vector
+from server.graph.model import Relation
 from server.memories.add.inference import Candidate, Category
 from server.memories.add.proposals import Notice
-from server.memories.conversation import Role, StoredMessage
+from server.memories.changes import ChangeSet
+from server.memories.conversation import StoredMessage
 from server.memories.filters.filter import Filter
-from server.memories.memory import EventType, Evidence, ListCursor, ListOrder, Memory
+from server.memories.memory import EventType, ListCursor, ListOrder, Memory
 from server.memories.passages import EVERY_SOURCE, Hit, Source
 from server.memories.scope import Scope
 from server.memories.search.ranking import EVEN, ArmWeights
 from server.memories.search.time_spans import TimeSpan
 from server.operations.ports import ScopeLease
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A call that changes memories, to which all of its effects can be traced back.
-
-    `payload_digest` distinguishes different calls with one `request_id`. `item` is the place in a
-    batch, from 1; 0 means a single call, or the batch itself. The token counts belong to the
-    language model, None if none was used. The call of an operation has the operation's id, and
-    `operation_lease` is the id of its lease. `traceparent` is the call's place in its trace, to
-    which later work on the graph links back. `notices` report what the call left out, `origin` who
-    made it.
-    """
-
-    id: UUID
-    project_id: str
-    scope: Scope
-    method: str
-    time: datetime
-    correlation_id: str
-    embedding_model: str
-    language_model: str | None = None
-    prompt_version: str | None = None
-    request_id: UUID | None = None
-    payload_digest: bytes = b""
-    item: int = 0
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    operation_lease: UUID | None = None
-    traceparent: str | None = None
-    notices: Sequence[Notice] = ()
-    origin: Origin = NOBODY
-
-
-@dataclass(frozen=True, slots=True)
-class EmbeddedMemory:
-    """A memory to be stored.
-
-    `ordinal` is its place among the call's changes. Memories with the same `digest` are duplicates,
-    and no scope ever holds two of them.
-    """
-
-    ordinal: int
-    memory: Memory
-    digest: bytes
-    embedding: Vector
-
-
-@dataclass(frozen=True, slots=True)
-class MemoryUpdate:
-    """The next state of a memory, based on its state at `version`.
-
-    `metadata` is merged over the stored metadata; an `expiration_date` of None keeps the stored
-    date.
-    """
-
-    ordinal: int
-    memory_id: UUID
-    version: int
-    text: str
-    digest: bytes
-    embedding: Vector
-    metadata: JsonObject
-    categories: Sequence[str]
-    entities: Sequence[Entity]
-    relations: Sequence[Relation]
-    evidence: Sequence[Evidence]
-    event_time: datetime
-    expiration_date: date | None
-    role: Role | None
-    name: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class MemoryDeletion:
-    """A memory to be deleted, in the state in which the deletion was decided.
-
-    `ordinal` is its place among the call's changes.
-    """
-
-    ordinal: int
-    memory_id: UUID
-    version: int
-
-
-@dataclass(frozen=True, slots=True)
-class NewPassage:
-    """The sentences of a message that became no memory, to be stored with the memories.
-
-    `digest` belongs to the message as it was sent: if the scope got the same message before, only
-    the sentences that were left over both times stay. If `sentences` is empty, nothing of the
-    message is kept now or when it is sent again.
-    """
-
-    passage_id: UUID
-    message_id: UUID
-    role: Role
-    name: str | None
-    digest: bytes
-    sentences: Sequence[str]
-    embedding: Vector
-
-
-@dataclass(frozen=True, slots=True)
-class NewPassages:
-    """The passages of a call, and the values that they share with its memories."""
-
-    passages: Sequence[NewPassage]
-    metadata: JsonObject
-    expiration_date: date | None
-
-
-@dataclass(frozen=True, slots=True)
-class ChangeSet:
-    """Everything that one call changes; it takes effect as a whole or not at all.
-
-    The added memories share the values of the call: whether they are inferred and immutable, their
-    metadata, event time and expiration date. `lease` is the id of the scope's lease under which the
-    change was decided, if there was one. `passages` need such a lease. `forget_requests` are the
-    verbatim requests to forget something: matching passages of the scope are removed.
-    """
-
-    call: Call
-    messages: Sequence[StoredMessage] = ()
-    added: Sequence[EmbeddedMemory] = ()
-    updated: Sequence[MemoryUpdate] = ()
-    deleted: Sequence[MemoryDeletion] = ()
-    lease: UUID | None = None
-    passages: NewPassages | None = None
-    forget_requests: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

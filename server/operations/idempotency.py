@@ -39,17 +39,24 @@ class RequestKey:
             raise RequestIdReused(self.id)
 
 
-async def once(
+def once(
     key: RequestKey | None,
     earlier: Callable[[RequestKey], Awaitable[T | None]],
-    act: Callable[[], Awaitable[T]],
-) -> T:
+    act: Callable[[], Coroutine[Any, Any, T]],
+) -> Coroutine[Any, Any, T]:
     """Calls `act`, or returns the outcome of an earlier call with the key.
 
     `earlier` finds that outcome; it raises RequestIdReused if the payload was different.
     """
-    if key is None:
-        return await act()
+    # A call without a key gets no extra coroutine.
+    return act() if key is None else _once(key, earlier, act)
+
+
+async def _once(
+    key: RequestKey,
+    earlier: Callable[[RequestKey], Awaitable[T | None]],
+    act: Callable[[], Coroutine[Any, Any, T]],
+) -> T:
     answer = await earlier(key)
     if answer is not None:
         return answer

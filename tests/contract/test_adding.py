@@ -13,8 +13,9 @@ import pytest
 from server.core.errors import ConcurrentChange
 from server.core.values import Vector
 from server.memories.add.inference import Category
+from server.memories.changes import Deletion
 from server.memories.conversation import Role
-from server.memories.ports import AddBasis, ChangeSet, MemoryDeletion, MemoryStore
+from server.memories.ports import AddBasis, MemoryStore
 from server.memories.scope import Scope
 from server.operations.ports import ScopeLease
 from server.projects.project import Project
@@ -29,6 +30,7 @@ from tests.support.builders import (
     adding,
     addition,
     call,
+    change_set,
     revision,
     vector,
 )
@@ -89,10 +91,10 @@ async def test_candidates_are_of_exactly_the_scope_nearest_first(store: MemorySt
         addition(of, "x", embedding=vector(1, 0, 0)),
         addition(of, "xy", embedding=vector(1, 1, 0), relations=[LISBON], entities=[LISBON.source]),
     ]
-    await store.commit(ChangeSet(of, [], added))
+    await store.commit(change_set(of, [], added))
     other = call()
     fixed = addition(other, "z", embedding=vector(0, 0, 1), immutable=True)
-    await store.commit(ChangeSet(other, [], [fixed]))
+    await store.commit(change_set(other, [], [fixed]))
     await store.commit(adding("of a run", scope=Scope(user_id="alice", run_id="r")))
 
     found = (await begun(store, limit=2)).candidates
@@ -114,7 +116,7 @@ async def test_what_an_add_wrote_is_a_candidate_of_the_next(store: MemoryStore) 
     await begun(store, of=mine, duration=LONG)
     of = call()
     item = addition(of, "likes tea", embedding=TEA, relations=[LISBON], entities=[LISBON.source])
-    await store.commit(ChangeSet(of, added=[item], lease=mine.lease_id))
+    await store.commit(change_set(of, added=[item], lease=mine.lease_id))
     [known] = (await begun(store)).candidates
     assert (known.id, known.text, known.version) == (item.memory.id, "likes tea", 1)
     assert (list(known.relations), list(known.entities)) == ([LISBON], [LISBON.source])
@@ -122,7 +124,7 @@ async def test_what_an_add_wrote_is_a_candidate_of_the_next(store: MemoryStore) 
     mine = lease()
     await begun(store, of=mine, duration=LONG)
     update = revision(item, "likes coffee")
-    await store.commit(ChangeSet(call(), updated=[update], lease=mine.lease_id))
+    await store.commit(change_set(call(), updated=[update], lease=mine.lease_id))
     [known] = (await begun(store)).candidates
     assert (known.text, known.version) == ("likes coffee", 2)
     assert (list(known.relations), known.role) == (list(update.relations), update.role)
@@ -133,10 +135,10 @@ async def test_changes_by_hand_are_seen(store: MemoryStore) -> None:
     await store.commit(changes)
     assert await texts(store) == ["likes tea"]
     later = call(time=NOW + timedelta(seconds=1))
-    await store.commit(ChangeSet(later, updated=[revision(changes.added[0], "likes coffee")]))
+    await store.commit(change_set(later, updated=[revision(changes.added[0], "likes coffee")]))
     assert await texts(store) == ["likes coffee"]
-    gone = MemoryDeletion(0, changes.added[0].memory.id, 2)
-    await store.commit(ChangeSet(call(), deleted=[gone]))
+    gone = Deletion(changes.added[0].memory_id, 2)
+    await store.commit(change_set(call(), deleted=[gone]))
     assert await texts(store) == []
 
 

@@ -20,14 +20,15 @@ from server.core.request_context import (
     enter_request,
 )
 from server.memories.change.ports import MemoryChanges
-from server.memories.ports import ChangeSet, MemoryDeletion, MemoryStore
+from server.memories.changes import Deletion
+from server.memories.ports import MemoryStore
 from server.memories.scope import Scope
 from server.projects.ports import ProjectStore
 from server.projects.project import ApiKey, KeyRole, Project, key_digest
 from server.storage.postgres.memory_changes import PostgresMemoryChanges
 from server.storage.postgres.pool import Database
 from server.storage.postgres.projects import PostgresAuditLog, PostgresProjectStore
-from tests.support.builders import NOW, PROJECT, addition, call
+from tests.support.builders import NOW, PROJECT, addition, call, change_set
 
 CANARY = "kestrel"
 OPERATOR = Origin(peer="cli:root@host")
@@ -109,7 +110,7 @@ async def forgotten(store: MemoryStore, changes: MemoryChanges, *, erase: bool) 
     """A memory that one with another key added and then deleted."""
     of = call()
     item = addition(of, f"I saw a {CANARY}")
-    await store.commit(ChangeSet(of, added=[item]))
+    await store.commit(change_set(of, added=[item]))
     by = replace(
         call(),
         method="DeleteMemory",
@@ -117,7 +118,7 @@ async def forgotten(store: MemoryStore, changes: MemoryChanges, *, erase: bool) 
         correlation_id="delete-1",
     )
     act = changes.erase if erase else changes.delete
-    await act(by, MemoryDeletion(0, item.memory.id, item.memory.version))
+    await act(by, Deletion(item.memory.id, item.memory.version))
     return item.memory.id
 
 
@@ -142,7 +143,7 @@ async def test_a_deletion_is_logged_by_ids_and_counts_alone(
 
 async def test_an_add_is_not_logged(store: MemoryStore, log: AuditLog) -> None:
     of = call()
-    await store.commit(ChangeSet(of, added=[addition(of, "tea")]))
+    await store.commit(change_set(of, added=[addition(of, "tea")]))
     assert await log.latest(PROJECT, 0, 10) == []
 
 
@@ -152,7 +153,7 @@ async def test_retention_is_logged_for_each_project(
     day = NOW.date()
     of = call()
     item = addition(of, "tea", expiration_date=day - timedelta(days=10))
-    await store.commit(ChangeSet(of, added=[item]))
+    await store.commit(change_set(of, added=[item]))
     changes = PostgresMemoryChanges(database, on_commit=lambda: None)
     by = replace(call(scope=Scope()), method="Retention")
     await changes.purge(day, 10, lambda _project: by)

@@ -15,11 +15,12 @@ from server.core.errors import ConcurrentChange, MemoirError, RequestIdReused
 from server.memories.add.proposals import Notice, NoticeReason
 from server.memories.change.effects import BLANK, memory_digest
 from server.memories.change.ports import MemoryChanges, Restoration
+from server.memories.changes import Deletion
 from server.memories.conversation import StoredMessage
 from server.memories.filters.parser import parse_filter
 from server.memories.history.ports import MemoryHistory
 from server.memories.memory import EventType, Evidence, ListOrder, Memory, StreamCursor
-from server.memories.ports import ChangeSet, ListQuery, MemoryDeletion, MemoryStore
+from server.memories.ports import ListQuery, MemoryStore
 from server.memories.scope import DeletionReceipt, Scope, ScopeKind, StoredDeletion
 from server.storage.postgres import memory_changes
 from server.storage.postgres.erasing import erase
@@ -35,6 +36,7 @@ from tests.support.builders import (
     adding,
     addition,
     call,
+    change_set,
     message,
     revision,
     vector,
@@ -69,12 +71,10 @@ async def told(
     of = call(scope=scope, project_id=project_id)
     source = message(said)
     added = [
-        addition(
-            of, text, ordinal=ordinal, evidence=[Evidence(source.id, quote)], metadata={"of": text}
-        )
-        for ordinal, (text, quote) in enumerate(facts)
+        addition(of, text, evidence=[Evidence(source.id, quote)], metadata={"of": text})
+        for text, quote in facts
     ]
-    await store.commit(ChangeSet(of, [source, *also], added))
+    await store.commit(change_set(of, [source, *also], added))
     return [item.memory for item in added]
 
 
@@ -101,20 +101,20 @@ async def test_nothing_of_an_erased_memory_is_left_in_any_table(
         evidence=[Evidence(source.id, SAID)],
         relations=[replace(LISBON, relation=CANARY)],
     )
-    await store.commit(ChangeSet(of, [source, message(f"{CANARY}, I see.", 1)], [item]))
+    await store.commit(change_set(of, [source, message(f"{CANARY}, I see.", 1)], [item]))
     later = call(time=LATER)
     await store.commit(
-        ChangeSet(later, [message(f"no: {CANARY}2")], updated=[revision(item, f"{CANARY}2")])
+        change_set(later, [message(f"no: {CANARY}2")], updated=[revision(item, f"{CANARY}2")])
     )
     # The same once more: nothing is added, and the message is kept.
-    await store.commit(ChangeSet(call(), [message(SAID.rstrip(".").upper())]))
+    await store.commit(change_set(call(), [message(SAID.rstrip(".").upper())]))
     notice = Notice(NoticeReason.FORGET_UNMATCHED, f"No memory matched 'that {SAID}'.")
-    await store.commit(ChangeSet(replace(call(), notices=(notice,))))
+    await store.commit(change_set(replace(call(), notices=(notice,))))
     assert await tables_with(database, CANARY) == {
         "calls", "memories", "memory_events", "memory_relations", "messages",
     }  # fmt: skip
 
-    deletion = await changes.erase(call(time=LATER), MemoryDeletion(0, item.memory.id, 2))
+    deletion = await changes.erase(call(time=LATER), Deletion(item.memory.id, 2))
 
     assert deletion.receipt == DeletionReceipt(memories=1, messages=4, events=2, graph_memories=1)
     assert await tables_with(database, CANARY) == set()
@@ -125,7 +125,7 @@ async def test_one_event_without_a_state_stays(
 ) -> None:
     [memory] = await told(store, ("tea", "tea"))
     of = replace(call(time=LATER, request_id=uuid4(), payload_digest=b"p"), method="DeleteMemory")
-    deletion = await changes.erase(of, MemoryDeletion(0, memory.id, 1))
+    deletion = await changes.erase(of, Deletion(memory.id, 1))
     [event] = await history.events(PROJECT, memory.id, 0, 9)
     assert (event.type, event.version) == (EventType.DELETE, 2)
     assert (event.before, event.after, event.scope) == (None, None, ALICE)
@@ -143,7 +143,7 @@ async def test_one_event_without_a_state_stays(
     assert (made.changes, erased_by.changes) == ([], [])
     [other] = await told(store, ("coffee", "coffee"))
     with pytest.raises(RequestIdReused):
-        await changes.erase(replace(of, id=uuid4()), MemoryDeletion(0, other.id, 1))
+        await changes.erase(replace(of, id=uuid4()), Deletion(other.id, 1))
 
 
 async def test_those_who_watch_the_scope_see_the_erasure_and_no_others(
@@ -152,7 +152,7 @@ async def test_those_who_watch_the_scope_see_the_erasure_and_no_others(
     [memory] = await told(store, ("tea", "tea"))
     stream = PostgresMemoryHistory(database)
     start = await stream.stream_end()
-    await changes.erase(call(), MemoryDeletion(0, memory.id, 1))
+    await changes.erase(call(), Deletion(memory.id, 1))
     page = await stream.stream(PROJECT, ALICE, start, 9)
     assert [(e.event.memory_id, e.event.type) for e in page.events] == [
         (memory.id, EventType.DELETE)
@@ -169,7 +169,7 @@ async def test_an_erased_memory_leaves_the_graph(
     outbox = PostgresOutbox(database, FakeClock())
     [memory] = await told(store, ("tea", "tea"))
     await outbox.settle(await outbox.claim(9, timedelta(seconds=9)))
-    deletion = await changes.erase(call(), MemoryDeletion(0, memory.id, 1))
+    deletion = await changes.erase(call(), Deletion(memory.id, 1))
     [dirty] = await outbox.claim(9, timedelta(seconds=9))
     assert (dirty.memory_id, dirty.position) == (memory.id, deletion.position)
     assert [subgraph.exists for subgraph in await outbox.subgraphs([dirty])] == [False]
@@ -182,11 +182,11 @@ async def test_a_message_that_another_memory_rests_on_keeps_what_that_one_needs(
         store, ("tea", "I like tea."), ("Lisbon", "I live in Lisbon."),
         said="I like tea. I live in Lisbon.", also=[message("Noted.", 1)],
     )  # fmt: skip
-    deletion = await changes.erase(call(), MemoryDeletion(0, first.id, 1))
+    deletion = await changes.erase(call(), Deletion(first.id, 1))
     receipt = DeletionReceipt(1, messages=1, events=1, graph_memories=1, redacted_messages=1)
     assert deletion.receipt == receipt
     assert await contents(database) == [f"{BLANK}. I live in Lisbon."]
-    await changes.erase(call(), MemoryDeletion(0, second.id, 1))
+    await changes.erase(call(), Deletion(second.id, 1))
     assert await contents(database) == []
 
 
@@ -195,11 +195,11 @@ async def test_a_passage_that_two_memories_share_stays_until_both_are_erased(
 ) -> None:
     both = "I live in Lisbon and work at Acme."
     [first, second] = await told(store, ("Lisbon", both), ("Acme", both), said=both)
-    await changes.delete(call(), MemoryDeletion(0, second.id, 1))
-    deletion = await changes.erase(call(), MemoryDeletion(0, first.id, 1))
+    await changes.delete(call(), Deletion(second.id, 1))
+    deletion = await changes.erase(call(), Deletion(first.id, 1))
     assert deletion.receipt.retained_messages == 1
     assert await contents(database) == [both]
-    await changes.erase(call(), MemoryDeletion(0, second.id, 2))
+    await changes.erase(call(), Deletion(second.id, 2))
     assert await contents(database) == []
 
 
@@ -211,7 +211,7 @@ async def test_long_passages_are_blanked_in_the_other_messages_of_the_scope_alon
     await told(store, ("more tea", "And tea."), said=again)
     await told(store, ("theirs", SAID), scope=Scope(user_id="bob"))
     await told(store, ("theirs", SAID), project_id="project-2")
-    await changes.erase(call(), MemoryDeletion(0, memory.id, 1))
+    await changes.erase(call(), Deletion(memory.id, 1))
     assert await contents(database) == [f"Again: {BLANK}! And tea.", SAID]
     assert await contents(database, "project-2") == [SAID]
 
@@ -220,17 +220,17 @@ async def test_earlier_deletions_are_erased_too(
     store: MemoryStore, changes: MemoryChanges, history: MemoryHistory, database: Database
 ) -> None:
     [memory] = await told(store, (SAID, SAID))
-    await changes.delete(call(), MemoryDeletion(0, memory.id, 1))
+    await changes.delete(call(), Deletion(memory.id, 1))
     past = await history.version(PROJECT, memory.id)
     assert past is not None
     assert (past.memory, past.last_version) == (memory, 2)
     with pytest.raises(ConcurrentChange):
-        await changes.erase(call(), MemoryDeletion(0, memory.id, 1))
-    deletion = await changes.erase(call(), MemoryDeletion(0, memory.id, 2))
+        await changes.erase(call(), Deletion(memory.id, 1))
+    deletion = await changes.erase(call(), Deletion(memory.id, 2))
     assert deletion.receipt == DeletionReceipt(memories=0, messages=1, events=2)
     assert await tables_with(database, CANARY) == set()
     with pytest.raises(ConcurrentChange):
-        await changes.erase(call(), MemoryDeletion(0, memory.id, 3))
+        await changes.erase(call(), Deletion(memory.id, 3))
 
 
 async def test_failed_operations_keep_no_erased_messages(
@@ -245,7 +245,7 @@ async def test_failed_operations_keep_no_erased_messages(
             "($1, $5, 'FAILED', $3, '', 'tea', 'v1.1', 'c')",
             PROJECT, uuid4(), ALICE.key(), f"\n{SAID}\n", uuid4(),
         )  # fmt: skip
-    await changes.erase(call(), MemoryDeletion(0, memory.id, 1))
+    await changes.erase(call(), Deletion(memory.id, 1))
     assert await tables_with(database, CANARY) == set()
     assert await tables_with(database, "tea") == {"operations"}
 
@@ -301,7 +301,7 @@ async def test_a_memory_that_is_restored_meanwhile_is_not_erased(
     store: MemoryStore, changes: MemoryChanges, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     [memory] = await told(store, ("tea", "tea"))
-    await changes.delete(call(), MemoryDeletion(0, memory.id, 1))
+    await changes.delete(call(), Deletion(memory.id, 1))
     restored = replace(memory, version=3)
     restoration = Restoration(restored, 1, memory_digest(restored), vector(1, 0, 0))
 
@@ -311,7 +311,7 @@ async def test_a_memory_that_is_restored_meanwhile_is_not_erased(
 
     monkeypatch.setattr(memory_changes, "erase", erase_after_restoration)
     with pytest.raises(ConcurrentChange):
-        await changes.erase(call(), MemoryDeletion(0, memory.id, 2))
+        await changes.erase(call(), Deletion(memory.id, 2))
     present = await store.get(PROJECT, memory.id, None)
     assert present is not None
     assert present.version == 3
@@ -321,12 +321,12 @@ async def test_of_rivals_for_a_deleted_memory_one_wins(
     store: MemoryStore, changes: MemoryChanges
 ) -> None:
     [memory] = await told(store, ("tea", "tea"))
-    await changes.delete(call(), MemoryDeletion(0, memory.id, 1))
+    await changes.delete(call(), Deletion(memory.id, 1))
     restored = replace(memory, version=3)
     restoration = Restoration(restored, 1, memory_digest(restored), vector(1, 0, 0))
     outcomes = await asyncio.gather(
         changes.restore(call(), restoration),
-        changes.erase(call(), MemoryDeletion(0, memory.id, 2)),
+        changes.erase(call(), Deletion(memory.id, 2)),
         changes.restore(call(), restoration),
         return_exceptions=True,
     )
@@ -345,7 +345,7 @@ async def test_nothing_crosses_projects(
 ) -> None:
     [theirs] = await told(store, ("tea", "tea"), project_id="project-2")
     with pytest.raises(ConcurrentChange):
-        await changes.erase(call(), MemoryDeletion(0, theirs.id, 1))
+        await changes.erase(call(), Deletion(theirs.id, 1))
     assert await history.version(PROJECT, theirs.id) is None
     assert await history.version("project-2", UUID(int=1)) is None
     assert await store.get("project-2", theirs.id, None) == theirs

@@ -7,12 +7,12 @@ import pytest
 
 from server.memories.history.ports import MemoryHistory
 from server.memories.memory import EventType, StreamCursor
-from server.memories.ports import ChangeSet, MemoryStore
+from server.memories.ports import MemoryStore
 from server.memories.scope import Scope
 from server.storage.postgres import memory_history
 from server.storage.postgres.memory_history import PostgresMemoryHistory
 from server.storage.postgres.pool import Database
-from tests.support.builders import ALICE, PROJECT, addition, call
+from tests.support.builders import ALICE, PROJECT, addition, call, change_set
 from tests.support.lives import with_a_life
 
 BEGIN = StreamCursor(0)
@@ -26,7 +26,7 @@ def stream(database: Database) -> MemoryHistory:
 
 async def remember(store: MemoryStore, text: str, scope: Scope = ALICE) -> None:
     of = call(scope=scope)
-    await store.commit(ChangeSet(of, added=[addition(of, text)]))
+    await store.commit(change_set(of, added=[addition(of, text)]))
 
 
 async def texts(stream: MemoryHistory, after: StreamCursor) -> tuple[list[str], StreamCursor]:

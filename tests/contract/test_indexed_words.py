@@ -13,9 +13,9 @@ import pytest
 
 from server.graph.model import Entity
 from server.memories.memory import Evidence
-from server.memories.ports import ChangeSet, EmbeddedMemory, MemoryStore
+from server.memories.ports import MemoryStore
 from server.storage.postgres.pool import Database
-from tests.support.builders import addition, call
+from tests.support.builders import NewMemory, added, addition, call, change_set
 from tests.support.searches import SCOPE_SIZES, lexical, store_of
 
 MAY = datetime(2023, 5, 8, 13, 56, tzinfo=UTC)
@@ -26,15 +26,16 @@ def store(request: pytest.FixtureRequest, database: Database) -> MemoryStore:
     return store_of(request.param, database)
 
 
-async def add(store: MemoryStore, *added: EmbeddedMemory) -> None:
+async def add(store: MemoryStore, *items: NewMemory) -> None:
     """Stores each in a call of its own, which may have a time of its own."""
-    for item in added:
-        await store.commit(ChangeSet(call(), added=[item]))
+    for item in items:
+        await store.commit(change_set(call(), added=[item]))
 
 
-def memory(text: str, **changes: object) -> EmbeddedMemory:
+def memory(text: str, **changes: object) -> NewMemory:
     of = addition(call(), text)
-    return replace(of, memory=replace(of.memory, **changes))  # type: ignore[arg-type] # names fit
+    made = replace(of.memory, **changes)  # type: ignore[arg-type] # names fit
+    return added(made, of.embedding)
 
 
 @pytest.mark.parametrize("question", ["caroline", "May", "monday", "2023", "8 May 2023"])
@@ -58,7 +59,7 @@ async def test_a_fact_is_found_by_how_it_was_said(store: MemoryStore) -> None:
     of = memory("User owns a dog")
     said = [Evidence(of.memory.id, quote="my beagle chewed the sofa")]
     quoted = replace(of.memory, provenance=replace(of.memory.provenance, evidence=said))
-    await add(store, replace(of, memory=quoted), memory("User likes tea"))
+    await add(store, added(quoted, of.embedding), memory("User likes tea"))
 
     assert list(await lexical(store, "beagle")) == ["User owns a dog"]
 

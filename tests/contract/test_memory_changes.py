@@ -14,8 +14,9 @@ from server.core.values import Vector
 from server.graph.project.ports import Outbox
 from server.memories.change.effects import memory_digest
 from server.memories.change.ports import FieldUpdate, MemoryChanges, Restoration
+from server.memories.changes import Call, Deletion
 from server.memories.memory import EventType, Memory
-from server.memories.ports import Call, ChangeSet, MemoryDeletion, MemoryStore, SearchQuery
+from server.memories.ports import MemoryStore, SearchQuery
 from server.memories.scope import Scope
 from server.storage.postgres.memory_history import PostgresMemoryHistory
 from server.storage.postgres.memory_store import PostgresMemoryStore
@@ -29,7 +30,9 @@ from tests.support.builders import (
     adding,
     addition,
     call,
+    change_set,
     memories_of,
+    memory_of,
     vector,
 )
 from tests.support.fake_store import FakeStore
@@ -57,7 +60,7 @@ def outbox(database: Database) -> Outbox:
 async def stored(store: MemoryStore, text: str = "tea", **fields: object) -> Memory:
     of = call()
     item = addition(of, text, **fields)  # type: ignore[arg-type] # names fit
-    await store.commit(ChangeSet(of, added=[item]))
+    await store.commit(change_set(of, added=[item]))
     return item.memory
 
 
@@ -135,7 +138,7 @@ async def test_a_change_and_a_removal_reach_the_graph(
     position = await changes.update(by, update(memory, by, "coffee"))
     [dirty] = await outbox.claim(10, timedelta(seconds=9))
     assert (dirty.memory_id, dirty.position) == (memory.id, position)
-    await changes.delete(call(), MemoryDeletion(0, memory.id, 2))
+    await changes.delete(call(), Deletion(memory.id, 2))
     await outbox.settle([dirty])
     [dirty] = await outbox.claim(10, timedelta(seconds=9))
     assert [subgraph.exists for subgraph in await outbox.subgraphs([dirty])] == [False]
@@ -151,7 +154,7 @@ async def test_a_change_decided_on_an_older_state_writes_nothing(
     with pytest.raises(ConcurrentChange):
         await changes.update(stale, update(memory, stale, "water"))
     with pytest.raises(ConcurrentChange):
-        await changes.delete(stale, MemoryDeletion(0, memory.id, 1))
+        await changes.delete(stale, Deletion(memory.id, 1))
     assert stale.request_id is not None
     assert await changes.find_change(PROJECT, stale.request_id, 0) is None
     after = await store.get(PROJECT, memory.id, TODAY)
@@ -195,14 +198,14 @@ async def test_a_request_id_is_taken_once_for_each_item(
     first, second = await stored(store, "one"), await stored(store, "two")
     key = uuid4()
     of = replace(call(request_id=key), item=1)
-    await changes.delete(of, MemoryDeletion(0, first.id, 1))
+    await changes.delete(of, Deletion(first.id, 1))
     again = replace(call(request_id=key), item=1)
     with pytest.raises(RequestIdReused):
-        await changes.delete(again, MemoryDeletion(0, second.id, 1))
+        await changes.delete(again, Deletion(second.id, 1))
     with pytest.raises(RequestIdReused):
         await changes.update(again, update(second, again, "three"))
     assert await store.get(PROJECT, second.id, TODAY) == second
-    await changes.delete(replace(call(request_id=key), item=2), MemoryDeletion(0, second.id, 1))
+    await changes.delete(replace(call(request_id=key), item=2), Deletion(second.id, 1))
     assert await changes.find_change("project-2", key, 1) is None
 
 
@@ -215,7 +218,7 @@ async def test_a_batch_is_claimed_once_and_returns_finished_items(
         *(changes.claim_batch(replace(batch, id=uuid4())) for _ in range(4))
     )
     assert set(claims) == {frozenset()}
-    await changes.delete(replace(batch, id=uuid4(), item=3), MemoryDeletion(0, memory.id, 1))
+    await changes.delete(replace(batch, id=uuid4(), item=3), Deletion(memory.id, 1))
     assert await changes.claim_batch(batch) == {3}
     with pytest.raises(RequestIdReused):
         await changes.claim_batch(replace(batch, payload_digest=b"other"))
@@ -225,12 +228,12 @@ async def test_a_batch_is_claimed_once_and_returns_finished_items(
 async def test_nothing_crosses_projects(store: MemoryStore, changes: MemoryChanges) -> None:
     theirs = adding("theirs", project_id="project-2")
     await store.commit(theirs)
-    memory = theirs.added[0].memory
+    memory = memory_of(theirs, theirs.added[0])
     by = call()
     with pytest.raises(ConcurrentChange):
         await changes.update(by, update(memory, by, "ours"))
     with pytest.raises(ConcurrentChange):
-        await changes.delete(by, MemoryDeletion(0, memory.id, 1))
+        await changes.delete(by, Deletion(memory.id, 1))
     assert await store.get("project-2", memory.id, TODAY) == memory
 
 
@@ -260,7 +263,7 @@ async def test_a_memory_is_restored_whole(
     await changes.update(by, update(memory, by, "coffee", vector(0, 1, 0), metadata={}))
     newest = 2
     if deleted:
-        await changes.delete(call(time=LATER), MemoryDeletion(0, memory.id, 2))
+        await changes.delete(call(time=LATER), Deletion(memory.id, 2))
         newest = 3
     await outbox.settle(await outbox.claim(10, timedelta(seconds=9)))
     of = restoring(request_id=uuid4(), payload_digest=b"p")
@@ -300,7 +303,7 @@ async def test_a_restoration_decided_on_an_older_version_writes_nothing(
     await changes.update(by, update(memory, by, "coffee"))
     with pytest.raises(ConcurrentChange):
         await changes.restore(restoring(), restoration(memory, by, newest=1))
-    await changes.delete(call(), MemoryDeletion(0, memory.id, 2))
+    await changes.delete(call(), Deletion(memory.id, 2))
     for newest in (1, 2):
         with pytest.raises(ConcurrentChange):
             await changes.restore(restoring(), restoration(memory, by, newest=newest))
@@ -311,7 +314,7 @@ async def test_a_restored_memory_never_doubles_what_is_visible(
     store: MemoryStore, changes: MemoryChanges
 ) -> None:
     memory = await stored(store)
-    await changes.delete(call(), MemoryDeletion(0, memory.id, 1))
+    await changes.delete(call(), Deletion(memory.id, 1))
     yesterday = TODAY - timedelta(days=1)
     rival = await stored(store)
     with pytest.raises(MemoryDuplicate):
@@ -328,7 +331,7 @@ async def test_an_immutable_memory_is_not_restored_while_it_is_there(
     memory = await stored(store, immutable=True)
     with pytest.raises(ConcurrentChange):
         await changes.restore(restoring(), restoration(memory, call(), newest=1))
-    await changes.delete(call(), MemoryDeletion(0, memory.id, 1))
+    await changes.delete(call(), Deletion(memory.id, 1))
     await changes.restore(restoring(), restoration(memory, call(), newest=2))
     assert await store.get(PROJECT, memory.id, None) is not None
 
@@ -339,7 +342,7 @@ async def test_a_purge_is_bounded_and_of_one_project(
     for days, project_id in ((9, PROJECT), (8, "project-2"), (7, PROJECT), (6, PROJECT)):
         of = call(project_id=project_id)
         item = addition(of, f"{days} days", expiration_date=TODAY - timedelta(days=days))
-        await store.commit(ChangeSet(of, added=[item]))
+        await store.commit(change_set(of, added=[item]))
     seen: list[str] = []
 
     def by(project_id: str) -> Call:

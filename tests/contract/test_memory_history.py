@@ -9,11 +9,11 @@ import pytest
 
 from server.memories.history.ports import MemoryHistory
 from server.memories.memory import EventType, ListCursor, ListOrder
-from server.memories.ports import ChangeSet, ListQuery, MemoryStore
+from server.memories.ports import ListQuery, MemoryStore
 from server.memories.scope import Scope
 from server.storage.postgres.memory_history import PostgresMemoryHistory
 from server.storage.postgres.memory_store import PostgresMemoryStore
-from tests.support.builders import ALICE, NOW, PROJECT, adding, addition, call
+from tests.support.builders import ALICE, NOW, PROJECT, adding, addition, call, change_set
 from tests.support.fake_history import FakeHistory
 from tests.support.fake_store import FakeStore
 from tests.support.lives import HOUR, with_a_life
@@ -105,7 +105,7 @@ async def test_expired_memories_were_visible_until_then(
 ) -> None:
     of = call()
     item = addition(of, "one", expiration_date=TODAY)
-    await store.commit(ChangeSet(of, added=[item]))
+    await store.commit(change_set(of, added=[item]))
     found = [
         await history.get(PROJECT, item.memory.id, NOW, day)
         for day in (TODAY, TODAY + timedelta(days=1), None)
@@ -121,7 +121,7 @@ async def test_pages_of_the_past_hold_every_memory_once_in_order(
 ) -> None:
     for n in range(7):
         of = call(time=NOW + timedelta(seconds=n // 2))
-        await store.commit(ChangeSet(of, [], [addition(of, f"memory {n}")]))
+        await store.commit(change_set(of, [], [addition(of, f"memory {n}")]))
     seen, after = [], None
     while page := await history.list(ListQuery(PROJECT, ALICE, 3, order, TODAY, after), NOW + HOUR):
         seen += page
@@ -134,7 +134,7 @@ async def test_pages_of_the_past_hold_every_memory_once_in_order(
 async def test_nothing_crosses_projects(store: MemoryStore, history: MemoryHistory) -> None:
     theirs = adding("theirs", project_id="project-2")
     await store.commit(theirs)
-    memory_id = theirs.added[0].memory.id
+    memory_id = theirs.added[0].memory_id
     assert await history.events(PROJECT, memory_id, 0, 10) == []
     assert await history.get(PROJECT, memory_id, NOW, None) is None
     query = ListQuery(PROJECT, Scope(), 10, ListOrder.OLDEST_FIRST, None)

@@ -13,15 +13,9 @@ import pytest
 from server.core.errors import ConcurrentChange, RequestIdReused
 from server.memories.add.inference import Candidate
 from server.memories.add.proposals import Notice, NoticeReason
+from server.memories.changes import ChangeSet, Deletion
 from server.memories.memory import EventType, Evidence, ListCursor, ListOrder
-from server.memories.ports import (
-    ChangeSet,
-    Committed,
-    ListQuery,
-    MemoryDeletion,
-    MemoryStore,
-    SearchQuery,
-)
+from server.memories.ports import Committed, ListQuery, MemoryStore, SearchQuery
 from server.memories.scope import Scope
 from server.operations.ports import ScopeLease
 from server.projects.project import Project
@@ -36,6 +30,8 @@ from tests.support.builders import (
     adding,
     addition,
     call,
+    change_set,
+    memory_of,
     message,
     revision,
     vector,
@@ -114,7 +110,7 @@ async def test_an_added_memory_is_read_back_whole(store: MemoryStore, commits: l
         relations=[LISBON],
     )
 
-    committed = await store.commit(ChangeSet(of, [said], [item]))
+    committed = await store.commit(change_set(of, [said], [item]))
 
     assert committed.added == {item.memory.id}
     assert await store.get(PROJECT, item.memory.id, TODAY) == item.memory
@@ -128,16 +124,16 @@ async def test_positions_grow_from_commit_to_commit(store: MemoryStore) -> None:
 
 
 async def test_a_call_without_memories_still_keeps_its_messages(store: MemoryStore) -> None:
-    committed = await store.commit(ChangeSet(call(), [message("Good morning")]))
+    committed = await store.commit(change_set(call(), [message("Good morning")]))
     assert committed.added == frozenset()
     kept = await store.recent_messages(PROJECT, ALICE, 10)
     assert [m.content for m in kept] == ["Good morning"]
 
 
 async def test_recent_messages_are_the_last_of_the_scope_oldest_first(store: MemoryStore) -> None:
-    await store.commit(ChangeSet(call(), [message("1"), message("2", ordinal=1)]))
-    await store.commit(ChangeSet(call(), [message("3")]))
-    await store.commit(ChangeSet(call(scope=BOB), [message("of Bob")]))
+    await store.commit(change_set(call(), [message("1"), message("2", ordinal=1)]))
+    await store.commit(change_set(call(), [message("3")]))
+    await store.commit(change_set(call(scope=BOB), [message("of Bob")]))
     kept = await store.recent_messages(PROJECT, ALICE, 2)
     assert [m.content for m in kept] == ["2", "3"]
 
@@ -146,7 +142,7 @@ async def test_an_equal_memory_of_the_same_scope_is_left_out(store: MemoryStore)
     await store.commit(adding("Alice likes tea"))
     again = adding("Alice likes tea", "Alice likes cake")
     committed = await store.commit(again)
-    assert committed.added == {again.added[1].memory.id}
+    assert committed.added == {again.added[1].memory_id}
     assert sorted(await texts(store)) == ["Alice likes cake", "Alice likes tea"]
 
 
@@ -173,7 +169,7 @@ async def test_an_expired_holder_of_the_same_fact_makes_way(store: MemoryStore) 
     yesterday = TODAY - timedelta(days=1)
     old = call()
     expired = addition(old, "Tea is good", expiration_date=yesterday)
-    await store.commit(ChangeSet(old, [], [expired]))
+    await store.commit(change_set(old, [], [expired]))
 
     committed = await store.commit(adding("Tea is good"))
 
@@ -184,27 +180,27 @@ async def test_an_expired_holder_of_the_same_fact_makes_way(store: MemoryStore) 
 
 async def test_a_request_id_is_taken_once(store: MemoryStore) -> None:
     of = call(request_id=uuid4(), payload_digest=b"payload")
-    await store.commit(ChangeSet(of, [], [addition(of, "one")]))
+    await store.commit(change_set(of, [], [addition(of, "one")]))
     again = call(request_id=of.request_id, payload_digest=b"payload")
     with pytest.raises(RequestIdReused):
-        await store.commit(ChangeSet(again, [message("m")], [addition(again, "two")]))
+        await store.commit(change_set(again, [message("m")], [addition(again, "two")]))
     assert await texts(store) == ["one"]
     assert await store.recent_messages(PROJECT, ALICE, 10) == []
 
 
 async def test_calls_at_the_same_moment_each_have_their_own_fate(store: MemoryStore) -> None:
     first = call(request_id=uuid4())
-    await store.commit(ChangeSet(first, [], [addition(first, "known")]))
+    await store.commit(change_set(first, [], [addition(first, "known")]))
     old = call()
     expired = addition(old, "expired", expiration_date=TODAY - timedelta(days=1))
-    await store.commit(ChangeSet(old, [], [expired]))
+    await store.commit(change_set(old, [], [expired]))
     taken = call(scope=BOB, request_id=first.request_id)
-    late = ChangeSet(call(scope=BOB), [], [], lease=uuid4())
+    late = change_set(call(scope=BOB), [], [], lease=uuid4())
     changes = [
         *(adding(f"of everyone {n}", f"fact {n}") for n in range(8)),
         adding("known"),
         adding("expired"),
-        ChangeSet(taken, [], [addition(taken, "never stored")]),
+        change_set(taken, [], [addition(taken, "never stored")]),
         late,
         *(adding("said twice") for _ in range(2)),
     ]
@@ -226,7 +222,7 @@ async def test_a_request_id_belongs_to_its_project(store: MemoryStore) -> None:
     request_id = uuid4()
     for project_id in ("project-1", "project-2"):
         of = call(project_id=project_id, request_id=request_id)
-        await store.commit(ChangeSet(of, [], [addition(of, "one")]))
+        await store.commit(change_set(of, [], [addition(of, "one")]))
     found = await store.find_call("project-2", request_id)
     assert found is not None
     assert [change.memory.project_id for change in found.changes] == ["project-2"]
@@ -241,13 +237,10 @@ async def test_an_earlier_call_is_found_with_all_that_it_changed(store: MemorySt
         Notice(NoticeReason.FILTERED, "1 change was left out"),
     )
     of = replace(call(request_id=uuid4(), payload_digest=b"payload"), notices=notices)
-    added = addition(of, "new", ordinal=1, relations=[LISBON])
-    changes = ChangeSet(
-        of,
-        added=[added],
-        updated=[revision(base.added[0], "changed", ordinal=2)],
-        deleted=[MemoryDeletion(0, base.added[1].memory.id, 1)],
-    )
+    added = addition(of, "new", relations=[LISBON])
+    to_change, to_delete = base.added
+    deletion = Deletion(to_delete.memory_id, 1)
+    changes = ChangeSet(of, changes=[deletion, added, revision(to_change, "changed")])
     committed = await store.commit(changes)
 
     found = await store.find_call(PROJECT, of.request_id or uuid4())
@@ -269,10 +262,10 @@ async def test_an_earlier_call_is_found_with_all_that_it_changed(store: MemorySt
 async def test_an_update_keeps_what_it_does_not_name(store: MemoryStore) -> None:
     of = call()
     item = addition(of, "in Berlin", metadata={"a": 1, "b": 1}, expiration_date=TODAY)
-    await store.commit(ChangeSet(of, [], [item]))
+    await store.commit(change_set(of, [], [item]))
     later = call(time=NOW + timedelta(hours=1))
     await store.commit(
-        ChangeSet(later, updated=[revision(item, "in Lisbon", metadata={"b": 2, "c": 3})])
+        change_set(later, updated=[revision(item, "in Lisbon")], metadata={"b": 2, "c": 3})
     )
     memory = await store.get(PROJECT, item.memory.id, TODAY)
     assert memory is not None
@@ -287,14 +280,14 @@ async def test_an_update_keeps_what_it_does_not_name(store: MemoryStore) -> None
 async def test_a_change_decided_on_an_older_state_changes_nothing(store: MemoryStore) -> None:
     base = adding("one", "two")
     await store.commit(base)
-    await store.commit(ChangeSet(call(), updated=[revision(base.added[0], "one changed")]))
+    await store.commit(change_set(call(), updated=[revision(base.added[0], "one changed")]))
 
-    stale = ChangeSet(
+    stale = change_set(
         call(),
         [message("m")],
         added=[addition(call(), "three")],
         updated=[revision(base.added[0], "stale")],
-        deleted=[MemoryDeletion(0, base.added[1].memory.id, 1)],
+        deleted=[Deletion(base.added[1].memory_id, 1)],
     )
     with pytest.raises(ConcurrentChange):
         await store.commit(stale)
@@ -306,25 +299,25 @@ async def test_an_update_never_makes_two_memories_equal(store: MemoryStore) -> N
     base = adding("one", "two")
     await store.commit(base)
     with pytest.raises(ConcurrentChange):
-        await store.commit(ChangeSet(call(), updated=[revision(base.added[0], "two")]))
+        await store.commit(change_set(call(), updated=[revision(base.added[0], "two")]))
     assert sorted(await texts(store)) == ["one", "two"]
 
 
 async def test_an_immutable_memory_is_never_updated_but_can_be_removed(store: MemoryStore) -> None:
     of = call()
     item = addition(of, "fixed", immutable=True)
-    await store.commit(ChangeSet(of, [], [item]))
+    await store.commit(change_set(of, [], [item]))
     with pytest.raises(ConcurrentChange):
-        await store.commit(ChangeSet(call(), updated=[revision(item, "changed")]))
-    await store.commit(ChangeSet(call(), deleted=[MemoryDeletion(0, item.memory.id, 1)]))
+        await store.commit(change_set(call(), updated=[revision(item, "changed")]))
+    await store.commit(change_set(call(), deleted=[Deletion(item.memory.id, 1)]))
     assert await texts(store) == []
 
 
 async def test_a_removed_memory_is_found_by_no_read(store: MemoryStore) -> None:
     base = adding("one")
     await store.commit(base)
-    memory_id = base.added[0].memory.id
-    await store.commit(ChangeSet(call(), deleted=[MemoryDeletion(0, memory_id, 1)]))
+    memory_id = base.added[0].memory_id
+    await store.commit(change_set(call(), deleted=[Deletion(memory_id, 1)]))
     assert await store.get(PROJECT, memory_id, None) is None
     assert await texts(store, visible_on=None) == []
     assert await store.search(query(visible_on=None)) == []
@@ -335,7 +328,7 @@ async def test_a_removed_memory_is_found_by_no_read(store: MemoryStore) -> None:
 async def test_a_removed_fact_can_be_added_again(store: MemoryStore) -> None:
     base = adding("one")
     await store.commit(base)
-    await store.commit(ChangeSet(call(), deleted=[MemoryDeletion(0, base.added[0].memory.id, 1)]))
+    await store.commit(change_set(call(), deleted=[Deletion(base.added[0].memory_id, 1)]))
     assert len((await store.commit(adding("one"))).added) == 1
 
 
@@ -347,7 +340,7 @@ async def test_expiry_hides_from_every_read(
 ) -> None:
     of = call()
     item = addition(of, "one", expiration_date=expiration)
-    await store.commit(ChangeSet(of, [], [item]))
+    await store.commit(change_set(of, [], [item]))
     found = [
         await store.get(PROJECT, item.memory.id, TODAY) is not None,
         await texts(store) == ["one"],
@@ -371,12 +364,12 @@ async def test_the_project_keeps_a_memory_as_long_as_it_says_where_the_call_does
     silent = adding("by default")
     elsewhere = adding("elsewhere", project_id="project-2")
     of = call()
-    named = ChangeSet(of, added=[addition(of, "named", expiration_date=TODAY)])
+    named = change_set(of, added=[addition(of, "named", expiration_date=TODAY)])
     for changes in (silent, elsewhere, named):
         await postgres_store.commit(changes)
 
     async def last_day(changes: ChangeSet) -> date | None:
-        memory = changes.added[0].memory
+        memory = memory_of(changes, changes.added[0])
         found = await postgres_store.get(memory.project_id, memory.id, TODAY)
         assert found is not None
         return found.expiration_date
@@ -389,9 +382,9 @@ async def test_the_project_keeps_a_memory_as_long_as_it_says_where_the_call_does
 async def test_an_expired_hit_does_not_take_the_place_of_a_visible_one(store: MemoryStore) -> None:
     old, new = call(), call()
     near = [addition(old, f"expired {n}", expiration_date=date(2020, 1, 1)) for n in range(5)]
-    await store.commit(ChangeSet(old, [], near))
+    await store.commit(change_set(old, [], near))
     far = addition(new, "visible", embedding=vector(1, 1, 0))
-    await store.commit(ChangeSet(new, [], [far]))
+    await store.commit(change_set(new, [], [far]))
     hits = await store.search(query(limit=1))
     assert [hit.text for hit in hits] == ["visible"]
 
@@ -405,7 +398,7 @@ async def test_search_orders_by_similarity_and_bounds_it(postgres_store: MemoryS
         "opposite": vector(-1, 0, 0),
     }
     added = [addition(of, text, embedding=e) for text, e in embeddings.items()]
-    await postgres_store.commit(ChangeSet(of, [], added))
+    await postgres_store.commit(change_set(of, [], added))
 
     hits = await postgres_store.search(query())
     assert [hit.text for hit in hits] == ["same", "near", "apart", "opposite"]
@@ -419,7 +412,7 @@ async def test_search_keeps_to_categories(store: MemoryStore) -> None:
     of = call()
     tagged = {"one": ["food"], "two": ["food", "health"], "three": []}
     await store.commit(
-        ChangeSet(of, [], [addition(of, text, categories=tags) for text, tags in tagged.items()])
+        change_set(of, [], [addition(of, text, categories=tags) for text, tags in tagged.items()])
     )
     hits = await store.search(query(categories=["health", "sports"]))
     assert [hit.text for hit in hits] == ["two"]
@@ -462,13 +455,13 @@ async def test_a_read_sees_the_memories_that_match_what_it_names(
 async def test_nothing_crosses_projects(store: MemoryStore) -> None:
     theirs = adding("theirs", project_id="project-2")
     await store.commit(theirs)
-    memory_id = theirs.added[0].memory.id
+    memory_id = theirs.added[0].memory_id
     assert await store.get(PROJECT, memory_id, None) is None
     assert await store.visible(PROJECT, [memory_id], TODAY) == set()
     assert await candidates(store) == []
     assert await store.recent_messages(PROJECT, ALICE, 5) == []
     with pytest.raises(ConcurrentChange):
-        await store.commit(ChangeSet(call(), deleted=[MemoryDeletion(0, memory_id, 1)]))
+        await store.commit(change_set(call(), deleted=[Deletion(memory_id, 1)]))
     assert await store.get("project-2", memory_id, None) is not None
 
 
@@ -476,7 +469,7 @@ async def test_nothing_crosses_projects(store: MemoryStore) -> None:
 async def test_pages_hold_every_memory_once_in_order(store: MemoryStore, order: ListOrder) -> None:
     for n in range(7):
         of = call(time=NOW + timedelta(seconds=n // 2))
-        await store.commit(ChangeSet(of, [], [addition(of, f"memory {n}")]))
+        await store.commit(change_set(of, [], [addition(of, f"memory {n}")]))
     seen = []
     after = None
     while page := await store.list(listing(limit=3, order=order, after=after)):

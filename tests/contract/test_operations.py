@@ -10,7 +10,6 @@ from uuid import UUID, uuid4
 import pytest
 
 from server.core.errors import ConcurrentChange, RequestIdReused
-from server.memories.ports import ChangeSet
 from server.memories.scope import Scope, ScopeKind
 from server.operations.operation import OperationState
 from server.operations.ports import ClaimedOperation, Operations, Shares
@@ -18,7 +17,7 @@ from server.storage.postgres.memory_changes import PostgresMemoryChanges
 from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.operations import PostgresOperations
 from server.storage.postgres.pool import Database
-from tests.support.builders import ALICE, PROJECT, addition, call
+from tests.support.builders import ALICE, PROJECT, addition, call, change_set
 from tests.support.fake_operations import FakeOperations
 from tests.support.submissions import change, submission
 
@@ -93,7 +92,7 @@ async def test_a_request_id_is_taken_once(
     other = await stored_operations.submit(submission(project_id="other", request_id=request_id))
     assert other.project_id == "other"
     used = replace(call(), request_id=uuid4(), payload_digest=b"another")
-    await store.commit(ChangeSet(used))
+    await store.commit(change_set(used))
     with pytest.raises(RequestIdReused):
         await stored_operations.submit(submission(request_id=used.request_id))
 
@@ -240,16 +239,16 @@ async def test_old_request_ids_are_let_go_and_their_calls_stay(
 ) -> None:
     first = replace(call(), request_id=uuid4(), payload_digest=b"first")
     assert first.request_id is not None
-    await store.commit(ChangeSet(first, [], [addition(first, "Alice likes tea")]))
+    await store.commit(change_set(first, [], [addition(first, "Alice likes tea")]))
     again = replace(call(), request_id=first.request_id, payload_digest=b"second")
     with pytest.raises(RequestIdReused):
-        await store.commit(ChangeSet(again))
+        await store.commit(change_set(again))
     century = timedelta(days=36500)
     assert await stored_operations.release_request_ids(century, 10) == 0
     # No call is as young as that.
     assert await stored_operations.release_request_ids(-century, 10) == 1
     assert await store.find_call(PROJECT, first.request_id) is None
-    await store.commit(ChangeSet(again))
+    await store.commit(change_set(again))
     found = await store.find_call(PROJECT, first.request_id)
     assert found is not None
     assert found.id == again.id
@@ -287,7 +286,7 @@ async def test_an_erased_users_operations_are_forgotten_whatever_became_of_them(
     for scope in (ALICE, BOB):
         await store.commit(change(await begun(scope)))
         other = call(scope=scope)
-        await store.commit(ChangeSet(other))
+        await store.commit(change_set(other))
         assert await stored_operations.succeed(await begun(scope), other.id)
         assert await stored_operations.fail(await begun(scope), "Fault", b"error")
         cancelled = await stored_operations.submit(submission(scope))

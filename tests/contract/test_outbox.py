@@ -12,12 +12,13 @@ import pytest
 
 from server.core.clock import SystemClock
 from server.graph.project.ports import Outbox
-from server.memories.ports import ChangeSet, MemoryDeletion, MemoryStore
+from server.memories.changes import ChangeSet, Deletion
+from server.memories.ports import MemoryStore
 from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.outbox import PostgresOutbox
 from server.storage.postgres.pool import Database
 from tests.support import builders
-from tests.support.builders import ALICE, LISBON, PROJECT, addition, call, revision
+from tests.support.builders import ALICE, LISBON, PROJECT, addition, call, change_set, revision
 from tests.support.fake_outbox import FakeOutbox
 from tests.support.fake_store import FakeStore
 from tests.support.postgres import until_somebody_waits
@@ -56,7 +57,7 @@ async def test_every_added_memory_is_claimed_once(store: MemoryStore, outbox: Ou
     second = await outbox.claim(10, LEASE)
     assert [len(first), len(second)] == [2, 1]
     claimed = {dirty.memory_id for dirty in (*first, *second)}
-    assert claimed == {item.memory.id for item in changes.added}
+    assert claimed == {item.memory_id for item in changes.added}
     assert {dirty.correlation_id for dirty in first} == {"correlation-1"}
     assert await outbox.claim(10, LEASE) == []
 
@@ -66,7 +67,7 @@ async def test_a_change_keeps_the_place_in_its_trace(store: MemoryStore, outbox:
     await store.commit(changes)
     first = await outbox.claim(10, NO_LEASE)
     later = replace(call(), traceparent=TRACEPARENT)
-    await store.commit(ChangeSet(later, updated=[revision(changes.added[0], "one changed")]))
+    await store.commit(change_set(later, updated=[revision(changes.added[0], "one changed")]))
     second = await outbox.claim(10, NO_LEASE)
     assert [dirty.traceparent for dirty in (*first, *second)] == [None, TRACEPARENT]
     # Settled by another meanwhile, so it comes back, and still leads to the call.
@@ -109,7 +110,7 @@ async def test_a_change_during_the_projection_is_not_lost(
     first = await store.commit(changes)
     claimed = await outbox.claim(10, LEASE)
     second = await store.commit(
-        ChangeSet(call(), updated=[revision(changes.added[0], "one changed")])
+        change_set(call(), updated=[revision(changes.added[0], "one changed")])
     )
     assert await outbox.claim(10, LEASE) == []
     await outbox.settle(claimed)
@@ -132,7 +133,7 @@ async def test_a_subgraph_is_the_current_state(store: MemoryStore, outbox: Outbo
     item = addition(
         of, "Alice lives in Lisbon", entities=[LISBON.source, LISBON.target], relations=[LISBON]
     )
-    await store.commit(ChangeSet(of, [], [item]))
+    await store.commit(change_set(of, [], [item]))
     [subgraph] = await outbox.subgraphs(await outbox.claim(10, LEASE))
     assert subgraph.exists
     assert subgraph.memory_id == item.memory.id
@@ -148,12 +149,10 @@ async def test_a_deleted_or_expired_memory_has_no_subgraph(
 ) -> None:
     changes = adding("deleted")
     await store.commit(changes)
-    await store.commit(
-        ChangeSet(call(), deleted=[MemoryDeletion(0, changes.added[0].memory.id, 1)])
-    )
+    await store.commit(change_set(call(), deleted=[Deletion(changes.added[0].memory_id, 1)]))
     of = call()
     expired = addition(of, "expired", expiration_date=date(2020, 1, 1), relations=[LISBON])
-    await store.commit(ChangeSet(of, [], [expired]))
+    await store.commit(change_set(of, [], [expired]))
     subgraphs = await outbox.subgraphs(await outbox.claim(10, LEASE))
     assert [subgraph.exists for subgraph in subgraphs] == [False, False]
 
@@ -173,7 +172,7 @@ async def test_a_memory_that_names_nothing_any_more_leaves_the_graph(
     await store.commit(changes)
     await outbox.settle(await outbox.claim(10, LEASE))
     emptied = replace(revision(changes.added[0], "moved"), entities=(), relations=())
-    await store.commit(ChangeSet(call(), updated=[emptied]))
+    await store.commit(change_set(call(), updated=[emptied]))
     [subgraph] = await outbox.subgraphs(await outbox.claim(10, LEASE))
     assert not subgraph.exists
 
@@ -182,11 +181,11 @@ async def test_deleting_a_memory_without_entities_skips_the_graph(
     store: MemoryStore, outbox: Outbox
 ) -> None:
     plain, named = builders.adding("nothing").added[0], adding("named").added[0]
-    await store.commit(ChangeSet(call(), added=[plain, named]))
+    await store.commit(ChangeSet(call(), changes=[plain, named]))
     await outbox.settle(await outbox.claim(10, LEASE))
-    deleted = [MemoryDeletion(n, item.memory.id, 1) for n, item in enumerate((plain, named))]
-    await store.commit(ChangeSet(call(), deleted=deleted))
-    assert [dirty.memory_id for dirty in await outbox.claim(10, LEASE)] == [named.memory.id]
+    deleted = [Deletion(item.memory_id, 1) for item in (plain, named)]
+    await store.commit(change_set(call(), deleted=deleted))
+    assert [dirty.memory_id for dirty in await outbox.claim(10, LEASE)] == [named.memory_id]
 
 
 async def test_a_deletion_reaches_the_graph_if_an_earlier_change_was_given_up(
@@ -196,11 +195,11 @@ async def test_a_deletion_reaches_the_graph_if_an_earlier_change_was_given_up(
     await store.commit(changes)
     await outbox.settle(await outbox.claim(10, LEASE))
     emptied = replace(revision(changes.added[0], "moved"), entities=(), relations=())
-    await store.commit(ChangeSet(call(), updated=[emptied]))
+    await store.commit(change_set(call(), updated=[emptied]))
     [refused] = await outbox.claim(10, LEASE)
     assert await outbox.refuse(refused, "fault", NO_LEASE, 1)
-    deletion = MemoryDeletion(0, emptied.memory_id, 2)
-    await store.commit(ChangeSet(call(), deleted=[deletion]))
+    deletion = Deletion(emptied.memory_id, 2)
+    await store.commit(change_set(call(), deleted=[deletion]))
     assert [dirty.memory_id for dirty in await outbox.claim(10, LEASE)] == [emptied.memory_id]
 
 
@@ -248,7 +247,7 @@ async def test_a_refused_memory_is_given_up_blocks_nobody_and_lives_again_when_i
     assert (backlog.pending, backlog.dead) == (0, 1)
     assert await outbox.is_caught_up(PROJECT, committed.position)
 
-    await store.commit(ChangeSet(call(), updated=[revision(changes.added[0], "two")]))
+    await store.commit(change_set(call(), updated=[revision(changes.added[0], "two")]))
     assert len(await outbox.claim(10, LEASE)) == 1
     assert (await outbox.backlog(PROJECT)).dead == 0
 
@@ -273,7 +272,7 @@ class SetClock:
 
 async def expiring(store: MemoryStore, text: str, last_day: date) -> None:
     of = call()
-    await store.commit(ChangeSet(of, [], [addition(of, text, expiration_date=last_day)]))
+    await store.commit(change_set(of, [], [addition(of, text, expiration_date=last_day)]))
 
 
 @only_on_postgres
@@ -352,6 +351,6 @@ async def test_a_change_with_an_earlier_position_is_not_the_claimed_one(
             "UPDATE graph_outbox SET position = position + 5, first_position = position"
         )
     claimed = await outbox.claim(10, LEASE)
-    await store.commit(ChangeSet(call(), updated=[revision(changes.added[0], "one changed")]))
+    await store.commit(change_set(call(), updated=[revision(changes.added[0], "one changed")]))
     await outbox.settle(claimed)
     assert [dirty.memory_id for dirty in await outbox.claim(10, LEASE)] == [claimed[0].memory_id]

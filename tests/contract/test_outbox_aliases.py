@@ -10,11 +10,12 @@ import pytest
 from server.core.clock import SystemClock
 from server.graph.model import Entity, MemorySubgraph
 from server.graph.project.ports import Outbox
-from server.memories.ports import ChangeSet, EmbeddedMemory, MemoryDeletion, MemoryStore
+from server.memories.changes import Deletion
+from server.memories.ports import MemoryStore
 from server.memories.scope import Scope
 from server.storage.postgres.outbox import PostgresOutbox
 from server.storage.postgres.pool import Database
-from tests.support.builders import ALICE, addition, call
+from tests.support.builders import ALICE, NewMemory, addition, call, change_set
 
 LEASE = timedelta(minutes=1)
 ROBERT = Entity("Robert Smith", "person", aliases=("Bob",))
@@ -28,15 +29,15 @@ def outbox(database: Database) -> Outbox:
 
 async def mention(
     store: MemoryStore, text: str, *entities: Entity, scope: Scope = ALICE
-) -> EmbeddedMemory:
+) -> NewMemory:
     of = call(scope=scope)
     item = addition(of, text, entities=entities)
-    await store.commit(ChangeSet(of, [], [item]))
+    await store.commit(change_set(of, [], [item]))
     return item
 
 
-async def remove(store: MemoryStore, item: EmbeddedMemory) -> None:
-    await store.commit(ChangeSet(call(), deleted=[MemoryDeletion(0, item.memory.id, 1)]))
+async def remove(store: MemoryStore, item: NewMemory) -> None:
+    await store.commit(change_set(call(), deleted=[Deletion(item.memory.id, 1)]))
 
 
 async def projected(outbox: Outbox) -> list[Sequence[MemorySubgraph]]:

@@ -10,22 +10,22 @@ from typing import TypeAlias
 import asyncpg
 import pytest
 
+from server.memories.changes import Deletion
 from server.memories.memory import Memory
-from server.memories.ports import ChangeSet, MemoryDeletion, NewPassages
 from server.memories.scope import Scope, ScopeKind
 from server.storage.postgres.memory_changes import PostgresMemoryChanges
 from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.pool import Database
-from tests.support.builders import addition, call
-from tests.support.passages import passages, tell
+from tests.support.builders import addition, call, change_set
+from tests.support.passages import Told, passages, tell
 from tests.support.postgres import until_somebody_waits
 
 Stores: TypeAlias = tuple[PostgresMemoryStore, PostgresMemoryChanges]
-Deletion: TypeAlias = Callable[[Stores, Memory], Awaitable[object]]
+Delete: TypeAlias = Callable[[Stores, Memory], Awaitable[object]]
 
-DELETIONS: dict[str, Deletion] = {
+DELETIONS: dict[str, Delete] = {
     "memory": lambda stores, memory: stores[0].commit(
-        ChangeSet(call(), deleted=[MemoryDeletion(0, memory.id, 1)])
+        change_set(call(), deleted=[Deletion(memory.id, 1)])
     ),
     "scope": lambda stores, _: stores[1].delete_memories(call()),
     "scope with its history": lambda stores, _: stores[1].delete_memories(call(), erase=True),
@@ -33,7 +33,7 @@ DELETIONS: dict[str, Deletion] = {
 }
 
 
-def stored_last_first(told: NewPassages) -> NewPassages:
+def stored_last_first(told: Told) -> Told:
     """The same passages, whose ids have the opposite order of their places in the table."""
     ids = sorted((p.passage_id for p in told.passages), reverse=True)
     with_ids = zip(told.passages, ids, strict=True)
@@ -42,14 +42,14 @@ def stored_last_first(told: NewPassages) -> NewPassages:
 
 @pytest.mark.parametrize("delete", DELETIONS.values(), ids=DELETIONS)
 async def test_a_deletion_that_waits_for_a_passage_holds_no_later_one(
-    database: Database, postgres_dsn: str, delete: Deletion
+    database: Database, postgres_dsn: str, delete: Delete
 ) -> None:
     stores = (
         PostgresMemoryStore(database, on_commit=lambda: None),
         PostgresMemoryChanges(database, on_commit=lambda: None),
     )
     fact = addition(call(), "User drinks tea")
-    await stores[0].commit(ChangeSet(call(), added=[fact]))
+    await stores[0].commit(change_set(call(), added=[fact]))
     told = stored_last_first(passages(("I drink tea.",), ("You drink tea, I see.",)))
     await tell(stores[0], told)
     first, last = sorted(p.passage_id for p in told.passages)

@@ -7,16 +7,17 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from server.memories.changes import Deletion
 from server.memories.conversation import Role
 from server.memories.filters.parser import parse_filter
 from server.memories.passages import ScoredPassage, Source
-from server.memories.ports import ChangeSet, MemoryDeletion, MemoryStore, SearchQuery
+from server.memories.ports import MemoryStore, SearchQuery
 from server.memories.scope import DeletionReceipt, Scope, ScopeKind
 from server.projects.project import Project
 from server.storage.postgres.memory_changes import PostgresMemoryChanges
 from server.storage.postgres.pool import Database
 from server.storage.postgres.projects import PostgresProjectStore
-from tests.support.builders import ALICE, NOW, PROJECT, addition, call, revision, vector
+from tests.support.builders import ALICE, NOW, PROJECT, addition, call, change_set, revision, vector
 from tests.support.passages import found, passages, tell
 
 TODAY = NOW.date()
@@ -61,7 +62,7 @@ async def test_words_and_limits_count_for_both_kinds_alike(store: MemoryStore) -
     await tell(
         store,
         passages(("The red boat is old.",), ("Blue sky.",)),
-        added=[addition(of, "Owns a red boat"), addition(of, "Likes green", ordinal=1)],
+        added=[addition(of, "Owns a red boat"), addition(of, "Likes green")],
     )
     assert await found(store, "red boat", limit=2) == {"The red boat is old.", "Owns a red boat"}
 
@@ -141,8 +142,10 @@ async def test_what_is_told_again_lasts_as_long_as_the_later_telling(store: Memo
 async def test_a_call_that_stores_nothing_stores_no_passage(store: MemoryStore) -> None:
     of = call(request_id=call().id)
     told = passages(TEA)
-    await store.commit(ChangeSet(of, passages=told))
-    again = ChangeSet(replace(call(), request_id=of.request_id), passages=passages(("Other.",)))
+    await store.commit(change_set(of, passages=told.passages))
+    again = change_set(
+        replace(call(), request_id=of.request_id), passages=passages(("Other.",)).passages
+    )
     with pytest.raises(Exception, match="request"):
         await store.commit(again)
     assert await found(store) == {SAID}
@@ -150,12 +153,12 @@ async def test_a_call_that_stores_nothing_stores_no_passage(store: MemoryStore) 
 
 async def test_a_deleted_memory_takes_along_what_tells_of_it(store: MemoryStore) -> None:
     fact = addition(call(), "User is allergic to nuts")
-    await store.commit(ChangeSet(call(), added=[fact]))
+    await store.commit(change_set(call(), added=[fact]))
     heard = ("Sorry to hear of your nut allergy! ", "Shall we cook? ", "Almonds are tasty.")
     await tell(store, passages(heard, role=Role.ASSISTANT))
     await tell(store, passages(("My nut allergy is bad.",)), scope=Scope(user_id="bob"))
     start = datetime.now(UTC)
-    await store.commit(ChangeSet(call(), deleted=[MemoryDeletion(0, fact.memory.id, 1)]))
+    await store.commit(change_set(call(), deleted=[Deletion(fact.memory.id, 1)]))
 
     left = "Shall we cook? Almonds are tasty."
     assert await found(store, "nut allergy") == {left}
@@ -170,7 +173,7 @@ async def test_a_sentence_is_a_passage_then_a_fact_and_then_neither(store: Memor
     await tell(store, passages(("I work at Acme.",)))
     fact = addition(call(), "User works at Acme")
     await tell(store, passages((), said="I work at Acme, as I said."), added=[fact])
-    await store.commit(ChangeSet(call(), deleted=[MemoryDeletion(0, fact.memory.id, 1)]))
+    await store.commit(change_set(call(), deleted=[Deletion(fact.memory.id, 1)]))
     assert await found(store, "Where does the user work? Acme") == set()
 
 
@@ -178,14 +181,14 @@ async def test_an_updated_memory_takes_along_what_tells_of_its_former_text(
     store: MemoryStore,
 ) -> None:
     fact = addition(call(), "User works at Acme as a baker")
-    await store.commit(ChangeSet(call(), added=[fact]))
+    await store.commit(change_set(call(), added=[fact]))
     await tell(
         store, passages(("Acme is fun to work at. ", "Work is fun. ", "A baker's work is hard."))
     )
     becomes = revision(fact, "User works at Initech as a baker")
     change = call(time=NOW + timedelta(minutes=1))
     told = passages(("So no work at Acme for the baker.",))
-    await store.commit(ChangeSet(change, updated=[becomes], passages=told))
+    await store.commit(change_set(change, updated=[becomes], passages=told.passages))
     assert await found(store) == {
         "User works at Initech as a baker",
         "Work is fun. A baker's work is hard.",
@@ -226,9 +229,9 @@ async def test_erasing_a_scope_leaves_no_passage_behind(
     store: MemoryStore, scopes: PostgresMemoryChanges, database: Database
 ) -> None:
     fact = addition(call(), "User drinks tea")
-    await store.commit(ChangeSet(call(), added=[fact]))
+    await store.commit(change_set(call(), added=[fact]))
     await tell(store, passages(TEA, ("And more.",)))
-    await store.commit(ChangeSet(call(), deleted=[MemoryDeletion(0, fact.memory.id, 1)]))
+    await store.commit(change_set(call(), deleted=[Deletion(fact.memory.id, 1)]))
     await tell(store, passages(("Of Bob.",)), scope=Scope(user_id="bob"))
     deletion = await scopes.erase_scope(call(), ScopeKind.USER, "alice")
     assert deletion is not None
@@ -243,17 +246,17 @@ async def test_a_request_to_forget_takes_out_what_no_memory_tells(store: MemoryS
     of = call(time=NOW + timedelta(minutes=1))
     answer = passages(("I forgot your shoe size. ", "Anything else?"), role=Role.ASSISTANT)
     request = "Forget what I said about my shoe size."
-    await store.commit(ChangeSet(of, passages=answer, forget_requests=[request]))
+    await store.commit(change_set(of, passages=answer.passages, forget_requests=[request]))
     assert await found(store, "shoe size") == {"It rains.", "Anything else?"}
     assert "My shoe size is 44. It rains." in await found(store, time=NOW)
 
 
 async def test_a_word_that_the_whole_scope_has_takes_no_sentence_out(store: MemoryStore) -> None:
     fact = addition(call(), "User likes coffee")
-    await store.commit(ChangeSet(call(), added=[fact]))
+    await store.commit(change_set(call(), added=[fact]))
     await tell(
         store, passages(*((f"I like fruit number {n}.",) for n in range(40)), ("Coffee is fine.",))
     )
-    await store.commit(ChangeSet(call(), deleted=[MemoryDeletion(0, fact.memory.id, 1)]))
+    await store.commit(change_set(call(), deleted=[Deletion(fact.memory.id, 1)]))
     assert "Coffee is fine." not in await found(store, "coffee", limit=50)
     assert len(await found(store, "like fruit", limit=50)) == 40

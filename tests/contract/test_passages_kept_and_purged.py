@@ -10,8 +10,9 @@ import pytest
 import pytest_asyncio
 
 from server.maintenance import EmbedderIdentity
+from server.memories.changes import Call, Deletion
 from server.memories.conversation import Role
-from server.memories.ports import Call, ChangeSet, MemoryDeletion, MemoryStore
+from server.memories.ports import MemoryStore
 from server.memories.scope import DeletionReceipt, Scope
 from server.projects.archive.export_import import ExportProject, ImportProject
 from server.projects.project import Project
@@ -21,7 +22,7 @@ from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.pool import Database
 from server.storage.postgres.projects import PostgresProjectStore
 from server.storage.postgres.schema import PostgresReadiness, PostgresReembedding
-from tests.support.builders import ALICE, NOW, PROJECT, addition, call, message, vector
+from tests.support.builders import ALICE, NOW, PROJECT, addition, call, change_set, message, vector
 from tests.support.dump import tables_with
 from tests.support.fakes import FakeEmbedder
 from tests.support.passages import found, passages, tell
@@ -38,14 +39,14 @@ async def other_database(postgres_server: str) -> AsyncIterator[Database]:
         yield database
 
 
-async def remember_and_tell(store: MemoryStore) -> MemoryDeletion:
+async def remember_and_tell(store: MemoryStore) -> Deletion:
     """A memory that names the canary, and passages that tell of it or not."""
     of = call()
     fact = addition(of, f"User works at {CANARY}")
-    await store.commit(ChangeSet(of, [message(f"I work at {CANARY}.")], [fact]))
+    await store.commit(change_set(of, [message(f"I work at {CANARY}.")], [fact]))
     heard = (f"How is {CANARY}? ", "Is it far?")
     await tell(store, passages(heard, ("It rains.",), role=Role.ASSISTANT))
-    return MemoryDeletion(0, fact.memory.id, 1)
+    return Deletion(fact.memory.id, 1)
 
 
 @pytest.mark.parametrize("deleted_before", [False, True])
@@ -54,7 +55,7 @@ async def test_erasing_a_memory_erases_passages_that_tell_of_it(
 ) -> None:
     removal = await remember_and_tell(store)
     if deleted_before:
-        await store.commit(ChangeSet(call(), deleted=[removal]))
+        await store.commit(change_set(call(), deleted=[removal]))
     # The message of the other call says none of the memory's phrases, so it would stay.
     async with database.connection() as connection:
         await connection.execute("DELETE FROM messages WHERE position($1 IN content) > 0", CANARY)
@@ -104,7 +105,7 @@ async def test_an_archive_takes_passages_along(
         assert await PostgresProjectStore(each).create_project(project)
     removal = await remember_and_tell(store)
     between = NOW + timedelta(minutes=1)
-    await store.commit(ChangeSet(call(), deleted=[removal]))
+    await store.commit(change_set(call(), deleted=[removal]))
     expected = await found(store)
 
     lines: list[str] = []

@@ -9,7 +9,6 @@ import asyncpg
 import pytest
 
 from server.memories.add.inference import Category
-from server.memories.ports import ChangeSet
 from server.memories.scope import Scope
 from server.projects.ports import ProjectStore
 from server.projects.project import (
@@ -26,7 +25,7 @@ from server.projects.project import (
 from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.pool import Database
 from server.storage.postgres.projects import PostgresProjectStore
-from tests.support.builders import NOW, addition, call, message
+from tests.support.builders import NOW, addition, call, change_set, message
 from tests.support.fakes import FakeProjectStore
 
 
@@ -229,7 +228,7 @@ async def test_what_is_held_is_counted_for_projects_with_quotas(
     await stored_projects.create_project(project())
     store = PostgresMemoryStore(database, on_commit=lambda: None)
     of = call(project_id="p1")
-    await store.commit(ChangeSet(of, added=[addition(of, "tée")], messages=[message("Ich ä")]))
+    await store.commit(change_set(of, added=[addition(of, "tée")], messages=[message("Ich ä")]))
     assert await stored_projects.holding("p1") == Holding()
     await stored_projects.set_quotas("p1", QUOTAS)
     assert await stored_projects.holding("p1") == Holding(QUOTAS, memories=1, bytes=4 + 6)

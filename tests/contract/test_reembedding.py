@@ -8,11 +8,10 @@ import pytest
 
 from server.core.values import Vector
 from server.maintenance import EmbedderIdentity, OtherEmbedderWanted, Reembedding, TextPlace
-from server.memories.ports import ChangeSet
 from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.pool import Database
 from server.storage.postgres.schema import PostgresReadiness, PostgresReembedding
-from tests.support.builders import addition, call, message, vector
+from tests.support.builders import addition, call, change_set, message, vector
 
 FORMER, ONE, OTHER = (EmbedderIdentity(f"test/{name}", 3) for name in ("former", "one", "other"))
 
@@ -21,10 +20,10 @@ FORMER, ONE, OTHER = (EmbedderIdentity(f"test/{name}", 3) for name in ("former",
 async def reembedding(database: Database) -> Reembedding:
     adding = call()
     await PostgresMemoryStore(database, on_commit=lambda: None).commit(
-        ChangeSet(
+        change_set(
             adding,
             [message("I like tea and jam")],
-            [addition(adding, "Alice likes tea"), addition(adding, "Alice likes jam", ordinal=1)],
+            [addition(adding, "Alice likes tea"), addition(adding, "Alice likes jam")],
         )
     )
     assert await PostgresReadiness(database).claim_embedder(FORMER) == FORMER

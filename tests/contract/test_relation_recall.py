@@ -12,15 +12,24 @@ import pytest
 from server.graph.model import Entity, Relation, StatedRelation, clean_name, entity_key
 from server.graph.names import Split
 from server.graph.ports import RecallQuery, RelationRecall
+from server.memories.changes import Deletion
 from server.memories.memory import fact_digest
-from server.memories.ports import ChangeSet, EmbeddedMemory, MemoryDeletion
 from server.memories.scope import Scope
 from server.memories.search.question_clues import Recollection, names_in
 from server.storage.postgres.entities import PostgresEntitySplits
 from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.pool import Database
 from server.storage.postgres.recall import FAR, NEAR, WIDEST, PostgresRecall
-from tests.support.builders import ALICE, NOW, PROJECT, addition, call, revision
+from tests.support.builders import (
+    ALICE,
+    NOW,
+    PROJECT,
+    NewMemory,
+    addition,
+    call,
+    change_set,
+    revision,
+)
 from tests.support.subgraphs import Triple, triple
 
 WORKS = ("Alice", "works_at", "Acme")
@@ -63,13 +72,13 @@ class World:
         minute: int = 0,
         entities: tuple[Entity, ...] = (),
         expires: date | None = None,
-    ) -> EmbeddedMemory:
+    ) -> NewMemory:
         """Stores a memory that states these, so many minutes after the others."""
         of = call(scope=scope, project_id=project_id, time=NOW + timedelta(minutes=minute))
         stated = [Relation(Entity(s), kind, Entity(t)) for s, kind, t in triples]
         text = f"memory {next(self._numbers)}"
         item = addition(of, text, entities=entities, relations=stated, expiration_date=expires)
-        await self.store.commit(ChangeSet(of, [], [item]))
+        await self.store.commit(change_set(of, [], [item]))
         return item
 
     async def recalled(
@@ -110,7 +119,7 @@ async def test_relations_come_as_their_memory_states_them(world: World) -> None:
     alice, acme = Entity("Alice", "person"), Entity("Acme", "company")
     stated = [Relation(alice, "likes", Entity("Tea")), Relation(alice, "works_at", acme)]
     item = addition(of, "a fact", relations=stated)
-    await world.store.commit(ChangeSet(of, [], [item]))
+    await world.store.commit(change_set(of, [], [item]))
     found = await world.recalled("acme")
     assert found.relations == [StatedRelation(stated[1], item.memory.id, item.memory.event_time)]
     plain = await world.recall.recall(RecallQuery(PROJECT, ALICE, ["acme"], NOW))
@@ -199,10 +208,10 @@ async def test_changed_deleted_and_expired_memories_lead_nowhere(world: World) -
         digest=fact_digest("other"),
         relations=[Relation(Entity("Alice"), "likes", Entity("Tea"))],
     )
-    await world.store.commit(ChangeSet(of, updated=[changed]))
+    await world.store.commit(change_set(of, updated=[changed]))
     assert await world.near("Alice") == {("Alice", "likes", "Tea")}
     of = call(time=NOW + timedelta(minutes=2))
-    await world.store.commit(ChangeSet(of, deleted=[MemoryDeletion(0, item.memory.id, 2)]))
+    await world.store.commit(change_set(of, deleted=[Deletion(item.memory.id, 2)]))
     assert not (await world.recalled("Alice")).has_entities
     await world.knows(WORKS, expires=NOW.date())
     assert await world.near("Alice") == {WORKS}

@@ -8,8 +8,8 @@ import pytest
 
 from server.core.clock import SystemClock, new_id
 from server.graph.model import Entity
+from server.memories.changes import Deletion
 from server.memories.memory import EventType
-from server.memories.ports import ChangeSet, MemoryDeletion
 from server.operations.operation import OperationState
 from server.operations.ports import Submission
 from server.projects.ports import ProjectStore
@@ -18,7 +18,16 @@ from server.storage.postgres.operations import PostgresOperations
 from server.storage.postgres.outbox import PostgresOutbox
 from server.storage.postgres.pool import Database
 from server.storage.postgres.projects import PostgresProjectStore
-from tests.support.builders import ALICE, NOW, PROJECT, addition, call, message, revision
+from tests.support.builders import (
+    ALICE,
+    NOW,
+    PROJECT,
+    addition,
+    call,
+    change_set,
+    message,
+    revision,
+)
 
 LEASE = timedelta(minutes=1)
 
@@ -43,14 +52,14 @@ async def test_a_call_is_found_with_its_messages_and_changes(
 ) -> None:
     first = call(correlation_id="first")
     kept = addition(first, "Alice likes tea")
-    gone = addition(first, "Alice likes jam", ordinal=1)
-    await store.commit(ChangeSet(first, [message("I like tea and jam")], [kept, gone]))
+    gone = addition(first, "Alice likes jam")
+    await store.commit(change_set(first, [message("I like tea and jam")], [kept, gone]))
     second = call(correlation_id="second")
     await store.commit(
-        ChangeSet(
+        change_set(
             second,
             updated=[revision(kept, "Alice likes green tea")],
-            deleted=[MemoryDeletion(1, gone.memory.id, 1)],
+            deleted=[Deletion(gone.memory.id, 1)],
         )
     )
     found = await projects.trace("first")
@@ -73,7 +82,7 @@ async def test_a_change_tells_whether_the_graph_holds_it(
 ) -> None:
     of, outbox = call(correlation_id="one"), PostgresOutbox(database, SystemClock())
     await store.commit(
-        ChangeSet(of, [], [addition(of, "Alice likes tea", entities=[Entity("Alice")])])
+        change_set(of, [], [addition(of, "Alice likes tea", entities=[Entity("Alice")])])
     )
     assert [c.in_graph for c in (await projects.trace("one")).changes] == [False]
     await outbox.settle(await outbox.claim(1, LEASE))
@@ -85,7 +94,7 @@ async def test_a_change_that_the_graph_refused_says_why(
 ) -> None:
     of, outbox = call(correlation_id="one"), PostgresOutbox(database, SystemClock())
     await store.commit(
-        ChangeSet(of, [], [addition(of, "Alice likes tea", entities=[Entity("Alice")])])
+        change_set(of, [], [addition(of, "Alice likes tea", entities=[Entity("Alice")])])
     )
     (dirty,) = await outbox.claim(1, LEASE)
     await outbox.refuse(dirty, "out of order", timedelta(0), patience=1)
@@ -119,7 +128,7 @@ async def test_the_same_id_in_another_project_can_be_left_out(
 ) -> None:
     mine, other = call(correlation_id="shared"), call(correlation_id="shared", project_id="other")
     for of in mine, other:
-        await store.commit(ChangeSet(of, [], [addition(of, "Alice likes tea")]))
+        await store.commit(change_set(of, [], [addition(of, "Alice likes tea")]))
     assert {c.project_id for c in (await projects.trace("shared")).calls} == {PROJECT, "other"}
     found = await projects.trace("shared", "other")
     assert [c.project_id for c in found.calls] == ["other"]

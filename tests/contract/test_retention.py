@@ -13,14 +13,15 @@ import pytest
 from server.maintenance import PurgeExpired
 from server.memories.change.effects import memory_digest
 from server.memories.change.ports import FieldUpdate, MemoryChanges
-from server.memories.ports import Call, ChangeSet, MemoryDeletion, MemoryStore
+from server.memories.changes import Call, Deletion
+from server.memories.ports import MemoryStore
 from server.memories.scope import DeletionReceipt, Scope
 from server.projects.ports import ProjectStore
 from server.projects.project import ApiKey, Project
 from server.storage.postgres.outbox import PostgresOutbox
 from server.storage.postgres.pool import Database
 from server.storage.postgres.projects import PostgresProjectStore
-from tests.support.builders import NOW, PROJECT, adding, addition, call, message
+from tests.support.builders import NOW, PROJECT, adding, addition, call, change_set, message
 from tests.support.dump import tables_with
 from tests.support.fakes import FakeClock
 
@@ -42,7 +43,7 @@ async def expiring(
 ) -> UUID:
     of = call(project_id=project_id)
     item = addition(of, text, expiration_date=last_day)
-    await store.commit(ChangeSet(of, [message(text)], [item]))
+    await store.commit(change_set(of, [message(text)], [item]))
     return item.memory.id
 
 
@@ -67,7 +68,7 @@ async def test_the_history_of_a_deleted_memory_goes_by_its_last_expiration(
 ) -> None:
     past = TODAY - timedelta(days=1)
     gone = await expiring(store, f"{CANARY} gone", past)
-    await changes.delete(call(), MemoryDeletion(0, gone, 1))
+    await changes.delete(call(), Deletion(gone, 1))
     # Expired, and then kept on for good; and one that was deleted without a date.
     kept = await expiring(store, "kept on", past)
     memory = await store.get(PROJECT, kept, None)
@@ -75,7 +76,7 @@ async def test_the_history_of_a_deleted_memory_goes_by_its_last_expiration(
     after = replace(memory, version=2, expiration_date=None)
     await changes.update(call(), FieldUpdate(after, memory_digest(after), None))
     undated = await expiring(store, "undated", None)
-    await changes.delete(call(), MemoryDeletion(0, undated, 1))
+    await changes.delete(call(), Deletion(undated, 1))
 
     receipt = await changes.purge(TODAY, 9, by)
 

@@ -11,12 +11,12 @@ import pytest
 
 from server.core.errors import ConcurrentChange
 from server.memories.memory import ListOrder
-from server.memories.ports import ChangeSet, ListQuery
+from server.memories.ports import ListQuery
 from server.operations.ports import Leases, ScopeLease
 from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.pool import Database
 from server.storage.postgres.servers import PostgresLeases
-from tests.support.builders import ALICE, NOW, PROJECT, adding, addition, call, revision
+from tests.support.builders import ALICE, NOW, PROJECT, adding, addition, call, change_set, revision
 from tests.support.fake_store import FakeLeases
 
 LONG = timedelta(minutes=1)
@@ -117,7 +117,7 @@ async def test_who_lost_the_lease_stores_nothing(
     assert await stored_leases.acquire(next_one, LONG)
     for changes in (
         adding("Alice likes cake"),
-        ChangeSet(call(), updated=[revision(known.added[0], "Alice likes coffee")]),
+        change_set(call(), updated=[revision(known.added[0], "Alice likes coffee")]),
     ):
         with pytest.raises(ConcurrentChange):
             await store.commit(replace(changes, lease=late.lease_id))
@@ -133,7 +133,7 @@ async def test_a_refused_change_leaves_the_lease(
     assert await stored_leases.acquire(mine, LONG)
     unknown = revision(adding("Alice likes tea").added[0], "Alice likes coffee")
     with pytest.raises(ConcurrentChange):
-        await store.commit(ChangeSet(call(), updated=[unknown], lease=mine.lease_id))
+        await store.commit(change_set(call(), updated=[unknown], lease=mine.lease_id))
     assert await stored_leases.renew(mine, LONG)
 
 
@@ -142,12 +142,12 @@ async def test_an_expired_memory_in_the_way_does_not_cost_the_lease(
 ) -> None:
     of = call(time=NOW - timedelta(days=3))
     old = addition(of, "Alice likes tea", expiration_date=YESTERDAY)
-    await store.commit(ChangeSet(of, added=[old]))
+    await store.commit(change_set(of, added=[old]))
     mine = lease()
     assert await stored_leases.acquire(mine, LONG)
     changes = replace(adding("Alice likes tea"), lease=mine.lease_id)
     committed = await store.commit(changes)
-    assert committed.added == {changes.added[0].memory.id}
+    assert committed.added == {changes.added[0].memory_id}
 
 
 async def test_a_take_over_waits_for_the_commit_and_sees_it(

@@ -12,9 +12,10 @@ import pytest
 
 from server.core.errors import RequestIdReused
 from server.memories.change.ports import MemoryChanges
+from server.memories.changes import Deletion
 from server.memories.filters.parser import parse_filter
 from server.memories.memory import ListOrder
-from server.memories.ports import ChangeSet, ListQuery, MemoryDeletion, MemoryStore
+from server.memories.ports import ListQuery, MemoryStore
 from server.memories.scope import DeletionReceipt, Scope, ScopeKind, ScopeSummary
 from server.storage.postgres.memory_history import PostgresMemoryHistory
 from server.storage.postgres.memory_store import PostgresMemoryStore
@@ -28,6 +29,7 @@ from tests.support.builders import (
     adding,
     addition,
     call,
+    change_set,
     message,
     revision,
 )
@@ -67,7 +69,7 @@ async def fill(store: MemoryStore) -> dict[str, UUID]:
         ours = adding(text, scope=scope, relations=[LISBON])
         await store.commit(ours)
         await store.commit(adding(text, scope=scope, project_id="project-2"))
-        ids[text] = ours.added[0].memory.id
+        ids[text] = ours.added[0].memory_id
     return ids
 
 
@@ -155,14 +157,14 @@ async def with_a_past(store: MemoryStore) -> None:
     """Changed and deleted memories of Alice, with messages, in both projects."""
     for project_id in (PROJECT, "project-2"):
         of = call(project_id=project_id)
-        kept, gone = addition(of, "kept"), addition(of, "gone", ordinal=1)
-        await store.commit(ChangeSet(of, [message("said")], [kept, gone]))
+        kept, gone = addition(of, "kept"), addition(of, "gone")
+        await store.commit(change_set(of, [message("said")], [kept, gone]))
         await store.commit(
-            ChangeSet(
+            change_set(
                 call(project_id=project_id, request_id=uuid4()),
                 [message("said later")],
                 updated=[revision(kept, "changed")],
-                deleted=[MemoryDeletion(1, gone.memory.id, 1)],
+                deleted=[Deletion(gone.memory.id, 1)],
             )
         )
 
@@ -278,10 +280,10 @@ async def test_scopes_are_listed_with_what_they_hold(
 ) -> None:
     await fill(store)
     of = call(time=NOW + timedelta(hours=1))
-    await store.commit(ChangeSet(of, added=[addition(of, "new")]))
+    await store.commit(change_set(of, added=[addition(of, "new")]))
     old = call(scope=Scope(user_id="carol"))
     expired = addition(old, "old", expiration_date=TODAY - timedelta(days=1))
-    await store.commit(ChangeSet(old, added=[expired]))
+    await store.commit(change_set(old, added=[expired]))
 
     async def listed(kind: ScopeKind, after: str = "", limit: int = 9) -> list[ScopeSummary]:
         return await scopes.list_scopes(PROJECT, kind, after, limit, TODAY)

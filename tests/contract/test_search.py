@@ -17,15 +17,11 @@ import pytest
 from server.core.clock import new_id
 from server.core.values import Vector
 from server.graph.model import Entity, Relation
+from server.memories.changes import Deletion
 from server.memories.filters.parser import parse_filter
 from server.memories.memory import Evidence
 from server.memories.passages import Hit
-from server.memories.ports import (
-    ChangeSet,
-    EmbeddedMemory,
-    MemoryDeletion,
-    MemoryStore,
-)
+from server.memories.ports import MemoryStore
 from server.memories.scope import Scope
 from server.memories.search.ranking import (
     BM25_B,
@@ -45,8 +41,10 @@ from tests.support.builders import (
     ALICE,
     NOW,
     PROJECT,
+    NewMemory,
     addition,
     call,
+    change_set,
     memories_of,
     revision,
     vector,
@@ -74,14 +72,14 @@ async def add(
     minute: int = 0,
     project_id: str = PROJECT,
     **details: object,
-) -> list[EmbeddedMemory]:
+) -> list[NewMemory]:
     """One call that adds memories of these texts."""
     of = call(scope=scope, project_id=project_id, time=NOW + timedelta(minutes=minute))
     added = [
-        addition(of, text, ordinal=ordinal, **details)  # type: ignore[arg-type] # names fit
+        addition(of, text, **details)  # type: ignore[arg-type] # names fit
         for ordinal, text in enumerate(texts)
     ]
-    await store.commit(ChangeSet(of, added=added))
+    await store.commit(change_set(of, added=added))
     return added
 
 
@@ -287,7 +285,7 @@ async def test_a_fact_is_as_long_as_its_message(store: MemoryStore, time: dateti
 
 
 async def test_facts_that_cannot_be_found_lend_nothing(store: MemoryStore) -> None:
-    async def fact(text: str, ordinal: int, **details: object) -> EmbeddedMemory:
+    async def fact(text: str, ordinal: int, **details: object) -> NewMemory:
         evidence = [Evidence(new_id(NOW, ordinal), "")]
         [added] = await add(
             store,
@@ -310,7 +308,7 @@ async def test_facts_that_cannot_be_found_lend_nothing(store: MemoryStore) -> No
     kept = parse_filter({"metadata.kept": True})
     assert await lexical(store, "harbour", filters=kept) == {}
     later = call(time=NOW + timedelta(minutes=1))
-    await store.commit(ChangeSet(later, deleted=[MemoryDeletion(0, deleted.memory.id, 1)]))
+    await store.commit(change_set(later, deleted=[Deletion(deleted.memory.id, 1)]))
     assert set(await lexical(store, "harbour")) == {"A harbour"}
     assert "They moved" in await lexical(store, "harbour", time=NOW + timedelta(seconds=30))
 
@@ -320,12 +318,9 @@ async def test_a_changed_fact_has_the_place_of_its_last_message(store: MemorySto
     await tell(store, passages(("The harbour.",)), time=NOW + timedelta(minutes=1))
     assert set(await lexical(store, "harbour")) == {"a boat", "The harbour."}
     later = NOW + timedelta(days=1)
-    changed = replace(
-        revision(fact, "two boats"),
-        evidence=[Evidence(new_id(later), "two boats")],
-        event_time=later,
-    )
-    await store.commit(ChangeSet(call(time=later), updated=[changed]))
+    said = [Evidence(new_id(later), "two boats")]
+    changed = replace(revision(fact, "two boats"), evidence=said)
+    await store.commit(change_set(call(time=later), updated=[changed]))
     assert set(await lexical(store, "harbour")) == {"The harbour."}
     assert set(await lexical(store, "boat")) == {"two boats"}
 
@@ -363,7 +358,7 @@ async def test_memories_outside_the_scope_change_no_score(store: MemoryStore) ->
 
 async def test_an_updated_memory_is_found_by_its_new_words(store: MemoryStore) -> None:
     (item, _) = await add(store, "red car", "green park")
-    await store.commit(ChangeSet(call(), updated=[revision(item, "blue boat")]))
+    await store.commit(change_set(call(), updated=[revision(item, "blue boat")]))
     assert await lexical(store, "car") == {}
     assert set(await lexical(store, "boat")) == {"blue boat"}
 
@@ -489,9 +484,10 @@ async def test_the_past_is_searched_as_the_present_was(store: MemoryStore) -> No
     tea, coffee, rain, *_ = items
     later = call(time=NOW + timedelta(minutes=4))
     changed = replace(revision(tea, "of no interest"), embedding=vector(0, 0, 1))
-    kept = replace(revision(rain, "rain", ordinal=1, metadata={"a": 1}))
+    kept = revision(rain, "rain")
+    deletion = Deletion(coffee.memory_id, 1)
     await store.commit(
-        ChangeSet(later, updated=[changed, kept], deleted=[MemoryDeletion(2, coffee.memory.id, 1)])
+        change_set(later, updated=[changed, kept], deleted=[deletion], metadata={"a": 1})
     )
     await add(store, "tea and rain", minute=5)
     assert await store.search(question) != before
@@ -518,9 +514,9 @@ async def test_a_search_of_the_past_finds_memories_that_expired_later(store: Mem
 async def test_a_search_of_the_past_has_the_same_restrictions(store: MemoryStore) -> None:
     kept = await add(store, "tea", categories=["food"], metadata={"hot": True})
     other = await add(store, "old tea", expiration_date=NOW.date())
-    for number, item in enumerate([*kept, *other]):
+    for item in (*kept, *other):
         later = call(time=NOW + timedelta(hours=1))
-        await store.commit(ChangeSet(later, deleted=[MemoryDeletion(number, item.memory.id, 1)]))
+        await store.commit(change_set(later, deleted=[Deletion(item.memory.id, 1)]))
 
     async def found(**narrowed: object) -> set[str]:
         return set(scores(await store.search(query("tea", time=NOW, **narrowed))))

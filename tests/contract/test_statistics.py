@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
-from server.memories.ports import ChangeSet
 from server.memories.scope import Scope
 from server.projects.project import ChangeCounts, GraphCounts, Holdings
 from server.storage.neo4j.graph import Neo4jGraph
 from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.pool import Database
 from server.storage.postgres.projects import PostgresProjectStore
-from tests.support.builders import NOW, PROJECT, adding, addition, call
+from tests.support.builders import NOW, PROJECT, adding, addition, call, change_set
 from tests.support.subgraphs import PROJECT as GRAPH_PROJECT
 from tests.support.subgraphs import stating
 
@@ -37,7 +36,7 @@ async def test_memories_messages_and_scopes_are_counted(database: Database) -> N
 async def test_expired_memories_are_not_counted(database: Database) -> None:
     store, of = store_on(database), call()
     passing = addition(of, "It rains", expiration_date=date(2020, 1, 1))
-    await store.commit(ChangeSet(of, [], [passing]))
+    await store.commit(change_set(of, [], [passing]))
     await store.commit(adding("It is dry"))
     held = await PostgresProjectStore(database).count_holdings(PROJECT, TODAY)
     assert held.memories == 1

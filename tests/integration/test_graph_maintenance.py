@@ -8,10 +8,10 @@ import pytest
 from neo4j import AsyncDriver
 
 from server.graph.model import DifferenceKind, Entity, Relation
-from server.memories.ports import ChangeSet, EmbeddedMemory, MemoryDeletion
+from server.memories.changes import Deletion
 from server.storage.neo4j.graph import Neo4jGraph
 from server.storage.postgres.pool import Database
-from tests.support.builders import PROJECT, call
+from tests.support.builders import PROJECT, NewMemory, call, change_set
 from tests.support.graph_stores import GraphStores, open_stores
 
 ALICE, BOB = Entity("Alice", "person"), Entity("Bob", "person")
@@ -24,7 +24,7 @@ async def stores(database: Database, neo4j_driver: AsyncDriver, graph: Neo4jGrap
     return await open_stores(database, neo4j_driver, graph)
 
 
-async def fill(stores: GraphStores) -> list[EmbeddedMemory]:
+async def fill(stores: GraphStores) -> list[NewMemory]:
     """Memories with an alias and with a relation that supersedes another."""
     filled = [
         await stores.remember("Alice lives in Oslo", Relation(ALICE, "lives_in", OSLO)),
@@ -49,8 +49,8 @@ async def test_joined_names_are_one_entity_until_the_memory_that_joins_them_goes
     query = "MATCH (e:Entity) WHERE e.key IN ['bob', 'robert smith'] RETURN e.name, e.aliases"
     records, _, _ = await neo4j_driver.execute_query(query)
     assert [tuple(r.values()) for r in records] == [("Robert Smith", ["Bob"])]
-    deletion = MemoryDeletion(0, stating.memory.id, 1)
-    await stores.store.commit(ChangeSet(call(), deleted=[deletion]))
+    deletion = Deletion(stating.memory.id, 1)
+    await stores.store.commit(change_set(call(), deleted=[deletion]))
     await stores.project()
     records, _, _ = await neo4j_driver.execute_query(query)
     assert [tuple(r.values()) for r in records] == [("Bob", [])]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from math import sqrt
 from uuid import UUID
@@ -11,10 +12,17 @@ from uuid import UUID
 from server.core.clock import new_id
 from server.core.values import JsonObject, Vector
 from server.graph.model import Entity, Relation
+from server.memories.changes import (
+    Addition,
+    Call,
+    ChangeSet,
+    Deletion,
+    NewPassage,
+    Update,
+)
 from server.memories.conversation import Role, StoredMessage
 from server.memories.memory import Evidence, Memory, Provenance, ScoredMemory, fact_digest
 from server.memories.passages import Hit
-from server.memories.ports import Call, ChangeSet, EmbeddedMemory, MemoryUpdate
 from server.memories.scope import Scope
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -59,11 +67,17 @@ def message(content: str, ordinal: int = 0, role: Role = Role.USER) -> StoredMes
     return StoredMessage(new_id(NOW, ordinal), ordinal, role, content, None, NOW)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewMemory(Addition):
+    """An addition, and the memory that it makes."""
+
+    memory: Memory
+
+
 def addition(
     of: Call,
     text: str,
     *,
-    ordinal: int = 0,
     embedding: Vector | None = None,
     metadata: JsonObject | None = None,
     categories: Sequence[str] = (),
@@ -74,10 +88,10 @@ def addition(
     relations: Sequence[Relation] = (),
     name: str | None = None,
     verbatim: bool = False,
-) -> EmbeddedMemory:
+) -> NewMemory:
     """Returns a memory that the call adds, inferred or verbatim; `name` is the speaker's."""
     if verbatim and not evidence:
-        evidence = [Evidence(new_id(of.time, ordinal), "")]
+        evidence = [Evidence(new_id(of.time), "")]
     memory = Memory(
         id=new_id(of.time),
         project_id=of.project_id,
@@ -94,48 +108,95 @@ def addition(
         role=Role.USER,
         name=name,
         version=1,
-        provenance=Provenance(
-            call_id=of.id,
-            request_id=of.request_id,
-            correlation_id=of.correlation_id,
-            embedding_model=of.embedding_model,
-            language_model=of.language_model,
-            prompt_version=of.prompt_version,
-            evidence=tuple(evidence),
-        ),
+        provenance=provenance(of, evidence),
         entities=tuple(entities),
         relations=tuple(relations),
     )
-    return EmbeddedMemory(ordinal, memory, fact_digest(text), embedding or vector(1, 0, 0))
+    return added(memory, embedding or vector(1, 0, 0))
 
 
-def revision(
-    of: EmbeddedMemory,
-    text: str,
-    *,
-    version: int = 1,
-    ordinal: int = 0,
-    metadata: JsonObject | None = None,
-    expiration_date: date | None = None,
-) -> MemoryUpdate:
-    """Returns the next version of a memory."""
-    memory = of.memory
-    return MemoryUpdate(
-        ordinal=ordinal,
+def added(memory: Memory, embedding: Vector, digest: bytes | None = None) -> NewMemory:
+    """Returns the addition of a memory; its digest is that of a fact unless another is given."""
+    return NewMemory(
         memory_id=memory.id,
-        version=version,
-        text=text,
-        digest=fact_digest(text),
-        embedding=of.embedding,
-        metadata=metadata or {},
+        text=memory.text,
+        digest=digest or fact_digest(memory.text),
+        role=memory.role,
+        name=memory.name,
+        evidence=memory.provenance.evidence,
         categories=memory.categories,
         entities=memory.entities,
         relations=memory.relations,
+        embedding=embedding,
+        memory=memory,
+    )
+
+
+def provenance(of: Call, evidence: Sequence[Evidence] = ()) -> Provenance:
+    """Returns the provenance of a memory that the call added or changed."""
+    return Provenance(
+        call_id=of.id,
+        request_id=of.request_id,
+        correlation_id=of.correlation_id,
+        embedding_model=of.embedding_model,
+        language_model=of.language_model,
+        prompt_version=of.prompt_version,
+        evidence=tuple(evidence),
+        key_id=of.origin.key_id,
+    )
+
+
+def revision(of: Addition, text: str, *, version: int = 1) -> Update:
+    """Returns the next version of a memory."""
+    return Update(
+        memory_id=of.memory_id,
+        version=version,
+        text=text,
+        digest=fact_digest(text),
+        role=of.role,
+        name=of.name,
         evidence=(),
-        event_time=memory.event_time,
+        categories=of.categories,
+        entities=of.entities,
+        relations=of.relations,
+        embedding=of.embedding,
+    )
+
+
+def change_set(
+    of: Call,
+    messages: Sequence[StoredMessage] = (),
+    added: Sequence[NewMemory] = (),
+    *,
+    updated: Sequence[Update] = (),
+    deleted: Sequence[Deletion] = (),
+    lease: UUID | None = None,
+    passages: Sequence[NewPassage] = (),
+    forget_requests: Sequence[str] = (),
+    metadata: JsonObject | None = None,
+    expiration_date: date | None = None,
+) -> ChangeSet:
+    """Returns the change set of a call, which shares the values of its first new memory."""
+    changes = ChangeSet(
+        call=of,
+        messages=messages,
+        changes=[*added, *updated, *deleted],
+        lease=lease,
+        passages=passages,
+        forget_requests=forget_requests,
+        metadata=metadata or {},
         expiration_date=expiration_date,
-        role=memory.role,
-        name=memory.name,
+    )
+    if not added:
+        return changes
+    first = added[0].memory
+    return replace(
+        changes,
+        metadata=metadata or first.metadata,
+        event_time=first.event_time,
+        expiration_date=expiration_date or first.expiration_date,
+        inferred=first.inferred,
+        immutable=first.immutable,
     )
 
 
@@ -147,13 +208,35 @@ def adding(
 ) -> ChangeSet:
     """Returns a change set that adds memories with these texts and, each, these relations."""
     of = call(scope=scope, project_id=project_id)
-    return ChangeSet(
-        call=of,
-        messages=[message(text, ordinal) for ordinal, text in enumerate(texts)],
-        added=[
-            addition(of, text, ordinal=ordinal, relations=relations)
-            for ordinal, text in enumerate(texts)
-        ],
+    return change_set(
+        of,
+        [message(text, ordinal) for ordinal, text in enumerate(texts)],
+        [addition(of, text, relations=relations) for text in texts],
+    )
+
+
+def memory_of(changes: ChangeSet, item: Addition) -> Memory:
+    """Returns the memory that an addition makes."""
+    call = changes.call
+    return Memory(
+        id=item.memory_id,
+        project_id=call.project_id,
+        scope=call.scope,
+        text=item.text,
+        metadata=changes.metadata,
+        categories=item.categories,
+        immutable=changes.immutable,
+        create_time=call.time,
+        update_time=call.time,
+        event_time=changes.event_time or call.time,
+        expiration_date=changes.expiration_date,
+        inferred=changes.inferred,
+        role=item.role,
+        name=item.name,
+        version=1,
+        provenance=provenance(call, item.evidence),
+        entities=item.entities,
+        relations=item.relations,
     )
 
 

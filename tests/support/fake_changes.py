@@ -9,9 +9,10 @@ from uuid import UUID
 
 from server.core.errors import ConcurrentChange, MemoryDuplicate, RequestIdReused
 from server.memories.change.ports import FieldUpdate, Restoration
+from server.memories.changes import Call, Deletion
 from server.memories.filters.filter import Filter
 from server.memories.memory import EventType, Memory, today
-from server.memories.ports import Call, MemoryDeletion, StoredCall, StoredChange
+from server.memories.ports import StoredCall, StoredChange
 from server.memories.scope import DeletionReceipt, Scope, ScopeKind, ScopeSummary, StoredDeletion
 from tests.support.fake_store import FakeStore
 from tests.support.filter_matching import matches
@@ -30,7 +31,7 @@ class FakeChanges:
     calls: list[Call] = field(default_factory=list)
     updates: list[FieldUpdate] = field(default_factory=list)
     restorations: list[Restoration] = field(default_factory=list)
-    erased: list[MemoryDeletion] = field(default_factory=list)
+    erased: list[Deletion] = field(default_factory=list)
     _stored: dict[tuple[str, UUID, int], StoredCall] = field(default_factory=dict)
     _deletions: dict[UUID, StoredDeletion] = field(default_factory=dict)
     _last_versions: dict[UUID, int] = field(default_factory=dict)
@@ -58,12 +59,12 @@ class FakeChanges:
         self.restorations.append(restoration)
         return self._record(call, StoredChange(EventType.RESTORE, memory, None))
 
-    async def delete(self, call: Call, deletion: MemoryDeletion) -> StoredDeletion:
+    async def delete(self, call: Call, deletion: Deletion) -> StoredDeletion:
         before = self._current(call, deletion.memory_id, deletion.version)
         self._require_free(call)
         return self._delete(call, [before])
 
-    async def erase(self, call: Call, deletion: MemoryDeletion) -> StoredDeletion:
+    async def erase(self, call: Call, deletion: Deletion) -> StoredDeletion:
         self._require_free(call)
         self.erased.append(deletion)
         before = self.store.memories.get(deletion.memory_id)

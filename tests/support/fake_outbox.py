@@ -10,8 +10,8 @@ from uuid import UUID, uuid4
 
 from server.graph.model import MemorySubgraph
 from server.graph.project.ports import Backlog, DirtyMemory, KnownSubgraphs
+from server.memories.changes import Call
 from server.memories.memory import today
-from server.memories.ports import Call
 from tests.support.fake_store import FakeStore
 from tests.support.fakes import FakeClock
 
@@ -50,8 +50,8 @@ class FakeOutbox:
         """Returns the entries after all commits so far."""
         for position, changes in enumerate(self.store.change_sets[self._read :], self._read + 1):
             for item in changes.added:
-                names = bool(item.memory.entities or item.memory.relations)
-                self._change(changes.call, item.memory.id, position, names=names)
+                names = bool(item.entities or item.relations)
+                self._change(changes.call, item.memory_id, position, names=names)
             for update in changes.updated:
                 names = bool(update.entities or update.relations)
                 self._change(changes.call, update.memory_id, position, names=names)

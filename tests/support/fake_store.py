@@ -14,17 +14,14 @@ from uuid import UUID
 from server.core.errors import ConcurrentChange, RequestIdReused
 from server.core.values import Vector
 from server.memories.add.inference import Candidate
+from server.memories.changes import Addition, Change, ChangeSet, Update
 from server.memories.conversation import StoredMessage
-from server.memories.memory import EventType, ListOrder, Memory, Provenance, ScoredMemory, today
+from server.memories.memory import EventType, ListOrder, Memory, ScoredMemory, today
 from server.memories.passages import Hit
 from server.memories.ports import (
     AddBasis,
-    Call,
-    ChangeSet,
     Committed,
-    EmbeddedMemory,
     ListQuery,
-    MemoryUpdate,
     SearchQuery,
     StoredCall,
     StoredChange,
@@ -32,6 +29,7 @@ from server.memories.ports import (
 from server.memories.scope import Scope
 from server.operations.ports import ScopeLease
 from server.projects.project import Project
+from tests.support.builders import memory_of, provenance
 from tests.support.filter_matching import matches
 from tests.support.lives import Past
 
@@ -119,13 +117,10 @@ class FakeStore:
             if not self.leases.is_held(lease):
                 raise ConcurrentChange
             await self.leases.release(lease)
-        done = [
-            *((i.ordinal, change) for i in changes.added if (change := self._add(i, call))),
-            *((item.ordinal, self.remove(item.memory_id)) for item in changes.deleted),
-            *((item.ordinal, self._update(item, call)) for item in changes.updated),
-        ]
-        for _, change in sorted(done, key=lambda pair: pair[0]):
-            self.past.record(change, call, self._vectors.get(change.memory.id))
+        applied = (self._apply(changes, change) for change in changes.changes)
+        done = [each for each in applied if each is not None]
+        for each in done:
+            self.past.record(each, call, self._vectors.get(each.memory.id))
         self.change_sets.append(changes)
         position = len(self.change_sets)
         stored = StoredCall(
@@ -134,25 +129,25 @@ class FakeStore:
             position=position,
             embedding_model=call.embedding_model,
             language_model=call.language_model,
-            changes=[change for _, change in sorted(done, key=lambda pair: pair[0])],
+            changes=done,
             notices=call.notices,
         )
         self._calls[call.project_id, call.id] = stored
         if call.request_id:
             self._calls[call.project_id, call.request_id] = stored
         self.on_commit()
-        added = (c.memory.id for _, c in done if c.event is EventType.ADD)
+        added = (each.memory.id for each in done if each.event is EventType.ADD)
         return Committed(frozenset(added), position)
 
     def _is_current(self, changes: ChangeSet) -> bool:
         """Whether the memories to change are unchanged since the changes were decided."""
-        decided_on = [(change.memory_id, change.version) for change in changes.updated]
-        decided_on += [(change.memory_id, change.version) for change in changes.deleted]
-        for memory_id, version in decided_on:
-            memory = self.memories.get(memory_id)
+        for change in changes.changes:
+            memory = self.memories.get(change.memory_id)
+            if isinstance(change, Addition):
+                continue
             if memory is None or memory.project_id != changes.call.project_id:
                 return False
-            if memory.version != version:
+            if memory.version != change.version:
                 return False
         for update in changes.updated:
             memory = self.memories[update.memory_id]
@@ -171,11 +166,18 @@ class FakeStore:
     def _place(self, memory: Memory) -> tuple[str, Scope, bytes | None]:
         return memory.project_id, memory.scope, self._digests.get(memory.id)
 
-    def _add(self, item: EmbeddedMemory, call: Call) -> StoredChange | None:
-        memory = item.memory
+    def _apply(self, changes: ChangeSet, change: Change) -> StoredChange | None:
+        if isinstance(change, Addition):
+            return self._add(changes, change)
+        if isinstance(change, Update):
+            return self._update(changes, change)
+        return self.remove(change.memory_id)
+
+    def _add(self, changes: ChangeSet, item: Addition) -> StoredChange | None:
+        memory = memory_of(changes, item)
         holder = self.holder(memory, item.digest)
         if holder is not None:
-            if (holder.expiration_date or date.max) >= today(call.time):
+            if (holder.expiration_date or date.max) >= today(changes.call.time):
                 return None
             self.remove(holder.id)
         self.keep(memory, item.digest, item.embedding)
@@ -188,32 +190,24 @@ class FakeStore:
         if embedding is not None:
             self._vectors[memory.id] = embedding
 
-    def _update(self, revision: MemoryUpdate, call: Call) -> StoredChange:
-        before = self.memories[revision.memory_id]
+    def _update(self, changes: ChangeSet, update: Update) -> StoredChange:
+        before, call = self.memories[update.memory_id], changes.call
         after = replace(
             before,
-            text=revision.text,
-            categories=revision.categories,
-            entities=revision.entities,
-            relations=revision.relations,
-            metadata={**before.metadata, **revision.metadata},
-            event_time=revision.event_time,
-            expiration_date=revision.expiration_date or before.expiration_date,
-            role=revision.role,
-            name=revision.name,
+            text=update.text,
+            categories=update.categories,
+            entities=update.entities,
+            relations=update.relations,
+            metadata={**before.metadata, **changes.metadata},
+            event_time=changes.event_time or call.time,
+            expiration_date=changes.expiration_date or before.expiration_date,
+            role=update.role,
+            name=update.name,
             update_time=call.time,
             version=before.version + 1,
-            provenance=Provenance(
-                call.id,
-                call.request_id,
-                call.correlation_id,
-                call.embedding_model,
-                call.language_model,
-                call.prompt_version,
-                tuple(revision.evidence),
-            ),
+            provenance=provenance(call, update.evidence),
         )
-        self.keep(after, revision.digest, revision.embedding)
+        self.keep(after, update.digest, update.embedding)
         return StoredChange(EventType.UPDATE, after, before.text)
 
     def remove(self, memory_id: UUID) -> StoredChange:

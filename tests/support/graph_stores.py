@@ -14,7 +14,6 @@ from server.core.clock import SystemClock
 from server.graph.model import DifferenceKind, Entity, Relation
 from server.graph.project.maintenance import RebuildGraph, VerifyGraph
 from server.graph.project.projector import GraphProjector, ProjectorOptions
-from server.memories.ports import ChangeSet, EmbeddedMemory
 from server.projects.administration import Administration
 from server.storage.neo4j.audit import Neo4jGraphAudit
 from server.storage.neo4j.graph import Neo4jGraph
@@ -22,7 +21,7 @@ from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.outbox import PostgresOutbox
 from server.storage.postgres.pool import Database
 from server.storage.postgres.projects import PostgresProjectStore
-from tests.support.builders import NOW, PROJECT, addition, call
+from tests.support.builders import NOW, PROJECT, NewMemory, addition, call, change_set
 
 
 @dataclass(frozen=True)
@@ -38,13 +37,13 @@ class GraphStores:
 
     async def remember(
         self, text: str, *relations: Relation, entities: tuple[Entity, ...] = ()
-    ) -> EmbeddedMemory:
+    ) -> NewMemory:
         """Adds a memory with these relations and entities."""
         of = call(time=next(self.times))
         ends = [end for relation in relations for end in (relation.source, relation.target)]
         named = {entity.key: entity for entity in (*ends, *entities)}
         item = addition(of, text, entities=[*named.values()], relations=relations)
-        await self.store.commit(ChangeSet(of, [], [item]))
+        await self.store.commit(change_set(of, [], [item]))
         return item
 
     async def project(self) -> None:

@@ -16,8 +16,8 @@ from server.embedded.neo4j import Neo4jAddress
 from server.graph.model import Entity, MemorySubgraph, Relation
 from server.graph.project.maintenance import RebuildGraph, VerifyGraph
 from server.graph.project.projector import GraphProjector, ProjectorOptions
+from server.memories.changes import Deletion
 from server.memories.memory import fact_digest, today
-from server.memories.ports import ChangeSet, EmbeddedMemory, MemoryDeletion
 from server.memories.scope import Scope
 from server.storage.neo4j.audit import Neo4jGraphAudit
 from server.storage.neo4j.calls import open_driver
@@ -25,7 +25,7 @@ from server.storage.neo4j.graph import Neo4jGraph
 from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.outbox import PostgresOutbox
 from server.storage.postgres.pool import Database
-from tests.support.builders import addition, call, revision
+from tests.support.builders import NewMemory, addition, call, change_set, revision
 from tests.support.fakes import FakeClock
 from tests.support.graph_model import ALIAS, Fact, GraphState, expected, read_state
 from tests.support.outbox import end_waits
@@ -61,7 +61,7 @@ class Project:
     clock: FakeClock
     id: str = field(default_factory=lambda: f"machine-{next(_numbers)}")
     facts: dict[int, Fact] = field(default_factory=dict)
-    _items: dict[int, EmbeddedMemory] = field(default_factory=dict)
+    _items: dict[int, NewMemory] = field(default_factory=dict)
     _texts: count[int] = field(default_factory=count)
 
     def __post_init__(self) -> None:
@@ -89,7 +89,7 @@ class Project:
             relations=_relations(triples),
             expiration_date=last_day,
         )
-        await self.store.commit(ChangeSet(of, added=[item]))
+        await self.store.commit(change_set(of, added=[item]))
         self._items[number] = item
         self.facts[number] = Fact(
             str(item.memory.id), 1, user, tuple(triples), alias_of, now, last_day
@@ -103,10 +103,9 @@ class Project:
             digest=fact_digest(text),
             entities=_entities(alias_of),
             relations=_relations(triples),
-            event_time=now,
         )
         of = call(project_id=self.id, scope=Scope(fact.user), time=now)
-        await self.store.commit(ChangeSet(of, updated=[changed]))
+        await self.store.commit(change_set(of, updated=[changed]))
         self.facts[number] = replace(
             fact, version=fact.version + 1, triples=tuple(triples), alias_of=alias_of, time=now
         )
@@ -115,8 +114,8 @@ class Project:
         """Deletes a memory."""
         fact = self.facts.pop(number)
         of = call(project_id=self.id, scope=Scope(fact.user), time=self._pass())
-        deletion = MemoryDeletion(0, UUID(fact.memory_id), fact.version)
-        await self.store.commit(ChangeSet(of, deleted=[deletion]))
+        deletion = Deletion(UUID(fact.memory_id), fact.version)
+        await self.store.commit(change_set(of, deleted=[deletion]))
 
     async def next_day(self) -> None:
         """Advances the clock by a day, so that memories expire."""

@@ -11,11 +11,10 @@ from server.memories.add.add_memories import AddMemoriesCommand, AddMemoriesOutc
 from server.memories.add.inference import Candidate, ProposedOperation, ProposedRelation
 from server.memories.add.inferred import RememberInferred
 from server.memories.conversation import Message, Role
-from server.memories.ports import ChangeSet, EmbeddedMemory
 from server.memories.scope import Scope
 from server.operations.leases import ScopeLocks, ScopeTurns
 from server.operations.ports import ScopeLease
-from tests.support.builders import ALICE, NOW, PROJECT, addition, call
+from tests.support.builders import ALICE, NOW, PROJECT, NewMemory, addition, call, change_set
 from tests.support.fake_store import FakeLeases, FakeStore
 from tests.support.fakes import FakeClock, FakeEmbedder, FakeLanguageModel
 
@@ -42,22 +41,21 @@ class World:
             max_deletions=5,
         )
 
-    async def knows(self, *texts: str, immutable: bool = False) -> list[EmbeddedMemory]:
+    async def knows(self, *texts: str, immutable: bool = False) -> list[NewMemory]:
         """Puts memories stated by Alice into her scope."""
         of = call()
         added = [
             addition(
                 of,
                 text,
-                ordinal=ordinal,
                 embedding=self.embedder.vector_of(text),
                 categories=["misc"],
                 immutable=immutable,
                 name=HELLO.name,
             )
-            for ordinal, text in enumerate(texts)
+            for text in texts
         ]
-        await self.store.commit(ChangeSet(of, added=added))
+        await self.store.commit(change_set(of, added=added))
         return added
 
     async def candidates(self, text: str) -> Sequence[Candidate]:

@@ -8,17 +8,20 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 from server.core.values import Vector
+from server.memories.changes import Call, Deletion
 from server.memories.memory import EventType, Evidence, Memory, MemoryEvent, Provenance
-from server.memories.ports import (
-    Call,
-    ChangeSet,
-    EmbeddedMemory,
-    MemoryDeletion,
-    MemoryStore,
-    StoredChange,
-)
+from server.memories.ports import MemoryStore, StoredChange
 from server.memories.scope import Scope
-from tests.support.builders import ALICE, LISBON, NOW, addition, call, revision
+from tests.support.builders import (
+    ALICE,
+    LISBON,
+    NOW,
+    NewMemory,
+    addition,
+    call,
+    change_set,
+    revision,
+)
 
 HOUR = timedelta(hours=1)
 ALWAYS = datetime.min.replace(tzinfo=UTC)
@@ -89,7 +92,7 @@ def _provenance(of: Call) -> Provenance:
     )
 
 
-async def with_a_life(store: MemoryStore, scope: Scope = ALICE) -> EmbeddedMemory:
+async def with_a_life(store: MemoryStore, scope: Scope = ALICE) -> NewMemory:
     """Adds a memory, updates it an hour later, and deletes it after another hour."""
     of = call(request_id=uuid4(), scope=scope)
     item = addition(
@@ -100,9 +103,9 @@ async def with_a_life(store: MemoryStore, scope: Scope = ALICE) -> EmbeddedMemor
         relations=[LISBON],
         evidence=[Evidence(uuid4(), "Berlin")],
     )
-    await store.commit(ChangeSet(of, added=[item]))
+    await store.commit(change_set(of, added=[item]))
     later = call(time=NOW + HOUR, correlation_id="correlation-2", scope=scope)
-    await store.commit(ChangeSet(later, updated=[revision(item, "in Lisbon")]))
+    await store.commit(change_set(later, updated=[revision(item, "in Lisbon")]))
     last = call(time=NOW + 2 * HOUR, correlation_id="correlation-3", scope=scope)
-    await store.commit(ChangeSet(last, deleted=[MemoryDeletion(0, item.memory.id, 2)]))
+    await store.commit(change_set(last, deleted=[Deletion(item.memory.id, 2)]))
     return item

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 
 from server.core.clock import new_id
 from server.core.values import JsonObject, Vector
+from server.memories.changes import ChangeSet, NewPassage
 from server.memories.conversation import Role, StoredMessage
 from server.memories.passages import passage_digest
-from server.memories.ports import (
-    ChangeSet,
-    EmbeddedMemory,
-    MemoryStore,
-    NewPassage,
-    NewPassages,
-    SearchQuery,
-)
+from server.memories.ports import MemoryStore, SearchQuery
 from server.memories.scope import Scope
-from tests.support.builders import ALICE, NOW, PROJECT, call, vector
+from tests.support.builders import ALICE, NOW, PROJECT, NewMemory, call, change_set, vector
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Passages, and the values that they share."""
+
+    passages: Sequence[NewPassage]
+    metadata: JsonObject
+    expiration_date: date | None
 
 
 def passages(
@@ -29,12 +33,12 @@ def passages(
     metadata: JsonObject | None = None,
     expiration_date: date | None = None,
     embedding: Vector | None = None,
-) -> NewPassages:
+) -> Told:
     """Returns passages of these sentences, one for each message.
 
     `said` is the whole message if it has more sentences; the digest is that of the message.
     """
-    return NewPassages(
+    return Told(
         [
             NewPassage(
                 passage_id=new_id(NOW),
@@ -54,12 +58,12 @@ def passages(
 
 async def tell(
     store: MemoryStore,
-    told: NewPassages,
+    told: Told,
     *,
     scope: Scope = ALICE,
     project_id: str = PROJECT,
     time: datetime = NOW,
-    added: Sequence[EmbeddedMemory] = (),
+    added: Sequence[NewMemory] = (),
 ) -> ChangeSet:
     """Commits an add with these passages."""
     of = call(scope=scope, project_id=project_id, time=time)
@@ -67,7 +71,14 @@ async def tell(
         StoredMessage(p.message_id, ordinal, p.role, "".join(p.sentences), p.name, time)
         for ordinal, p in enumerate(told.passages)
     ]
-    changes = ChangeSet(of, messages, added, passages=told)
+    changes = change_set(
+        of,
+        messages,
+        added,
+        passages=told.passages,
+        metadata=told.metadata,
+        expiration_date=told.expiration_date,
+    )
     await store.commit(changes)
     return changes
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
-from uuid import NAMESPACE_OID, uuid5
+from uuid import NAMESPACE_OID, UUID, uuid5
 
 from server.memories.add.inference import (
     BUILT_IN_CATEGORIES,
@@ -14,14 +15,10 @@ from server.memories.add.inference import (
     ProposedOperation,
     ProposedRelation,
 )
-from server.memories.add.plan import (
-    AddFact,
-    DeleteFact,
-    Plan,
-    UpdateFact,
-    plan,
-)
-from server.memories.conversation import Message, Role
+from server.memories.add.plan import Plan, plan
+from server.memories.changes import Addition, ChangeSet, Deletion, Update
+from server.memories.conversation import Message, Role, StoredMessage
+from tests.support.builders import call
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -87,18 +84,47 @@ def planned(
         includes=includes,
         excludes=excludes,
     )
-    return plan(request, InferenceAnswer(operations, "test/model", "1"), max_deletions)
+    return plan_of(request, InferenceAnswer(operations, "test/model", "1"), max_deletions)
 
 
-def texts_of(made: Plan) -> list[str]:
-    """Returns the operations of a plan as `ADD text`, `UPDATE old -> text` and `DELETE old`."""
+NEW = UUID(int=2**100)
+"""The id of the memories that plans add."""
+
+
+def plan_of(request: InferenceRequest, answer: InferenceAnswer, max_deletions: int = 5) -> Plan:
+    """Returns the plan; the ids of its messages are their indexes, and its new memories are NEW."""
+    messages = [
+        StoredMessage(UUID(int=index), index, said.role, said.content or "", said.name, NOW)
+        for index, said in enumerate(request.messages)
+    ]
+    made = plan(request, answer, max_deletions, ChangeSet(call(), messages))
+    changes = (
+        replace(change, memory_id=NEW) if isinstance(change, Addition) else change
+        for change in made.changes
+    )
+    return replace(made, changes=tuple(changes))
+
+
+def texts_of(made: Plan, candidates: Sequence[Candidate] = ()) -> list[str]:
+    """Returns the changes of a plan as `ADD text`, `UPDATE old -> text` and `DELETE old`."""
+    old = {candidate.id: candidate.text for candidate in candidates}
     told = []
-    for operation in made.operations:
-        match operation:
-            case AddFact():
-                told.append(f"ADD {operation.text}")
-            case UpdateFact():
-                told.append(f"UPDATE {operation.candidate.text} -> {operation.text}")
-            case DeleteFact():
-                told.append(f"DELETE {operation.candidate.text}")
+    for change in made.changes:
+        match change:
+            case Addition():
+                told.append(f"ADD {change.text}")
+            case Update():
+                told.append(f"UPDATE {old[change.memory_id]} -> {change.text}")
+            case Deletion():
+                told.append(f"DELETE {old[change.memory_id]}")
     return told
+
+
+def quotes_of(made: Plan) -> list[tuple[int, str]]:
+    """Returns the index of the message and the quote that support each new text."""
+    return [
+        (evidence.message_id.int, evidence.quote)
+        for change in made.changes
+        if not isinstance(change, Deletion)
+        for evidence in change.evidence
+    ]

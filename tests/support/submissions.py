@@ -6,10 +6,10 @@ from dataclasses import replace
 from uuid import UUID
 
 from server.core.clock import new_id
-from server.memories.ports import ChangeSet
+from server.memories.changes import ChangeSet
 from server.memories.scope import Scope
 from server.operations.ports import ClaimedOperation, Submission
-from tests.support.builders import ALICE, NOW, PROJECT, addition, call
+from tests.support.builders import ALICE, NOW, PROJECT, addition, call, change_set
 
 
 def submission(
@@ -31,4 +31,4 @@ def submission(
 def change(claimed: ClaimedOperation) -> ChangeSet:
     """Returns one addition under the operation's lease."""
     of = replace(call(), id=claimed.lease.operation_id, operation_lease=claimed.lease.lease_id)
-    return ChangeSet(of, [], [addition(of, "Alice likes tea")])
+    return change_set(of, [], [addition(of, "Alice likes tea")])

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from server.core.errors import StoreUnavailable
 from server.maintenance import PURGE_EXPIRED, PurgeExpired
-from server.memories.ports import Call
+from server.memories.changes import Call
 from server.memories.scope import DeletionReceipt, Scope
 from tests.support.builders import NOW, PROJECT
 from tests.support.fake_changes import FakeChanges

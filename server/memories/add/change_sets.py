@@ -1,17 +1,15 @@
-"""Builds calls, messages and outcomes, for both verbatim and inferred adds."""
+"""The change set of an add: its start, its passages, and the outcome that it has."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
-from operator import itemgetter
-from types import MappingProxyType
 from uuid import UUID
 
 from server.core.clock import new_id
-from server.core.request_context import current_origin, current_request
-from server.graph.model import Relation
+from server.core.values import Vector
 from server.graph.project.supersession import changed_relations
 from server.memories.add.add_memories import (
     ADD_MEMORIES,
@@ -20,124 +18,130 @@ from server.memories.add.add_memories import (
     AddMemoriesCommand,
     AddMemoriesOutcome,
 )
-from server.memories.add.proposals import Notice
-from server.memories.conversation import Message, StoredMessage
-from server.memories.memory import EventType, Evidence, Memory, Provenance
-from server.memories.ports import Call, ChangeSet, Committed
-
-
-@dataclass(frozen=True, slots=True)
-class ModelUsage:
-    """The models that take part in an add."""
-
-    embedding_model: str
-    language_model: str | None = None
-    prompt_version: str | None = None
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class AddContext:
-    """An add in progress: the command, and the values that all of its memories share."""
-
-    command: AddMemoriesCommand
-    call: Call
-    messages: Sequence[StoredMessage]
-    event_time: datetime
-    lease: UUID | None = None
+from server.memories.add.inference import Candidate
+from server.memories.add.others_text import find_others_text
+from server.memories.add.plan import Plan
+from server.memories.add.proposals import MAX_OPERATIONS
+from server.memories.change.effects import new_call
+from server.memories.changes import Addition, Change, ChangeSet, Deletion, NewPassage, Update
+from server.memories.conversation import Message, Role, StoredMessage
+from server.memories.memory import EventType, embedded_text
+from server.memories.passages import Coverage, Span, left_over, parts_of, passage_digest, spans_of
+from server.memories.ports import Committed
 
 
 def start_add(
     command: AddMemoriesCommand,
     messages: Sequence[Message],
     now: datetime,
-    models: ModelUsage,
+    embedding_model: str,
     lease: UUID | None = None,
-    notices: Sequence[Notice] = (),
-) -> AddContext:
-    """Starts an add: assigns ids to the call and its messages.
+) -> ChangeSet:
+    """Returns the change set of an add that has no changes yet.
 
     `lease` is the id of the scope's lease, if the add has taken it.
     """
     event_time = command.event_time or now
-    operation = command.operation
-    call = Call(
-        id=operation.operation_id if operation else new_id(now),
-        project_id=command.project_id,
-        scope=command.scope,
-        method=ADD_MEMORIES,
-        time=now,
-        correlation_id=current_request().correlation_id,
-        traceparent=current_request().traceparent,
-        origin=current_origin(),
-        embedding_model=models.embedding_model,
-        language_model=models.language_model,
-        prompt_version=models.prompt_version,
-        request_id=command.request_id,
-        payload_digest=command.payload_digest,
-        input_tokens=models.input_tokens,
-        output_tokens=models.output_tokens,
-        operation_lease=operation.lease_id if operation else None,
-        notices=notices,
+    call = new_call(
+        command.project_id, command.scope, ADD_MEMORIES, now, command.key, embedding_model
     )
-    stored = [
-        StoredMessage(
-            id=new_id(now, ordinal),
-            ordinal=ordinal,
-            role=message.role,
-            content=message.content or "",
-            name=message.name,
-            event_time=event_time,
+    if operation := command.operation:
+        call = replace(call, id=operation.operation_id, operation_lease=operation.lease_id)
+    return ChangeSet(
+        call=call,
+        messages=[
+            StoredMessage(
+                id=new_id(now, ordinal),
+                ordinal=ordinal,
+                role=message.role,
+                content=message.content or "",
+                name=message.name,
+                event_time=event_time,
+            )
+            for ordinal, message in enumerate(messages)
+        ],
+        lease=lease,
+        metadata=command.metadata,
+        event_time=event_time,
+        expiration_date=command.expiration_date,
+        inferred=command.infer,
+        immutable=command.immutable,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class MessagePart:
+    """A part of a message that may become a passage; most messages are one part.
+
+    `text` is the text to embed.
+    """
+
+    message_index: int
+    number: int
+    span: Span
+    text: str
+
+
+def message_parts(messages: Sequence[Message]) -> list[MessagePart]:
+    """Returns the parts of all messages except system messages."""
+    return [
+        MessagePart(
+            index, number, span, embedded_text(content[span.start : span.end], message.name)
         )
-        for ordinal, message in enumerate(messages)
+        for index, message in enumerate(messages)
+        if message.role is not Role.SYSTEM and (content := message.content or "")
+        for number, span in enumerate(parts_of(content))
     ]
-    return AddContext(command, call, stored, event_time, lease)
 
 
-def provenance(call: Call, evidence: Sequence[Evidence]) -> Provenance:
-    """Returns the provenance of a memory of this call."""
-    return Provenance(
-        call_id=call.id,
-        request_id=call.request_id,
-        correlation_id=call.correlation_id,
-        key_id=call.origin.key_id,
-        embedding_model=call.embedding_model,
-        language_model=call.language_model,
-        prompt_version=call.prompt_version,
-        evidence=evidence,
-    )
+def new_passages(
+    draft: ChangeSet, parts: Sequence[MessagePart], vectors: Sequence[Vector], plan: Plan
+) -> list[NewPassage]:
+    """Returns the sentences that the plan leaves over; `vectors` belong to the parts."""
+    messages = draft.messages
+    quotes: dict[int, list[str]] = defaultdict(list)
+    for passage in (*plan.evidence, *plan.forget_requests):
+        quotes[passage.message_index].append(passage.text)
+    covered = {
+        index: Coverage(
+            [
+                *spans_of(message.content, quotes[index]),
+                *(Span(others.start, others.end) for others in find_others_text(message.content)),
+            ]
+        )
+        for index, message in enumerate(messages)
+    }
+    passages: dict[bytes, NewPassage] = {}
+    for part, vector in zip(parts, vectors, strict=True):
+        message = messages[part.message_index]
+        digest = passage_digest(message.role, message.name, message.content, part.number)
+        passages[digest] = NewPassage(
+            # Ids follow the order of the conversation: a passage comes after the memories.
+            passage_id=new_id(draft.call.time, MAX_OPERATIONS + part.number),
+            message_id=message.id,
+            role=message.role,
+            name=message.name,
+            digest=digest,
+            sentences=left_over(message.content, part.span, covered[part.message_index]),
+            embedding=vector,
+        )
+    return list(passages.values())
 
 
 def outcome(
-    changes: ChangeSet,
-    committed: Committed,
-    others: Sequence[tuple[int, AddedChange]] = (),
-    previous: Mapping[UUID, Sequence[Relation]] = MappingProxyType({}),
+    changes: ChangeSet, committed: Committed, candidates: Iterable[Candidate] = ()
 ) -> AddMemoriesOutcome:
-    """Returns the outcome, in the order of the conversation.
-
-    `others` are the updates and deletions, each with its ordinal; `previous` has the earlier
-    relations of the changed memories, by memory.
-    """
-    fresh = [item for item in changes.added if item.memory.id in committed.added]
-    ordered = [(item.ordinal, _added(item.memory)) for item in fresh] + list(others)
-    stated = [(item.ordinal, changed_relations((), item.memory.relations)) for item in fresh]
-    stated += [
-        (r.ordinal, changed_relations(previous.get(r.memory_id, ()), r.relations))
-        for r in changes.updated
-    ]
-    stated += [
-        (r.ordinal, changed_relations(previous.get(r.memory_id, ()), ())) for r in changes.deleted
+    """Returns the outcome; `candidates` are the changed memories as they were before."""
+    before = {candidate.id: candidate for candidate in candidates}
+    made = [
+        change
+        for change in changes.changes
+        if not isinstance(change, Addition) or change.memory_id in committed.added
     ]
     return AddMemoriesOutcome(
         call_id=changes.call.id,
-        changes=[change for _, change in sorted(ordered, key=itemgetter(0))],
-        relations=[
-            AddedRelation(changed.relation, changed.event)
-            for _, relations in sorted(stated, key=itemgetter(0))
-            for changed in relations
-        ],
+        changes=[_added_change(change, before) for change in made],
+        relations=[relation for change in made for relation in _added_relations(change, before)],
         position=committed.position,
         embedding_model=changes.call.embedding_model,
         language_model=changes.call.language_model,
@@ -145,12 +149,29 @@ def outcome(
     )
 
 
-def _added(memory: Memory) -> AddedChange:
-    return AddedChange(
-        memory_id=memory.id,
-        event=EventType.ADD,
-        text=memory.text,
-        previous_text=None,
-        categories=memory.categories,
-        version=memory.version,
-    )
+def _added_change(change: Change, before: Mapping[UUID, Candidate]) -> AddedChange:
+    id_ = change.memory_id
+    match change:
+        case Addition():
+            return AddedChange(id_, EventType.ADD, change.text, None, change.categories, 1)
+        case Update():
+            return AddedChange(
+                memory_id=id_,
+                event=EventType.UPDATE,
+                text=change.text,
+                previous_text=before[id_].text,
+                categories=change.categories,
+                version=change.version + 1,
+            )
+        case Deletion():
+            version = change.version + 1
+            return AddedChange(id_, EventType.DELETE, before[id_].text, None, (), version)
+
+
+def _added_relations(change: Change, before: Mapping[UUID, Candidate]) -> list[AddedRelation]:
+    earlier = () if isinstance(change, Addition) else before[change.memory_id].relations
+    later = () if isinstance(change, Deletion) else change.relations
+    return [
+        AddedRelation(changed.relation, changed.event)
+        for changed in changed_relations(earlier, later)
+    ]

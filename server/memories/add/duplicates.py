@@ -24,14 +24,9 @@ from operator import mul
 from uuid import UUID
 
 from server.memories.add.inference import Candidate
-from server.memories.add.proposals import (
-    AddFact,
-    DeleteFact,
-    PlannedOperation,
-    Proposal,
-    UpdateFact,
-)
+from server.memories.add.proposals import Proposal
 from server.memories.add.screening import Screened
+from server.memories.changes import Addition, Change, Deletion, Update
 from server.memories.memory import fact_digest
 
 
@@ -62,73 +57,66 @@ def conflicts(proposals: Sequence[Proposal]) -> list[str]:
     ]
 
 
-def settle(
-    operations: Sequence[PlannedOperation], candidates: Sequence[Candidate]
-) -> list[PlannedOperation | None]:
-    """Returns what remains of each operation, so that every fact is held once; None if nothing.
+def settle(changes: Sequence[Change], candidates: Sequence[Candidate]) -> list[Change | None]:
+    """Returns what remains of each change, so that every fact is held once; None if nothing.
 
     - A fact that the answer also states is not deleted.
     - A fact that a candidate holds is not added again.
-    - An UPDATE to a fact that another memory holds or receives becomes a DELETE of its candidate.
-      But if that other memory is itself updated, the two operations contradict each other, and the
-      candidate is left alone.
+    - An update to a fact that another memory holds or receives becomes a deletion. But if that
+      other memory is itself updated, the two changes contradict each other, and the memory is left
+      alone.
     """
-    facts = _Facts(operations, candidates)
-    settled: list[PlannedOperation | None] = [None] * len(operations)
-    for index, operation in enumerate(operations):
-        if not isinstance(operation, AddFact):
-            settled[index] = facts.settle_change(operation)
-    for index, operation in enumerate(operations):
-        if isinstance(operation, AddFact):
-            settled[index] = facts.settle_addition(operation)
+    facts = _Facts(changes, candidates)
+    settled: list[Change | None] = [None] * len(changes)
+    for index, change in enumerate(changes):
+        if not isinstance(change, Addition):
+            settled[index] = facts.settle_change(change)
+    for index, change in enumerate(changes):
+        if isinstance(change, Addition):
+            settled[index] = facts.settle_addition(change)
     return settled
 
 
 class _Facts:
     """Tracks the facts that are held, stated and taken, by their digests."""
 
-    def __init__(
-        self, operations: Sequence[PlannedOperation], candidates: Sequence[Candidate]
-    ) -> None:
+    def __init__(self, changes: Sequence[Change], candidates: Sequence[Candidate]) -> None:
+        self._held = {candidate.id: fact_digest(candidate.text) for candidate in candidates}
         self._holders: dict[bytes, set[UUID]] = {}
-        for candidate in candidates:
-            self._holders.setdefault(fact_digest(candidate.text), set()).add(candidate.id)
-        self._stated = {fact_digest(o.text) for o in operations if not isinstance(o, DeleteFact)}
+        for memory_id, digest in self._held.items():
+            self._holders.setdefault(digest, set()).add(memory_id)
+        self._stated = {change.digest for change in changes if not isinstance(change, Deletion)}
         self._updated = {
-            o.candidate.id for o in operations if isinstance(o, UpdateFact) and not _idle(o)
+            change.memory_id
+            for change in changes
+            if isinstance(change, Update) and not self._is_idle(change)
         }
         self._taken: set[bytes] = set()
 
-    def settle_change(self, operation: UpdateFact | DeleteFact) -> PlannedOperation | None:
-        if isinstance(operation, DeleteFact):
-            return self._settle_deletion(operation)
-        if _idle(operation):
+    def settle_change(self, change: Update | Deletion) -> Change | None:
+        if isinstance(change, Deletion):
+            return self._settle_deletion(change)
+        if self._is_idle(change):
             return None
-        digest = fact_digest(operation.text)
-        holders = self._holders.get(digest, set())
-        if digest in self._taken or holders - self._updated:
-            return self._settle_deletion(
-                DeleteFact(operation.candidate, operation.message_index, operation.quote)
-            )
+        holders = self._holders.get(change.digest, set())
+        if change.digest in self._taken or holders - self._updated:
+            return self._settle_deletion(Deletion(change.memory_id, change.version))
         if holders:
             return None
-        self._taken.add(digest)
-        return operation
+        self._taken.add(change.digest)
+        return change
 
-    def _settle_deletion(self, operation: DeleteFact) -> DeleteFact | None:
-        restated = fact_digest(operation.candidate.text) in self._stated
-        return None if restated else operation
+    def _is_idle(self, update: Update) -> bool:
+        return update.digest == self._held[update.memory_id]
 
-    def settle_addition(self, operation: AddFact) -> AddFact | None:
-        digest = fact_digest(operation.text)
-        if digest in self._taken or digest in self._holders:
+    def _settle_deletion(self, deletion: Deletion) -> Deletion | None:
+        return None if self._held[deletion.memory_id] in self._stated else deletion
+
+    def settle_addition(self, addition: Addition) -> Addition | None:
+        if addition.digest in self._taken or addition.digest in self._holders:
             return None
-        self._taken.add(digest)
-        return operation
-
-
-def _idle(operation: UpdateFact) -> bool:
-    return fact_digest(operation.text) == fact_digest(operation.candidate.text)
+        self._taken.add(addition.digest)
+        return addition
 
 
 def _merged(first: Screened, second: Screened) -> Screened:
@@ -152,6 +140,29 @@ _ARTICLES = frozenset({"a", "an", "the"})
 _PREPOSITIONS = frozenset({"as", "at", "during", "for", "in", "near", "on", "since", "with"})
 _PERFECT = re.compile(r"\b(?:has|have) (?=\w+ed\b)")
 _SHORTEST_PLURAL = 4
+
+
+def without_near_duplicates(
+    changes: Sequence[Change], candidates: Sequence[Candidate], threshold: float
+) -> list[Change]:
+    """Returns the changes, whose texts are embedded, without additions of nearly known facts.
+
+    Known facts are candidates that stay unchanged, new texts of updated candidates, and earlier
+    additions.
+    """
+    changed = {change.memory_id for change in changes if not isinstance(change, Addition)}
+    unchanged = [StatedFact(c.text, c.vector) for c in candidates if c.id not in changed]
+    updated = [StatedFact(c.text, c.embedding) for c in changes if isinstance(c, Update)]
+    known = KnownFacts([*unchanged, *updated], threshold)
+    kept: list[Change] = []
+    for change in changes:
+        if isinstance(change, Addition):
+            fact = StatedFact(change.text, change.embedding)
+            if known.has(fact):
+                continue
+            known.add(fact)
+        kept.append(change)
+    return kept
 
 
 @dataclass(frozen=True, slots=True)

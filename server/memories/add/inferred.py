@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from uuid import UUID
 
 import structlog
 
@@ -18,7 +17,14 @@ from server.memories.add.add_memories import (
     AddMemoriesOutcome,
     require_receivable,
 )
-from server.memories.add.change_sets import ModelUsage, outcome, start_add
+from server.memories.add.change_sets import (
+    MessagePart,
+    message_parts,
+    new_passages,
+    outcome,
+    start_add,
+)
+from server.memories.add.duplicates import without_near_duplicates
 from server.memories.add.entity_resolution import known_entities
 from server.memories.add.inference import (
     BUILT_IN_CATEGORIES,
@@ -26,18 +32,11 @@ from server.memories.add.inference import (
     InferenceRequest,
 )
 from server.memories.add.plan import Plan, plan
-from server.memories.add.planned_changes import (
-    MessagePart,
-    build_change_set,
-    changes_of,
-    message_parts,
-    new_passages,
-    without_near_duplicates,
-)
+from server.memories.changes import Change, ChangeSet, Deletion
 from server.memories.conversation import Message, Role, spoken
 from server.memories.memory import today
 from server.memories.passages import compared_texts
-from server.memories.ports import AddBasis, ChangeSet, Committed, MemoryStore
+from server.memories.ports import AddBasis, Committed, MemoryStore
 from server.models.ports import Embedder, EmbeddingPurpose, LanguageModel
 from server.operations.leases import ScopeTurns
 from server.telemetry.recording import stage
@@ -50,7 +49,7 @@ log = structlog.get_logger()
 
 
 async def propose(
-    language_model: LanguageModel, request: InferenceRequest, max_deletions: int
+    language_model: LanguageModel, request: InferenceRequest, max_deletions: int, draft: ChangeSet
 ) -> tuple[InferenceAnswer, Plan]:
     """Returns the model's answer and the resulting plan; token counts are totals of all answers.
 
@@ -61,14 +60,14 @@ async def propose(
         ModelUnavailable, ModelQuotaExhausted, DeadlineExceeded: as `LanguageModel.infer`.
     """
     try:
-        return await _ask(language_model, request, max_deletions)
+        return await _ask(language_model, request, max_deletions, draft)
     except ExtractionFailed as failure:
         if failure.cause not in _REPAIRABLE:
             raise
         first = failure
     log.warning("inference.repaired", model=language_model.model, cause=first.cause)
     repeated = replace(request, problems=first.problems)
-    answer, checked = await _ask(language_model, repeated, max_deletions)
+    answer, checked = await _ask(language_model, repeated, max_deletions, draft)
     total = replace(
         answer,
         input_tokens=answer.input_tokens + first.input_tokens,
@@ -78,11 +77,11 @@ async def propose(
 
 
 async def _ask(
-    language_model: LanguageModel, request: InferenceRequest, max_deletions: int
+    language_model: LanguageModel, request: InferenceRequest, max_deletions: int, draft: ChangeSet
 ) -> tuple[InferenceAnswer, Plan]:
     answer = await language_model.infer(request)
     try:
-        checked = await by_size(len(request.messages), plan, request, answer, max_deletions)
+        checked = await by_size(len(request.messages), plan, request, answer, max_deletions, draft)
     except ExtractionFailed as failure:
         raise ExtractionFailed(
             answer.model,
@@ -149,14 +148,14 @@ class RememberInferred:
         """
         said = await self._embedded(command)
         try:
-            return await self._take_turn(command, said)
+            return await self._remember(command, said)
         except ConcurrentChange:
             # The lease expired before the commit, or another kind of call changed the memories.
             # Decides again on the current state, but only once.
             log.info("inference.restarted")
-            return await self._take_turn(command, said)
+            return await self._remember(command, said)
 
-    async def _take_turn(self, command: AddMemoriesCommand, said: _Said) -> AddMemoriesOutcome:
+    async def _remember(self, command: AddMemoriesCommand, said: _Said) -> AddMemoriesOutcome:
         begin = partial(
             self._store.begin_add,
             vectors=said.compared,
@@ -165,63 +164,67 @@ class RememberInferred:
         )
         turn = self._turns.take(command.project_id, command.scope.key(), begin)
         async with turn as (lease, basis):
-            if all(message.role is Role.SYSTEM for message in said.messages):
-                return await self._keep(command, said.messages, lease.lease_id)
-            return await self._remember(command, said, basis, lease.lease_id)
+            changes = start_add(
+                command, said.messages, self._clock.now(), self._embedder.model, lease.lease_id
+            )
+            if any(message.role is not Role.SYSTEM for message in said.messages):
+                changes = await self._decide(command, said, basis, changes)
+            everything = frozenset(addition.memory_id for addition in changes.added)
+            expected = outcome(changes, Committed(everything, 0), basis.candidates)
+            require_receivable(expected)
+            committed = await self._store.commit(changes)
+        if committed.added == everything:
+            return replace(expected, position=committed.position)
+        return outcome(changes, committed, basis.candidates)
 
-    async def _remember(
-        self, command: AddMemoriesCommand, said: _Said, basis: AddBasis, lease: UUID
-    ) -> AddMemoriesOutcome:
-        messages = said.messages
-        parts = said.parts if basis.keeps_passages and not basis.instructions else []
-        request = await self._request(command, messages, basis)
+    async def _decide(
+        self, command: AddMemoriesCommand, said: _Said, basis: AddBasis, draft: ChangeSet
+    ) -> ChangeSet:
+        """Returns the change set with the changes that the model proposes and that may be made."""
+        request = await self._request(command, said.messages, basis)
         with stage("infer"):
-            answer, checked = await propose(self._language_model, request, self._max_deletions)
+            answer, checked = await propose(
+                self._language_model, request, self._max_deletions, draft
+            )
         log.debug(
             "inference.planned",
             proposed=len(answer.operations),
-            kept=len(checked.operations),
+            kept=len(checked.changes),
             candidates=len(request.candidates),
         )
-        models = ModelUsage(
-            self._embedder.model,
-            answer.model,
-            answer.prompt_version,
-            answer.input_tokens,
-            answer.output_tokens,
-        )
-        add = start_add(command, messages, self._clock.now(), models, lease, checked.notices)
-        planned = changes_of(checked)
-        with stage("embed"):
-            vectors = await self._embedder.embed(planned.texts, EmbeddingPurpose.DOCUMENT)
-        planned, vectors = without_near_duplicates(
-            planned, vectors, request.candidates, self._embedder.near_duplicate_similarity
-        )
-        changes = replace(
-            build_change_set(add, planned, vectors),
+        embedded = await self._embed(checked.changes)
+        parts = said.parts if basis.keeps_passages and not basis.instructions else []
+        return replace(
+            draft,
+            call=replace(
+                draft.call,
+                time=self._clock.now(),
+                language_model=answer.model,
+                prompt_version=answer.prompt_version,
+                input_tokens=answer.input_tokens,
+                output_tokens=answer.output_tokens,
+                notices=checked.notices,
+            ),
+            changes=without_near_duplicates(
+                embedded, request.candidates, self._embedder.near_duplicate_similarity
+            ),
             passages=(
-                await by_size(len(parts), new_passages, add, parts, said.of_parts, checked)
+                await by_size(len(parts), new_passages, draft, parts, said.of_parts, checked)
                 if parts
-                else None
+                else ()
             ),
             forget_requests=[request.text for request in checked.forget_requests],
         )
-        stated = {candidate.id: candidate.relations for candidate in request.candidates}
-        everything = frozenset(added.memory.id for added in changes.added)
-        expected = outcome(changes, Committed(everything, 0), planned.answers, stated)
-        require_receivable(expected)
-        committed = await self._store.commit(changes)
-        if committed.added == everything:
-            return replace(expected, position=committed.position)
-        return outcome(changes, committed, planned.answers, stated)
 
-    async def _keep(
-        self, command: AddMemoriesCommand, messages: Sequence[Message], lease: UUID
-    ) -> AddMemoriesOutcome:
-        """Stores messages that cannot become memories, without calling a model."""
-        add = start_add(command, messages, self._clock.now(), ModelUsage(self._embedder.model))
-        changes = ChangeSet(add.call, add.messages, lease=lease)
-        return outcome(changes, await self._store.commit(changes))
+    async def _embed(self, changes: Sequence[Change]) -> list[Change]:
+        """Returns the changes with the vectors of their texts: one batch."""
+        texts = [change.text for change in changes if not isinstance(change, Deletion)]
+        with stage("embed"):
+            vectors = iter(await self._embedder.embed(texts, EmbeddingPurpose.DOCUMENT))
+        return [
+            change if isinstance(change, Deletion) else replace(change, embedding=next(vectors))
+            for change in changes
+        ]
 
     async def _embedded(self, command: AddMemoriesCommand) -> _Said:
         """Embeds what is compared and what may become passages: one batch, each text once."""

@@ -1,19 +1,20 @@
 """Turns a language model's proposals into a checked plan.
 
 The answer comes from an untrusted source. Numbers, lengths and names are checked, and quotes are
-looked up in the messages. The resulting plan can be executed without further checks.
+looked up in the messages. The resulting changes can be stored without further checks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 
+from server.core.clock import new_id
 from server.core.errors import ExtractionFailed
 from server.graph.model import entity_key
 from server.memories.add.duplicates import conflicts, merge_repeats, settle
 from server.memories.add.entity_resolution import (
-    MAX_ENTITIES,
-    MAX_RELATIONS,
     EntityResolver,
     KnownEntities,
     checked_graph,
@@ -24,16 +25,10 @@ from server.memories.add.evidence import user_keys
 from server.memories.add.inference import InferenceAnswer, InferenceRequest, ProposedRelation
 from server.memories.add.proposals import (
     MAX_OPERATIONS,
-    MAX_TEXT_LENGTH,
     Action,
-    AddFact,
-    DeleteFact,
     Notice,
     NoticeReason,
-    Plan,
-    PlannedOperation,
     Proposal,
-    UpdateFact,
     read_proposals,
 )
 from server.memories.add.quotes import Passage, clean_text
@@ -46,24 +41,35 @@ from server.memories.add.screening import (
     too_many_operations,
     unmatched_request,
 )
+from server.memories.changes import Addition, Change, ChangeSet, Deletion, Update
 from server.memories.conversation import Role
-
-__all__ = [
-    "MAX_ENTITIES",
-    "MAX_OPERATIONS",
-    "MAX_RELATIONS",
-    "MAX_TEXT_LENGTH",
-    "AddFact",
-    "DeleteFact",
-    "Plan",
-    "PlannedOperation",
-    "UpdateFact",
-    "plan",
-]
+from server.memories.memory import Evidence, fact_digest
 
 
-def plan(request: InferenceRequest, answer: InferenceAnswer, max_deletions: int) -> Plan:
-    """Returns the operations of the answer that can be executed, in its order.
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The changes to make, in the answer's order; their texts are still to be embedded.
+
+    No two change the same memory, and no two result in the same fact. `dropped` lists, for the log,
+    the proposals that were left out and why; it may contain text from the model. `notices` report
+    them to the client. `forget_requests` are the passages that ask to forget something, whether or
+    not it is stored: they become neither memories nor passages. `evidence` are the passages that
+    support the changes, including changes without effect.
+    """
+
+    changes: tuple[Change, ...]
+    dropped: tuple[str, ...] = ()
+    notices: tuple[Notice, ...] = ()
+    forget_requests: tuple[Passage, ...] = ()
+    evidence: tuple[Passage, ...] = ()
+
+
+def plan(
+    request: InferenceRequest, answer: InferenceAnswer, max_deletions: int, draft: ChangeSet
+) -> Plan:
+    """Returns the changes that the answer proposes and that may be made, in its order.
+
+    `draft` has the call and the request's messages as they will be stored.
 
     Operations are left out and reported in the notices if they have no evidence, if their speaker
     may not make them (see `server.memories.add.evidence`), if they change an immutable candidate,
@@ -89,7 +95,7 @@ def plan(request: InferenceRequest, answer: InferenceAnswer, max_deletions: int)
     usable = merge_repeats(usable)
     if problems := conflicts([s.proposal for s in usable]):
         raise ExtractionFailed(answer.model, "invalid", problems)
-    operations, idle, bounds = _settled(request, usable, max_deletions)
+    changes, idle, bounds = _settled(request, usable, max_deletions, draft)
     notices = [
         *([too_many_operations(n)] if (n := len(answer.operations)) > MAX_OPERATIONS else []),
         *bounds,
@@ -99,7 +105,7 @@ def plan(request: InferenceRequest, answer: InferenceAnswer, max_deletions: int)
     ]
     dropped = [*map(str, refusals), *idle, *(notice.text for notice in bounds)]
     evidence = tuple(dict.fromkeys(item.evidence for item in screened))
-    return Plan(tuple(operations), tuple(dropped), tuple(notices), forgetting, evidence)
+    return Plan(tuple(changes), tuple(dropped), tuple(notices), forgetting, evidence)
 
 
 def _screened(
@@ -141,46 +147,52 @@ def _without_requests(
 
 
 def _settled(
-    request: InferenceRequest, usable: Sequence[Screened], max_deletions: int
-) -> tuple[list[PlannedOperation], list[str], list[Notice]]:
-    """Returns the operations that change something, within the limit on updates and deletions.
+    request: InferenceRequest, usable: Sequence[Screened], max_deletions: int, draft: ChangeSet
+) -> tuple[list[Change], list[str], list[Notice]]:
+    """Returns the changes that have an effect, within the limit on updates and deletions.
 
     Also returns the problems of the others, and a notice if the limit was exceeded.
     """
     known = KnownEntities(request.known_entities)
-    operations = [_operation(request, item, known) for item in usable]
-    settled = settle(operations, request.candidates)
-    destroying = sum(o is not None and not isinstance(o, AddFact) for o in settled)
+    changes = [_change(request, item, known, draft) for item in usable]
+    settled = settle(changes, request.candidates)
+    destroying = sum(c is not None and not isinstance(c, Addition) for c in settled)
     if destroying > max_deletions:
         # So many changes at once are more likely a mistake or an attack than the user's intent.
         additions = [item for item in usable if item.proposal.candidate is None]
-        kept, idle, _ = _settled(request, additions, max_deletions)
+        kept, idle, _ = _settled(request, additions, max_deletions, draft)
         return kept, idle, [too_many_deletions(destroying, max_deletions)]
     idle = [
         f"operation {item.proposal.number}: changes nothing"
-        for item, outcome in zip(usable, settled, strict=True)
-        if outcome is None
+        for item, change in zip(usable, settled, strict=True)
+        if change is None
     ]
-    return [o for o in settled if o is not None], idle, []
+    return [change for change in settled if change is not None], idle, []
 
 
-def _operation(request: InferenceRequest, item: Screened, known: KnownEntities) -> PlannedOperation:
-    proposal, index, quote = item.proposal, item.evidence.message_index, item.evidence.text
-    if proposal.candidate is not None and not proposal.text:
-        return DeleteFact(proposal.candidate, index, quote)
-    said = f"{proposal.text}\n{request.messages[index].content or ''}"
+def _change(
+    request: InferenceRequest, item: Screened, known: KnownEntities, draft: ChangeSet
+) -> Change:
+    proposal, candidate, text = item.proposal, item.proposal.candidate, item.proposal.text
+    if candidate is not None and not text:
+        return Deletion(candidate.id, candidate.version)
+    message = draft.messages[proposal.message_index]
     entities, relations = checked_graph(
         proposal.operation.entities,
         _own_relations(request, proposal),
-        EntityResolver(known, said),
+        EntityResolver(known, f"{text}\n{message.content}"),
     )
-    if proposal.candidate is None:
-        return AddFact(proposal.text, index, quote, item.categories, entities, relations)
-    return UpdateFact(
-        candidate=proposal.candidate,
-        text=proposal.text,
-        message_index=index,
-        quote=quote,
+    change: Callable[..., Change] = (
+        partial(Addition, memory_id=new_id(draft.call.time, proposal.number - 1))
+        if candidate is None
+        else partial(Update, memory_id=candidate.id, version=candidate.version)
+    )
+    return change(
+        text=text,
+        digest=fact_digest(text),
+        role=message.role,
+        name=message.name,
+        evidence=(Evidence(message.id, item.evidence.text, len(message.content)),),
         categories=item.categories,
         entities=entities,
         relations=relations,

@@ -1,4 +1,4 @@
-"""Proposals of a language model, operations of a plan, and notices of what was left out."""
+"""Proposals of a language model, and notices of what was left out."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from server.graph.model import Entity, Relation
 from server.memories.add.inference import Candidate, InferenceRequest, ProposedOperation
-from server.memories.add.quotes import Passage, clean_text
+from server.memories.add.quotes import clean_text
 
 
 class NoticeReason(StrEnum):
@@ -35,65 +34,6 @@ class Notice:
 def counted(count: int, one: str, many: str) -> str:
     """Returns the number with the matching noun, such as `1 fact` or `3 facts`."""
     return f"{count} {one if count == 1 else many}"
-
-
-@dataclass(frozen=True, slots=True)
-class AddFact:
-    """A fact to remember.
-
-    `message_index` is the index, from 0, of the message that states it; `quote` is a verbatim
-    passage of that message.
-    """
-
-    text: str
-    message_index: int
-    quote: str
-    categories: tuple[str, ...] = ()
-    entities: tuple[Entity, ...] = ()
-    relations: tuple[Relation, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class UpdateFact:
-    """A memory that gets a new text. The other fields have the same meaning as in `AddFact`."""
-
-    candidate: Candidate
-    text: str
-    message_index: int
-    quote: str
-    categories: tuple[str, ...] = ()
-    entities: tuple[Entity, ...] = ()
-    relations: tuple[Relation, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class DeleteFact:
-    """A memory to delete, and the passage that asks for it or disproves it."""
-
-    candidate: Candidate
-    message_index: int
-    quote: str
-
-
-PlannedOperation = AddFact | UpdateFact | DeleteFact
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """The operations to execute, in the answer's order.
-
-    No two have the same candidate, and no two result in the same fact. `dropped` lists, for the
-    log, the proposals that were left out and why; it may contain text from the model. `notices`
-    report them to the client. `forget_requests` are the passages that ask to forget something,
-    whether or not it is stored: they become neither memories nor passages. `evidence` are the
-    passages that support the operations, including operations without effect.
-    """
-
-    operations: tuple[PlannedOperation, ...]
-    dropped: tuple[str, ...] = ()
-    notices: tuple[Notice, ...] = ()
-    forget_requests: tuple[Passage, ...] = ()
-    evidence: tuple[Passage, ...] = ()
 
 
 MAX_OPERATIONS = 200

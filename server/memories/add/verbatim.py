@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
 
 from server.core.background import by_size
 from server.core.clock import Clock, new_id
@@ -12,10 +14,11 @@ from server.memories.add.add_memories import (
     AddMemoriesOutcome,
     require_receivable_verbatim,
 )
-from server.memories.add.change_sets import AddContext, ModelUsage, outcome, provenance, start_add
+from server.memories.add.change_sets import outcome, start_add
+from server.memories.changes import Addition
 from server.memories.conversation import Role, StoredMessage, spoken
-from server.memories.memory import Evidence, Memory, embedded_text, verbatim_digest
-from server.memories.ports import ChangeSet, EmbeddedMemory, MemoryStore
+from server.memories.memory import Evidence, embedded_text, verbatim_digest
+from server.memories.ports import MemoryStore
 from server.models.ports import Embedder, EmbeddingPurpose
 from server.telemetry.recording import stage
 
@@ -36,51 +39,32 @@ class RememberVerbatim:
             RequestIdReused, ConcurrentChange: nothing was stored.
         """
         require_receivable_verbatim(command)
-        add = start_add(
-            command, spoken(command.messages), self._clock.now(), ModelUsage(self._embedder.model)
-        )
-        kept = [message for message in add.messages if message.role is not Role.SYSTEM]
+        messages, now = spoken(command.messages), self._clock.now()
+        draft = start_add(command, messages, now, self._embedder.model)
+        kept = [message for message in draft.messages if message.role is not Role.SYSTEM]
         with stage("embed"):
             vectors = await self._embedder.embed(
                 [embedded_text(message.content, message.name) for message in kept],
                 EmbeddingPurpose.DOCUMENT,
             )
-        changes = await by_size(len(kept), _changes, add, kept, vectors)
+        added = await by_size(len(kept), _additions, now, kept, vectors)
+        changes = replace(draft, changes=added)
         committed = await self._store.commit(changes)
         return await by_size(len(kept), outcome, changes, committed)
 
 
-def _changes(
-    add: AddContext, kept: Sequence[StoredMessage], vectors: Sequence[Vector]
-) -> ChangeSet:
-    added = [
-        _memory(add, ordinal, message, vector)
+def _additions(
+    now: datetime, kept: Sequence[StoredMessage], vectors: Sequence[Vector]
+) -> list[Addition]:
+    return [
+        Addition(
+            memory_id=new_id(now, ordinal),
+            text=message.content,
+            digest=verbatim_digest(message.role, message.name, message.content),
+            role=message.role,
+            name=message.name,
+            evidence=(Evidence(message.id, quote=""),),
+            embedding=vector,
+        )
         for ordinal, (message, vector) in enumerate(zip(kept, vectors, strict=True))
     ]
-    return ChangeSet(call=add.call, messages=add.messages, added=added)
-
-
-def _memory(
-    add: AddContext, ordinal: int, message: StoredMessage, vector: Vector
-) -> EmbeddedMemory:
-    command, now = add.command, add.call.time
-    memory = Memory(
-        id=new_id(now, ordinal),
-        project_id=command.project_id,
-        scope=command.scope,
-        text=message.content,
-        metadata=command.metadata,
-        categories=(),
-        immutable=command.immutable,
-        create_time=now,
-        update_time=now,
-        event_time=add.event_time,
-        expiration_date=command.expiration_date,
-        inferred=False,
-        role=message.role,
-        name=message.name,
-        version=1,
-        provenance=provenance(add.call, [Evidence(message.id, quote="")]),
-    )
-    digest = verbatim_digest(message.role, message.name, message.content)
-    return EmbeddedMemory(ordinal, memory, digest, vector)

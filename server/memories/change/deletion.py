@@ -27,9 +27,10 @@ from server.memories.change.update_memory import (
     item_key,
     one_by_one,
 )
+from server.memories.changes import Call, Deletion
 from server.memories.history.ports import MemoryHistory
 from server.memories.memory import Memory, PastVersion, embedded_text, today
-from server.memories.ports import Call, MemoryDeletion, MemoryStore
+from server.memories.ports import MemoryStore
 from server.memories.scope import Scope, StoredDeletion, is_within
 from server.models.ports import Embedder, EmbeddingPurpose
 from server.operations.idempotency import RequestKey, once
@@ -86,7 +87,7 @@ class DeleteMemory:
             raise MemoryNotFound(command.memory_id)
         if command.etag is not None and command.etag != memory.etag:
             raise EtagMismatch(command.memory_id)
-        removal = MemoryDeletion(0, memory.id, memory.version)
+        removal = Deletion(memory.id, memory.version)
         delete = self._changes.erase if command.erase else self._changes.delete
         try:
             return await delete(self._call(command, memory), removal)
@@ -104,7 +105,7 @@ class DeleteMemory:
             raise MemoryNotFound(command.memory_id)
         if command.etag is not None:
             raise EtagMismatch(command.memory_id)
-        removal = MemoryDeletion(0, command.memory_id, past.last_version)
+        removal = Deletion(command.memory_id, past.last_version)
         return await self._changes.erase(self._call(command, past.memory), removal)
 
     def _call(self, command: DeleteMemoryCommand, memory: Memory) -> Call:

@@ -12,8 +12,8 @@ from typing import Final, TypeAlias
 from server.core.clock import new_id
 from server.core.request_context import current_origin, current_request
 from server.core.values import JsonObject
+from server.memories.changes import Call
 from server.memories.memory import Memory, Provenance, fact_digest, verbatim_digest
-from server.memories.ports import Call
 from server.memories.scope import Scope
 from server.operations.idempotency import RequestKey
 

@@ -9,9 +9,10 @@ from typing import Protocol
 from uuid import UUID
 
 from server.core.values import Vector
+from server.memories.changes import Call, Deletion
 from server.memories.filters.filter import Filter
 from server.memories.memory import Memory
-from server.memories.ports import Call, MemoryDeletion, StoredCall
+from server.memories.ports import StoredCall
 from server.memories.scope import DeletionReceipt, ScopeKind, ScopeSummary, StoredDeletion
 
 
@@ -74,7 +75,7 @@ class MemoryChanges(Protocol):
         """
         ...
 
-    async def delete(self, call: Call, removal: MemoryDeletion) -> StoredDeletion:
+    async def delete(self, call: Call, removal: Deletion) -> StoredDeletion:
         """Deletes a memory; its history stays.
 
         Raises:
@@ -83,7 +84,7 @@ class MemoryChanges(Protocol):
         """
         ...
 
-    async def erase(self, call: Call, removal: MemoryDeletion) -> StoredDeletion:
+    async def erase(self, call: Call, removal: Deletion) -> StoredDeletion:
         """Deletes a memory together with its history, even if it was already deleted.
 
         Raises:

@@ -22,8 +22,9 @@ from server.core.errors import (
 from server.core.values import Vector
 from server.memories.change.effects import FieldChanges, memory_digest, new_call, with_changes
 from server.memories.change.ports import FieldUpdate, MemoryChanges
+from server.memories.changes import Call
 from server.memories.memory import Memory, Provenance, embedded_text, today
-from server.memories.ports import Call, MemoryStore
+from server.memories.ports import MemoryStore
 from server.memories.scope import Scope, is_within
 from server.models.ports import Embedder, EmbeddingPurpose
 from server.operations.idempotency import RequestKey, once

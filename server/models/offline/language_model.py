@@ -17,7 +17,7 @@ from server.memories.add.inference import (
     ProposedRelation,
     Wish,
 )
-from server.memories.add.plan import MAX_OPERATIONS, MAX_TEXT_LENGTH
+from server.memories.add.proposals import MAX_OPERATIONS, MAX_TEXT_LENGTH
 from server.memories.conversation import Message, Role
 from server.models.offline.changes import Entry, Ledger, read_request
 from server.models.offline.clauses import split

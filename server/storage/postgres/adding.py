@@ -17,7 +17,8 @@ from cachetools import LRUCache
 from server.core.background import by_size
 from server.core.values import Vector
 from server.memories.add.inference import Candidate
-from server.memories.ports import AddBasis, ChangeSet, Committed
+from server.memories.changes import Addition, ChangeSet, Deletion, Update
+from server.memories.ports import AddBasis, Committed
 from server.operations.ports import ScopeLease
 from server.storage.postgres.rows import to_candidate, to_categories, to_halfvec
 from server.storage.postgres.scope_index import State
@@ -137,30 +138,20 @@ def _read(rows: Sequence[Row]) -> list[tuple[State, Candidate]]:
 
 def _written(changes: ChangeSet, committed: Committed) -> Iterator[Candidate]:
     """Yields the memories that a commit wrote."""
-    for item in changes.added:
-        memory = item.memory
-        if memory.id in committed.added:
-            yield Candidate(
-                id=memory.id,
-                text=memory.text,
-                version=memory.version,
-                immutable=memory.immutable,
-                vector=item.embedding,
-                entities=memory.entities,
-                relations=memory.relations,
-                role=memory.role,
-                name=memory.name,
-            )
-    for update in changes.updated:
+    for change in changes.changes:
+        if isinstance(change, Deletion):
+            continue
+        if isinstance(change, Addition) and change.memory_id not in committed.added:
+            continue
         yield Candidate(
-            id=update.memory_id,
-            text=update.text,
-            version=update.version + 1,
+            id=change.memory_id,
+            text=change.text,
+            version=change.version + 1 if isinstance(change, Update) else 1,
             # An immutable memory is never updated.
-            immutable=False,
-            vector=update.embedding,
-            entities=update.entities,
-            relations=update.relations,
-            role=update.role,
-            name=update.name,
+            immutable=changes.immutable and isinstance(change, Addition),
+            vector=change.embedding,
+            entities=change.entities,
+            relations=change.relations,
+            role=change.role,
+            name=change.name,
         )

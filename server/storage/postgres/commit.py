@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import asyncpg
 
+from server import failpoints
 from server.core.errors import ConcurrentChange, RequestIdReused
+from server.memories.changes import Call, ChangeSet, Deletion, Update
 from server.memories.memory import today
-from server.memories.ports import (
-    Call,
-    ChangeSet,
-    Committed,
-    MemoryDeletion,
-    MemoryUpdate,
-)
+from server.memories.ports import Committed
 from server.storage.postgres.commit_groups import CommitGroups
 from server.storage.postgres.connections import transaction
-from server.storage.postgres.record_calls import record
+from server.storage.postgres.record_calls import committed_in, record_statement
 from server.storage.postgres.rows import (
     from_entities,
     from_evidence,
@@ -27,6 +23,7 @@ from server.storage.postgres.rows import (
     to_halfvec,
 )
 from server.storage.postgres.statements import load_sql
+from server.telemetry.recording import record_changes, stage
 
 if TYPE_CHECKING:
     from server.storage.postgres.pool import Connection, Database
@@ -57,10 +54,16 @@ SQL = load_sql("commit.sql", "changing.sql")
 
 
 class Commits:
-    """Stores change sets; those that only add may share a statement with others."""
+    """Stores change sets; those that only add may share a statement with others.
 
-    def __init__(self, database: Database) -> None:
+    `on_commit` is called after every commit, before its call is answered.
+    """
+
+    def __init__(
+        self, database: Database, on_commit: Callable[[ChangeSet, Committed], None]
+    ) -> None:
         self._database = database
+        self._on_commit = on_commit
         self._groups = CommitGroups(self._record)
 
     async def commit(self, changes: ChangeSet) -> Committed:
@@ -69,36 +72,47 @@ class Commits:
         Without updates and deletions, which is the usual case, this is a single statement, and so a
         single round trip.
         """
+        failpoints.reach("add.before_commit")
+        only_adds = not (changes.updated or changes.deleted or changes.forget_requests)
         try:
-            with translate_conflicts(changes.call):
-                if not (changes.updated or changes.deleted or changes.forget_requests):
-                    committed = await self._groups.write(changes)
-                    if committed is not None:
-                        return committed
-                async with self._database.connection() as connection, transaction(connection):
-                    return await _commit_all(connection, changes)
+            with stage("commit"), translate_conflicts(changes.call):
+                committed = await self._groups.write(changes) if only_adds else None
+                if committed is None:
+                    async with self._database.connection() as connection, transaction(connection):
+                        committed = await _commit_all(connection, changes)
         except asyncpg.UniqueViolationError as error:
             # This is not the index of request ids: an update would make two memories equal.
             raise ConcurrentChange from error
+        record_changes(
+            added=len(committed.added), updated=len(changes.updated), deleted=len(changes.deleted)
+        )
+        failpoints.reach("add.after_commit_before_answer")
+        self._on_commit(changes, committed)
+        return committed
 
     async def _record(self, together: Sequence[ChangeSet]) -> list[Committed | None]:
+        """Writes calls of one project with their new memories, in one transaction."""
+        bound = await record_statement(together)
         async with self._database.connection() as connection:
-            return await record(connection, together)
+            return committed_in(await connection.fetch(*bound), len(together))
 
 
 async def _commit_all(connection: Connection, changes: ChangeSet) -> Committed:
-    [committed] = await record(connection, [changes])
+    bound = await record_statement([changes])
+    [committed] = committed_in(await connection.fetch(*bound), 1)
     if committed is None:
-        digests = [added.digest for added in changes.added]
+        digests = [addition.digest for addition in changes.added]
         await purge_expired(connection, changes.call, digests)
-        [committed] = await record(connection, [changes])
+        [committed] = committed_in(await connection.fetch(*bound), 1)
     if committed is None:
         raise ConcurrentChange
     # Every call uses the same order, so that two calls cannot deadlock on each other's rows.
-    for deletion in sorted(changes.deleted, key=lambda deletion: deletion.memory_id):
-        await _delete(connection, changes.call, deletion, committed.position)
-    for update in sorted(changes.updated, key=lambda update: update.memory_id):
-        await _update(connection, changes.call, update, committed.position)
+    # Deletions come first, because an update may repeat the text of a deleted memory.
+    ordered = sorted(enumerate(changes.changes), key=lambda place: place[1].memory_id)
+    for kind in (Deletion, Update):
+        for ordinal, change in ordered:
+            if isinstance(change, kind):
+                await _change(connection, changes, change, ordinal, committed.position)
     if changes.forget_requests:
         await connection.execute(
             *SQL["forget_passages"](
@@ -127,54 +141,50 @@ async def purge_expired(connection: Connection, call: Call, digests: Sequence[by
     )
 
 
-async def _delete(
-    connection: Connection, call: Call, deletion: MemoryDeletion, position: int
+async def _change(
+    connection: Connection,
+    changes: ChangeSet,
+    change: Update | Deletion,
+    ordinal: int,
+    position: int,
 ) -> None:
-    version = await connection.fetchval(
-        *SQL["delete_memory"](
-            project_id=call.project_id,
-            memory_id=deletion.memory_id,
-            version=deletion.version,
-            call_id=call.id,
-            position=position,
-            ordinal=deletion.ordinal,
-            call_time=call.time,
-            correlation_id=call.correlation_id,
-            traceparent=call.traceparent,
-        )
-    )
-    _require(version)
+    """Updates or deletes a memory.
 
-
-async def _update(connection: Connection, call: Call, update: MemoryUpdate, position: int) -> None:
-    version = await connection.fetchval(
-        *SQL["update_memory"](
-            project_id=call.project_id,
-            memory_id=update.memory_id,
-            version=update.version,
-            call_id=call.id,
-            text=update.text,
-            digest=update.digest,
-            embedding=to_halfvec(update.embedding),
-            metadata=dict(update.metadata),
-            categories=list(update.categories),
-            entities=from_entities(update.entities),
-            relations=from_relations(update.relations),
-            evidence=from_evidence(update.evidence),
-            event_time=update.event_time,
-            expiration_date=update.expiration_date,
-            call_time=call.time,
-            role=update.role,
-            name=update.name,
-            position=position,
-            ordinal=update.ordinal,
-            correlation_id=call.correlation_id,
-            traceparent=call.traceparent,
-        )
-    )
-    _require(version)
-
-
-def _require(version: int | None) -> None:
-    if version is None:
+    Raises:
+        ConcurrentChange: it has changed since it was read.
+    """
+    call = changes.call
+    values: dict[str, object] = {
+        "project_id": call.project_id,
+        "memory_id": change.memory_id,
+        "version": change.version,
+        "call_id": call.id,
+        "position": position,
+        "ordinal": ordinal,
+        "call_time": call.time,
+        "correlation_id": call.correlation_id,
+        "traceparent": call.traceparent,
+    }
+    if isinstance(change, Update):
+        statement = SQL["update_memory"](**values, **_content(changes, change))
+    else:
+        statement = SQL["delete_memory"](**values)
+    if await connection.fetchval(*statement) is None:
         raise ConcurrentChange
+
+
+def _content(changes: ChangeSet, update: Update) -> dict[str, object]:
+    return {
+        "text": update.text,
+        "digest": update.digest,
+        "embedding": to_halfvec(update.embedding),
+        "metadata": dict(changes.metadata),
+        "categories": list(update.categories),
+        "entities": from_entities(update.entities),
+        "relations": from_relations(update.relations),
+        "evidence": from_evidence(update.evidence),
+        "event_time": changes.event_time or changes.call.time,
+        "expiration_date": changes.expiration_date,
+        "role": update.role,
+        "name": update.name,
+    }

@@ -19,7 +19,8 @@ import asyncpg
 
 from server.core.background import Background
 from server.core.request_context import current_request
-from server.memories.ports import ChangeSet, Committed
+from server.memories.changes import ChangeSet
+from server.memories.ports import Committed
 
 Record: TypeAlias = Callable[[Sequence[ChangeSet]], Awaitable[list[Committed | None]]]
 """Writes calls of one project in one transaction; returns None for a call that was not written."""

@@ -14,8 +14,8 @@ import asyncpg
 
 from server.core.errors import ConcurrentChange
 from server.memories.change.effects import MIN_REPEATED_LENGTH, SENTENCE_ENDS, phrase_of, redacted
+from server.memories.changes import Call
 from server.memories.filters.filter import Filter
-from server.memories.ports import Call
 from server.memories.scope import DeletionReceipt, ScopeKind, StoredDeletion
 from server.storage.postgres.filters import filter_condition, scope_condition
 from server.storage.postgres.record_calls import call_values

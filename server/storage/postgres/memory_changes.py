@@ -11,9 +11,10 @@ import asyncpg
 
 from server.core.errors import ConcurrentChange, MemoryDuplicate, RequestIdReused
 from server.memories.change.ports import FieldUpdate, Restoration
+from server.memories.changes import Call, Deletion
 from server.memories.filters.filter import Filter
 from server.memories.memory import Memory
-from server.memories.ports import Call, MemoryDeletion, StoredCall
+from server.memories.ports import StoredCall
 from server.memories.scope import DeletionReceipt, ScopeKind, ScopeSummary, StoredDeletion
 from server.storage.postgres.commit import purge_expired, translate_conflicts
 from server.storage.postgres.connections import transaction
@@ -84,7 +85,7 @@ class PostgresMemoryChanges:
         record_changes(restored=1)
         return committed
 
-    async def delete(self, call: Call, deletion: MemoryDeletion) -> StoredDeletion:
+    async def delete(self, call: Call, deletion: Deletion) -> StoredDeletion:
         with translate_conflicts(call):
             async with self._database.connection() as connection:
                 with stage("commit"):
@@ -99,7 +100,7 @@ class PostgresMemoryChanges:
             raise ConcurrentChange
         return self._deleted(to_deletion(row, call.payload_digest))
 
-    async def erase(self, call: Call, deletion: MemoryDeletion) -> StoredDeletion:
+    async def erase(self, call: Call, deletion: Deletion) -> StoredDeletion:
         key = {"project_id": call.project_id, "memory_id": deletion.memory_id}
         with translate_conflicts(call), translate_version_conflicts():
             async with self._database.connection() as connection, transaction(connection):

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
-from server import failpoints
 from server.core.background import by_size
 from server.core.values import Vector
+from server.memories.changes import ChangeSet
 from server.memories.conversation import StoredMessage
 from server.memories.memory import EventType, ListOrder, Memory
 from server.memories.passages import Hit
 from server.memories.ports import (
     AddBasis,
-    ChangeSet,
     Committed,
     ListQuery,
     SearchQuery,
@@ -37,7 +36,6 @@ from server.storage.postgres.rows import (
 from server.storage.postgres.scope_indexes import MOST_BYTES, ScopeIndexes
 from server.storage.postgres.search import Searches
 from server.storage.postgres.statements import BoundStatement, load_sql
-from server.telemetry.recording import record_changes, stage
 
 if TYPE_CHECKING:
     from server.storage.postgres.pool import Connection
@@ -118,21 +116,16 @@ class PostgresMemoryStore:
     ) -> None:
         self._database = database
         self._on_commit = on_commit
-        self._commits = Commits(database)
+        self._commits = Commits(database, self._committed)
         self._bases = AddBases(database, server_id, index_bytes // CANDIDATES_PART)
         self._searches = Searches(database, indexes=ScopeIndexes(database, index_bytes))
 
-    async def commit(self, changes: ChangeSet) -> Committed:
-        failpoints.reach("add.before_commit")
-        with stage("commit"):
-            committed = await self._commits.commit(changes)
+    def commit(self, changes: ChangeSet) -> Coroutine[Any, Any, Committed]:
+        return self._commits.commit(changes)
+
+    def _committed(self, changes: ChangeSet, committed: Committed) -> None:
         self._bases.keep(changes, committed)
-        record_changes(
-            added=len(committed.added), updated=len(changes.updated), deleted=len(changes.deleted)
-        )
-        failpoints.reach("add.after_commit_before_answer")
         self._on_commit()
-        return committed
 
     async def find_call(self, project_id: str, request_id: UUID) -> StoredCall | None:
         async with self._database.connection() as connection:
@@ -148,15 +141,15 @@ class PostgresMemoryStore:
             )
             return await read_call(connection, project_id, call)
 
-    async def begin_add(
+    def begin_add(
         self,
         lease: ScopeLease,
         duration: timedelta,
         vectors: Sequence[Vector],
         limit: int,
         visible_on: date,
-    ) -> AddBasis | None:
-        return await self._bases.begin(lease, duration, vectors, limit, visible_on)
+    ) -> Coroutine[Any, Any, AddBasis | None]:
+        return self._bases.begin(lease, duration, vectors, limit, visible_on)
 
     async def recent_messages(
         self, project_id: str, scope: Scope, limit: int
@@ -167,8 +160,8 @@ class PostgresMemoryStore:
             )
         return [to_stored_message(row) for row in reversed(rows)]
 
-    async def search(self, query: SearchQuery) -> list[Hit]:
-        return await self._searches.search(query)
+    def search(self, query: SearchQuery) -> Coroutine[Any, Any, list[Hit]]:
+        return self._searches.search(query)
 
     async def get(self, project_id: str, memory_id: UUID, visible_on: date | None) -> Memory | None:
         async with self._database.connection() as connection:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from server.core.background import by_size
 from server.core.request_context import current_origin, current_request
+from server.memories.changes import Addition, Call, ChangeSet, NewPassage
 from server.memories.conversation import StoredMessage
 from server.memories.memory import today
-from server.memories.ports import Call, ChangeSet, Committed, EmbeddedMemory, NewPassage
+from server.memories.ports import Committed
 from server.storage.postgres.rows import (
     from_entities,
     from_evidence,
@@ -19,10 +19,10 @@ from server.storage.postgres.rows import (
     from_relations,
     to_halfvec,
 )
-from server.storage.postgres.statements import load_sql
+from server.storage.postgres.statements import BoundStatement, load_sql
 
 if TYPE_CHECKING:
-    from server.storage.postgres.pool import Connection
+    from server.storage.postgres.rows import Row
 
 SQL = load_sql("record_calls.sql", "changing.sql")
 RECORD_VERBATIM = SQL["record_calls"].fill(
@@ -33,33 +33,43 @@ RECORD_INFERRED = SQL["record_calls"].fill(
 )
 
 
-async def record(connection: Connection, together: Sequence[ChangeSet]) -> list[Committed | None]:
-    """Writes the calls, which are of one project, with their new memories, in one transaction.
+async def record_statement(together: Sequence[ChangeSet]) -> BoundStatement:
+    """Returns the statement that writes calls of one project with their new memories."""
+    items = sum(len(changes.changes) for changes in together)
+    values = await by_size(items, _values, together)
+    return (RECORD_INFERRED if "passages" in values else RECORD_VERBATIM)(**values)
 
-    Returns None for a call that was not written because expired memories hold the same texts, or
+
+def committed_in(rows: Sequence[Row], calls: int) -> list[Committed | None]:
+    """Returns what the statement wrote of each call.
+
+    That is None for a call that was not written because expired memories hold the same texts, or
     because the lease of its scope or operation has been taken over.
     """
-    items = sum(len(changes.added) for changes in together)
-    values = await by_size(items, _values, together)
-    statement = RECORD_INFERRED if "passages" in values else RECORD_VERBATIM
     added: dict[int, set[UUID]] = {}
     positions: dict[int, int] = {}
-    for number, position, memory_id in await connection.fetch(*statement(**values)):
-        positions[number] = position
+    for row in rows:
+        number, memory_id = row["call"], row["memory_id"]
+        positions[number] = row["position"]
         if memory_id is not None:
             added.setdefault(number, set()).add(memory_id)
     return [
         Committed(frozenset(added.get(number, ())), positions[number])
         if number in positions
         else None
-        for number in range(len(together))
+        for number in range(calls)
     ]
 
 
 def _values(together: Sequence[ChangeSet]) -> dict[str, object]:
     """Returns the parameters of `record_calls`."""
     numbered = list(enumerate(together))
-    added = [(number, item) for number, changes in numbered for item in changes.added]
+    added = [
+        (number, ordinal, change)
+        for number, changes in numbered
+        for ordinal, change in enumerate(changes.changes)
+        if isinstance(change, Addition)
+    ]
     values: dict[str, object] = {
         "project_id": together[0].call.project_id,
         "calls": [_call(number, changes) for number, changes in numbered],
@@ -68,15 +78,12 @@ def _values(together: Sequence[ChangeSet]) -> dict[str, object]:
             for number, changes in numbered
             for message in changes.messages
         ],
-        "memories": [_memory(number, item) for number, item in added],
-        "embeddings": [to_halfvec(item.embedding) for _, item in added],
+        "memories": [_memory(*placed) for placed in added],
+        "embeddings": [to_halfvec(addition.embedding) for *_, addition in added],
     }
     if any(map(_is_inferred, together)):
         passages = [
-            (number, passage)
-            for number, changes in numbered
-            if changes.passages is not None
-            for passage in changes.passages.passages
+            (number, passage) for number, changes in numbered for passage in changes.passages
         ]
         values["passages"] = [_passage(number, passage) for number, passage in passages]
         values["passage_embeddings"] = [to_halfvec(passage.embedding) for _, passage in passages]
@@ -89,7 +96,7 @@ def _is_inferred(changes: ChangeSet) -> bool:
         changes.lease
         or changes.call.operation_lease
         or changes.passages
-        or any(item.memory.entities or item.memory.relations for item in changes.added)
+        or any(addition.entities or addition.relations for addition in changes.added)
     )
 
 
@@ -132,44 +139,27 @@ def _call(number: int, changes: ChangeSet) -> dict[str, object]:
         "lease": changes.lease,
         "operation_lease": call.operation_lease,
         "today": today(call.time),
-        **_of_all_items(changes),
+        "event_time": changes.event_time or call.time,
+        "expiration_date": changes.expiration_date,
+        "inferred": changes.inferred,
+        "immutable": changes.immutable,
+        "metadata": dict(changes.metadata),
     }
 
 
-def _of_all_items(changes: ChangeSet) -> dict[str, object]:
-    """Returns the values that the memories, messages and passages of a call share."""
-    memory = changes.added[0].memory if changes.added else None
-    values: dict[str, object] = {
-        "event_time": _event_time(changes),
-        "inferred": memory is not None and memory.inferred,
-        "immutable": memory is not None and memory.immutable,
-        "metadata": {},
-    }
-    if kept := memory or changes.passages:
-        values |= {"metadata": dict(kept.metadata), "expiration_date": kept.expiration_date}
-    return values
-
-
-def _event_time(changes: ChangeSet) -> datetime:
-    if changes.added:
-        return changes.added[0].memory.event_time
-    return changes.messages[0].event_time if changes.messages else changes.call.time
-
-
-def _memory(number: int, added: EmbeddedMemory) -> dict[str, object]:
-    memory = added.memory
+def _memory(number: int, ordinal: int, addition: Addition) -> dict[str, object]:
     return {
         "call": number,
-        "memory_id": memory.id,
-        "text": memory.text,
-        "digest": _hex(added.digest),
-        "role": memory.role,
-        "name": memory.name,
-        "categories": memory.categories,
-        "entities": from_entities(memory.entities),
-        "relations": from_relations(memory.relations),
-        "evidence": from_evidence(memory.provenance.evidence),
-        "ordinal": added.ordinal,
+        "memory_id": addition.memory_id,
+        "text": addition.text,
+        "digest": _hex(addition.digest),
+        "role": addition.role,
+        "name": addition.name,
+        "categories": addition.categories,
+        "entities": from_entities(addition.entities),
+        "relations": from_relations(addition.relations),
+        "evidence": from_evidence(addition.evidence),
+        "ordinal": ordinal,
     }
 
 

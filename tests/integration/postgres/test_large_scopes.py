@@ -8,13 +8,13 @@ from types import ModuleType
 import pytest
 
 from server.core.background import FEW_ITEMS
-from server.memories.ports import ChangeSet, SearchQuery
+from server.memories.ports import SearchQuery
 from server.memories.search.ranking import ArmWeights
 from server.storage.postgres import candidates, record_calls
 from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.pool import Database
 from server.storage.postgres.search import ScopeSizes, Searches
-from tests.support.builders import ALICE, PROJECT, addition, call, vector
+from tests.support.builders import ALICE, PROJECT, addition, call, change_set, vector
 
 TEA_AND_RAIN = SearchQuery(
     PROJECT,
@@ -40,9 +40,9 @@ async def test_a_word_of_more_memories_than_were_known_still_counts(database: Da
 
 async def add(database: Database, *texts: str) -> None:
     of = call()
-    added = [addition(of, text, ordinal=ordinal) for ordinal, text in enumerate(texts)]
+    added = [addition(of, text) for ordinal, text in enumerate(texts)]
     store = PostgresMemoryStore(database, on_commit=lambda: None)
-    await store.commit(ChangeSet(of, added=added))
+    await store.commit(change_set(of, added=added))
 
 
 async def test_a_large_scope_that_was_emptied_has_no_hits(database: Database) -> None:

@@ -69,7 +69,7 @@ async def test_a_server_that_waited_for_the_migration_works_after_it(
     changes = adding("Alice likes tea")
     store = PostgresMemoryStore(empty_database, on_commit=lambda: None)
     await store.commit(changes)
-    assert await store.get(PROJECT, changes.added[0].memory.id, None) is not None
+    assert await store.get(PROJECT, changes.added[0].memory_id, None) is not None
 
 
 async def test_the_first_embedder_is_the_stores(database: Database) -> None:

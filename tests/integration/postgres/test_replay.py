@@ -7,11 +7,11 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from server.memories.changes import ChangeSet, Deletion
 from server.memories.memory import EventType
-from server.memories.ports import ChangeSet, MemoryDeletion
 from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.pool import Database
-from tests.support.builders import NOW, PROJECT, adding, addition, call, revision
+from tests.support.builders import NOW, PROJECT, adding, addition, call, change_set, revision
 
 YESTERDAY = NOW.date() - timedelta(days=1)
 
@@ -32,10 +32,10 @@ async def test_an_expired_memory_that_makes_way_is_no_part_of_the_answer(
 ) -> None:
     before = call()
     await store.commit(
-        ChangeSet(before, added=[addition(before, "tea", expiration_date=YESTERDAY)])
+        change_set(before, added=[addition(before, "tea", expiration_date=YESTERDAY)])
     )
     again = call(request_id=uuid4())
-    await store.commit(ChangeSet(again, added=[addition(again, "tea")]))
+    await store.commit(change_set(again, added=[addition(again, "tea")]))
     assert again.request_id is not None
     assert await answered(store, again.request_id) == [(EventType.ADD, "tea")]
 
@@ -45,8 +45,8 @@ async def test_its_end_is_in_the_history_all_the_same(
 ) -> None:
     before, again = call(), call()
     expired = addition(before, "tea", expiration_date=YESTERDAY)
-    await store.commit(ChangeSet(before, added=[expired]))
-    await store.commit(ChangeSet(again, added=[addition(again, "tea")]))
+    await store.commit(change_set(before, added=[expired]))
+    await store.commit(change_set(again, added=[addition(again, "tea")]))
     async with database.connection() as connection:
         rows = await connection.fetch(
             "SELECT type, call_id FROM memory_events WHERE memory_id = $1 ORDER BY version",
@@ -60,13 +60,9 @@ async def test_changes_are_answered_in_their_order(store: PostgresMemoryStore) -
     await store.commit(first)
     gone, changed = first.added
     of = call(request_id=uuid4())
+    deletion = Deletion(gone.memory_id, 1)
     await store.commit(
-        ChangeSet(
-            of,
-            added=[addition(of, "new", ordinal=1)],
-            updated=[revision(changed, "changed", ordinal=2)],
-            deleted=[MemoryDeletion(0, gone.memory.id, 1)],
-        )
+        ChangeSet(of, changes=[deletion, addition(of, "new"), revision(changed, "changed")])
     )
     assert of.request_id is not None
     assert await answered(store, of.request_id) == [

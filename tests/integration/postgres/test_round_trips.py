@@ -18,16 +18,17 @@ from server.memories.add.add_memories import AddMemories, AddMemoriesCommand
 from server.memories.add.inference import ProposedOperation
 from server.memories.add.inferred import RememberInferred
 from server.memories.add.verbatim import RememberVerbatim
+from server.memories.changes import Deletion
 from server.memories.conversation import Message, Role
 from server.memories.memory import ListOrder
-from server.memories.ports import ChangeSet, ListQuery, MemoryDeletion, SearchQuery
+from server.memories.ports import ListQuery, SearchQuery
 from server.memories.scope import Scope
 from server.operations.leases import ScopeTurns
 from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.outbox import PostgresOutbox
 from server.storage.postgres.pool import Database
 from server.storage.postgres.servers import PostgresLeases
-from tests.support.builders import ALICE, PROJECT, adding, addition, call, revision
+from tests.support.builders import ALICE, PROJECT, adding, addition, call, change_set, revision
 from tests.support.fakes import FakeClock, FakeEmbedder, FakeLanguageModel
 from tests.support.postgres import opened
 
@@ -108,7 +109,7 @@ async def test_an_inferred_add_is_two_statements(wiretap: Wiretap) -> None:
     assert await wiretap.heard(say) == 2
     of = call()
     chess = addition(of, "Alice plays chess", embedding=FakeEmbedder().vector_of("chess"))
-    await wiretap.store.commit(ChangeSet(of, added=[chess]))
+    await wiretap.store.commit(change_set(of, added=[chess]))
     assert await wiretap.heard_once(say) == 3
     assert await wiretap.heard_once(say) == 2
 
@@ -120,7 +121,7 @@ async def test_changes_of_memories_are_one_transaction(wiretap: Wiretap) -> None
         one, other = first.added
         updated = [revision(one, f"{uuid4()}")]
         await wiretap.store.commit(
-            ChangeSet(call(), updated=updated, deleted=[MemoryDeletion(0, other.memory.id, 1)])
+            change_set(call(), updated=updated, deleted=[Deletion(other.memory_id, 1)])
         )
 
     # The add; then begin, the call, the removal, the update and commit.
@@ -136,7 +137,7 @@ async def test_reads_are_one_statement_and_a_search_is_two(wiretap: Wiretap) -> 
     store = wiretap.store
     assert await wiretap.heard(lambda: store.search(search)) == 2
     assert await wiretap.heard(lambda: store.list(listing)) == 1
-    assert await wiretap.heard(lambda: store.get(PROJECT, item.memory.id, None)) == 1
+    assert await wiretap.heard(lambda: store.get(PROJECT, item.memory_id, None)) == 1
 
 
 @pytest.mark.parametrize("users", [1, 20])
@@ -150,7 +151,7 @@ async def test_aliases_of_many_users_are_stored_together(wiretap: Wiretap, users
         for _ in range(users):
             of = call(scope=Scope(user_id=f"{uuid4()}"))
             await wiretap.store.commit(
-                ChangeSet(of, added=[addition(of, "They are called Bob", entities=named)])
+                change_set(of, added=[addition(of, "They are called Bob", entities=named)])
             )
         return await outbox.claim(100, timedelta(minutes=1))
 

@@ -12,9 +12,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from server.core.values import Vector
+from server.memories.changes import Deletion
 from server.memories.memory import ScoredMemory
 from server.memories.passages import EVERY_SOURCE, Hit, Source
-from server.memories.ports import ChangeSet, EmbeddedMemory, MemoryDeletion, SearchQuery
+from server.memories.ports import SearchQuery
 from server.memories.scope import Scope
 from server.memories.search.ranking import ArmWeights
 from server.storage.postgres import scope_indexes
@@ -24,7 +25,16 @@ from server.storage.postgres.pool import Database
 from server.storage.postgres.scope_index import State
 from server.storage.postgres.scope_indexes import IDLE_SECONDS, MOST_BYTES, ScopeIndexes
 from server.storage.postgres.search import Searches
-from tests.support.builders import ALICE, NOW, addition, call, revision, vector
+from tests.support.builders import (
+    ALICE,
+    NOW,
+    NewMemory,
+    addition,
+    call,
+    change_set,
+    revision,
+    vector,
+)
 from tests.support.clocks import HandClock
 from tests.support.passages import passages, tell
 from tests.support.searches import query
@@ -57,15 +67,13 @@ class World:
         async with self.database.connection() as connection:
             return await self.indexes.rank(connection, asked) is not None
 
-    async def add(
-        self, *texts: str, scope: Scope = ALICE, **details: object
-    ) -> list[EmbeddedMemory]:
+    async def add(self, *texts: str, scope: Scope = ALICE, **details: object) -> list[NewMemory]:
         of = call(scope=scope, time=NOW + timedelta(minutes=next(self._minutes)))
         added = [
-            addition(of, text, ordinal=ordinal, **details)  # type: ignore[arg-type] # names fit
+            addition(of, text, **details)  # type: ignore[arg-type] # names fit
             for ordinal, text in enumerate(texts)
         ]
-        await self.store.commit(ChangeSet(of, added=added))
+        await self.store.commit(change_set(of, added=added))
         return added
 
     async def same(self, asked: SearchQuery = QUESTION) -> list[Hit]:
@@ -167,7 +175,7 @@ def embedding(chance: random.Random) -> Vector:
 
 async def test_every_change_is_found_and_scored_as_by_the_statement(database: Database) -> None:
     world, chance = World(database), random.Random(11)
-    stored: list[EmbeddedMemory] = []
+    stored: list[NewMemory] = []
 
     async def add(scope: Scope, count: int, *, verbatim: bool) -> None:
         texts = [
@@ -201,7 +209,7 @@ async def test_every_change_is_found_and_scored_as_by_the_statement(database: Da
             embedding=embedding(chance),
         )
         await world.store.commit(
-            ChangeSet(of, updated=[revised], deleted=[MemoryDeletion(1, stored[gone].memory.id, 1)])
+            change_set(of, updated=[revised], deleted=[Deletion(stored[gone].memory.id, 1)])
         )
         for index in sorted((changed, gone), reverse=True):
             stored.pop(index)
@@ -235,9 +243,9 @@ async def test_changes_by_plain_sql_are_seen(database: Database) -> None:
 async def test_a_memory_is_found_though_its_call_is_older_than_another(database: Database) -> None:
     world = World(database)
     late, early = (call(time=NOW + timedelta(minutes=minute)) for minute in (2, 1))
-    await world.store.commit(ChangeSet(late, added=[addition(late, "tea")]))
+    await world.store.commit(change_set(late, added=[addition(late, "tea")]))
     await world.hold()
-    await world.store.commit(ChangeSet(early, added=[addition(early, "a boat")]))
+    await world.store.commit(change_set(early, added=[addition(early, "a boat")]))
     assert {hit.text for hit in await world.same()} == {"tea", "a boat"}
 
 
@@ -250,7 +258,7 @@ async def test_searches_beside_changes_find_the_stored_memories(database: Databa
         [item] = await world.add(f"a boat number {number}")
         if number % 3 == 0:
             of = call(time=NOW + timedelta(days=1))
-            await world.store.commit(ChangeSet(of, deleted=[MemoryDeletion(0, item.memory.id, 1)]))
+            await world.store.commit(change_set(of, deleted=[Deletion(item.memory.id, 1)]))
 
     async def search(number: int) -> None:
         await write(number)

@@ -6,7 +6,7 @@ import pytest
 
 from server.core.errors import ExtractionFailed
 from server.memories.add.proposals import NoticeReason
-from tests.support.plans import held, planned, proposed, texts_of, tool, user
+from tests.support.plans import held, planned, proposed, quotes_of, texts_of, tool, user
 
 SAID = "I moved to Lisbon and I like tea, C++ and AC/DC."
 HELD = held("User lives in Oslo", "User likes coffee", "User has a dog")
@@ -61,7 +61,7 @@ def test_a_clause_is_evidence_in_every_script(said: str, quote: str) -> None:
 def test_a_message_of_one_word_is_not_evidence_and_a_notice_says_so(said: str, quote: str) -> None:
     asked = [proposed("DELETE", quote, target=1), proposed("ADD", quote, "User agrees")]
     made = planned([user(said)], asked, HELD)
-    assert made.operations == ()
+    assert made.changes == ()
     assert [notice.reason for notice in made.notices] == [NoticeReason.NO_EVIDENCE]
 
 
@@ -78,9 +78,7 @@ def test_a_one_letter_quote_of_a_tool_changes_nothing() -> None:
 def test_all_occurrences_of_a_quote_are_checked_for_a_clause() -> None:
     said = "Blame ma teapot. I am a tea drinker."
     made = planned([user(said)], [proposed("ADD", "a tea", "User drinks tea")])
-    [added] = made.operations
-    assert added.quote == "a tea"
-    assert added.message_index == 0
+    assert quotes_of(made) == [(0, "a tea")]
 
 
 def test_the_checked_occurrences_of_a_quote_are_limited() -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from server.core.clock import new_id
 from server.memories.conversation import Role
 from server.memories.memory import etag_of, fact_digest, today, verbatim_digest
-from tests.support.builders import NOW, adding
+from tests.support.builders import NOW, addition, call
 
 Spoken = tuple[Role, str, str]
 names = st.text("ab:1", max_size=3)
@@ -73,8 +73,7 @@ def test_a_fact_is_never_the_same_as_a_verbatim_memory() -> None:
 
 
 def test_an_etag_changes_with_the_version_and_the_memory() -> None:
-    [item] = adding("Alice likes tea").added
-    memory = item.memory
+    memory = addition(call(), "Alice likes tea").memory
     etags = {
         memory.etag,
         replace(memory, version=2).etag,

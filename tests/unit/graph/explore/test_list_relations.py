@@ -17,9 +17,8 @@ from server.graph.explore.relations import ListRelations, ListRelationsCommand
 from server.graph.explore.scoped_reader import ScopedGraphReader
 from server.graph.model import MemorySubgraph, RelationCursor, StatedRelation, newest_first
 from server.graph.ports import RelationQuery
-from server.memories.ports import ChangeSet
 from server.memories.scope import Scope
-from tests.support.builders import ALICE, LISBON, NOW, PROJECT, addition, call
+from tests.support.builders import ALICE, LISBON, NOW, PROJECT, addition, call, change_set
 from tests.support.fake_graph import FakeGraph
 from tests.support.fake_history import FakeHistory, FakeSplits
 from tests.support.fake_outbox import FakeOutbox
@@ -62,7 +61,7 @@ class World:
         """Adds a memory that is also in the graph."""
         of = call()
         item = addition(of, text, relations=[LISBON], expiration_date=expiration_date)
-        await self.store.commit(ChangeSet(of, added=[item]))
+        await self.store.commit(change_set(of, added=[item]))
         return self.graph_holds(item.memory.id)
 
     def graph_holds(self, memory_id: UUID) -> StatedRelation:

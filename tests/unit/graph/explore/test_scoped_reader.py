@@ -12,9 +12,8 @@ from server.graph.explore import scoped_reader
 from server.graph.explore.scoped_reader import ScopedGraphReader
 from server.graph.model import Entity, EntityCursor, EntityRef, Relation, StatedRelation, words_of
 from server.graph.ports import EntityQuery, GraphScope, RelationQuery
-from server.memories.ports import ChangeSet
 from server.memories.scope import Scope
-from tests.support.builders import ALICE, NOW, PROJECT, addition, call
+from tests.support.builders import ALICE, NOW, PROJECT, addition, call, change_set
 from tests.support.fake_graph import FakeGraph
 from tests.support.fake_history import FakeSplits
 from tests.support.fake_store import FakeStore
@@ -45,7 +44,7 @@ class World:
         stated = [Relation(Entity(s), kind, Entity(t)) for s, kind, t in triples]
         text = f"{scope} {triples} {entities}"
         item = addition(of, text, relations=stated, entities=entities)
-        await self.store.commit(ChangeSet(of, added=[item]))
+        await self.store.commit(change_set(of, added=[item]))
 
     async def relations(
         self, scope: Scope, *, limit: int = 10, after: StatedRelation | None = None, **more: str

@@ -9,9 +9,9 @@ import pytest
 
 from server.core.errors import ExtractionFailed
 from server.memories.add.inference import Candidate, ProposedOperation
-from server.memories.add.plan import AddFact, UpdateFact
+from server.memories.changes import Addition, Update
 from server.memories.conversation import Message
-from tests.support.plans import assistant, held, planned, proposed, texts_of, tool, user
+from tests.support.plans import assistant, held, planned, proposed, quotes_of, texts_of, tool, user
 
 
 @dataclass(frozen=True)
@@ -257,17 +257,16 @@ KINDS = {
 def test_each_kind_of_answer_has_its_outcome(kind: str) -> None:
     tried = KINDS[kind]
     made = planned(tried.said, tried.answer, tried.held)
-    assert texts_of(made) == list(tried.outcome)
-    unsupported = len(tried.answer) - len(made.operations)
+    assert texts_of(made, tried.held) == list(tried.outcome)
+    unsupported = len(tried.answer) - len(made.changes)
     if unsupported and not tried.outcome:
         assert made.notices or made.dropped
 
 
 def test_quotes_are_as_in_the_message_and_texts_as_in_the_answer() -> None:
     tried = KINDS["names: as they are written, and known in another form of their letters"]
-    [first, _] = planned(tried.said, tried.answer).operations
-    assert isinstance(first, AddFact)
-    assert first.quote == "I love e\u0301clairs"
+    [(_, first), _] = quotes_of(planned(tried.said, tried.answer))
+    assert first == "I love e\u0301clairs"
 
 
 def test_relations_of_a_changed_fact_are_those_of_its_new_text() -> None:
@@ -278,10 +277,8 @@ def test_relations_of_a_changed_fact_are_those_of_its_new_text() -> None:
         target=1,
         relations=[("user", "lives_in", "Turin")],
     )
-    [changed] = planned(
-        [user("I moved to Turin.")], [asked], held("User lives in Ghent")
-    ).operations
-    assert isinstance(changed, UpdateFact)
+    [changed] = planned([user("I moved to Turin.")], [asked], held("User lives in Ghent")).changes
+    assert isinstance(changed, Update)
     assert [relation.target.name for relation in changed.relations] == ["Turin"]
 
 
@@ -298,8 +295,8 @@ def test_relations_connect_what_the_fact_or_its_evidence_names() -> None:
             ("user", "works_at", "Initech"),
         ],
     )
-    [added] = planned([user(said)], [asked]).operations
-    assert isinstance(added, AddFact)
+    [added] = planned([user(said)], [asked]).changes
+    assert isinstance(added, Addition)
     assert [r.target.name for r in added.relations] == ["Acme", "Kazani"]
 
 

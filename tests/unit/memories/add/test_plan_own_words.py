@@ -23,7 +23,7 @@ NEIGHBOUR = 'My neighbour said "I live in Boston".'
 def test_text_of_others_is_not_evidence(said: str, action: str) -> None:
     asked = proposed(action, "I live in Boston", "User lives in Boston", target=1)
     made = planned([user(said)], [asked], held("User lives in Tampa"))
-    assert made.operations == ()
+    assert made.changes == ()
     assert made.forget_requests == ()
     assert NoticeReason.NOT_OWN_TEXT in [notice.reason for notice in made.notices]
 
@@ -33,7 +33,7 @@ def test_proposals_from_text_of_others_change_nothing(action: str) -> None:
     for said in (NEIGHBOUR, MAIL):
         asked = proposed(action, said, "User lives in Boston", target=1)
         made = planned([user(said)], [asked], held("User lives in Tampa"))
-        assert made.operations == ()
+        assert made.changes == ()
 
 
 def test_a_title_in_quotation_marks_can_be_remembered_and_forgotten() -> None:
@@ -43,13 +43,13 @@ def test_a_title_in_quotation_marks_can_be_remembered_and_forgotten() -> None:
     assert made.notices == ()
     forget = 'Forget that I like "I Am Legend".'
     made = planned([user(forget)], [proposed("FORGET", forget, target=1)], held("User likes it"))
-    assert texts_of(made) == ["DELETE User likes it"]
+    assert texts_of(made, held("User likes it")) == ["DELETE User likes it"]
 
 
 @pytest.mark.parametrize("quote", ['"I Am Legend"', 'said "I Am Legend"', "I Am Legend"])
 def test_a_quotation_without_a_clause_around_it_is_not_evidence(quote: str) -> None:
     made = planned([user('Tom said "I Am Legend".')], [proposed("ADD", quote, "User is Legend")])
-    assert made.operations == ()
+    assert made.changes == ()
 
 
 def test_the_speakers_own_words_beside_a_quotation_count() -> None:
@@ -61,7 +61,7 @@ def test_the_speakers_own_words_beside_a_quotation_count() -> None:
         ],
         held("User uses Rust"),
     )
-    assert len(made.operations) == 2
+    assert len(made.changes) == 2
     [notice] = made.notices
     assert notice.reason is NoticeReason.NOT_OWN_TEXT
     assert "quoted mail in 1 message, code in 1 message" in notice.text
@@ -74,7 +74,9 @@ def test_a_clause_that_is_both_stated_and_quoted_counts_as_stated() -> None:
         [proposed("UPDATE", "I live in Boston", "User lives in Boston", target=1)],
         held("User lives in Tampa"),
     )
-    assert texts_of(made) == ["UPDATE User lives in Tampa -> User lives in Boston"]
+    assert texts_of(made, held("User lives in Tampa")) == [
+        "UPDATE User lives in Tampa -> User lives in Boston"
+    ]
 
 
 def test_text_of_others_has_a_notice_even_without_proposals() -> None:

@@ -8,8 +8,8 @@ import pytest
 
 from server.graph.model import Entity, Relation
 from server.memories.add.inference import Candidate
-from server.memories.add.plan import AddFact
 from server.memories.add.proposals import NoticeReason
+from server.memories.changes import Addition
 from server.memories.conversation import Message, Role
 from tests.support.plans import assistant, held, planned, proposed, texts_of, tool, user
 
@@ -46,7 +46,7 @@ def test_these_speakers_may_change_a_memory(
 ) -> None:
     text = f"{speaker.name or 'User'} lives in Bonn"
     made = planned([speaker], [proposed(action, "moved to Bonn", text, target=1)], [candidate])
-    assert len(made.operations) == 1
+    assert len(made.changes) == 1
     assert made.notices == ()
 
 
@@ -70,7 +70,7 @@ def test_these_speakers_may_not_change_a_memory(
 ) -> None:
     asked = proposed(action, "moved to Bonn", "Assistant moved to Bonn", target=1)
     made = planned([speaker], [asked], [candidate])
-    assert made.operations == ()
+    assert made.changes == ()
     assert [notice.reason for notice in made.notices] == [NoticeReason.NOT_PERMITTED]
 
 
@@ -78,10 +78,10 @@ def test_an_update_keeps_its_subject() -> None:
     of_lea = replace(held("Lea lives in Oslo")[0], entities=[Entity("Lea", "person")])
     asked = proposed("UPDATE", "moved to Bonn", "User lives in Bonn", target=1)
     made = planned([user(SAID)], [asked], [of_lea])
-    assert made.operations == ()
+    assert made.changes == ()
     assert [notice.reason for notice in made.notices] == [NoticeReason.NOT_PERMITTED]
     for text in ("Lea lives in Bonn", "User's friend Lea lives in Bonn", "She lives in Bonn"):
-        assert planned([user(SAID)], [replace(asked, text=text)], [of_lea]).operations
+        assert planned([user(SAID)], [replace(asked, text=text)], [of_lea]).changes
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_an_update_keeps_its_subject() -> None:
 )
 def test_no_fact_of_a_user_comes_from_an_assistant_or_a_tool(speaker: Message, text: str) -> None:
     made = planned([speaker], [proposed("ADD", "I moved to Bonn", text)])
-    assert made.operations == ()
+    assert made.changes == ()
     assert [notice.reason for notice in made.notices] == [NoticeReason.NOT_OWN_TEXT]
 
 
@@ -133,8 +133,8 @@ def test_statements_of_an_assistant_have_no_relations_of_a_user() -> None:
         ],
     )
     made = planned([user("Where am I?", "Lea"), assistant("You live in Bonn.")], [asked])
-    [added] = made.operations
-    assert isinstance(added, AddFact)
+    [added] = made.changes
+    assert isinstance(added, Addition)
     assert [relation.source.name for relation in added.relations] == ["Assistant"]
 
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from server.core.errors import ExtractionFailed
 from server.graph.model import Entity, Relation
+from server.memories.add.entity_resolution import MAX_ENTITIES, MAX_RELATIONS
 from server.memories.add.inference import (
     BUILT_IN_CATEGORIES,
     Candidate,
@@ -22,20 +23,12 @@ from server.memories.add.inference import (
     ProposedOperation,
     ProposedRelation,
 )
-from server.memories.add.plan import (
-    MAX_ENTITIES,
-    MAX_OPERATIONS,
-    MAX_RELATIONS,
-    MAX_TEXT_LENGTH,
-    AddFact,
-    DeleteFact,
-    Plan,
-    UpdateFact,
-    plan,
-)
-from server.memories.add.proposals import NoticeReason
+from server.memories.add.plan import Plan
+from server.memories.add.proposals import MAX_OPERATIONS, MAX_TEXT_LENGTH, NoticeReason
+from server.memories.changes import Addition, Deletion, Update
 from server.memories.conversation import Message, Role
-from server.memories.memory import fact_digest
+from server.memories.memory import Evidence, fact_digest
+from tests.support.plans import NEW, plan_of, quotes_of, texts_of
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 LISBON = (
@@ -71,7 +64,11 @@ def operation(action: str = "ADD", text: str = "User moved to Lisbon", **more: A
 
 def run(*operations: ProposedOperation, given: InferenceRequest | None = None) -> Plan:
     answer = InferenceAnswer(operations, model="test/model", prompt_version="1")
-    return plan(given or request(), answer, max_deletions=5)
+    return plan_of(given or request(), answer)
+
+
+def told(found: Plan) -> list[str]:
+    return texts_of(found, [PORTO, COFFEE, FIXED])
 
 
 def attempt(asked: InferenceRequest, operations: Sequence[ProposedOperation]) -> Any:
@@ -101,11 +98,14 @@ def test_an_add_is_planned() -> None:
         )
     )
     user, lisbon = Entity("User"), Entity("Lisbon", "place")
-    assert found.operations == (
-        AddFact(
+    assert found.changes == (
+        Addition(
+            memory_id=NEW,
             text="User moved to Lisbon",
-            message_index=1,
-            quote="I moved to Lisbon",
+            digest=fact_digest("User moved to Lisbon"),
+            role=Role.USER,
+            name=None,
+            evidence=(Evidence(UUID(int=1), "I moved to Lisbon", len(LISBON)),),
             categories=("travel", "misc"),
             entities=(user, lisbon),
             relations=(Relation(user, "lives_in", lisbon),),
@@ -115,10 +115,11 @@ def test_an_add_is_planned() -> None:
 
 def test_an_update_and_a_deletion_are_planned() -> None:
     found = run(operation("update", target=1), operation("DELETE", "", target=2))
-    assert found.operations == (
-        UpdateFact(PORTO, "User moved to Lisbon", 1, "I moved to Lisbon"),
-        DeleteFact(COFFEE, 1, "I moved to Lisbon"),
-    )
+    moved, gone = found.changes
+    assert isinstance(moved, Update)
+    assert (moved.memory_id, moved.version) == (PORTO.id, 1)
+    assert (moved.text, quotes_of(found)) == ("User moved to Lisbon", [(1, "I moved to Lisbon")])
+    assert gone == Deletion(COFFEE.id, 1)
 
 
 @pytest.mark.parametrize(
@@ -160,7 +161,7 @@ def test_operations_beyond_the_limit_are_dropped_with_a_notice() -> None:
     many = [operation(text=f"fact {n}") for n in range(MAX_OPERATIONS)]
     assert run(*many).notices == ()
     found = run(*many, operation("?"), operation())
-    assert [o.text for o in found.operations if isinstance(o, AddFact)] == [o.text for o in many]
+    assert [o.text for o in found.changes if isinstance(o, Addition)] == [o.text for o in many]
     [notice] = found.notices
     assert notice.reason is NoticeReason.OPERATIONS_LIMIT
     assert "202" in notice.text
@@ -175,12 +176,12 @@ def test_two_changes_of_one_candidate_are_unusable() -> None:
 
 def test_the_same_change_twice_is_one_change() -> None:
     twice = operation("UPDATE", target=1), operation("UPDATE", "user moved to lisbon.", target=1)
-    assert run(*twice).operations == run(twice[0]).operations
+    assert run(*twice).changes == run(twice[0]).changes
 
 
 def test_an_immutable_candidate_is_not_changed() -> None:
     found = run(operation("DELETE", "", target=3), operation("UPDATE", target=3), operation())
-    assert found.operations == (AddFact("User moved to Lisbon", 1, "I moved to Lisbon"),)
+    assert told(found) == ["ADD User moved to Lisbon"]
     assert found.dropped == (
         "operation 1: its candidate is immutable",
         "operation 2: its candidate is immutable",
@@ -199,7 +200,7 @@ def test_an_immutable_candidate_is_not_changed() -> None:
 )
 def test_a_quote_is_stored_as_in_its_message(quote: str, stored: str) -> None:
     found = run(operation(quote=quote))
-    assert [o.quote for o in found.operations] == [stored]
+    assert quotes_of(found) == [(1, stored)]
 
 
 @pytest.mark.parametrize("quote", ["", " ", "I moved to Paris", "You are helpful"])
@@ -207,7 +208,7 @@ def test_a_quote_that_is_in_no_message_is_not_evidence(quote: str) -> None:
     lone = operation(quote=quote)
     assert failure(lone) == ("unsupported", ("operation 1: its quote is not in the message",))
     found = run(lone, operation(text="User likes tea"))
-    assert [o.quote for o in found.operations] == ["I moved to Lisbon"]
+    assert quotes_of(found) == [(1, "I moved to Lisbon")]
     assert found.dropped == ("operation 1: its quote is not in the message",)
 
 
@@ -224,56 +225,52 @@ def test_repeated_facts_are_merged() -> None:
         operation(text="user moved to LISBON.", categories=["misc"], quote="I like tea"),
         operation(entities=[ProposedEntity("lisbon", "place")]),
     )
-    assert found.operations == (
-        AddFact(
-            "User moved to Lisbon",
-            1,
-            "I moved to Lisbon",
-            ("travel", "misc"),
-            (Entity("Lisbon", "place"),),
-        ),
-    )
+    [added] = found.changes
+    assert isinstance(added, Addition)
+    assert (added.text, quotes_of(found)) == ("User moved to Lisbon", [(1, "I moved to Lisbon")])
+    assert added.categories == ("travel", "misc")
+    assert added.entities == (Entity("Lisbon", "place"),)
 
 
 def test_a_known_fact_is_not_added() -> None:
     found = run(operation(text="user lives in porto."))
-    assert (found.operations, found.dropped) == ((), ("operation 1: changes nothing",))
+    assert (found.changes, found.dropped) == ((), ("operation 1: changes nothing",))
     # Its evidence counts only for the existing memory with the same text.
     assert [passage.text for passage in found.evidence] == ["I moved to Lisbon"]
 
 
 def test_an_update_to_its_own_text_changes_nothing() -> None:
-    assert run(operation("UPDATE", "User lives in Porto.", target=1)).operations == ()
+    assert run(operation("UPDATE", "User lives in Porto.", target=1)).changes == ()
 
 
 def test_an_update_to_the_text_of_an_unchanged_candidate_is_a_deletion() -> None:
     found = run(
         operation("UPDATE", PORTO.text, target=1), operation("UPDATE", PORTO.text, target=2)
     )
-    assert found.operations == (DeleteFact(COFFEE, 1, "I moved to Lisbon"),)
+    assert found.changes == (Deletion(COFFEE.id, 1),)
 
 
 def test_a_memory_whose_text_is_added_again_is_not_deleted() -> None:
     gone_and_back = operation("DELETE", "", target=1), operation(text="User lives in Porto")
-    assert run(*gone_and_back).operations == ()
+    assert run(*gone_and_back).changes == ()
 
 
 def test_an_update_to_the_text_of_another_memory_is_a_deletion() -> None:
     found = run(operation("UPDATE", "User likes coffee", target=1))
-    assert found.operations == (DeleteFact(PORTO, 1, "I moved to Lisbon"),)
+    assert found.changes == (Deletion(PORTO.id, 1),)
 
 
 def test_two_updates_to_one_fact_leave_one_memory() -> None:
     found = run(operation("UPDATE", target=1), operation("UPDATE", target=2), operation())
-    assert found.operations == (
-        UpdateFact(PORTO, "User moved to Lisbon", 1, "I moved to Lisbon"),
-        DeleteFact(COFFEE, 1, "I moved to Lisbon"),
-    )
+    assert told(found) == [
+        "UPDATE User lives in Porto -> User moved to Lisbon",
+        "DELETE User likes coffee",
+    ]
 
 
 def test_an_update_that_contradicts_another_is_dropped() -> None:
     found = run(operation("UPDATE", target=1), operation("UPDATE", PORTO.text, target=2))
-    assert found.operations == (UpdateFact(PORTO, "User moved to Lisbon", 1, "I moved to Lisbon"),)
+    assert told(found) == ["UPDATE User lives in Porto -> User moved to Lisbon"]
 
 
 def test_relations_are_cleaned() -> None:
@@ -290,8 +287,8 @@ def test_relations_are_cleaned() -> None:
             ],
         )
     )
-    (added,) = found.operations
-    assert isinstance(added, AddFact)
+    (added,) = found.changes
+    assert isinstance(added, Addition)
     assert added.relations == (Relation(Entity("Anna", "person"), "works_at", Entity("Acme")),)
     assert added.entities == (Entity("Anna", "person"), Entity("Acme"))
 
@@ -310,9 +307,9 @@ def test_the_numbers_of_entities_and_relations_are_limited() -> None:
             relations=[ProposedRelation(f"a{n}", "r", f"b{n}") for n in range(60)],
         ),
     )
-    first, second = found.operations
-    assert isinstance(first, AddFact)
-    assert isinstance(second, AddFact)
+    first, second = found.changes
+    assert isinstance(first, Addition)
+    assert isinstance(second, Addition)
     assert (len(first.entities), len(first.relations)) == (MAX_ENTITIES, MAX_RELATIONS)
     assert (len(second.entities), len(second.relations)) == (MAX_ENTITIES, MAX_ENTITIES // 2)
 
@@ -369,24 +366,32 @@ def check(given: InferenceRequest, operations: Sequence[ProposedOperation], made
         and o.action.strip().upper() != "ADD"
         and 1 <= o.target <= len(given.candidates)
     }
-    changed = [o.candidate for o in made.operations if not isinstance(o, AddFact)]
-    assert {c.id for c in changed} <= named
-    assert len({c.id for c in changed}) == len(changed)
-    assert not any(c.immutable for c in changed)
-    digests = [fact_digest(o.text) for o in made.operations if not isinstance(o, DeleteFact)]
+    changed = [o.memory_id for o in made.changes if not isinstance(o, Addition)]
+    assert set(changed) <= named
+    assert len(set(changed)) == len(changed)
+    assert not any(c.immutable for c in given.candidates if c.id in changed)
+    digests = [fact_digest(o.text) for o in made.changes if not isinstance(o, Deletion)]
     assert len(set(digests)) == len(digests)
     assert not set(digests) & {fact_digest(c.text) for c in given.candidates}
-    for planned in made.operations:
-        message = given.messages[planned.message_index]
-        assert message.role is not Role.SYSTEM
-        assert message.role is Role.USER or isinstance(planned, AddFact)
-        assert planned.quote.strip()
-        assert planned.quote in (message.content or "")
-        if not isinstance(planned, DeleteFact):
+    for planned in made.changes:
+        if not isinstance(planned, Deletion):
+            [evidence] = planned.evidence
+            message = given.messages[evidence.message_id.int]
+            assert message.role is Role.USER or isinstance(planned, Addition)
+            assert (planned.role, planned.name) == (message.role, message.name)
             check_fact(planned)
+    for passage in made.evidence:
+        message = given.messages[passage.message_index]
+        assert message.role is not Role.SYSTEM
+        assert passage.text.strip()
+        assert passage.text in (message.content or "")
+    assert {quote for _, quote in quotes_of(made)} <= {passage.text for passage in made.evidence}
+    if changed:
+        roles = {given.messages[passage.message_index].role for passage in made.evidence}
+        assert Role.USER in roles
 
 
-def check_fact(planned: AddFact | UpdateFact) -> None:
+def check_fact(planned: Addition | Update) -> None:
     assert 0 < len(planned.text.strip()) <= MAX_TEXT_LENGTH
     assert planned.text.isprintable() or not set(planned.text) & set("\0\n\t\r\x7f")
     assert len(set(planned.categories)) == len(planned.categories)
@@ -398,7 +403,8 @@ def check_fact(planned: AddFact | UpdateFact) -> None:
         assert relation.relation
         assert relation.source.key != relation.target.key
         assert {relation.source, relation.target} <= set(planned.entities)
-    stored = [planned.text, planned.quote, *(e.name + e.type for e in planned.entities)]
+    quotes = [evidence.quote for evidence in planned.evidence]
+    stored = [planned.text, *quotes, *(e.name + e.type for e in planned.entities)]
     "".join(stored + [r.relation for r in planned.relations]).encode()
 
 
@@ -426,14 +432,14 @@ def test_no_stated_fact_is_lost(operations: list[ProposedOperation]) -> None:
     check(asked, operations, made)
     after = {c.id: c.text for c in SOUND_CANDIDATES}
     updated = set()
-    for planned in made.operations:
-        if isinstance(planned, DeleteFact):
-            del after[planned.candidate.id]
-        elif isinstance(planned, UpdateFact):
-            updated.add(planned.candidate.text)
-            after[planned.candidate.id] = planned.text
+    for planned in made.changes:
+        if isinstance(planned, Deletion):
+            del after[planned.memory_id]
+        elif isinstance(planned, Update):
+            updated.add(after[planned.memory_id])
+            after[planned.memory_id] = planned.text
     held = {fact_digest(text) for text in after.values()} | {
-        fact_digest(o.text) for o in made.operations if isinstance(o, AddFact)
+        fact_digest(o.text) for o in made.changes if isinstance(o, Addition)
     }
     stated = {fact_digest(o.text) for o in operations if o.action != "DELETE"}
     assert stated <= held | {fact_digest(text) for text in updated}

@@ -51,7 +51,7 @@ async def test_additions_and_updates_share_a_batch(world: World) -> None:
     await world.hears(update(1, "Lives in Lisbon"), add("Likes tea"))
     assert [texts for texts, _ in world.embedder.batches] == [
         [BY_ALICE],
-        ["Likes tea", "Lives in Lisbon"],
+        ["Lives in Lisbon", "Likes tea"],
     ]
     [_, changes] = world.store.change_sets
     assert changes.added[0].embedding == world.embedder.vector_of("Likes tea")
@@ -153,24 +153,21 @@ async def test_memories_have_the_values_of_their_call(world: World) -> None:
         payload_digest=b"payload",
     )
     [_, changes] = world.store.change_sets
-    memory, [revised] = changes.added[0].memory, changes.updated
+    [memory], [revised] = changes.added, changes.updated
     assert (memory.text, memory.categories) == ("Likes tea", ("food",))
-    assert (memory.inferred, memory.immutable) == (True, True)
     assert (memory.role, memory.name) == (Role.USER, "Ann")
     assert (revised.role, revised.name) == (Role.USER, "Alice")
-    assert memory.provenance.evidence == [
-        Evidence(changes.messages[1].id, "I like tea", len("I like tea!"))
-    ]
-    assert revised.evidence == [Evidence(changes.messages[0].id, SAID, len(SAID))]
-    assert (revised.memory_id, revised.version) == (porto.memory.id, 1)
-    for changed in (memory, revised):
-        assert changed.metadata == {"source": "chat"}
-        assert changed.event_time == datetime(2020, 2, 3, tzinfo=UTC)
-        assert changed.expiration_date == date(2027, 1, 1)
-    assert (memory.provenance.request_id, changes.call.payload_digest) == (request_id, b"payload")
-    made_by = (EMBEDDER, LANGUAGE_MODEL, PROMPT_VERSION)
-    for made in (memory.provenance, changes.call):
-        assert (made.embedding_model, made.language_model, made.prompt_version) == made_by
+    assert memory.evidence == (Evidence(changes.messages[1].id, "I like tea", len("I like tea!")),)
+    assert revised.evidence == (Evidence(changes.messages[0].id, SAID, len(SAID)),)
+    assert (revised.memory_id, revised.version) == (porto.memory_id, 1)
+    assert (changes.inferred, changes.immutable) == (True, True)
+    assert changes.metadata == {"source": "chat"}
+    assert changes.event_time == datetime(2020, 2, 3, tzinfo=UTC)
+    assert changes.expiration_date == date(2027, 1, 1)
+    made_by = changes.call
+    assert (made_by.request_id, made_by.payload_digest) == (request_id, b"payload")
+    models = made_by.embedding_model, made_by.language_model, made_by.prompt_version
+    assert models == (EMBEDDER, LANGUAGE_MODEL, PROMPT_VERSION)
 
 
 async def test_an_immutable_memory_is_a_candidate_but_not_changed(world: World) -> None:
@@ -299,7 +296,7 @@ async def test_memories_belong_to_the_named_scope_and_project(world: World) -> N
 def left(world: World) -> list[tuple[str, list[str]]]:
     """Returns the passages of the last call, by role."""
     passages = world.store.change_sets[-1].passages
-    return [(p.role.value, list(p.sentences)) for p in passages.passages] if passages else []
+    return [(p.role.value, list(p.sentences)) for p in passages]
 
 
 async def test_sentences_that_are_no_evidence_become_passages(world: World) -> None:
@@ -314,12 +311,8 @@ async def test_sentences_that_are_no_evidence_become_passages(world: World) -> N
     )
     assert left(world) == [("user", ["It rains."]), ("assistant", ["Welcome to Lisbon!"])]
     changes = world.store.change_sets[-1]
-    assert changes.passages is not None
-    assert (changes.passages.metadata, changes.passages.expiration_date) == (
-        {"a": 1},
-        date(2027, 1, 1),
-    )
-    first, second = changes.passages.passages
+    assert (changes.metadata, changes.expiration_date) == ({"a": 1}, date(2027, 1, 1))
+    first, second = changes.passages
     assert first.message_id == changes.messages[0].id
     assert second.embedding == world.embedder.vector_of("Welcome to Lisbon!")
 
@@ -329,7 +322,7 @@ async def test_passages_come_after_the_memories_of_their_message(world: World) -
     await world.hears(add("Likes tea", quote="I like tea"), messages=[said])
     changes = world.store.change_sets[-1]
     assert changes.passages is not None
-    assert changes.added[0].memory.id < changes.passages.passages[0].passage_id
+    assert changes.added[0].memory_id < changes.passages[0].passage_id
 
 
 async def test_sentences_that_repeat_a_memory_become_no_passage(world: World) -> None:
@@ -354,7 +347,7 @@ async def test_a_call_with_a_policy_keeps_no_passages(
     world: World, wish: dict[str, object]
 ) -> None:
     await world.hears(**wish)  # type: ignore[arg-type] # names fit
-    assert world.store.change_sets[-1].passages is None
+    assert world.store.change_sets[-1].passages == ()
 
 
 @pytest.mark.parametrize(
@@ -363,7 +356,7 @@ async def test_a_call_with_a_policy_keeps_no_passages(
 async def test_a_project_can_turn_passages_off(world: World, settings: dict[str, object]) -> None:
     world.store.projects[PROJECT] = Project(PROJECT, "org", NOW, NOW, **settings)  # type: ignore[arg-type] # names fit
     await world.hears()
-    assert world.store.change_sets[-1].passages is None
+    assert world.store.change_sets[-1].passages == ()
 
 
 async def test_parts_of_a_long_message_are_embedded_in_one_batch(world: World) -> None:
@@ -372,11 +365,8 @@ async def test_parts_of_a_long_message_are_embedded_in_one_batch(world: World) -
     [(texts, _)] = world.embedder.batches
     assert len(texts) == 3
     passages = world.store.change_sets[-1].passages
-    assert passages is not None
-    assert [p.embedding for p in passages.passages] == [
-        world.embedder.vector_of(text) for text in texts[1:]
-    ]
-    assert "".join(s for p in passages.passages for s in p.sentences) == said.content
+    assert [p.embedding for p in passages] == [world.embedder.vector_of(text) for text in texts[1:]]
+    assert "".join(s for p in passages for s in p.sentences) == said.content
 
 
 async def test_sentences_are_compared_if_the_embedder_needs_it(world: World) -> None:

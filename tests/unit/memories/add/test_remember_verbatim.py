@@ -67,15 +67,15 @@ async def test_system_messages_are_stored_but_become_no_memory(world: World) -> 
     [changes] = world.store.change_sets
     assert [(m.ordinal, m.role) for m in changes.messages] == [(0, SYSTEM), (1, USER)]
     [item] = changes.added
-    assert item.memory.text == "Hello"
-    assert item.memory.provenance.evidence == [Evidence(changes.messages[1].id, "")]
+    assert item.text == "Hello"
+    assert item.evidence == (Evidence(changes.messages[1].id, ""),)
 
 
 async def test_messages_without_content_are_not_stored(world: World) -> None:
     await world.hears(Message(USER, None), Message(USER, " "), Message(USER, "a\0b"))
     [changes] = world.store.change_sets
     assert [m.content for m in changes.messages] == ["ab"]
-    assert [item.memory.text for item in changes.added] == ["ab"]
+    assert [item.text for item in changes.added] == ["ab"]
 
 
 async def test_an_add_costs_one_embedding_batch(world: World) -> None:
@@ -124,7 +124,7 @@ async def test_memories_have_the_values_of_their_call(world: World) -> None:
     await in_request(context, lambda: world.remember(command))
 
     [changes] = world.store.change_sets
-    call, memory = changes.call, changes.added[0].memory
+    call, [memory] = changes.call, world.store.memories.values()
     assert (call.project_id, call.scope) == (memory.project_id, memory.scope)
     assert (call.project_id, call.scope) == (PROJECT, command.scope)
     assert (call.time, memory.create_time, memory.update_time) == (NOW, NOW, NOW)

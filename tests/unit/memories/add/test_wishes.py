@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server.memories.add.inference import BUILT_IN_CATEGORIES, Category, InferenceAnswer, Wish
-from server.memories.add.plan import DeleteFact, plan
+from server.memories.changes import Deletion
+from tests.support.plans import plan_of
 from tests.unit.memories.add.test_planning import operation, request
 
 SUSHI = ("Alice loves sushi", ["food"])
@@ -88,9 +89,9 @@ def test_a_plan_leaves_out_unwanted_facts() -> None:
         "m",
         "p",
     )
-    planned = plan(asked, answer, max_deletions=5)
-    assert [getattr(o, "text", None) for o in planned.operations] == ["User moved to Lisbon", None]
-    assert isinstance(planned.operations[1], DeleteFact)
+    planned = plan_of(asked, answer)
+    assert [getattr(o, "text", None) for o in planned.changes] == ["User moved to Lisbon", None]
+    assert isinstance(planned.changes[1], Deletion)
     assert [problem.split(":")[0] for problem in planned.dropped] == [
         "operation 2",
         "operation 3",
@@ -101,4 +102,4 @@ def test_a_plan_leaves_out_unwanted_facts() -> None:
 def test_a_plan_without_wanted_facts_is_empty_and_not_an_error() -> None:
     asked = replace(request(), excludes="travel")
     answer = InferenceAnswer([operation(categories=["travel"])], "m", "p")
-    assert plan(asked, answer, max_deletions=5).operations == ()
+    assert plan_of(asked, answer).changes == ()

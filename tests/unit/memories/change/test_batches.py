@@ -28,11 +28,11 @@ from server.memories.change.update_memory import (
     UpdateMemory,
     UpdateMemoryCommand,
 )
+from server.memories.changes import Call, Deletion
 from server.memories.memory import Memory
-from server.memories.ports import Call, MemoryDeletion
 from server.memories.scope import StoredDeletion
 from server.operations.idempotency import RequestKey
-from tests.support.builders import PROJECT, adding
+from tests.support.builders import PROJECT, adding, memory_of
 from tests.support.fake_changes import FakeChanges
 from tests.support.fake_history import FakeHistory
 from tests.support.fake_store import FakeStore
@@ -48,7 +48,7 @@ def update(store: FakeStore, changes: FakeChanges, embedder: FakeEmbedder) -> Ba
 async def remembered(store: FakeStore, *texts: str) -> list[Memory]:
     changes = adding(*texts)
     await store.commit(changes)
-    return [item.memory for item in changes.added]
+    return [memory_of(changes, item) for item in changes.added]
 
 
 def renaming(memory_id: UUID, text: str) -> UpdateMemoryCommand:
@@ -104,7 +104,7 @@ class FailingChanges(FakeChanges):
     error: MemoirError | None = None
     tries: int = 0
 
-    async def delete(self, call: Call, deletion: MemoryDeletion) -> StoredDeletion:
+    async def delete(self, call: Call, deletion: Deletion) -> StoredDeletion:
         self.tries += 1
         if self.error and self.calls:
             raise self.error

@@ -10,11 +10,20 @@ import pytest
 
 from server.core.errors import ConcurrentChange, EtagMismatch, MemoryNotFound, RequestIdReused
 from server.memories.change.deletion import DeleteMemory, DeleteMemoryCommand
+from server.memories.changes import Call, Deletion
 from server.memories.memory import Memory
-from server.memories.ports import Call, ChangeSet, MemoryDeletion
 from server.memories.scope import StoredDeletion
 from server.operations.idempotency import RequestKey
-from tests.support.builders import ALICE, EMBEDDER, NOW, PROJECT, addition, call, revision
+from tests.support.builders import (
+    ALICE,
+    EMBEDDER,
+    NOW,
+    PROJECT,
+    addition,
+    call,
+    change_set,
+    revision,
+)
 from tests.support.fake_changes import FakeChanges
 from tests.support.fake_history import FakeHistory
 from tests.support.fake_store import FakeStore
@@ -29,7 +38,7 @@ def delete(store: FakeStore, changes: FakeChanges, history: FakeHistory) -> Dele
 async def remembered(store: FakeStore, immutable: bool = False) -> Memory:
     of = call()
     item = addition(of, "tea", immutable=immutable, expiration_date=date(2026, 1, 1))
-    await store.commit(ChangeSet(of, added=[item]))
+    await store.commit(change_set(of, added=[item]))
     return item.memory
 
 
@@ -97,7 +106,7 @@ async def test_a_wrong_etag_deletes_nothing(store: FakeStore, delete: DeleteMemo
 class BusyChanges(FakeChanges):
     """Changes the memory between its read and its deletion."""
 
-    async def delete(self, call: Call, removal: MemoryDeletion) -> StoredDeletion:
+    async def delete(self, call: Call, removal: Deletion) -> StoredDeletion:
         raise ConcurrentChange
 
 
@@ -116,8 +125,8 @@ async def test_only_the_etag_of_the_current_version_is_accepted(
 ) -> None:
     of = call()
     item = addition(of, "tea")
-    await store.commit(ChangeSet(of, added=[item]))
-    await store.commit(ChangeSet(call(), updated=[revision(item, "coffee")]))
+    await store.commit(change_set(of, added=[item]))
+    await store.commit(change_set(call(), updated=[revision(item, "coffee")]))
     with pytest.raises(EtagMismatch):
         await delete(DeleteMemoryCommand(PROJECT, item.memory.id, item.memory.etag))
     present = store.memories[item.memory.id]
@@ -132,7 +141,7 @@ async def test_an_existing_memory_is_erased_at_its_version(
     key = RequestKey(uuid4(), b"payload")
     command = DeleteMemoryCommand(PROJECT, memory.id, memory.etag, key=key, erase=True)
     assert await delete(command) == await delete(command)
-    assert changes.erased == [MemoryDeletion(0, memory.id, 1)]
+    assert changes.erased == [Deletion(memory.id, 1)]
 
 
 async def test_a_deleted_memory_can_be_erased_but_not_deleted_again(
@@ -146,7 +155,7 @@ async def test_a_deleted_memory_can_be_erased_but_not_deleted_again(
     with pytest.raises(EtagMismatch):
         await delete(DeleteMemoryCommand(PROJECT, memory.id, memory.etag, erase=True))
     await delete(DeleteMemoryCommand(PROJECT, memory.id, erase=True))
-    assert changes.erased == [MemoryDeletion(0, memory.id, 2)]
+    assert changes.erased == [Deletion(memory.id, 2)]
     assert changes.calls[-1].scope == ALICE
 
 

@@ -18,8 +18,8 @@ from server.core.errors import (
 )
 from server.memories.change.deletion import RestoreMemory, RestoreMemoryCommand
 from server.memories.change.ports import Restoration
+from server.memories.changes import Call
 from server.memories.memory import Memory
-from server.memories.ports import Call
 from server.operations.idempotency import RequestKey
 from tests.support.builders import ALICE, NOW, PROJECT, addition, call, vector
 from tests.support.fake_changes import FakeChanges

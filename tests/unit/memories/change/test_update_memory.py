@@ -18,11 +18,11 @@ from server.core.errors import (
 from server.memories.change.effects import FieldChanges, MemoryField
 from server.memories.change.ports import FieldUpdate
 from server.memories.change.update_memory import UpdateMemory, UpdateMemoryCommand
+from server.memories.changes import Call
 from server.memories.memory import Evidence, Memory
-from server.memories.ports import Call, ChangeSet
 from server.models.ports import EmbeddingPurpose
 from server.operations.idempotency import RequestKey
-from tests.support.builders import LISBON, NOW, PROJECT, addition, call
+from tests.support.builders import LISBON, NOW, PROJECT, addition, call, change_set
 from tests.support.fake_changes import FakeChanges
 from tests.support.fake_store import FakeStore
 from tests.support.fakes import FakeClock, FakeEmbedder
@@ -53,7 +53,7 @@ async def remembered(store: FakeStore, **fields: object) -> Memory:
         evidence=[Evidence(UUID(int=1), "in Lisbon")],
         **fields,  # type: ignore[arg-type] # names fit
     )
-    await store.commit(ChangeSet(of, added=[item]))
+    await store.commit(change_set(of, added=[item]))
     return item.memory
 
 

@@ -9,9 +9,8 @@ import pytest
 
 from server.core.errors import MemoryNotFound
 from server.memories.memory import ListOrder
-from server.memories.ports import ChangeSet, EmbeddedMemory
 from server.memories.search.read_memories import GetMemory, ListMemories, ListMemoriesCommand
-from tests.support.builders import ALICE, NOW, PROJECT, addition, call
+from tests.support.builders import ALICE, NOW, PROJECT, NewMemory, addition, call, change_set
 from tests.support.fake_history import FakeHistory
 from tests.support.fake_store import FakeStore
 from tests.support.fakes import FakeClock
@@ -25,10 +24,10 @@ def store() -> FakeStore:
 
 async def remembered(
     store: FakeStore, text: str, seconds: int = 0, expiration_date: date | None = None
-) -> EmbeddedMemory:
+) -> NewMemory:
     of = call(time=NOW + timedelta(seconds=seconds))
     item = addition(of, text, expiration_date=expiration_date)
-    await store.commit(ChangeSet(of, added=[item]))
+    await store.commit(change_set(of, added=[item]))
     return item
 
 

@@ -6,14 +6,13 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from server.memories.ports import ChangeSet
 from server.memories.scope import Scope
 from server.memories.search.arms import GraphArm, RerankArm
 from server.memories.search.ranking import ArmWeights
 from server.memories.search.search_memories import SearchMemories, SearchMemoriesCommand
 from server.memories.search.time_spans import TimeSpan
 from server.models.ports import EmbeddingPurpose
-from tests.support.builders import ALICE, EMBEDDER, NOW, PROJECT, addition, call
+from tests.support.builders import ALICE, EMBEDDER, NOW, PROJECT, addition, call, change_set
 from tests.support.fake_store import FakeStore
 from tests.support.fakes import FakeClock, FakeEmbedder, FakeRecall, FakeReranker
 
@@ -33,7 +32,7 @@ class World:
     async def knows(self, text: str, **details: object) -> None:
         of = call()
         added = addition(of, text, embedding=self.embedder.vector_of(text), **details)  # type: ignore[arg-type] # names fit
-        await self.store.commit(ChangeSet(of, added=[added]))
+        await self.store.commit(change_set(of, added=[added]))
 
     async def finds(self, query: str, **details: object) -> list[str]:
         command = SearchMemoriesCommand(PROJECT, ALICE, query, **details)  # type: ignore[arg-type] # names fit

@@ -8,9 +8,10 @@ from typing import Any
 from uuid import UUID
 
 from server.memories.add.inference import BUILT_IN_CATEGORIES, Candidate, InferenceRequest
-from server.memories.add.plan import AddFact, DeleteFact, PlannedOperation, UpdateFact, plan
+from server.memories.changes import Addition, Change, Deletion
 from server.memories.conversation import Message, Role
 from server.models.offline.language_model import OfflineLanguageModel
+from tests.support.plans import plan_of
 
 MONDAY = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -22,8 +23,11 @@ async def planned(
     known: Sequence[str] = (),
     immutable: Sequence[str] = (),
     **options: Any,
-) -> tuple[PlannedOperation, ...]:
-    """Returns the plan for a conversation; plain strings are messages of the user."""
+) -> tuple[Change, ...]:
+    """Returns the plan for a conversation; plain strings are messages of the user.
+
+    Known memories have their numbers as ids, the immutable ones last.
+    """
     fields: dict[str, Any] = {"categories": BUILT_IN_CATEGORIES} | options
     request = InferenceRequest(
         messages=[m if isinstance(m, Message) else Message(Role.USER, m) for m in messages],
@@ -35,26 +39,24 @@ async def planned(
         **fields,
     )
     answer = await OfflineLanguageModel().infer(request)
-    return plan(request, answer, max_deletions=5).operations
+    return plan_of(request, answer).changes
 
 
 async def changes(*messages: str | Message, known: Sequence[str] = (), **options: Any) -> list[str]:
     """Returns the plan in short form: `+ text`, `old -> new` and `- old`."""
-    return [_short(o) for o in await planned(*messages, known=known, **options)]
+    old = [*known, *options.get("immutable", ())]
+    return [_short(change, old) for change in await planned(*messages, known=known, **options)]
 
 
-def triples(operation: PlannedOperation) -> list[Triple]:
-    """Returns the relations of an operation."""
-    if isinstance(operation, DeleteFact):
+def triples(change: Change) -> list[Triple]:
+    """Returns the relations of a change."""
+    if isinstance(change, Deletion):
         return []
-    return [(r.source.name, r.relation, r.target.name) for r in operation.relations]
+    return [(r.source.name, r.relation, r.target.name) for r in change.relations]
 
 
-def _short(operation: PlannedOperation) -> str:
-    match operation:
-        case AddFact():
-            return f"+ {operation.text}"
-        case UpdateFact():
-            return f"{operation.candidate.text} -> {operation.text}"
-        case DeleteFact():
-            return f"- {operation.candidate.text}"
+def _short(change: Change, old: Sequence[str]) -> str:
+    if isinstance(change, Addition):
+        return f"+ {change.text}"
+    before = old[change.memory_id.int]
+    return f"- {before}" if isinstance(change, Deletion) else f"{before} -> {change.text}"

@@ -20,12 +20,14 @@ from server.memories.add.inference import (
     InferenceRequest,
     ProposedOperation,
 )
-from server.memories.add.plan import MAX_OPERATIONS, AddFact, plan
+from server.memories.add.proposals import MAX_OPERATIONS
+from server.memories.changes import Addition
 from server.memories.conversation import Message, Role
 from server.models.offline import language_model as module
 from server.models.offline.language_model import Extraction, OfflineLanguageModel
 from server.models.offline.lexicon import word_set
 from server.models.ports import LanguageModel
+from tests.support.plans import plan_of
 from tests.unit.models.offline.conversation import MONDAY, changes, planned, triples
 
 EMPTY = InferenceRequest([], [], [], MONDAY)
@@ -41,10 +43,10 @@ async def test_it_is_a_language_model() -> None:
 
 async def test_all_fields_of_an_operation_are_set() -> None:
     (operation,) = await planned("Hello!\nBtw, I work at Acme in Lisbon.")
-    assert isinstance(operation, AddFact)
+    assert isinstance(operation, Addition)
     assert operation.text == "User works at Acme in Lisbon"
-    assert operation.quote == "Btw, I work at Acme in Lisbon."
-    assert operation.message_index == 0
+    [evidence] = operation.evidence
+    assert (evidence.message_id.int, evidence.quote) == (0, "Btw, I work at Acme in Lisbon.")
     assert operation.categories == ("professional_details",)
     assert operation.entities == (
         Entity("User", "person"),
@@ -55,8 +57,9 @@ async def test_all_fields_of_an_operation_are_set() -> None:
 
 async def test_facts_name_their_messages() -> None:
     rules = Message(Role.SYSTEM, "I like rain.")
-    operations = await planned(rules, "I like tea.", "How are you?", "I ski.")
-    assert [o.message_index for o in operations] == [1, 3]
+    facts = await planned(rules, "I like tea.", "How are you?", "I ski.")
+    named = [fact.evidence[0] for fact in facts if isinstance(fact, Addition)]
+    assert [evidence.message_id.int for evidence in named] == [1, 3]
 
 
 async def test_a_named_speaker_is_called_by_name() -> None:
@@ -68,7 +71,7 @@ async def test_a_named_speaker_is_called_by_name() -> None:
 
 async def test_long_names_do_no_harm() -> None:
     (operation,) = await planned(Message(Role.USER, "I like tea.", "N" * 600))
-    assert isinstance(operation, AddFact)
+    assert isinstance(operation, Addition)
     assert operation.text == "N" * 64 + " likes tea"
     flood = "Tea is what me " + "me " * 250 + "like."
     assert await planned(Message(Role.USER, flood, "N" * 600)) == ()
@@ -76,8 +79,8 @@ async def test_long_names_do_no_harm() -> None:
 
 async def test_only_names_are_entities() -> None:
     garden, car = await planned("Gardening calms me. I drive a red Tesla.")
-    assert isinstance(garden, AddFact)
-    assert isinstance(car, AddFact)
+    assert isinstance(garden, Addition)
+    assert isinstance(car, Addition)
     assert garden.entities == (Entity("User", "person"),)
     assert car.entities == (Entity("User", "person"), Entity("red Tesla"))
 
@@ -137,7 +140,7 @@ async def test_pronouns_refer_to_the_person_mentioned_before() -> None:
         "+ User's sister Anna is married to Bob"
     ]
     _, cheese = await planned("My dog Rex is old. He loves cheese.")
-    assert isinstance(cheese, AddFact)
+    assert isinstance(cheese, Addition)
     assert cheese.entities == (Entity("Rex", "animal"), Entity("cheese"))
 
 
@@ -169,9 +172,9 @@ async def test_custom_categories_match_by_their_words() -> None:
     camera, sushi, car = await planned(
         "I bought a camera. I like sushi. I drive a Tesla.", categories=custom
     )
-    assert isinstance(camera, AddFact)
-    assert isinstance(sushi, AddFact)
-    assert isinstance(car, AddFact)
+    assert isinstance(camera, Addition)
+    assert isinstance(sushi, Addition)
+    assert isinstance(car, Addition)
     assert (camera.categories, sushi.categories, car.categories) == (("gear",), ("food",), ())
 
 
@@ -295,9 +298,9 @@ async def test_a_repeated_fact_changes_nothing(
         categories=BUILT_IN_CATEGORIES,
         event_time=MONDAY,
     )
-    found = plan(request, await OfflineLanguageModel().infer(request), max_deletions=5)
+    found = plan_of(request, await OfflineLanguageModel().infer(request))
     assert [passage.text for passage in found.evidence] == covered
-    assert len(found.operations) == (0 if known else 1)
+    assert len(found.changes) == (0 if known else 1)
 
 
 async def test_a_repeated_fact_can_be_denied() -> None:

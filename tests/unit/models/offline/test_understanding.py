@@ -17,9 +17,10 @@ from benchmarks.understanding import RIGHT, Conversation, load
 from server.graph.model import Relation
 from server.graph.project.supersession import is_functional
 from server.memories.add.inference import BUILT_IN_CATEGORIES, Candidate, InferenceRequest
-from server.memories.add.plan import AddFact, DeleteFact, PlannedOperation, plan
+from server.memories.changes import Addition, Change, Deletion
 from server.memories.conversation import Message, Role
 from server.models.offline.language_model import OfflineLanguageModel
+from tests.support.plans import plan_of
 from tests.unit.models.offline.conversation import MONDAY
 
 CONVERSATIONS = load()
@@ -65,19 +66,19 @@ async def played(conversation: Conversation) -> list[Held]:
             context=context,
         )
         answer = await OfflineLanguageModel().infer(request)
-        for operation in plan(request, answer, max_deletions=5).operations:
-            build_change_set(operation, memories, turn)
+        for change in plan_of(request, answer).changes:
+            apply(change, memories, turn)
         context = [*context, *messages]
     return list(memories.values())
 
 
-def build_change_set(operation: PlannedOperation, memories: dict[UUID, Held], turn: int) -> None:
-    """Applies the plan."""
-    if isinstance(operation, DeleteFact):
-        del memories[operation.candidate.id]
+def apply(change: Change, memories: dict[UUID, Held], turn: int) -> None:
+    """Applies a change of the plan."""
+    if isinstance(change, Deletion):
+        del memories[change.memory_id]
         return
-    number = uuid4() if isinstance(operation, AddFact) else operation.candidate.id
-    memories[number] = Held(operation.text, operation.relations, turn)
+    number = uuid4() if isinstance(change, Addition) else change.memory_id
+    memories[number] = Held(change.text, change.relations, turn)
 
 
 def relations(memories: Sequence[Held]) -> list[str]:

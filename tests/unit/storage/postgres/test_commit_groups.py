@@ -9,9 +9,10 @@ import asyncpg
 import pytest
 
 from server.core.errors import StoreUnavailable
-from server.memories.ports import ChangeSet, Committed
+from server.memories.changes import ChangeSet
+from server.memories.ports import Committed
 from server.storage.postgres.commit_groups import MOST_TOGETHER, STATEMENTS_AT_ONCE, CommitGroups
-from tests.support.builders import PROJECT, call, message
+from tests.support.builders import PROJECT, call, change_set, message
 
 
 class Statements:
@@ -38,7 +39,7 @@ class Statements:
 
 
 def saying(text: str, project_id: str = PROJECT) -> ChangeSet:
-    return ChangeSet(call(project_id=project_id), [message(text)])
+    return change_set(call(project_id=project_id), [message(text)])
 
 
 class World:

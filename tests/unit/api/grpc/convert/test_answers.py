@@ -27,10 +27,10 @@ from server.memories.add.add_memories import (
 from server.memories.add.proposals import Notice, NoticeReason
 from server.memories.change.update_memory import UpdatedMemory
 from server.memories.memory import EventType
-from tests.support.builders import NOW, adding
+from tests.support.builders import NOW, addition, call
 from tests.support.tokens import tokens_of
 
-MEMORY = adding("tea").added[0].memory
+MEMORY = addition(call(), "tea").memory
 LONG = "\U0001f375" * 512
 
 
