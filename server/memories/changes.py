@@ -14,7 +14,7 @@ from server.core.values import JsonObject, Vector
 from server.graph.model import Entity, Relation
 from server.memories.add.proposals import Notice
 from server.memories.conversation import Role, StoredMessage
-from server.memories.memory import Evidence
+from server.memories.memory import Evidence, Memory
 from server.memories.scope import Scope
 
 
@@ -93,6 +93,19 @@ class Deletion:
 
 Change: TypeAlias = Addition | Update | Deletion
 """A change that is stored with others in a change set."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replacement:
+    """The complete next state of a memory, set by hand; its version is one above the newest.
+
+    An `embedding` of None keeps the stored embedding. If the state is an earlier one, `restores` is
+    its version, and the memory may have been deleted since.
+    """
+
+    memory: Memory
+    embedding: Vector | None = None
+    restores: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

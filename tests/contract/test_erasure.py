@@ -13,9 +13,9 @@ import pytest
 
 from server.core.errors import ConcurrentChange, MemoirError, RequestIdReused
 from server.memories.add.proposals import Notice, NoticeReason
-from server.memories.change.effects import BLANK, memory_digest
-from server.memories.change.ports import MemoryChanges, Restoration
-from server.memories.changes import Deletion
+from server.memories.change.effects import BLANK
+from server.memories.change.ports import MemoryChanges
+from server.memories.changes import Deletion, Replacement
 from server.memories.conversation import StoredMessage
 from server.memories.filters.parser import parse_filter
 from server.memories.history.ports import MemoryHistory
@@ -303,10 +303,10 @@ async def test_a_memory_that_is_restored_meanwhile_is_not_erased(
     [memory] = await told(store, ("tea", "tea"))
     await changes.delete(call(), Deletion(memory.id, 1))
     restored = replace(memory, version=3)
-    restoration = Restoration(restored, 1, memory_digest(restored), vector(1, 0, 0))
+    restoration = Replacement(restored, vector(1, 0, 0), restores=1)
 
     async def erase_after_restoration(*args: Any) -> StoredDeletion:
-        await changes.restore(call(), restoration)
+        await changes.replace(call(), restoration)
         return await erase(*args)
 
     monkeypatch.setattr(memory_changes, "erase", erase_after_restoration)
@@ -323,11 +323,11 @@ async def test_of_rivals_for_a_deleted_memory_one_wins(
     [memory] = await told(store, ("tea", "tea"))
     await changes.delete(call(), Deletion(memory.id, 1))
     restored = replace(memory, version=3)
-    restoration = Restoration(restored, 1, memory_digest(restored), vector(1, 0, 0))
+    restoration = Replacement(restored, vector(1, 0, 0), restores=1)
     outcomes = await asyncio.gather(
-        changes.restore(call(), restoration),
+        changes.replace(call(), restoration),
         changes.erase(call(), Deletion(memory.id, 2)),
-        changes.restore(call(), restoration),
+        changes.replace(call(), restoration),
         return_exceptions=True,
     )
     failed = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]

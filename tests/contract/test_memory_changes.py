@@ -12,9 +12,8 @@ import pytest
 from server.core.errors import ConcurrentChange, MemoryDuplicate, RequestIdReused
 from server.core.values import Vector
 from server.graph.project.ports import Outbox
-from server.memories.change.effects import memory_digest
-from server.memories.change.ports import FieldUpdate, MemoryChanges, Restoration
-from server.memories.changes import Call, Deletion
+from server.memories.change.ports import MemoryChanges
+from server.memories.changes import Call, Deletion, Replacement
 from server.memories.memory import EventType, Memory
 from server.memories.ports import MemoryStore, SearchQuery
 from server.memories.scope import Scope
@@ -66,7 +65,7 @@ async def stored(store: MemoryStore, text: str = "tea", **fields: object) -> Mem
 
 def update(
     memory: Memory, by: Call, text: str, embedding: Vector | None = None, **fields: object
-) -> FieldUpdate:
+) -> Replacement:
     made_by = replace(
         memory.provenance,
         call_id=by.id,
@@ -79,7 +78,7 @@ def update(
         memory, text=text, version=memory.version + 1, update_time=by.time, provenance=made_by
     )
     after = replace(after, **fields)  # type: ignore[arg-type] # names fit
-    return FieldUpdate(after, memory_digest(after), embedding)
+    return Replacement(after, embedding)
 
 
 async def test_the_next_state_is_read_back_whole(
@@ -99,7 +98,7 @@ async def test_the_next_state_is_read_back_whole(
         relations=(),
         expiration_date=None,
     )
-    position = await changes.update(by, wanted)
+    position = await changes.replace(by, wanted)
 
     assert await store.get(PROJECT, memory.id, TODAY) == wanted.memory
     hits = await store.search(SearchQuery(PROJECT, ALICE, vector(0, 1, 0), 1, TODAY))
@@ -122,7 +121,7 @@ async def test_without_an_embedding_the_stored_one_stays(
 ) -> None:
     memory = await stored(store, embedding=vector(0, 0, 1))
     by = call(time=LATER)
-    await changes.update(by, update(memory, by, "tea", metadata={"b": 2}))
+    await changes.replace(by, update(memory, by, "tea", metadata={"b": 2}))
     hits = await store.search(SearchQuery(PROJECT, ALICE, vector(0, 0, 1), 1, TODAY))
     assert [memory.metadata for memory in memories_of(hits)] == [{"b": 2}]
     assert hits[0].score == pytest.approx(1.0, abs=0.005)
@@ -135,7 +134,7 @@ async def test_a_change_and_a_removal_reach_the_graph(
     memory = await stored(store)
     await outbox.settle(await outbox.claim(10, timedelta(seconds=9)))
     by = call(time=LATER)
-    position = await changes.update(by, update(memory, by, "coffee"))
+    position = await changes.replace(by, update(memory, by, "coffee"))
     [dirty] = await outbox.claim(10, timedelta(seconds=9))
     assert (dirty.memory_id, dirty.position) == (memory.id, position)
     await changes.delete(call(), Deletion(memory.id, 2))
@@ -149,10 +148,10 @@ async def test_a_change_decided_on_an_older_state_writes_nothing(
 ) -> None:
     memory = await stored(store)
     by = call()
-    await changes.update(by, update(memory, by, "coffee"))
+    await changes.replace(by, update(memory, by, "coffee"))
     stale = call(request_id=uuid4())
     with pytest.raises(ConcurrentChange):
-        await changes.update(stale, update(memory, stale, "water"))
+        await changes.replace(stale, update(memory, stale, "water"))
     with pytest.raises(ConcurrentChange):
         await changes.delete(stale, Deletion(memory.id, 1))
     assert stale.request_id is not None
@@ -169,7 +168,7 @@ async def test_an_equal_memory_of_the_scope_is_reported(
     await store.commit(adding("coffee"))
     by = call()
     with pytest.raises(MemoryDuplicate):
-        await changes.update(by, update(memory, by, "coffee"))
+        await changes.replace(by, update(memory, by, "coffee"))
     assert await store.get(PROJECT, memory.id, TODAY) == memory
 
 
@@ -179,7 +178,7 @@ async def test_an_expired_holder_of_the_same_text_makes_way(
     memory = await stored(store)
     expired = await stored(store, "coffee", expiration_date=TODAY - timedelta(days=1))
     by = call()
-    await changes.update(by, update(memory, by, "coffee"))
+    await changes.replace(by, update(memory, by, "coffee"))
     assert await store.get(PROJECT, expired.id, None) is None
 
 
@@ -189,7 +188,7 @@ async def test_an_immutable_memory_is_not_changed(
     memory = await stored(store, immutable=True)
     by = call()
     with pytest.raises(ConcurrentChange):
-        await changes.update(by, update(memory, by, "coffee"))
+        await changes.replace(by, update(memory, by, "coffee"))
 
 
 async def test_a_request_id_is_taken_once_for_each_item(
@@ -203,7 +202,7 @@ async def test_a_request_id_is_taken_once_for_each_item(
     with pytest.raises(RequestIdReused):
         await changes.delete(again, Deletion(second.id, 1))
     with pytest.raises(RequestIdReused):
-        await changes.update(again, update(second, again, "three"))
+        await changes.replace(again, update(second, again, "three"))
     assert await store.get(PROJECT, second.id, TODAY) == second
     await changes.delete(replace(call(request_id=key), item=2), Deletion(second.id, 1))
     assert await changes.find_change("project-2", key, 1) is None
@@ -231,18 +230,18 @@ async def test_nothing_crosses_projects(store: MemoryStore, changes: MemoryChang
     memory = memory_of(theirs, theirs.added[0])
     by = call()
     with pytest.raises(ConcurrentChange):
-        await changes.update(by, update(memory, by, "ours"))
+        await changes.replace(by, update(memory, by, "ours"))
     with pytest.raises(ConcurrentChange):
         await changes.delete(by, Deletion(memory.id, 1))
     assert await store.get("project-2", memory.id, TODAY) == memory
 
 
-def restoration(memory: Memory, by: Call, *, newest: int, from_version: int = 1) -> Restoration:
+def restoration(memory: Memory, by: Call, *, newest: int, from_version: int = 1) -> Replacement:
     made_by = replace(
         memory.provenance, call_id=by.id, request_id=by.request_id, embedding_model="m/2"
     )
     restored = replace(memory, version=newest + 1, update_time=by.time, provenance=made_by)
-    return Restoration(restored, from_version, memory_digest(restored), vector(0, 0, 1))
+    return Replacement(restored, vector(0, 0, 1), restores=from_version)
 
 
 def restoring(**fields: object) -> Call:
@@ -260,7 +259,7 @@ async def test_a_memory_is_restored_whole(
         store, metadata={"a": 1}, categories=["food"], relations=[LISBON], expiration_date=TODAY
     )
     by = call(time=LATER)
-    await changes.update(by, update(memory, by, "coffee", vector(0, 1, 0), metadata={}))
+    await changes.replace(by, update(memory, by, "coffee", vector(0, 1, 0), metadata={}))
     newest = 2
     if deleted:
         await changes.delete(call(time=LATER), Deletion(memory.id, 2))
@@ -275,7 +274,7 @@ async def test_a_memory_is_restored_whole(
             provenance=replace(wanted.memory.provenance, language_model=None, prompt_version=None),
         ),
     )
-    position = await changes.restore(of, wanted)
+    position = await changes.replace(of, wanted)
 
     assert await store.get(PROJECT, memory.id, TODAY) == wanted.memory
     hits = await store.search(SearchQuery(PROJECT, ALICE, vector(0, 0, 1), 1, TODAY, text="tea"))
@@ -300,13 +299,13 @@ async def test_a_restoration_decided_on_an_older_version_writes_nothing(
 ) -> None:
     memory = await stored(store)
     by = call()
-    await changes.update(by, update(memory, by, "coffee"))
+    await changes.replace(by, update(memory, by, "coffee"))
     with pytest.raises(ConcurrentChange):
-        await changes.restore(restoring(), restoration(memory, by, newest=1))
+        await changes.replace(restoring(), restoration(memory, by, newest=1))
     await changes.delete(call(), Deletion(memory.id, 2))
     for newest in (1, 2):
         with pytest.raises(ConcurrentChange):
-            await changes.restore(restoring(), restoration(memory, by, newest=newest))
+            await changes.replace(restoring(), restoration(memory, by, newest=newest))
     assert await store.get(PROJECT, memory.id, None) is None
 
 
@@ -318,10 +317,10 @@ async def test_a_restored_memory_never_doubles_what_is_visible(
     yesterday = TODAY - timedelta(days=1)
     rival = await stored(store)
     with pytest.raises(MemoryDuplicate):
-        await changes.restore(restoring(), restoration(memory, call(), newest=2))
+        await changes.replace(restoring(), restoration(memory, call(), newest=2))
     by = call(time=LATER)
-    await changes.update(by, update(rival, by, "tea", expiration_date=yesterday))
-    await changes.restore(restoring(), restoration(memory, call(), newest=2))
+    await changes.replace(by, update(rival, by, "tea", expiration_date=yesterday))
+    await changes.replace(restoring(), restoration(memory, call(), newest=2))
     assert await store.get(PROJECT, rival.id, None) is None
 
 
@@ -330,9 +329,9 @@ async def test_an_immutable_memory_is_not_restored_while_it_is_there(
 ) -> None:
     memory = await stored(store, immutable=True)
     with pytest.raises(ConcurrentChange):
-        await changes.restore(restoring(), restoration(memory, call(), newest=1))
+        await changes.replace(restoring(), restoration(memory, call(), newest=1))
     await changes.delete(call(), Deletion(memory.id, 1))
-    await changes.restore(restoring(), restoration(memory, call(), newest=2))
+    await changes.replace(restoring(), restoration(memory, call(), newest=2))
     assert await store.get(PROJECT, memory.id, None) is not None
 
 

@@ -11,9 +11,8 @@ import asyncpg
 import pytest
 
 from server.maintenance import PurgeExpired
-from server.memories.change.effects import memory_digest
-from server.memories.change.ports import FieldUpdate, MemoryChanges
-from server.memories.changes import Call, Deletion
+from server.memories.change.ports import MemoryChanges
+from server.memories.changes import Call, Deletion, Replacement
 from server.memories.ports import MemoryStore
 from server.memories.scope import DeletionReceipt, Scope
 from server.projects.ports import ProjectStore
@@ -74,7 +73,7 @@ async def test_the_history_of_a_deleted_memory_goes_by_its_last_expiration(
     memory = await store.get(PROJECT, kept, None)
     assert memory is not None
     after = replace(memory, version=2, expiration_date=None)
-    await changes.update(call(), FieldUpdate(after, memory_digest(after), None))
+    await changes.replace(call(), Replacement(after))
     undated = await expiring(store, "undated", None)
     await changes.delete(call(), Deletion(undated, 1))
 

@@ -8,8 +8,8 @@ from datetime import date
 from uuid import UUID
 
 from server.core.errors import ConcurrentChange, MemoryDuplicate, RequestIdReused
-from server.memories.change.ports import FieldUpdate, Restoration
-from server.memories.changes import Call, Deletion
+from server.memories.change.effects import memory_digest
+from server.memories.changes import Call, Deletion, Replacement
 from server.memories.filters.filter import Filter
 from server.memories.memory import EventType, Memory, today
 from server.memories.ports import StoredCall, StoredChange
@@ -29,35 +29,30 @@ class FakeChanges:
     store: FakeStore
     on_commit: Callable[[], None] = lambda: None
     calls: list[Call] = field(default_factory=list)
-    updates: list[FieldUpdate] = field(default_factory=list)
-    restorations: list[Restoration] = field(default_factory=list)
+    replacements: list[Replacement] = field(default_factory=list)
     erased: list[Deletion] = field(default_factory=list)
     _stored: dict[tuple[str, UUID, int], StoredCall] = field(default_factory=dict)
     _deletions: dict[UUID, StoredDeletion] = field(default_factory=dict)
     _last_versions: dict[UUID, int] = field(default_factory=dict)
 
-    async def update(self, call: Call, update: FieldUpdate) -> int:
-        memory = update.memory
-        before = self._current(call, memory.id, memory.version - 1)
-        if before.immutable:
-            raise ConcurrentChange
-        self._require_free(call)
-        self._make_room(call, memory, update.digest)
-        self.store.keep(memory, update.digest, update.embedding)
-        self.updates.append(update)
-        return self._record(call, StoredChange(EventType.UPDATE, memory, before.text))
-
-    async def restore(self, call: Call, restoration: Restoration) -> int:
-        memory = restoration.memory
+    async def replace(self, call: Call, change: Replacement) -> int:
+        memory = change.memory
         before = self.store.memories.get(memory.id)
+        if before is not None and before.project_id != call.project_id:
+            before = None
+        if before is None and change.restores is None:
+            raise ConcurrentChange
         last_version = before.version if before else self._last_versions.get(memory.id)
         if last_version not in {None, memory.version - 1} or (before and before.immutable):
             raise ConcurrentChange
         self._require_free(call)
-        self._make_room(call, memory, restoration.digest)
-        self.store.keep(memory, restoration.digest, restoration.embedding)
-        self.restorations.append(restoration)
-        return self._record(call, StoredChange(EventType.RESTORE, memory, None))
+        digest = memory_digest(memory)
+        self._make_room(call, memory, digest)
+        self.store.keep(memory, digest, change.embedding)
+        self.replacements.append(change)
+        if before is None or change.restores is not None:
+            return self._record(call, StoredChange(EventType.RESTORE, memory, None))
+        return self._record(call, StoredChange(EventType.UPDATE, memory, before.text))
 
     async def delete(self, call: Call, deletion: Deletion) -> StoredDeletion:
         before = self._current(call, deletion.memory_id, deletion.version)

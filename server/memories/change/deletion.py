@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 from server.core.clock import Clock
 from server.core.errors import (
-    ConcurrentChange,
     EtagMismatch,
     FieldViolation,
     InvalidRequest,
@@ -18,16 +18,17 @@ from server.core.errors import (
     MemoryNotFound,
 )
 from server.core.values import Vector
-from server.memories.change.effects import memory_digest, new_call
-from server.memories.change.ports import MemoryChanges, Restoration
+from server.memories.change.effects import new_call, provenance
+from server.memories.change.ports import MemoryChanges
 from server.memories.change.scopes import earlier_deletion
 from server.memories.change.update_memory import (
     UpdatedMemory,
     earlier_change,
     item_key,
     one_by_one,
+    stale_etag,
 )
-from server.memories.changes import Call, Deletion
+from server.memories.changes import Call, Deletion, Replacement
 from server.memories.history.ports import MemoryHistory
 from server.memories.memory import Memory, PastVersion, embedded_text, today
 from server.memories.ports import MemoryStore
@@ -64,7 +65,7 @@ class DeleteMemory:
         self._history = history
         self._clock = clock
 
-    async def __call__(self, command: DeleteMemoryCommand) -> StoredDeletion:
+    def __call__(self, command: DeleteMemoryCommand) -> Coroutine[Any, Any, StoredDeletion]:
         """Deletes the memory and returns the receipt.
 
         If the `key` was used before, it only returns the stored receipt.
@@ -77,7 +78,7 @@ class DeleteMemory:
             StoreUnavailable: nothing was deleted.
         """
         earlier = partial(earlier_deletion, self._changes, command.project_id)
-        return await once(command.key, earlier, lambda: self._delete(command))
+        return once(command.key, earlier, lambda: self._delete(command))
 
     async def _delete(self, command: DeleteMemoryCommand) -> StoredDeletion:
         memory = await self._store.get(command.project_id, command.memory_id, visible_on=None)
@@ -87,14 +88,9 @@ class DeleteMemory:
             raise MemoryNotFound(command.memory_id)
         if command.etag is not None and command.etag != memory.etag:
             raise EtagMismatch(command.memory_id)
-        removal = Deletion(memory.id, memory.version)
         delete = self._changes.erase if command.erase else self._changes.delete
-        try:
-            return await delete(self._call(command, memory), removal)
-        except ConcurrentChange:
-            if command.etag is not None:
-                raise EtagMismatch(command.memory_id) from None
-            raise
+        with stale_etag(command.memory_id, command.etag):
+            return await delete(self._call(command, memory), Deletion(memory.id, memory.version))
 
     async def _erase_past(self, command: DeleteMemoryCommand) -> StoredDeletion:
         """Erases the history of a memory that is already deleted."""
@@ -105,8 +101,8 @@ class DeleteMemory:
             raise MemoryNotFound(command.memory_id)
         if command.etag is not None:
             raise EtagMismatch(command.memory_id)
-        removal = Deletion(command.memory_id, past.last_version)
-        return await self._changes.erase(self._call(command, past.memory), removal)
+        deletion = Deletion(command.memory_id, past.last_version)
+        return await self._changes.erase(self._call(command, past.memory), deletion)
 
     def _call(self, command: DeleteMemoryCommand, memory: Memory) -> Call:
         return new_call(
@@ -200,7 +196,7 @@ class RestoreMemory:
         self._embedder = embedder
         self._clock = clock
 
-    async def __call__(self, command: RestoreMemoryCommand) -> UpdatedMemory:
+    def __call__(self, command: RestoreMemoryCommand) -> Coroutine[Any, Any, UpdatedMemory]:
         """Restores the memory and returns its new state.
 
         If the `key` was used before, it only returns the stored outcome.
@@ -216,7 +212,7 @@ class RestoreMemory:
             ModelUnavailable, ModelQuotaExhausted, StoreUnavailable: nothing was changed.
         """
         earlier = partial(earlier_change, self._changes, command.project_id)
-        return await once(command.key, earlier, lambda: self._restore(command))
+        return once(command.key, earlier, lambda: self._restore(command))
 
     async def _restore(self, command: RestoreMemoryCommand) -> UpdatedMemory:
         past = await self._history.version(command.project_id, command.memory_id, command.version)
@@ -228,29 +224,15 @@ class RestoreMemory:
         await self._require_unchanged(command)
         embedding = past.embedding if past.embedding is not None else await self._embed(wanted)
         call = self._call(command, wanted)
-        provenance = replace(
-            wanted.provenance,
-            call_id=call.id,
-            request_id=call.request_id,
-            correlation_id=call.correlation_id,
-            key_id=call.origin.key_id,
-            embedding_model=call.embedding_model,
-            language_model=None,
-            prompt_version=None,
-        )
         restored = replace(
             wanted,
             version=past.last_version + 1,
             update_time=call.time,
-            provenance=provenance,
+            provenance=provenance(call, wanted.provenance.evidence),
         )
-        restoration = Restoration(restored, command.version, memory_digest(restored), embedding)
-        try:
-            return UpdatedMemory(restored, await self._changes.restore(call, restoration))
-        except ConcurrentChange:
-            if command.etag is not None:
-                raise EtagMismatch(command.memory_id) from None
-            raise
+        replacement = Replacement(restored, embedding, restores=command.version)
+        with stale_etag(command.memory_id, command.etag):
+            return UpdatedMemory(restored, await self._changes.replace(call, replacement))
 
     def _require_restorable(self, past: PastVersion) -> Memory:
         if past.memory is None:

@@ -13,7 +13,7 @@ from server.core.clock import new_id
 from server.core.request_context import current_origin, current_request
 from server.core.values import JsonObject
 from server.memories.changes import Call
-from server.memories.memory import Memory, Provenance, fact_digest, verbatim_digest
+from server.memories.memory import Evidence, Memory, Provenance, fact_digest, verbatim_digest
 from server.memories.scope import Scope
 from server.operations.idempotency import RequestKey
 
@@ -46,9 +46,7 @@ class FieldChanges:
         return self.text if MemoryField.TEXT in self.fields else None
 
 
-def with_changes(
-    before: Memory, changes: FieldChanges, time: datetime, made_by: Provenance
-) -> Memory:
+def with_changes(before: Memory, changes: FieldChanges, made_by: Call) -> Memory:
     """Returns the next state of a memory.
 
     A new text drops the entities, relations and evidence of the old text.
@@ -66,12 +64,24 @@ def with_changes(
             if MemoryField.EXPIRATION_DATE in named
             else before.expiration_date
         ),
-        update_time=time,
+        update_time=made_by.time,
         version=before.version + 1,
     )
     if after.text == before.text:
-        return replace(after, provenance=replace(made_by, evidence=before.provenance.evidence))
-    return replace(after, entities=(), relations=(), provenance=replace(made_by, evidence=()))
+        return replace(after, provenance=provenance(made_by, before.provenance.evidence))
+    return replace(after, entities=(), relations=(), provenance=provenance(made_by))
+
+
+def provenance(call: Call, evidence: Sequence[Evidence] = ()) -> Provenance:
+    """Returns the provenance of a state that the call made."""
+    return Provenance(
+        call_id=call.id,
+        request_id=call.request_id,
+        correlation_id=call.correlation_id,
+        key_id=call.origin.key_id,
+        embedding_model=call.embedding_model,
+        evidence=evidence,
+    )
 
 
 def memory_digest(memory: Memory) -> bytes:

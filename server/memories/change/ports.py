@@ -3,43 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import date
 from typing import Protocol
 from uuid import UUID
 
-from server.core.values import Vector
-from server.memories.changes import Call, Deletion
+from server.memories.changes import Call, Deletion, Replacement
 from server.memories.filters.filter import Filter
-from server.memories.memory import Memory
 from server.memories.ports import StoredCall
 from server.memories.scope import DeletionReceipt, ScopeKind, ScopeSummary, StoredDeletion
-
-
-@dataclass(frozen=True, slots=True)
-class FieldUpdate:
-    """The complete next state of a memory; its version is one above the previous state's.
-
-    An `embedding` of None keeps the stored embedding.
-    """
-
-    memory: Memory
-    digest: bytes
-    embedding: Vector | None
-
-
-@dataclass(frozen=True, slots=True)
-class Restoration:
-    """The state to restore a memory to, whether it exists now or was deleted.
-
-    It is the state of `from_version`; the version of `memory` is one above the newest version that
-    was read.
-    """
-
-    memory: Memory
-    from_version: int
-    digest: bytes
-    embedding: Vector
 
 
 class MemoryChanges(Protocol):
@@ -51,31 +22,19 @@ class MemoryChanges(Protocol):
     if PostgreSQL cannot be reached or refuses work.
     """
 
-    async def update(self, call: Call, update: FieldUpdate) -> int:
+    async def replace(self, call: Call, change: Replacement) -> int:
         """Stores the next state of a memory and returns the position of the change.
 
-        An expired memory with the same digest is deleted to make room.
-
-        Raises:
-            RequestIdReused: the call's `request_id` and `item` are taken.
-            ConcurrentChange: the memory has changed since it was read.
-            MemoryDuplicate: another memory of the scope has this digest.
-        """
-        ...
-
-    async def restore(self, call: Call, restoration: Restoration) -> int:
-        """Restores a memory to a state and returns the position of the change.
-
-        An expired memory with the same digest is deleted to make room.
+        An expired memory that is equal to it is deleted to make room.
 
         Raises:
             RequestIdReused: the call's `request_id` and `item` are taken.
             ConcurrentChange: the memory has a newer version, or is immutable.
-            MemoryDuplicate: another memory of the scope has this digest.
+            MemoryDuplicate: another memory of the scope is equal to it.
         """
         ...
 
-    async def delete(self, call: Call, removal: Deletion) -> StoredDeletion:
+    async def delete(self, call: Call, deletion: Deletion) -> StoredDeletion:
         """Deletes a memory; its history stays.
 
         Raises:
@@ -84,7 +43,7 @@ class MemoryChanges(Protocol):
         """
         ...
 
-    async def erase(self, call: Call, removal: Deletion) -> StoredDeletion:
+    async def erase(self, call: Call, deletion: Deletion) -> StoredDeletion:
         """Deletes a memory together with its history, even if it was already deleted.
 
         Raises:

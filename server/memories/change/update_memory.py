@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 from server import failpoints
@@ -20,10 +21,10 @@ from server.core.errors import (
     StoreUnavailable,
 )
 from server.core.values import Vector
-from server.memories.change.effects import FieldChanges, memory_digest, new_call, with_changes
-from server.memories.change.ports import FieldUpdate, MemoryChanges
-from server.memories.changes import Call
-from server.memories.memory import Memory, Provenance, embedded_text, today
+from server.memories.change.effects import FieldChanges, new_call, with_changes
+from server.memories.change.ports import MemoryChanges
+from server.memories.changes import Call, Replacement
+from server.memories.memory import Memory, embedded_text, today
 from server.memories.ports import MemoryStore
 from server.memories.scope import Scope, is_within
 from server.models.ports import Embedder, EmbeddingPurpose
@@ -69,6 +70,21 @@ async def earlier_change(
     return UpdatedMemory(call.changes[0].memory, call.position) if call.changes else None
 
 
+@contextmanager
+def stale_etag(memory_id: UUID, etag: str | None) -> Iterator[None]:
+    """Reports a concurrent change as a stale etag, if the client gave an etag.
+
+    Raises:
+        EtagMismatch: the memory has changed since the etag was read.
+    """
+    try:
+        yield
+    except ConcurrentChange:
+        if etag is not None:
+            raise EtagMismatch(memory_id) from None
+        raise
+
+
 class UpdateMemory:
     """Updates a visible memory: two round trips, and one embedding if the text changes."""
 
@@ -80,9 +96,9 @@ class UpdateMemory:
         self._embedder = embedder
         self._clock = clock
 
-    async def __call__(
+    def __call__(
         self, command: UpdateMemoryCommand, vector: Vector | None = None
-    ) -> UpdatedMemory:
+    ) -> Coroutine[Any, Any, UpdatedMemory]:
         """Applies the change and returns the new state.
 
         If the `key` was used before, it only returns the stored outcome. `vector` is the embedding
@@ -98,7 +114,7 @@ class UpdateMemory:
             ModelUnavailable, ModelQuotaExhausted, StoreUnavailable: nothing was changed.
         """
         earlier = partial(earlier_change, self._changes, command.project_id)
-        return await once(command.key, earlier, lambda: self._update(command, vector))
+        return once(command.key, earlier, lambda: self._update(command, vector))
 
     async def _update(self, command: UpdateMemoryCommand, vector: Vector | None) -> UpdatedMemory:
         before = await self._read(command)
@@ -112,14 +128,10 @@ class UpdateMemory:
                 vector if vector is not None and compared == text else await self._embed(compared)
             )
         call = self._call(command, before, embedded=embedding is not None)
-        after = with_changes(before, command.changes, call.time, _provenance(call))
-        field_update = FieldUpdate(after, memory_digest(after), embedding)
-        try:
-            return UpdatedMemory(after, await self._changes.update(call, field_update))
-        except ConcurrentChange:
-            if command.etag is not None:
-                raise EtagMismatch(command.memory_id) from None
-            raise
+        after = with_changes(before, command.changes, call)
+        with stale_etag(command.memory_id, command.etag):
+            position = await self._changes.replace(call, Replacement(after, embedding))
+        return UpdatedMemory(after, position)
 
     async def _read(self, command: UpdateMemoryCommand) -> Memory:
         memory = await self._store.get(
@@ -147,16 +159,6 @@ class UpdateMemory:
             command.key,
             model,
         )
-
-
-def _provenance(call: Call) -> Provenance:
-    return Provenance(
-        call_id=call.id,
-        request_id=call.request_id,
-        correlation_id=call.correlation_id,
-        key_id=call.origin.key_id,
-        embedding_model=call.embedding_model,
-    )
 
 
 T = TypeVar("T")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import date
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -10,10 +10,9 @@ from uuid import UUID
 import asyncpg
 
 from server.core.errors import ConcurrentChange, MemoryDuplicate, RequestIdReused
-from server.memories.change.ports import FieldUpdate, Restoration
-from server.memories.changes import Call, Deletion
+from server.memories.change.effects import memory_digest
+from server.memories.changes import Call, Deletion, Replacement
 from server.memories.filters.filter import Filter
-from server.memories.memory import Memory
 from server.memories.ports import StoredCall
 from server.memories.scope import DeletionReceipt, ScopeKind, ScopeSummary, StoredDeletion
 from server.storage.postgres.commit import purge_expired, translate_conflicts
@@ -36,6 +35,7 @@ from server.storage.postgres.memory_store import read_call
 from server.storage.postgres.pool import Database
 from server.storage.postgres.record_calls import call_values
 from server.storage.postgres.rows import from_entities, from_evidence, from_relations, to_halfvec
+from server.storage.postgres.statements import BoundStatement
 from server.telemetry.recording import record_changes, stage
 
 if TYPE_CHECKING:
@@ -54,36 +54,17 @@ class PostgresMemoryChanges:
         self._database = database
         self._on_commit = on_commit
 
-    async def update(self, call: Call, update: FieldUpdate) -> int:
-        with translate_conflicts(call):
+    async def replace(self, call: Call, change: Replacement) -> int:
+        with translate_conflicts(call), translate_version_conflicts():
             async with self._database.connection() as connection:
                 with stage("commit"):
-                    position = await _despite_expired(
-                        connection,
-                        call,
-                        update.digest,
-                        update.memory,
-                        lambda: _update_memory(connection, call, update),
-                    )
-        committed = self._committed(position)
-        record_changes(updated=1)
-        return committed
-
-    async def restore(self, call: Call, restoration: Restoration) -> int:
-        memory = restoration.memory
-        with translate_conflicts(call):
-            async with self._database.connection() as connection:
-                with stage("commit"):
-                    position = await _despite_expired(
-                        connection,
-                        call,
-                        restoration.digest,
-                        memory,
-                        lambda: _restore(connection, call, restoration),
-                    )
-        committed = self._committed(position)
-        record_changes(restored=1)
-        return committed
+                    position = await _replace(connection, call, change)
+        if position is None:
+            raise ConcurrentChange
+        self._on_commit()
+        is_update = change.restores is None
+        record_changes(updated=is_update, restored=not is_update)
+        return position
 
     async def delete(self, call: Call, deletion: Deletion) -> StoredDeletion:
         with translate_conflicts(call):
@@ -191,12 +172,6 @@ class PostgresMemoryChanges:
         record_changes(deleted=deletion.receipt.memories)
         return deletion
 
-    def _committed(self, position: int | None) -> int:
-        if position is None:
-            raise ConcurrentChange
-        self._on_commit()
-        return position
-
     async def claim_batch(self, batch: Call) -> frozenset[int]:
         if batch.request_id is None:
             return frozenset()
@@ -227,65 +202,50 @@ class PostgresMemoryChanges:
             return await read_call(connection, project_id, call)
 
 
-async def _despite_expired(
-    connection: Connection,
-    call: Call,
-    digest: bytes,
-    memory: Memory,
-    act: Callable[[], Awaitable[int | None]],
-) -> int | None:
-    """Runs the change, after purging an expired memory of the scope with the same digest, if any.
+async def _replace(connection: Connection, call: Call, change: Replacement) -> int | None:
+    """Stores the next state, after purging an expired memory that is equal to it, if any.
 
     Raises:
-        MemoryDuplicate: that memory has not expired.
+        MemoryDuplicate: such a memory has not expired.
     """
+    digest = memory_digest(change.memory)
+    statement = _replacement(call, change, digest)
+    position: int | None
     try:
-        return await act()
+        position = await connection.fetchval(*statement)
+        return position
     except asyncpg.UniqueViolationError as error:
         if error.constraint_name != _DIGEST_INDEX:
             raise
     try:
         async with transaction(connection):
             await purge_expired(connection, call, [digest])
-            return await act()
+            position = await connection.fetchval(*statement)
+            return position
     except asyncpg.UniqueViolationError as error:
         if error.constraint_name != _DIGEST_INDEX:
             raise
-        raise MemoryDuplicate(memory.id) from error
+        raise MemoryDuplicate(change.memory.id) from error
 
 
-async def _update_memory(connection: Connection, call: Call, update: FieldUpdate) -> int | None:
-    memory = update.memory
-    position: int | None = await connection.fetchval(
-        *CHANGES["amend_memory"](
-            **call_values(call),
-            memory_id=memory.id,
-            version=memory.version - 1,
-            text=memory.text,
-            digest=update.digest,
-            embedding=None if update.embedding is None else to_halfvec(update.embedding),
-            metadata=dict(memory.metadata),
-            categories=list(memory.categories),
-            entities=from_entities(memory.entities),
-            relations=from_relations(memory.relations),
-            evidence=from_evidence(memory.provenance.evidence),
-            expiration_date=memory.expiration_date,
-        )
+def _replacement(call: Call, change: Replacement, digest: bytes) -> BoundStatement:
+    memory = change.memory
+    values: dict[str, object] = {
+        **call_values(call),
+        "memory_id": memory.id,
+        "version": memory.version - 1,
+        "digest": digest,
+        "embedding": None if change.embedding is None else to_halfvec(change.embedding),
+    }
+    if change.restores is not None:
+        return CHANGES["restore_memory"](**values, from_version=change.restores)
+    return CHANGES["amend_memory"](
+        **values,
+        text=memory.text,
+        metadata=dict(memory.metadata),
+        categories=list(memory.categories),
+        entities=from_entities(memory.entities),
+        relations=from_relations(memory.relations),
+        evidence=from_evidence(memory.provenance.evidence),
+        expiration_date=memory.expiration_date,
     )
-    return position
-
-
-async def _restore(connection: Connection, call: Call, restoration: Restoration) -> int | None:
-    memory = restoration.memory
-    with translate_version_conflicts():
-        position: int | None = await connection.fetchval(
-            *CHANGES["restore_memory"](
-                **call_values(call),
-                memory_id=memory.id,
-                from_version=restoration.from_version,
-                version=memory.version - 1,
-                digest=restoration.digest,
-                embedding=to_halfvec(restoration.embedding),
-            )
-        )
-    return position

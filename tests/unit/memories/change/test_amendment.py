@@ -27,7 +27,7 @@ def test_only_the_named_fields_change(
     fields: frozenset[MemoryField], text: str, day: date | None
 ) -> None:
     changes = FieldChanges(fields, text, {"b": 2}, ["health"], day)
-    after = with_changes(BEFORE, changes, LATER, BEFORE.provenance)
+    after = with_changes(BEFORE, changes, call(time=LATER))
     for field in MemoryField:
         source = changes if field in fields else BEFORE
         expected = getattr(source, field.value)

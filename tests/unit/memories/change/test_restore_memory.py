@@ -17,8 +17,7 @@ from server.core.errors import (
     RequestIdReused,
 )
 from server.memories.change.deletion import RestoreMemory, RestoreMemoryCommand
-from server.memories.change.ports import Restoration
-from server.memories.changes import Call
+from server.memories.changes import Call, Replacement
 from server.memories.memory import Memory
 from server.operations.idempotency import RequestKey
 from tests.support.builders import ALICE, NOW, PROJECT, addition, call, vector
@@ -58,8 +57,8 @@ async def test_an_updated_memory_is_restored_as_a_new_version(
     memory = restored.memory
     assert (memory.text, memory.version, memory.categories) == ("tea", 3, ("food",))
     assert store.memories == {TEA.id: memory}
-    [restoration] = changes.restorations
-    assert (restoration.from_version, restoration.embedding) == (1, EMBEDDING)
+    [restoration] = changes.replacements
+    assert (restoration.restores, restoration.embedding) == (1, EMBEDDING)
     assert embedder.batches == []
     [of] = changes.calls
     assert (of.method, of.scope, of.time) == ("RestoreMemory", ALICE, NOW)
@@ -82,7 +81,7 @@ async def test_a_text_without_an_embedding_in_the_history_is_embedded(
 ) -> None:
     await restore(RestoreMemoryCommand(PROJECT, TEA.id, 2))
     assert [texts for texts, _ in embedder.batches] == [["coffee"]]
-    assert changes.restorations[0].memory.text == "coffee"
+    assert changes.replacements[0].memory.text == "coffee"
 
 
 async def test_a_request_id_restores_once(
@@ -138,7 +137,7 @@ async def test_an_immutable_memory_is_only_restored_after_its_deletion(
 class BusyChanges(FakeChanges):
     """Changes the memory between its read and its restoration."""
 
-    async def restore(self, call: Call, restoration: Restoration) -> int:
+    async def replace(self, call: Call, change: Replacement) -> int:
         raise ConcurrentChange
 
 

@@ -16,9 +16,8 @@ from server.core.errors import (
     RequestIdReused,
 )
 from server.memories.change.effects import FieldChanges, MemoryField
-from server.memories.change.ports import FieldUpdate
 from server.memories.change.update_memory import UpdateMemory, UpdateMemoryCommand
-from server.memories.changes import Call
+from server.memories.changes import Call, Replacement
 from server.memories.memory import Evidence, Memory
 from server.models.ports import EmbeddingPurpose
 from server.operations.idempotency import RequestKey
@@ -73,7 +72,7 @@ async def test_a_new_text_is_embedded_and_drops_entities_and_relations(
     assert after.provenance.embedding_model == "test/newer"
     assert after.provenance.call_id == changes.calls[0].id != memory.provenance.call_id
     assert embedder.batches == [(["Alice moved"], EmbeddingPurpose.DOCUMENT)]
-    assert changes.updates[0].embedding == embedder.vector_of("Alice moved")
+    assert changes.replacements[0].embedding == embedder.vector_of("Alice moved")
 
 
 async def test_other_fields_keep_text_entities_and_relations(
@@ -87,7 +86,7 @@ async def test_other_fields_keep_text_entities_and_relations(
     assert (after.metadata, after.categories, after.expiration_date) == ({"b": 2}, (), None)
     assert after.provenance.embedding_model == memory.provenance.embedding_model
     assert embedder.batches == []
-    assert changes.updates[0].embedding is None
+    assert changes.replacements[0].embedding is None
 
 
 async def test_an_immutable_memory_is_never_changed(store: FakeStore, update: UpdateMemory) -> None:
@@ -118,7 +117,7 @@ async def test_a_wrong_etag_changes_nothing(
 class BusyChanges(FakeChanges):
     """Changes the memory between its read and its update."""
 
-    async def update(self, call: Call, amendment: FieldUpdate) -> int:
+    async def replace(self, call: Call, change: Replacement) -> int:
         raise ConcurrentChange
 
 
