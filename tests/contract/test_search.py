@@ -76,7 +76,7 @@ async def add(
     """One call that adds memories of these texts."""
     of = call(scope=scope, project_id=project_id, time=NOW + timedelta(minutes=minute))
     added = [
-        addition(of, text, **details)  # type: ignore[arg-type] # names fit
+        addition(of, text, ordinal=ordinal, **details)  # type: ignore[arg-type] # names fit
         for ordinal, text in enumerate(texts)
     ]
     await store.commit(change_set(of, added=added))

@@ -78,6 +78,7 @@ def addition(
     of: Call,
     text: str,
     *,
+    ordinal: int = 0,
     embedding: Vector | None = None,
     metadata: JsonObject | None = None,
     categories: Sequence[str] = (),
@@ -89,9 +90,12 @@ def addition(
     name: str | None = None,
     verbatim: bool = False,
 ) -> NewMemory:
-    """Returns a memory that the call adds, inferred or verbatim; `name` is the speaker's."""
+    """Returns a memory that the call adds, inferred or verbatim.
+
+    `ordinal` is the place of the message of a verbatim memory, `name` the speaker's.
+    """
     if verbatim and not evidence:
-        evidence = [Evidence(new_id(of.time), "")]
+        evidence = [Evidence(new_id(of.time, ordinal), "")]
     memory = Memory(
         id=new_id(of.time),
         project_id=of.project_id,

@@ -40,7 +40,7 @@ async def test_a_word_of_more_memories_than_were_known_still_counts(database: Da
 
 async def add(database: Database, *texts: str) -> None:
     of = call()
-    added = [addition(of, text) for ordinal, text in enumerate(texts)]
+    added = [addition(of, text) for text in texts]
     store = PostgresMemoryStore(database, on_commit=lambda: None)
     await store.commit(change_set(of, added=added))
 

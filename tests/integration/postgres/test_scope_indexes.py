@@ -70,7 +70,7 @@ class World:
     async def add(self, *texts: str, scope: Scope = ALICE, **details: object) -> list[NewMemory]:
         of = call(scope=scope, time=NOW + timedelta(minutes=next(self._minutes)))
         added = [
-            addition(of, text, **details)  # type: ignore[arg-type] # names fit
+            addition(of, text, ordinal=ordinal, **details)  # type: ignore[arg-type] # names fit
             for ordinal, text in enumerate(texts)
         ]
         await self.store.commit(change_set(of, added=added))
