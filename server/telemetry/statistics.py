@@ -154,7 +154,7 @@ def _sum(slots: Iterable[_Slot]) -> Figures:
     return total
 
 
-_COUNTS: Final = ("added", "updated", "deleted", "cache_hits", "cache_misses")
+_COUNTS: Final = ("added", "updated", "deleted", "restored", "cache_hits", "cache_misses")
 _OF_MODELS: Final = ("calls", "failures", "read", "written")
 
 

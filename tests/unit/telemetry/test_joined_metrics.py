@@ -118,7 +118,11 @@ def counted(seconds: float) -> Statistics:
         tokens=[TokenUse("m", 7, 3)],
         arms=[("graph", True), ("dense", False)],
         added=2,
+        updated=3,
+        deleted=4,
+        restored=5,
         cache_hits=1,
+        cache_misses=6,
     )
     statistics.record("p", tally, EndedCall("s/M", "OK", seconds, NOW, f"c{seconds}"))
     return statistics
@@ -135,6 +139,8 @@ def test_figures_survive_the_transfer_to_another_process() -> None:
     assert [call.correlation_id for call in received.slowest] == ["c0.25"]
     model = received.models["m"]
     assert (model.calls, model.failures, model.read, model.written) == (1, 1, 7, 3)
+    changes = received.added, received.updated, received.deleted, received.restored
+    assert (*changes, received.cache_hits, received.cache_misses) == (2, 3, 4, 5, 1, 6)
 
 
 def test_figures_of_several_processes_are_added_up() -> None:
