@@ -161,23 +161,29 @@ async def test_a_large_request_that_is_malformed_or_invalid_is_refused() -> None
 
 
 async def test_the_event_loop_runs_while_a_large_request_is_read() -> None:
-    """Reading and checking the request in one step would block the loop for the whole time."""
+    """Reading and checking the request in one step would block the loop for the whole time.
+
+    Gaps between turns of the loop are measured in this process's work, because a busy machine
+    delays its turns, too.
+    """
     raw = batch(items=30, values=6000).SerializeToString()
     gaps = []
 
     async def watch() -> None:
-        last = time.perf_counter()
+        last = time.process_time()
         while True:
             await asyncio.sleep(0)
-            now = time.perf_counter()
+            now = time.process_time()
             gaps.append(now - last)
             last = now
 
     watching = asyncio.create_task(watch())
-    began = time.perf_counter()
+    await asyncio.sleep(0)
+    began = time.process_time()
     await read_by_the_chain(raw)
-    seconds = time.perf_counter() - began
+    worked = time.process_time() - began
+    await asyncio.sleep(0)  # The last gap is measured then.
     watching.cancel()
-    # The goal is 20 ms; the rest allows for other processes.
-    assert max(gaps) < max(0.1, seconds / 4)
+    # The goal is 20 ms. The thread may work on if the loop's thread waits for a processor.
+    assert max(gaps) < worked / 4
     assert sorted(gaps)[len(gaps) * 99 // 100] < 0.02
