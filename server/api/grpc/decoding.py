@@ -1,11 +1,12 @@
 """Decodes and encodes messages, and finds the string that makes a message unreadable.
 
 The parser does not report which string is not UTF-8. So the wire format is walked with the
-message's descriptor: https://protobuf.dev/programming-guides/encoding/
+message's descriptor.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,22 +19,15 @@ from google.protobuf.message_factory import GetMessageClass
 
 from server.api.grpc.large_messages import (
     LARGE_BYTES,
-    beside_the_loop,
     decode_in_slices,
     encode_in_slices,
     has_many_items,
 )
+from server.api.grpc.wire import BYTES, WireError, top_level_fields
 from server.core.errors import FieldViolation, MalformedRequest
 
-_VARINT, _FIXED64, _BYTES, _GROUP_START, _GROUP_END, _FIXED32 = range(6)
-_FIXED_SIZES = {_FIXED64: 8, _FIXED32: 4}
-_SEVEN_BITS = 0x7F
 _MAX_DEPTH = 100
 _MAX_KEY_SHOWN = 64
-
-
-class _WireError(Exception):
-    """The bytes do not follow the wire format."""
 
 
 def first_invalid_string(data: bytes, descriptor: Descriptor) -> str | None:
@@ -44,13 +38,13 @@ def first_invalid_string(data: bytes, descriptor: Descriptor) -> str | None:
     """
     try:
         return _walk(memoryview(data), descriptor, depth=0)
-    except _WireError:
+    except WireError:
         return None
 
 
 def _walk(data: memoryview, descriptor: Descriptor, depth: int) -> str | None:
     if depth > _MAX_DEPTH:
-        raise _WireError
+        raise WireError
     seen: Counter[int] = Counter()
     for number, payload in _length_delimited(data):
         field = descriptor.fields_by_number.get(number)
@@ -104,37 +98,9 @@ def _text(payload: memoryview) -> str | None:
 
 def _length_delimited(data: memoryview) -> Iterator[tuple[int, memoryview]]:
     """Yields the length-delimited fields at the top level of a message: number and payload."""
-    position, open_groups = 0, 0
-    while position < len(data):
-        tag, position = _varint(data, position)
-        number, wire_type = tag >> 3, tag & 7
-        if wire_type == _VARINT:
-            _, position = _varint(data, position)
-        elif wire_type == _BYTES:
-            length, start = _varint(data, position)
-            position = start + length
-            if position <= len(data) and not open_groups:
-                yield number, data[start:position]
-        elif wire_type in _FIXED_SIZES:
-            position += _FIXED_SIZES[wire_type]
-        elif wire_type == _GROUP_START:
-            open_groups += 1
-        elif wire_type == _GROUP_END and open_groups:
-            open_groups -= 1
-        else:
-            raise _WireError
-    if position > len(data) or open_groups:
-        raise _WireError
-
-
-def _varint(data: memoryview, position: int) -> tuple[int, int]:
-    """Reads a base-128 number of at most ten bytes; returns it and the position after it."""
-    value = 0
-    for index, byte in enumerate(data[position : position + 10]):
-        value |= (byte & _SEVEN_BITS) << (7 * index)
-        if byte <= _SEVEN_BITS:
-            return value, position + index + 1
-    raise _WireError
+    for number, wire_type, begin, end in top_level_fields(data):
+        if wire_type == BYTES:
+            yield number, data[begin:end]
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,10 +134,10 @@ class Codec:
         if self.deserializer is None or len(raw) < LARGE_BYTES:
             return self.decode(raw)
         if self.request_type is None:
-            return await beside_the_loop(self.decode, raw)
+            return await asyncio.to_thread(self.decode, raw)
         request = self.request_type()
         try:
-            await beside_the_loop(decode_in_slices, raw, request)
+            await asyncio.to_thread(decode_in_slices, raw, request)
         except DecodeError:
             raise MalformedRequest([_violation(self.method, raw)]) from None
         return request
@@ -181,8 +147,8 @@ class Codec:
         if not isinstance(message, Message) or not has_many_items(message):
             return self.encode(message)
         if self.request_type is None:
-            return await beside_the_loop(self.encode, message)
-        return await beside_the_loop(encode_in_slices, message)
+            return await asyncio.to_thread(self.encode, message)
+        return await asyncio.to_thread(encode_in_slices, message)
 
     def encode(self, message: Any) -> bytes:
         """Returns the bytes of a response."""

@@ -6,14 +6,15 @@ protobuf and protovalidate block it while they process a message. So they get on
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
-from typing import Any, Final, ParamSpec, TypeVar
+from typing import Any, Final
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.struct_pb2 import Struct
+
+from server.api.grpc.wire import WireError, encoded_varint, top_level_fields
 
 LARGE_BYTES: Final = 8 * 1024
 """From this size on, reading and checking a request can block the loop for too long: a list in a
@@ -23,16 +24,6 @@ LARGE_ITEMS: Final = 20
 """Responses with this many items are encoded item by item."""
 
 _STRUCT: Final = Struct.DESCRIPTOR.full_name
-_MOST_VARINT_BITS: Final = 64
-_MORE_BYTES_FOLLOW: Final = 0x80
-
-P = ParamSpec("P")
-R = TypeVar("R")
-
-
-def beside_the_loop(act: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> Awaitable[R]:
-    """Runs `act` in a thread, with the context variables of the call."""
-    return asyncio.to_thread(act, *args, **kwargs)
 
 
 def decode_in_slices(raw: bytes, message: Message) -> None:
@@ -44,18 +35,21 @@ def decode_in_slices(raw: bytes, message: Message) -> None:
     Raises:
         DecodeError: the bytes do not encode such a message.
     """
-    for begin, end in _slices(raw):
-        message.MergeFromString(raw[begin:end])
+    try:
+        for begin, end in _slices(raw):
+            message.MergeFromString(raw[begin:end])
+    except WireError as error:
+        raise DecodeError("the message is malformed or truncated") from error
 
 
 def encode_in_slices(message: Message) -> bytes:
     """Encodes the message, each item of its top-level lists separately."""
     parts = [outline(message, with_blanks=False).SerializeToString()]
     for number, _, items in item_fields(message):
-        tag = _encoded_varint(number << 3 | 2)
+        tag = encoded_varint(number << 3 | 2)
         for item in items:
             raw = item.SerializeToString()
-            parts += [tag, _encoded_varint(len(raw)), raw]
+            parts += [tag, encoded_varint(len(raw)), raw]
     return b"".join(parts)
 
 
@@ -137,52 +131,9 @@ def _holds_structs(kind: Descriptor) -> bool:
 def _slices(raw: bytes) -> Iterator[tuple[int, int]]:
     """Yields the bounds of slices, which end between fields once they are large."""
     begin = end = 0
-    while end < len(raw):
-        end = _after_field(raw, end)
+    for _, _, _, end in top_level_fields(raw):
         if end - begin >= LARGE_BYTES:
             yield begin, end
             begin = end
     if begin < end:
         yield begin, end
-
-
-def _after_field(raw: bytes, at: int) -> int:
-    tag, at = _varint(raw, at)
-    match tag & 7:
-        case 0:
-            _, at = _varint(raw, at)
-        case 1:
-            at += 8
-        case 2:
-            length, at = _varint(raw, at)
-            at += length
-        case 5:
-            at += 4
-        case _:
-            # A group or an invalid field: protobuf reads or refuses the rest.
-            return len(raw)
-    if at > len(raw):
-        raise DecodeError("the message is truncated")
-    return at
-
-
-def _varint(raw: bytes, at: int) -> tuple[int, int]:
-    value = 0
-    for shift in range(0, _MOST_VARINT_BITS, 7):
-        if at >= len(raw):
-            raise DecodeError("the message is truncated")
-        byte = raw[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        if byte < _MORE_BYTES_FOLLOW:
-            return value, at
-    raise DecodeError("a number is too long")
-
-
-def _encoded_varint(value: int) -> bytes:
-    encoded = bytearray()
-    while value >= _MORE_BYTES_FOLLOW:
-        encoded.append(value & 0x7F | _MORE_BYTES_FOLLOW)
-        value >>= 7
-    encoded.append(value)
-    return bytes(encoded)

@@ -5,6 +5,7 @@ Also assembles all interceptors in order.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from datetime import datetime
@@ -42,7 +43,7 @@ from server.api.grpc.interceptors.entry import (
     rate_limited,
 )
 from server.api.grpc.interceptors.observation import ObservationInterceptor, TracingInterceptor
-from server.api.grpc.large_messages import LARGE_BYTES, beside_the_loop
+from server.api.grpc.large_messages import LARGE_BYTES
 from server.api.grpc.status import ErrorsInterceptor
 from server.api.grpc.validation import check, check_large
 from server.core.errors import Unimplemented
@@ -161,7 +162,7 @@ class ValidationInterceptor(CallInterceptor):
         _confine(method, request)
         if context.request_bytes >= LARGE_BYTES:
             with stage("validate", is_brief=True):
-                await beside_the_loop(self._check_large, request, self._now())
+                await asyncio.to_thread(self._check_large, request, self._now())
         else:
             self._apply(request)
         return await proceed(request, context)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
 from weakref import WeakKeyDictionary
@@ -33,7 +34,6 @@ from server.api.grpc.convert.tokens import (
     stream_cursor,
 )
 from server.api.grpc.interceptors.access import current_caller
-from server.api.grpc.large_messages import beside_the_loop
 from server.api.grpc.tokens import Tokens
 from server.core.errors import MemoirError
 from server.core.request_context import current_request
@@ -119,10 +119,10 @@ class MemoryMutations:
         """See the contract."""
         caller = current_caller()
         tokens = await self._tokens.of_project(caller.project_id)
-        command = await beside_the_loop(batch_update_command, request, caller)
+        command = await asyncio.to_thread(batch_update_command, request, caller)
         outcomes = await self._mutations.update_batch(command)
         correlation_id = current_request().correlation_id
-        return await beside_the_loop(batch_update_response, outcomes, correlation_id, tokens)
+        return await asyncio.to_thread(batch_update_response, outcomes, correlation_id, tokens)
 
     async def BatchDeleteMemories(  # noqa: N802 - the contract's name
         self, request: memory_service_pb2.BatchDeleteMemoriesRequest, _context: object
