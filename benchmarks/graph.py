@@ -41,7 +41,7 @@ from benchmarks.running import prepared
 from benchmarks.servers import PROJECT, serving
 from benchmarks.stores import databases, remember
 from benchmarks.worlds import CITY, COMPANY, FIRST, LAST, Fact
-from server.core.clock import SystemClock
+from server.core.clock import Clock
 from server.graph.model import Entity, Relation
 from server.graph.project.projector import GraphProjector
 from server.memories.scope import Scope
@@ -150,7 +150,7 @@ async def projection_rates(dsn: str, address: GraphAddress, relations: int) -> t
         for start in range(0, len(facts), STORED_AT_ONCE):
             some = facts[start : start + STORED_AT_ONCE]
             await remember(store, embedder, Scope(user_id=READER), some)
-        projector = GraphProjector(PostgresOutbox(database, SystemClock()), access.graph)
+        projector = GraphProjector(PostgresOutbox(database, Clock()), access.graph)
         await access.graph.prepare()
         done, times = [0], [time.perf_counter()]
         while projected := await projector.project_once():

@@ -29,7 +29,7 @@ from rich.table import Table
 from benchmarks.servers import PROJECT, postgres
 from benchmarks.stores import remember
 from benchmarks.worlds import World, invent
-from server.core.clock import SystemClock
+from server.core.clock import Clock
 from server.memories.ports import SearchQuery
 from server.memories.scope import Scope
 from server.memories.search.arms import GraphArm
@@ -39,7 +39,6 @@ from server.models.ports import EmbeddingPurpose
 from server.runtime.composition.database import migrate_database
 from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.pool import PostgresOptions, open_database
-from server.storage.postgres.recall import PostgresRecall
 
 DEPTHS = (1, 5, 10)
 WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -61,11 +60,8 @@ async def bench() -> AsyncIterator[Bench]:
         async with postgres(Path(folder)) as dsn:
             await migrate_database(dsn, lambda _: None)
             async with open_database(dsn, PostgresOptions()) as database:
-                yield Bench(
-                    PostgresMemoryStore(database, lambda: None),
-                    OfflineEmbedder.load(),
-                    GraphArm(PostgresRecall(database), SystemClock()),
-                )
+                store = PostgresMemoryStore(database, lambda: None)
+                yield Bench(store, OfflineEmbedder.load(), GraphArm(store, Clock()))
 
 
 async def measure(bench: Bench, worlds: Sequence[World]) -> dict[tuple[str, float, int], float]:

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from server.embedded import EmbeddedPostgres, NoProgress
+from server.embedded import EmbeddedPostgres, no_progress
 
 ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 60.0
@@ -23,7 +23,7 @@ _ADDRESS = re.compile(rb"serving on (\S+:\d+)")
 @asynccontextmanager
 async def postgres(directory: Path) -> AsyncIterator[str]:
     """Yields the DSN of a new PostgreSQL, with durable commits."""
-    server = EmbeddedPostgres(directory, NoProgress())
+    server = EmbeddedPostgres(directory, no_progress)
     try:
         yield await server.start()
     finally:

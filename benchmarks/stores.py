@@ -13,7 +13,7 @@ from uuid import UUID
 from benchmarks.servers import PROJECT, ROOT
 from benchmarks.worlds import Fact
 from server.core.clock import new_id
-from server.embedded import EmbeddedPostgres, NoProgress
+from server.embedded import EmbeddedPostgres, no_progress
 from server.embedded.neo4j import EmbeddedNeo4j
 from server.memories.changes import Addition, Call, ChangeSet
 from server.memories.memory import fact_digest
@@ -29,8 +29,8 @@ NEO4J_LIB = ROOT / ".local" / "neo4j" / "5.18.0" / "lib"
 async def databases() -> AsyncIterator[tuple[str, GraphAddress]]:
     """Runs both databases during the block; yields PostgreSQL's DSN and Neo4j's address."""
     with tempfile.TemporaryDirectory(prefix="memoir-bench-") as folder:
-        postgres = EmbeddedPostgres(Path(folder, "postgres"), NoProgress())
-        neo4j = EmbeddedNeo4j(Path(folder, "neo4j"), NEO4J_LIB, NoProgress())
+        postgres = EmbeddedPostgres(Path(folder, "postgres"), no_progress)
+        neo4j = EmbeddedNeo4j(Path(folder, "neo4j"), NEO4J_LIB, no_progress)
         try:
             dsn, address = await asyncio.gather(postgres.start(), neo4j.start())
             yield dsn, GraphAddress(address.uri, address.user, address.password)

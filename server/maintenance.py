@@ -57,8 +57,20 @@ class EmbedderIdentity:
         return f"{self.model} ({self.dimensions} dimensions)"
 
 
-class StoreReadiness(Protocol):
-    """Checks the store. Both methods raise StoreUnavailable if PostgreSQL cannot be reached."""
+@dataclass(frozen=True, slots=True)
+class TextPlace:
+    """A text to embed, and its place among all texts; `key` is opaque."""
+
+    key: str
+    text: str
+
+
+class StoreUpkeep(Protocol):
+    """The store as a whole: its schema, its embedder, and all texts that have an embedding.
+
+    These are the texts of memories and of their past states. Every method raises StoreUnavailable
+    if PostgreSQL cannot be reached.
+    """
 
     async def schema_fault(self) -> str | None:
         """Returns None if the schema is current, else the fault and the command that fixes it."""
@@ -72,8 +84,45 @@ class StoreReadiness(Protocol):
         """
         ...
 
+    async def begin_reembedding(self, embedder: EmbedderIdentity) -> bool:
+        """Makes the store unready until `finish_reembedding`; False if it has this embedder.
 
-async def require_ready(store: StoreReadiness, embedder: Embedder | None = None) -> None:
+        Continues an interrupted change to the same embedder; a change to another embedder starts
+        over.
+
+        Raises:
+            StoreInUse: a server is connected to the store.
+        """
+        ...
+
+    async def count_texts(self) -> int:
+        """Returns the number of texts that are left to embed."""
+        ...
+
+    async def next_texts(self, limit: int) -> list[TextPlace]:
+        """Returns the next texts to embed; empty when all are done."""
+        ...
+
+    async def replace_embeddings(
+        self, embedder: EmbedderIdentity, places: Sequence[TextPlace], embeddings: Sequence[Vector]
+    ) -> None:
+        """Stores the embeddings of these texts and marks them as done, in one transaction.
+
+        Raises:
+            OtherEmbedderWanted: a change to another embedder was started in the meantime.
+        """
+        ...
+
+    async def finish_reembedding(self, embedder: EmbedderIdentity) -> None:
+        """Makes `embedder` the store's embedder, and the store ready again.
+
+        Raises:
+            OtherEmbedderWanted: a change to another embedder was started in the meantime.
+        """
+        ...
+
+
+async def require_ready(store: StoreUpkeep, embedder: Embedder | None = None) -> None:
     """Checks that a command can use the store, and that its embedder, if any, is the store's.
 
     Raises:
@@ -87,7 +136,7 @@ async def require_ready(store: StoreReadiness, embedder: Embedder | None = None)
         raise StoreUnready(fault)
 
 
-async def embedder_fault(store: StoreReadiness, embedder: Embedder) -> str | None:
+async def embedder_fault(store: StoreUpkeep, embedder: Embedder) -> str | None:
     """Returns None if the store has this embedder or now gets it, else an error message."""
     current = EmbedderIdentity(embedder.model, embedder.dimensions)
     stored = await store.claim_embedder(current)
@@ -102,58 +151,6 @@ def embedder_conflict(stored: EmbedderIdentity, current: EmbedderIdentity) -> st
         "(stop the servers and run: python -m server reembed), or use another database "
         "(MEMOIR_DATA_DIR or MEMOIR_POSTGRES_DSN)"
     )
-
-
-@dataclass(frozen=True, slots=True)
-class TextPlace:
-    """A text to embed, and its place among all texts; `key` is opaque."""
-
-    key: str
-    text: str
-
-
-class Reembedding(Protocol):
-    """The texts of a store that have an embedding: of memories and of their past states.
-
-    Every method raises StoreUnavailable if PostgreSQL cannot be reached.
-    """
-
-    async def begin(self, embedder: EmbedderIdentity) -> bool:
-        """Makes the store unready until `finish`; False if it already has this embedder.
-
-        Continues an interrupted change to the same embedder; a change to another embedder starts
-        over.
-
-        Raises:
-            StoreInUse: a server is connected to the store.
-        """
-        ...
-
-    async def count(self) -> int:
-        """Returns the number of texts that are left to embed."""
-        ...
-
-    async def texts(self, limit: int) -> list[TextPlace]:
-        """Returns the next texts to embed; empty when all are done."""
-        ...
-
-    async def replace(
-        self, embedder: EmbedderIdentity, places: Sequence[TextPlace], embeddings: Sequence[Vector]
-    ) -> None:
-        """Stores the embeddings of these texts and marks them as done, in one transaction.
-
-        Raises:
-            OtherEmbedderWanted: a change to another embedder was started in the meantime.
-        """
-        ...
-
-    async def finish(self, embedder: EmbedderIdentity) -> None:
-        """Makes `embedder` the store's embedder, and the store ready again.
-
-        Raises:
-            OtherEmbedderWanted: a change to another embedder was started in the meantime.
-        """
-        ...
 
 
 PURGE_EXPIRED = "Retention"
@@ -228,7 +225,7 @@ class Reembed:
     It works batch by batch, and continues after an interruption.
     """
 
-    def __init__(self, store: Reembedding, embedder: Embedder) -> None:
+    def __init__(self, store: StoreUpkeep, embedder: Embedder) -> None:
         self._store = store
         self._embedder = embedder
 
@@ -246,15 +243,15 @@ class Reembed:
             StoreUnavailable: the store cannot be reached.
         """
         identity = EmbedderIdentity(self._embedder.model, self._embedder.dimensions)
-        if not await self._store.begin(identity):
+        if not await self._store.begin_reembedding(identity):
             return None
-        done, total = 0, await self._store.count()
+        done, total = 0, await self._store.count_texts()
         on_progress(done, total)
-        while places := await self._store.texts(TEXTS_AT_ONCE):
+        while places := await self._store.next_texts(TEXTS_AT_ONCE):
             texts = [place.text for place in places]
             vectors = await self._embedder.embed(texts, EmbeddingPurpose.DOCUMENT)
-            await self._store.replace(identity, places, vectors)
+            await self._store.replace_embeddings(identity, places, vectors)
             done += len(places)
             on_progress(done, total)
-        await self._store.finish(identity)
+        await self._store.finish_reembedding(identity)
         return done

@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from server.cli.backends import opened
-from server.cli.console import err, fail, out, progress_of
+from server.cli.console import err, fail, out, progress_of, shown_time
 from server.memories.scope import SCOPE_FIELDS, Scope
 from server.projects.administration import KeyRights
 from server.projects.project import ApiKey, KeyRole
@@ -100,7 +100,7 @@ async def list_projects(_arguments: argparse.Namespace) -> None:
         table.add_row(
             escape(project.org_id),
             escape(project.id),
-            f"{project.create_time:%Y-%m-%d %H:%M:%S}",
+            shown_time(project.create_time),
             "being deleted" if project.delete_time else "",
         )
     out.print(table)
@@ -242,8 +242,8 @@ async def list_keys(_arguments: argparse.Namespace) -> None:
             escape(key.label),
             key.role,
             escape(_scope(key)),
-            _time(key.create_time),
-            _time(key.last_use_time),
+            shown_time(key.create_time),
+            shown_time(key.last_use_time),
             _state(key, now),
         )
     out.print(table)
@@ -253,15 +253,11 @@ def _scope(key: ApiKey) -> str:
     return " ".join(f"{field}={value}" for field, value in key.scope.parts()) if key.scope else ""
 
 
-def _time(time: datetime | None) -> str:
-    return f"{time:%Y-%m-%d %H:%M:%S}" if time else ""
-
-
 def _state(key: ApiKey, now: datetime) -> str:
     if key.revoke_time:
-        return f"revoked {_time(key.revoke_time)}"
+        return f"revoked {shown_time(key.revoke_time)}"
     if key.expire_time:
-        return f"{'expires' if key.is_active(now) else 'expired'} {_time(key.expire_time)}"
+        return f"{'expires' if key.is_active(now) else 'expired'} {shown_time(key.expire_time)}"
     return "active"
 
 

@@ -41,12 +41,8 @@ def neo4j_directory(settings: Settings) -> Path:
 @asynccontextmanager
 async def embedded_postgres(settings: Settings, progress: Progress) -> AsyncIterator[str]:
     """Yields the DSN of an embedded PostgreSQL that runs during the block."""
-    postgres = EmbeddedPostgres(postgres_directory(settings), progress)
-    dsn = await postgres.start()
-    try:
-        yield dsn
-    finally:
-        await postgres.stop()
+    async with EmbeddedPostgres(postgres_directory(settings), progress) as postgres:
+        yield postgres.dsn
 
 
 @asynccontextmanager
@@ -67,6 +63,14 @@ async def postgres_of(settings: Settings, progress: Progress) -> AsyncIterator[s
         yield dsn
 
 
+def configured_graph(settings: Settings) -> GraphAddress | None:
+    """Returns the address of the Neo4j in the settings; None if an embedded one is used."""
+    neo4j = settings.neo4j
+    if neo4j.uri is None:
+        return None
+    return GraphAddress(neo4j.uri, neo4j.user, neo4j.password.get_secret_value())
+
+
 @asynccontextmanager
 async def graph_to_maintain(settings: Settings, progress: Progress) -> AsyncIterator[GraphAddress]:
     """Yields the address of the Neo4j to work on.
@@ -77,9 +81,9 @@ async def graph_to_maintain(settings: Settings, progress: Progress) -> AsyncIter
     Raises:
         EmbeddedError: an embedded Neo4j cannot be started.
     """
-    neo4j, home = settings.neo4j, neo4j_directory(settings)
-    if neo4j.uri is not None:
-        yield GraphAddress(neo4j.uri, neo4j.user, neo4j.password.get_secret_value())
+    home = neo4j_directory(settings)
+    if (configured := configured_graph(settings)) is not None:
+        yield configured
         return
     runtime = read_runtime(settings.data.data_dir)
     if runtime is not None and runtime.neo4j_uri and await is_reachable(runtime.postgres_dsn):
@@ -101,9 +105,8 @@ async def graph_of(settings: Settings, progress: Progress) -> AsyncIterator[Grap
     It does not wait until an embedded Neo4j has started. Yields None if it cannot be started; this
     is logged, and the server runs without it.
     """
-    neo4j = settings.neo4j
-    if neo4j.uri is not None:
-        yield GraphAddress(neo4j.uri, neo4j.user, neo4j.password.get_secret_value())
+    if (configured := configured_graph(settings)) is not None:
+        yield configured
         return
     embedded = EmbeddedNeo4j(neo4j_directory(settings), settings.data.neo4j_lib_dir, progress)
     try:
@@ -167,6 +170,4 @@ def _enter_operator() -> None:
 
 async def apply_migrations(dsn: str, progress: Progress, service_role: str | None = None) -> int:
     """Applies missing migrations and returns their number; grants `service_role` its rights."""
-    return await migrate_database(
-        dsn, lambda step: progress.step(f"migrating to {step}"), service_role
-    )
+    return await migrate_database(dsn, lambda step: progress(f"migrating to {step}"), service_role)

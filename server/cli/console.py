@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import NoReturn, Protocol
 
 from rich.console import Console
@@ -23,7 +24,7 @@ class ConsoleProgress:
     def __init__(self) -> None:
         self._start = time.monotonic()
 
-    def step(self, text: str) -> None:
+    def __call__(self, text: str) -> None:
         """Implements `server.embedded.Progress`."""
         elapsed = time.monotonic() - self._start
         err.print(f"[dim]{elapsed:6.1f} s[/dim]  {escape(text)}")
@@ -54,6 +55,11 @@ def progress_of(what: str) -> Iterator[Report]:
     with progress_bar() as bar:
         task = bar.add_task(what, total=None)
         yield lambda done, total=None: bar.update(task, completed=done, total=total)
+
+
+def shown_time(time: datetime | None) -> str:
+    """Returns a time, to the second, for the cell of a table."""
+    return f"{time:%Y-%m-%d %H:%M:%S}" if time else ""
 
 
 def fail(message: str, status: int = 1) -> NoReturn:

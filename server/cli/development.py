@@ -104,9 +104,7 @@ class Runtime:
 def announced(data_dir: Path, runtime: Runtime) -> Iterator[None]:
     """Keeps the file in the data directory during the block, readable by its owner only."""
     path = data_dir / FILE_NAME
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump(asdict(runtime), file)
+    _write_private(path, json.dumps(asdict(runtime)))
     try:
         yield
     finally:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from datetime import datetime
 from uuid import UUID
 
 from rich.markup import escape
 from rich.table import Column, Table
 
 from server.cli.backends import opened
-from server.cli.console import out
+from server.cli.console import out, shown_time
 from server.core.errors import OperationNotFound
 from server.operations.operation import OperationState
 from server.runtime.composition.operations import open_operations
@@ -46,7 +45,7 @@ async def list_operations(arguments: argparse.Namespace) -> None:
             str(operation.id),
             operation.state,
             str(operation.attempts),
-            _time(operation.create_time),
+            shown_time(operation.create_time),
             escape(operation.fault or ""),
         )
     out.print(table)
@@ -69,10 +68,10 @@ async def show_operation(arguments: argparse.Namespace) -> None:
         ("attempts", str(operation.attempts)),
         ("fault", operation.fault or ""),
         ("correlation id", operation.correlation_id),
-        ("created", _time(operation.create_time)),
-        ("started", _time(operation.start_time)),
-        ("ended", _time(operation.end_time)),
-        ("next attempt", _time(operation.next_attempt_time)),
+        ("created", shown_time(operation.create_time)),
+        ("started", shown_time(operation.start_time)),
+        ("ended", shown_time(operation.end_time)),
+        ("next attempt", shown_time(operation.next_attempt_time)),
     ):
         table.add_row(name, escape(value))
     out.print(table)
@@ -84,7 +83,3 @@ async def retry_operation(arguments: argparse.Namespace) -> None:
         if not await operations.revive(arguments.project, arguments.operation):
             raise OperationNotFound(arguments.operation)
     out.print(f"queued {arguments.operation} again", markup=False)
-
-
-def _time(instant: datetime | None) -> str:
-    return f"{instant:%Y-%m-%d %H:%M:%S}" if instant else ""

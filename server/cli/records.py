@@ -14,14 +14,13 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Column, Table
 
-from server.audit import AuditEvent, all_events
 from server.cli.administration import duration
-from server.cli.backends import apply_migrations, opened, postgres_of
-from server.cli.console import ConsoleProgress, out
+from server.cli.backends import opened
+from server.cli.console import out, shown_time
+from server.projects.audit import all_events
 from server.projects.ports import RequestTrace, TracedCall, TracedChange, TracedOperation
-from server.runtime.composition.database import open_audit_log
-from server.runtime.composition.observation import open_projects
-from server.runtime.settings import load_settings
+from server.projects.project import AuditEvent
+from server.runtime.composition.database import open_projects
 
 _IDS = ("correlation_id", "correlation_ids")
 
@@ -104,13 +103,8 @@ def _add_trace(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 async def trace(arguments: argparse.Namespace) -> None:
     """Runs `trace`. Ends with status 1 if nothing is found for the id."""
-    settings = load_settings()
-    progress = ConsoleProgress()
-    async with postgres_of(settings, progress) as dsn:
-        if settings.embedded_postgres:
-            await apply_migrations(dsn, progress)
-        async with open_projects(dsn, settings.postgres) as projects:
-            found = await projects.trace(arguments.correlation_id, arguments.project)
+    async with opened(open_projects) as projects:
+        found = await projects.trace(arguments.correlation_id, arguments.project)
     logged = _logged(arguments.log, arguments.correlation_id) if arguments.log else []
     entries = sorted([*stored_entries(found), *map(log_entry, logged)])
     if not entries:
@@ -218,12 +212,12 @@ def _add_audit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 async def audit(arguments: argparse.Namespace) -> None:
     """Runs `audit`."""
     since = datetime.now(UTC) - arguments.since
-    async with opened(open_audit_log) as log:
+    async with opened(open_projects) as projects:
         if arguments.export:
-            async for event in all_events(log, arguments.project, since):
+            async for event in all_events(projects, arguments.project, since):
                 sys.stdout.write(json_line(event))
         else:
-            latest = await log.latest(arguments.project, 0, SHOWN)
+            latest = await projects.latest_audit_events(arguments.project, 0, SHOWN)
             out.print(_table([event for event in reversed(latest) if event.time >= since]))
 
 
@@ -251,7 +245,7 @@ def _table(events: Sequence[AuditEvent]) -> Table:
     )
     for event in events:
         table.add_row(
-            f"{event.time:%Y-%m-%d %H:%M:%S}",
+            shown_time(event.time),
             escape(event.project_id or ""),
             event.action,
             event.key_id or "",

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from server.cli.backends import (
     apply_migrations,
+    configured_graph,
     graph_to_maintain,
     open_store,
     opened,
@@ -22,7 +23,6 @@ from server.core.errors import GraphUnavailable
 from server.graph.project.maintenance import GraphReport, Rebuilt
 from server.runtime.composition.archives import open_reembed, open_search_indexing
 from server.runtime.composition.graph import (
-    GraphAddress,
     GraphMaintenance,
     open_entity_joins,
     open_graph_maintenance,
@@ -124,12 +124,11 @@ async def migrate(arguments: argparse.Namespace) -> None:
 
 async def _prepare_graph(settings: Settings) -> None:
     """Creates the constraints of a configured Neo4j; for an embedded one, the server does it."""
-    neo4j = settings.neo4j
-    if neo4j.uri is None:
+    address = configured_graph(settings)
+    if address is None:
         return
-    address = GraphAddress(neo4j.uri, neo4j.user, neo4j.password.get_secret_value())
     try:
-        await prepare_graph(address, neo4j)
+        await prepare_graph(address, settings.neo4j)
     except GraphUnavailable:
         err.print("Neo4j does not answer; the servers will create its constraints later")
     else:

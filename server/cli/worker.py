@@ -15,12 +15,12 @@ import sys
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 import structlog
 import uvloop
 from opentelemetry.sdk.trace import TracerProvider
+from pydantic import TypeAdapter
 
 from server import __version__, failpoints
 from server.cli.console import fail
@@ -98,14 +98,7 @@ def worker_command(first: Assignment) -> WorkerCommand:
 
 
 def _line(assignment: Assignment) -> bytes:
-    return json.dumps(asdict(assignment), default=str).encode() + b"\n"
-
-
-def _assignment(line: bytes) -> Assignment:
-    value = json.loads(line)
-    graph = value["graph"]
-    worker = value["worker"] | {"directory": Path(value["worker"]["directory"])}
-    return Assignment(value["dsn"], GraphAddress(**graph) if graph else None, Worker(**worker))
+    return TypeAdapter(Assignment).dump_json(assignment) + b"\n"
 
 
 async def run() -> None:
@@ -116,7 +109,7 @@ async def run() -> None:
     stop = StopSignals()
     stop.install()
     supervisor = await _standard_input()
-    assignment = _assignment(await supervisor.readline())
+    assignment = TypeAdapter(Assignment).validate_json(await supervisor.readline())
     structlog.contextvars.bind_contextvars(worker=assignment.worker.number)
     async with AsyncExitStack() as stack:
         tracer_provider = await stack.enter_async_context(sending_telemetry(__version__))

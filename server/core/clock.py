@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from datetime import UTC, datetime, timedelta
-from typing import Final, Protocol
+from typing import Final
 from uuid import UUID
 
 UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -25,17 +25,9 @@ def new_id(now: datetime, ordinal: int | None = None) -> UUID:
     return UUID(int=(milliseconds << 80) | (0x7 << 76) | (high << 64) | (0b10 << 62) | low)
 
 
-class Clock(Protocol):
-    """Provides the current time."""
+class Clock:
+    """Provides the current time; tests replace it."""
 
     def now(self) -> datetime:
         """Returns the current time as an aware datetime in UTC."""
-        ...
-
-
-class SystemClock:
-    """Implements `server.core.clock.Clock`."""
-
-    def now(self) -> datetime:
-        """Returns the current time in UTC."""
         return datetime.now(UTC)

@@ -8,9 +8,9 @@ from server.embedded.directory import (
     DataDirectoryInUseError,
     EmbeddedError,
     MissingDependencyError,
-    NoProgress,
     Progress,
     StartError,
+    no_progress,
 )
 from server.embedded.neo4j import EmbeddedNeo4j, Neo4jAddress, running_at
 from server.embedded.postgres import EmbeddedPostgres
@@ -22,8 +22,8 @@ __all__ = [
     "EmbeddedPostgres",
     "MissingDependencyError",
     "Neo4jAddress",
-    "NoProgress",
     "Progress",
     "StartError",
+    "no_progress",
     "running_at",
 ]

@@ -9,10 +9,10 @@ import pwd
 import stat
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, TypeAlias
 
 
 class EmbeddedError(Exception):
@@ -31,19 +31,12 @@ class StartError(EmbeddedError):
     """The database process was started but did not become usable."""
 
 
-class Progress(Protocol):
-    """Receives a short sentence at the beginning of each step."""
-
-    def step(self, text: str) -> None:
-        """Reports that the work described by `text` begins now. Must not block or raise."""
-        ...
+Progress: TypeAlias = Callable[[str], None]
+"""Receives a short sentence at the beginning of each step. Must not block or raise."""
 
 
-class NoProgress:
+def no_progress(_step: str) -> None:
     """Reports nothing."""
-
-    def step(self, text: str) -> None:
-        """Ignore `text`."""
 
 
 LOCK_NAME = "owner.lock"

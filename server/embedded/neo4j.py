@@ -109,7 +109,7 @@ class EmbeddedNeo4j(EmbeddedServer):
         except BaseException:
             self._lock.release()
             raise
-        self._progress.step("Starting Neo4j")
+        self._progress("Starting Neo4j")
         launch = partial(self._launch, java)
         self._supervisor = Supervisor(NAME, launch, STOP, self._log, self._progress)
         self._supervisor.begin()

@@ -226,7 +226,7 @@ class EmbeddedPostgres(EmbeddedServer):
         try:
             await self._evict_orphans()
             launch = partial(self._launch, await self._prepare())
-            self._progress.step("Starting PostgreSQL")
+            self._progress("Starting PostgreSQL")
             self._supervisor = Supervisor(NAME, launch, STOP, self._log, self._progress)
             self._supervisor.begin()
             await self._supervisor.until(self._answers, READY_SECONDS)
@@ -239,7 +239,7 @@ class EmbeddedPostgres(EmbeddedServer):
         programs = find_programs()
         account = choose_account(self._pgdata, programs)
         if not is_created(self._pgdata):
-            self._progress.step("Creating the PostgreSQL data directory")
+            self._progress("Creating the PostgreSQL data directory")
             await create_cluster(self._pgdata, programs, account, self._log)
         self._sockets.create(account)
         arguments = server_arguments(self._pgdata, self._sockets.path, self._settings)

@@ -254,7 +254,7 @@ class Supervisor:
             pause = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2 ** (failures - 1))
             self._reason = reason
             self._ends += 1
-            self._progress.step(f"{self._name} {reason}: restarting it in {pause:g} s")
+            self._progress(f"{self._name} {reason}: restarting it in {pause:g} s")
             await self._sleep(pause)
 
     async def _run_once(self) -> str:

@@ -1,4 +1,4 @@
-"""Ports that write, read and audit the graph, and store splits of names."""
+"""The port that writes, reads and audits the graph."""
 
 from __future__ import annotations
 
@@ -18,9 +18,7 @@ from server.graph.model import (
     RelationCursor,
     StatedRelation,
 )
-from server.graph.names import Split
 from server.memories.scope import Scope
-from server.memories.search.question_clues import Recollection
 from server.projects.project import GraphCounts
 
 
@@ -166,36 +164,6 @@ class Graph(GraphReader, Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class RecallQuery:
-    """The keys of names to follow, in the memories that are visible in a scope at an instant.
-
-    `with_relations` also returns the relations of the entities themselves.
-    """
-
-    project_id: str
-    scope: Scope
-    names: Sequence[str]
-    at: datetime
-    with_relations: bool = False
-
-
-class RelationRecall(Protocol):
-    """Follows the relations that memories state, for searches."""
-
-    async def recall(self, query: RecallQuery) -> Recollection:
-        """Returns everything within two relations of the entities with these names.
-
-        Relations, aliases and counts come only from memories of the scope. Superseded relations are
-        not followed.
-
-        Raises:
-            StoreUnavailable: the memories cannot be read.
-            ValueError: the scope is empty.
-        """
-        ...
-
-
 class GraphAudit(Protocol):
     """Audits the whole graph, page by page.
 
@@ -231,47 +199,4 @@ class GraphAudit(Protocol):
         They concern everything derived from mentions and relations: the names of entities, entities
         that no memory mentions, and the supersession of relations.
         """
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class AliasCount:
-    """The number of memories in a graph space that state `alias` as another name of `name`."""
-
-    space: str
-    name: str
-    alias: str
-    memories: int
-
-
-class EntitySplits(Protocol):
-    """The aliases that memories state, and the splits with which operators overrule them.
-
-    Every method raises StoreUnavailable if PostgreSQL cannot be reached.
-    """
-
-    async def stated_aliases(
-        self, project_id: str, space: str | None = None
-    ) -> Sequence[AliasCount]:
-        """Returns the aliases that memories of one or all graph spaces state, except split ones."""
-        ...
-
-    async def splits(
-        self, project_id: str, spaces: Sequence[str] | None, at: datetime
-    ) -> Sequence[Split]:
-        """Returns the current splits made up to `at`; `spaces` None means all spaces.
-
-        A split that was undone counts as never made.
-        """
-        ...
-
-    async def split(self, project_id: str, split: Split) -> int:
-        """Stores a split; returns the number of memories that are projected again for it.
-
-        Repeating it projects them again and changes nothing else.
-        """
-        ...
-
-    async def rejoin(self, project_id: str, split: Split) -> bool:
-        """Undoes a split and updates the graph. Returns whether there was one."""
         ...

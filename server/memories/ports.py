@@ -1,4 +1,4 @@
-"""The port that stores memories, their history and the conversations that they came from."""
+"""The port that stores memories, the conversations that they came from, and what they relate."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from uuid import UUID
 
 from server.core.values import Vector
 from server.graph.model import Relation
+from server.graph.names import Split
 from server.memories.add.inference import Candidate, Category
 from server.memories.add.proposals import Notice
 from server.memories.changes import ChangeSet
@@ -18,6 +19,7 @@ from server.memories.filters.filter import Filter
 from server.memories.memory import EventType, ListCursor, ListOrder, Memory
 from server.memories.passages import EVERY_SOURCE, Hit, Source
 from server.memories.scope import Scope
+from server.memories.search.question_clues import Recollection
 from server.memories.search.ranking import EVEN, ArmWeights
 from server.memories.search.time_spans import TimeSpan
 from server.operations.ports import ScopeLease
@@ -121,6 +123,30 @@ class ListQuery:
     with_entities: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class RecallQuery:
+    """The keys of names to follow, in the memories that are visible in a scope at an instant.
+
+    `with_relations` also returns the relations of the entities themselves.
+    """
+
+    project_id: str
+    scope: Scope
+    names: Sequence[str]
+    at: datetime
+    with_relations: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AliasCount:
+    """The number of memories in a graph space that state `alias` as another name of `name`."""
+
+    space: str
+    name: str
+    alias: str
+    memories: int
+
+
 class MemoryStore(Protocol):
     """The source of truth.
 
@@ -189,4 +215,41 @@ class MemoryStore(Protocol):
         self, project_id: str, memory_ids: Sequence[UUID], visible_on: date
     ) -> set[UUID]:
         """Returns the memories that exist and have not expired."""
+        ...
+
+    async def recall(self, query: RecallQuery) -> Recollection:
+        """Returns everything within two relations of the entities with these names.
+
+        Relations, aliases and counts come only from memories of the scope. Superseded relations are
+        not followed.
+
+        Raises:
+            ValueError: the scope is empty.
+        """
+        ...
+
+    async def stated_aliases(
+        self, project_id: str, space: str | None = None
+    ) -> Sequence[AliasCount]:
+        """Returns the aliases that memories of one or all graph spaces state, except split ones."""
+        ...
+
+    async def splits(
+        self, project_id: str, spaces: Sequence[str] | None, at: datetime
+    ) -> Sequence[Split]:
+        """Returns the current splits made up to `at`; `spaces` None means all spaces.
+
+        Operators overrule aliases with splits. A split that was undone counts as never made.
+        """
+        ...
+
+    async def split(self, project_id: str, split: Split) -> int:
+        """Stores a split; returns the number of memories that are projected again for it.
+
+        Repeating it projects them again and changes nothing else.
+        """
+        ...
+
+    async def rejoin(self, project_id: str, split: Split) -> bool:
+        """Undoes a split and updates the graph. Returns whether there was one."""
         ...

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -16,6 +16,7 @@ from server.projects.archive.format import ArchiveHeader, RowKind
 from server.projects.archive.mem0 import Mem0Memory
 from server.projects.project import (
     ApiKey,
+    AuditEvent,
     ChangeCounts,
     Holding,
     Holdings,
@@ -99,7 +100,7 @@ class RequestTrace:
 
 
 class ProjectStore(Protocol):
-    """Projects and keys, counts of a project's content, and traces of single requests.
+    """Projects and keys, counts of a project's content, traces of requests, and the audit log.
 
     Every method raises StoreUnavailable if PostgreSQL cannot be reached.
     """
@@ -196,38 +197,47 @@ class ProjectStore(Protocol):
         """Returns everything stored under a correlation id, in one project or in all."""
         ...
 
+    async def latest_audit_events(
+        self, project_id: str | None, before: int, limit: int
+    ) -> list[AuditEvent]:
+        """Returns the newest events of one project, or of all, before a position, newest first.
 
-class ProjectSnapshot(Protocol):
-    """A project as it was at one instant."""
-
-    @property
-    def last_position(self) -> int:
-        """The highest position of a change; 0 if there is none."""
-        ...
-
-    @property
-    def embedding_model(self) -> str | None:
-        """The model that made the store's embeddings; None if nothing was ever embedded."""
-        ...
-
-    @property
-    def counts(self) -> Mapping[RowKind, int]:
-        """The number of rows of each kind."""
-        ...
-
-    def rows(self, kind: RowKind, *, embeddings: bool) -> AsyncIterator[list[str]]:
-        """Yields the rows of a kind as JSON objects, in batches and in a stable order.
-
-        They do not contain the project's id. `embeddings` includes embeddings.
+        The position 0 returns the newest of all.
         """
         ...
+
+    async def audit_events(
+        self, project_id: str | None, since: datetime, after: int, limit: int
+    ) -> list[AuditEvent]:
+        """Returns events of one project, or of all, after a position and a time, oldest first."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectSnapshot:
+    """A project as it was at one instant.
+
+    `last_position` is the highest position of a change, 0 if there is none. `embedding_model` made
+    the store's embeddings; it is None if nothing was ever embedded. `counts` are the numbers of
+    rows of each kind.
+
+    `rows` reads the rows of a kind as JSON objects, in batches and in a stable order, without the
+    project's id.
+    """
+
+    last_position: int
+    embedding_model: str | None
+    counts: Mapping[RowKind, int]
+    rows: Callable[[RowKind], AsyncIterator[list[str]]]
 
 
 class ProjectArchives(Protocol):
     """Reads and writes whole projects. Each writing call is one transaction."""
 
-    def snapshot(self, project_id: str) -> AbstractAsyncContextManager[ProjectSnapshot]:
-        """Opens a snapshot of the project as of the start of the block.
+    def snapshot(
+        self, project_id: str, *, embeddings: bool
+    ) -> AbstractAsyncContextManager[ProjectSnapshot]:
+        """Opens a snapshot of the project as of the start of the block, with or without embeddings.
 
         Raises:
             ProjectUnknown: there is no such project.
@@ -283,16 +293,12 @@ class ProjectArchives(Protocol):
         ...
 
 
-class Mem0Table(Protocol):
-    """A table of Mem0 OSS, or an account of Mem0's platform.
+@dataclass(frozen=True, slots=True)
+class Mem0Source:
+    """A table of Mem0 OSS, or an account of Mem0's platform: a number of memories, oldest first.
 
-    Its methods raise StoreUnavailable if it cannot be reached.
+    Reading the batches of `memories` raises StoreUnavailable if the source cannot be reached.
     """
 
-    async def count(self) -> int:
-        """Returns the number of its memories."""
-        ...
-
-    def memories(self) -> AsyncIterator[list[Mem0Memory]]:
-        """Yields all memories in batches, oldest first."""
-        ...
+    count: int
+    memories: AsyncIterator[list[Mem0Memory]]

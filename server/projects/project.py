@@ -9,7 +9,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
+from uuid import UUID
 
+from server.core.values import JsonObject
 from server.memories.add.inference import Category
 from server.memories.scope import Scope
 
@@ -201,3 +203,28 @@ class GraphCounts:
 
     entities: int = 0
     relations: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEvent:
+    """Who did what, from where, and what changed.
+
+    `key_id` and `peer` are the API key and the client's address. On the command line there is no
+    key, and `peer` is `cli:USER@HOST`; both are None for the service's own work. `project_id` is
+    None for acts on an organization. `target` has the ids of what was acted on, `before` and
+    `after` have settings, versions and counts, never the text of a memory. `position` orders all
+    events.
+    """
+
+    id: UUID
+    position: int
+    time: datetime
+    project_id: str | None
+    org_id: str
+    action: str
+    key_id: str | None
+    peer: str | None
+    correlation_id: str
+    target: JsonObject
+    before: JsonObject
+    after: JsonObject

@@ -17,6 +17,7 @@ import orjson
 from server.core.errors import StoreUnavailable
 from server.projects.archive.format import ArchiveUnusable
 from server.projects.archive.mem0 import Mem0Memory
+from server.projects.ports import Mem0Source
 
 _PAGE: Final = 100
 _BATCH: Final = 200
@@ -31,7 +32,7 @@ _EVERYTHING: Final = {
 
 
 class Mem0Platform:
-    """Implements `server.projects.ports.Mem0Table`.
+    """Reads an account.
 
     The whole account is read before the first memory is returned, because it lists the newest first
     and an import begins with the oldest. Memories that are added meanwhile may be read or not; no
@@ -123,10 +124,16 @@ def _memory(item: Mapping[str, Any]) -> Mem0Memory:
 
 
 @asynccontextmanager
-async def open_mem0_platform(host: str, api_key: str) -> AsyncIterator[Mem0Platform]:
-    """Opens the account of the key."""
+async def open_mem0_platform(host: str, api_key: str) -> AsyncIterator[Mem0Source]:
+    """Opens the account of the key.
+
+    Raises:
+        StoreUnavailable: the account's server cannot be reached.
+        ArchiveUnusable: it does not answer like Mem0's platform.
+    """
     headers = {"authorization": f"Token {api_key}"}
     async with aiohttp.ClientSession(
         host, headers=headers, timeout=_PATIENCE, trust_env=True
     ) as session:
-        yield Mem0Platform(session)
+        account = Mem0Platform(session)
+        yield Mem0Source(await account.count(), account.memories())

@@ -10,7 +10,6 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from server.audit import AuditEvent, AuditLog, ListAuditEvents, all_events
 from server.core.request_context import (
     NOBODY,
     Origin,
@@ -23,20 +22,16 @@ from server.memories.change.ports import MemoryChanges
 from server.memories.changes import Deletion
 from server.memories.ports import MemoryStore
 from server.memories.scope import Scope
+from server.projects.audit import ListAuditEvents, all_events
 from server.projects.ports import ProjectStore
-from server.projects.project import ApiKey, KeyRole, Project, key_digest
+from server.projects.project import ApiKey, AuditEvent, KeyRole, Project, key_digest
 from server.storage.postgres.memory_changes import PostgresMemoryChanges
 from server.storage.postgres.pool import Database
-from server.storage.postgres.projects import PostgresAuditLog, PostgresProjectStore
+from server.storage.postgres.projects import PostgresProjectStore
 from tests.support.builders import NOW, PROJECT, addition, call, change_set
 
 CANARY = "kestrel"
 OPERATOR = Origin(peer="cli:root@host")
-
-
-@pytest.fixture
-def log(database: Database) -> AuditLog:
-    return PostgresAuditLog(database)
 
 
 @pytest.fixture
@@ -60,14 +55,14 @@ def project(**fields: object) -> Project:
 
 
 async def test_changes_of_a_project_are_logged_with_before_and_after(
-    projects: ProjectStore, log: AuditLog
+    projects: ProjectStore,
 ) -> None:
     await projects.create_project(project())
     await projects.create_project(project())
     later = NOW + timedelta(seconds=1)
     await projects.update_project(project(default_retention_days=30, update_time=later), NOW)
     await projects.update_project(project(default_retention_days=31, update_time=later), NOW)
-    updated, created = await log.latest("p1", 0, 10)
+    updated, created = await projects.latest_audit_events("p1", 0, 10)
     assert [created.action, updated.action] == ["CreateProject", "UpdateProject"]
     assert (updated.peer, updated.key_id, updated.correlation_id) == (OPERATOR.peer, None, "cli-1")
     assert updated.org_id == "o1"
@@ -79,7 +74,7 @@ async def test_changes_of_a_project_are_logged_with_before_and_after(
 
 @pytest.mark.parametrize("project_id", ["p1", None])
 async def test_changes_of_keys_are_logged_without_their_digests(
-    projects: ProjectStore, log: AuditLog, project_id: str | None
+    projects: ProjectStore, project_id: str | None
 ) -> None:
     await projects.create_project(project())
     key = ApiKey("k1", "o1", project_id, "laptop", NOW, role=KeyRole.READ, scope=Scope("alice"))
@@ -89,7 +84,7 @@ async def test_changes_of_keys_are_logged_without_their_digests(
     await projects.rotate_key("k0", NOW, successor, key_digest("k3"))
     await projects.revoke_key("k2", NOW)
     await projects.revoke_key("k2", NOW)
-    revoked, rotated, created = (await log.latest(project_id or "", 0, 10))[:3]
+    revoked, rotated, created = (await projects.latest_audit_events(project_id or "", 0, 10))[:3]
     assert [created.action, rotated.action, revoked.action] == [
         "CreateKey",
         "RotateKey",
@@ -124,10 +119,14 @@ async def forgotten(store: MemoryStore, changes: MemoryChanges, *, erase: bool) 
 
 @pytest.mark.parametrize("erase", [False, True])
 async def test_a_deletion_is_logged_by_ids_and_counts_alone(
-    store: MemoryStore, changes: MemoryChanges, log: AuditLog, postgres_dsn: str, erase: bool
+    store: MemoryStore,
+    changes: MemoryChanges,
+    projects: ProjectStore,
+    postgres_dsn: str,
+    erase: bool,
 ) -> None:
     memory_id = await forgotten(store, changes, erase=erase)
-    [event] = await log.latest(PROJECT, 0, 10)
+    [event] = await projects.latest_audit_events(PROJECT, 0, 10)
     assert (event.action, event.key_id, event.peer) == ("DeleteMemory", "key-1", "ipv4:10.0.0.7:1")
     assert event.correlation_id == "delete-1"
     assert event.target["memory_ids"] == [str(memory_id)]
@@ -141,14 +140,14 @@ async def test_a_deletion_is_logged_by_ids_and_counts_alone(
     assert CANARY not in kept
 
 
-async def test_an_add_is_not_logged(store: MemoryStore, log: AuditLog) -> None:
+async def test_an_add_is_not_logged(store: MemoryStore, projects: ProjectStore) -> None:
     of = call()
     await store.commit(change_set(of, added=[addition(of, "tea")]))
-    assert await log.latest(PROJECT, 0, 10) == []
+    assert await projects.latest_audit_events(PROJECT, 0, 10) == []
 
 
 async def test_retention_is_logged_for_each_project(
-    database: Database, store: MemoryStore, log: AuditLog
+    database: Database, store: MemoryStore, projects: ProjectStore
 ) -> None:
     day = NOW.date()
     of = call()
@@ -157,13 +156,13 @@ async def test_retention_is_logged_for_each_project(
     changes = PostgresMemoryChanges(database, on_commit=lambda: None)
     by = replace(call(scope=Scope()), method="Retention")
     await changes.purge(day, 10, lambda _project: by)
-    [event] = await log.latest(PROJECT, 0, 10)
+    [event] = await projects.latest_audit_events(PROJECT, 0, 10)
     assert (event.action, event.key_id, event.peer) == ("Retention", None, None)
     assert event.after["memories"] == 1
 
 
 async def test_the_log_of_a_project_outlives_it(
-    database: Database, projects: ProjectStore, log: AuditLog
+    projects: ProjectStore,
 ) -> None:
     await projects.create_project(project())
     await projects.create_key(ApiKey("k1", "o1", "p1", "", NOW), key_digest("k1"))
@@ -171,7 +170,7 @@ async def test_the_log_of_a_project_outlives_it(
     while await projects.delete_rows("p1", 100):
         pass
     await projects.finish_deletion("p1")
-    events = await log.latest("p1", 0, 10)
+    events = await projects.latest_audit_events("p1", 0, 10)
     assert [event.action for event in events] == ["DeleteProject", "CreateKey", "CreateProject"]
     assert events[0].before == {"key_ids": ["k1"]}
 
@@ -181,27 +180,27 @@ async def test_the_log_of_a_project_outlives_it(
     ["UPDATE audit_events SET peer = ''", "DELETE FROM audit_events", "TRUNCATE audit_events"],
 )
 async def test_nothing_in_the_log_is_changed(
-    projects: ProjectStore, log: AuditLog, postgres_dsn: str, statement: str
+    projects: ProjectStore, postgres_dsn: str, statement: str
 ) -> None:
     await projects.create_project(project())
-    before = await log.latest("p1", 0, 10)
+    before = await projects.latest_audit_events("p1", 0, 10)
     connection = await asyncpg.connect(postgres_dsn)
     try:
         with pytest.raises(asyncpg.InsufficientPrivilegeError, match="only ever added to"):
             await connection.execute(statement)
     finally:
         await connection.close()
-    assert await log.latest("p1", 0, 10) == before
+    assert await projects.latest_audit_events("p1", 0, 10) == before
 
 
 async def test_the_log_is_read_page_by_page_and_whole(
-    projects: ProjectStore, log: AuditLog
+    projects: ProjectStore,
 ) -> None:
     await projects.create_project(project())
     await projects.create_project(project(id="p2"))
     for number in range(4):
         await projects.create_key(ApiKey(f"k{number}", "o1", "p1", "", NOW), bytes([number]))
-    listing = ListAuditEvents(log)
+    listing = ListAuditEvents(projects)
     seen: list[AuditEvent] = []
     before = 0
     while True:
@@ -212,9 +211,9 @@ async def test_the_log_is_read_page_by_page_and_whole(
         before = page.next
     assert [event.action for event in seen] == ["CreateKey"] * 4 + ["CreateProject"]
     begin = seen[-1].time
-    assert [event async for event in all_events(log, "p1", begin)] == seen[::-1]
-    every = [event async for event in all_events(log, None, begin)]
+    assert [event async for event in all_events(projects, "p1", begin)] == seen[::-1]
+    every = [event async for event in all_events(projects, None, begin)]
     assert {event.project_id for event in every} == {"p1", "p2"}
-    assert [event async for event in all_events(log, None, begin + timedelta(days=1))] == []
-    assert await log.latest(None, 0, 3) == every[::-1][:3]
-    assert await log.latest(None, every[-1].position, 1) == [every[-2]]
+    assert [event async for event in all_events(projects, None, begin + timedelta(days=1))] == []
+    assert await projects.latest_audit_events(None, 0, 3) == every[::-1][:3]
+    assert await projects.latest_audit_events(None, every[-1].position, 1) == [every[-2]]

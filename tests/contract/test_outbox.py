@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from uuid import uuid4
 
 import asyncpg
 import pytest
 
-from server.core.clock import SystemClock
+from server.core.clock import Clock
 from server.graph.project.ports import Outbox
 from server.memories.changes import ChangeSet, Deletion
 from server.memories.ports import MemoryStore
@@ -21,6 +21,7 @@ from tests.support import builders
 from tests.support.builders import ALICE, LISBON, PROJECT, addition, call, change_set, revision
 from tests.support.fake_outbox import FakeOutbox
 from tests.support.fake_store import FakeStore
+from tests.support.fakes import FakeClock
 from tests.support.postgres import until_somebody_waits
 
 LEASE = timedelta(minutes=1)
@@ -47,7 +48,7 @@ only_on_postgres = pytest.mark.parametrize("store", ["postgres"], indirect=True)
 def outbox(request: pytest.FixtureRequest, store: MemoryStore) -> Outbox:
     if isinstance(store, FakeStore):
         return FakeOutbox(store)
-    return PostgresOutbox(request.getfixturevalue("database"), SystemClock())
+    return PostgresOutbox(request.getfixturevalue("database"), Clock())
 
 
 async def test_every_added_memory_is_claimed_once(store: MemoryStore, outbox: Outbox) -> None:
@@ -262,14 +263,6 @@ async def test_the_backlog_is_counted_by_project_and_in_all(
     assert (await outbox.backlog()).oldest_seconds > 0
 
 
-@dataclass
-class SetClock:
-    time: datetime
-
-    def now(self) -> datetime:
-        return self.time
-
-
 async def expiring(store: MemoryStore, text: str, last_day: date) -> None:
     of = call()
     await store.commit(change_set(of, [], [addition(of, text, expiration_date=last_day)]))
@@ -279,7 +272,7 @@ async def expiring(store: MemoryStore, text: str, last_day: date) -> None:
 async def test_a_new_day_makes_expired_memories_dirty_once(
     store: MemoryStore, database: Database
 ) -> None:
-    clock = SetClock(datetime(2027, 1, 1, 12, tzinfo=UTC))
+    clock = FakeClock(datetime(2027, 1, 1, 12, tzinfo=UTC))
     outbox, replica = PostgresOutbox(database, clock), PostgresOutbox(database, clock)
     await expiring(store, "today", date(2027, 1, 1))
     await expiring(store, "tomorrow", date(2027, 1, 2))
@@ -295,13 +288,13 @@ async def test_a_new_day_makes_expired_memories_dirty_once(
 async def test_a_server_that_was_away_for_days_misses_no_expiry(
     store: MemoryStore, database: Database
 ) -> None:
-    clock = SetClock(datetime(2027, 1, 1, 12, tzinfo=UTC))
+    clock = FakeClock(datetime(2027, 1, 1, 12, tzinfo=UTC))
     outbox = PostgresOutbox(database, clock)
     await expiring(store, "one", date(2027, 1, 1))
     await expiring(store, "two", date(2027, 1, 5))
     await outbox.settle(await outbox.claim(10, LEASE))
     await outbox.keep_up()
-    later = PostgresOutbox(database, SetClock(datetime(2027, 1, 9, tzinfo=UTC)))
+    later = PostgresOutbox(database, FakeClock(datetime(2027, 1, 9, tzinfo=UTC)))
     assert await later.keep_up() == 2
 
 
@@ -309,8 +302,8 @@ async def test_a_server_that_was_away_for_days_misses_no_expiry(
 async def test_a_late_clock_does_not_restore_expired_memories(
     store: MemoryStore, database: Database
 ) -> None:
-    early = PostgresOutbox(database, SetClock(datetime(2027, 1, 2, tzinfo=UTC)))
-    late = PostgresOutbox(database, SetClock(datetime(2027, 1, 1, 23, tzinfo=UTC)))
+    early = PostgresOutbox(database, FakeClock(datetime(2027, 1, 2, tzinfo=UTC)))
+    late = PostgresOutbox(database, FakeClock(datetime(2027, 1, 1, 23, tzinfo=UTC)))
     await expiring(store, "one", date(2027, 1, 1))
     await early.keep_up()
     assert await late.keep_up() == 0

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from server.core.clock import SystemClock
+from server.core.clock import Clock
 from server.graph.model import Entity, MemorySubgraph
 from server.graph.project.ports import Outbox
 from server.memories.changes import Deletion
@@ -24,7 +24,7 @@ BOB = Entity("Bob")
 
 @pytest.fixture
 def outbox(database: Database) -> Outbox:
-    return PostgresOutbox(database, SystemClock())
+    return PostgresOutbox(database, Clock())
 
 
 async def mention(

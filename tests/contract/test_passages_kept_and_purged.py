@@ -21,7 +21,7 @@ from server.storage.postgres.memory_changes import PostgresMemoryChanges
 from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.pool import Database
 from server.storage.postgres.projects import PostgresProjectStore
-from server.storage.postgres.schema import PostgresReadiness, PostgresReembedding
+from server.storage.postgres.schema import PostgresUpkeep
 from tests.support.builders import ALICE, NOW, PROJECT, addition, call, change_set, message, vector
 from tests.support.dump import tables_with
 from tests.support.fakes import FakeEmbedder
@@ -128,13 +128,13 @@ async def test_another_embedder_embeds_passages_again(
 ) -> None:
     await tell(store, passages(("It rains.",), (), name="Ann"))
     former, next_one = EmbedderIdentity("test/a", 3), EmbedderIdentity("test/b", 3)
-    assert await PostgresReadiness(database).claim_embedder(former) == former
-    reembedding = PostgresReembedding(database)
-    assert await reembedding.begin(next_one)
-    [place] = await reembedding.texts(9)
+    upkeep = PostgresUpkeep(database)
+    assert await upkeep.claim_embedder(former) == former
+    assert await upkeep.begin_reembedding(next_one)
+    [place] = await upkeep.next_texts(9)
     assert place.text == "Ann: It rains."
-    await reembedding.replace(next_one, [place], [vector(0, 1, 0)])
-    assert await reembedding.count() == 0
+    await upkeep.replace_embeddings(next_one, [place], [vector(0, 1, 0)])
+    assert await upkeep.count_texts() == 0
     async with database.connection() as connection:
         vectors = await connection.fetch("SELECT embedding::text FROM passages WHERE text <> ''")
     assert [row["embedding"] for row in vectors] == ["[0,1,0]"]

@@ -11,15 +11,14 @@ import pytest
 
 from server.graph.model import Entity, Relation, StatedRelation, clean_name, entity_key
 from server.graph.names import Split
-from server.graph.ports import RecallQuery, RelationRecall
 from server.memories.changes import Deletion
 from server.memories.memory import fact_digest
+from server.memories.ports import RecallQuery
 from server.memories.scope import Scope
 from server.memories.search.question_clues import Recollection, names_in
-from server.storage.postgres.entities import PostgresEntitySplits
 from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.pool import Database
-from server.storage.postgres.recall import FAR, NEAR, WIDEST, PostgresRecall
+from server.storage.postgres.recall import FAR, NEAR, WIDEST
 from tests.support.builders import (
     ALICE,
     NOW,
@@ -54,10 +53,9 @@ HOSTILE = [
 
 @dataclass
 class World:
-    """A store and what recalls from it."""
+    """A store that recalls what it holds."""
 
     database: Database
-    recall: RelationRecall
 
     def __post_init__(self) -> None:
         """Opens the store on the database."""
@@ -86,7 +84,7 @@ class World:
     ) -> Recollection:
         """Returns what the question leads to."""
         names = [entity_key(question), *names_in(question)]
-        return await self.recall.recall(RecallQuery(PROJECT, scope, names, at, with_relations=True))
+        return await self.store.recall(RecallQuery(PROJECT, scope, names, at, with_relations=True))
 
     async def near(self, question: str, scope: Scope = ALICE) -> set[Triple]:
         """Returns the relations of the entities in the question."""
@@ -95,7 +93,7 @@ class World:
 
 @pytest.fixture
 def world(database: Database) -> World:
-    return World(database, PostgresRecall(database))
+    return World(database)
 
 
 async def test_a_question_leads_to_relations_and_those_one_further_on(world: World) -> None:
@@ -122,7 +120,7 @@ async def test_relations_come_as_their_memory_states_them(world: World) -> None:
     await world.store.commit(change_set(of, [], [item]))
     found = await world.recalled("acme")
     assert found.relations == [StatedRelation(stated[1], item.memory.id, item.memory.event_time)]
-    plain = await world.recall.recall(RecallQuery(PROJECT, ALICE, ["acme"], NOW))
+    plain = await world.store.recall(RecallQuery(PROJECT, ALICE, ["acme"], NOW))
     assert plain.relations == []
     assert set(plain.clues) == set(found.clues)
 
@@ -139,7 +137,7 @@ async def test_an_alias_that_was_split_leads_nowhere(world: World) -> None:
     await world.knows(("Robert Smith", "likes", "Tea"), entities=(ROBERT,))
     assert await world.near("Bob")
     split = Split("user:alice", "Robert Smith", "Bob", NOW)
-    await PostgresEntitySplits(world.database).split(PROJECT, split)
+    await world.store.split(PROJECT, split)
     assert not await world.near("Bob")
 
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from server.core.clock import SystemClock, new_id
+from server.core.clock import Clock, new_id
 from server.graph.model import Entity
 from server.memories.changes import Deletion
 from server.memories.memory import EventType
@@ -80,7 +80,7 @@ async def test_a_call_is_found_with_its_messages_and_changes(
 async def test_a_change_tells_whether_the_graph_holds_it(
     projects: ProjectStore, store: PostgresMemoryStore, database: Database
 ) -> None:
-    of, outbox = call(correlation_id="one"), PostgresOutbox(database, SystemClock())
+    of, outbox = call(correlation_id="one"), PostgresOutbox(database, Clock())
     await store.commit(
         change_set(of, [], [addition(of, "Alice likes tea", entities=[Entity("Alice")])])
     )
@@ -92,7 +92,7 @@ async def test_a_change_tells_whether_the_graph_holds_it(
 async def test_a_change_that_the_graph_refused_says_why(
     projects: ProjectStore, store: PostgresMemoryStore, database: Database
 ) -> None:
-    of, outbox = call(correlation_id="one"), PostgresOutbox(database, SystemClock())
+    of, outbox = call(correlation_id="one"), PostgresOutbox(database, Clock())
     await store.commit(
         change_set(of, [], [addition(of, "Alice likes tea", entities=[Entity("Alice")])])
     )

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from server.embedded import EmbeddedPostgres, NoProgress
+from server.embedded import EmbeddedPostgres, no_progress
 from tests.support.chaos.arena import Arena
 from tests.support.chaos.checker import check_stored
 from tests.support.chaos.network import network
@@ -45,7 +45,7 @@ def seed() -> int:
 async def arena(tmp_path: Path, seed: int, gemini: GeminiEndpoint) -> AsyncIterator[Arena]:
     async with AsyncExitStack() as stack:
         disk = stack.enter_context(small_disk(tmp_path / "disk"))
-        postgres = EmbeddedPostgres((disk or tmp_path) / "postgres", NoProgress())
+        postgres = EmbeddedPostgres((disk or tmp_path) / "postgres", no_progress)
         await stack.enter_async_context(postgres)
         neo4j = quick_neo4j(tmp_path / "neo4j")
         stack.push_async_callback(neo4j.stop)

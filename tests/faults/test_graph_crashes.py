@@ -18,7 +18,7 @@ import pytest_asyncio
 from memoir.v1 import memory_pb2, memory_service_pb2
 from neo4j import AsyncGraphDatabase
 
-from server.embedded import EmbeddedPostgres, NoProgress
+from server.embedded import EmbeddedPostgres, no_progress
 from tests.support.chaos.deployment import Deployment
 from tests.support.neo4j import quick_neo4j
 from tests.support.processes import eventually
@@ -42,7 +42,7 @@ def seed() -> int:
 
 @pytest_asyncio.fixture
 async def deployment(tmp_path: Path, seed: int) -> AsyncIterator[Deployment]:
-    postgres = EmbeddedPostgres(tmp_path / "postgres", NoProgress())
+    postgres = EmbeddedPostgres(tmp_path / "postgres", no_progress)
     neo4j = quick_neo4j(tmp_path / "neo4j")
     async with postgres, AsyncExitStack() as stack:
         stack.push_async_callback(neo4j.stop)

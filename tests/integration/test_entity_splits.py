@@ -7,16 +7,17 @@ from datetime import timedelta
 import pytest
 from neo4j import AsyncDriver
 
-from server.core.clock import SystemClock
+from server.core.clock import Clock
 from server.core.errors import InvalidRequest
 from server.graph.explore.access import PastGraph
 from server.graph.model import Entity, Relation
+from server.graph.ports import RelationQuery
 from server.graph.project.maintenance import EntityJoins, JoinState
 from server.memories.scope import Scope, ScopeKind
 from server.storage.neo4j.graph import Neo4jGraph
-from server.storage.postgres.entities import PostgresEntitySplits
 from server.storage.postgres.memory_changes import PostgresMemoryChanges
 from server.storage.postgres.memory_history import PostgresMemoryHistory
+from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.pool import Database
 from tests.support.builders import ALICE, PROJECT, call
 from tests.support.graph_stores import GraphStores, open_stores
@@ -35,7 +36,7 @@ async def stores(database: Database, neo4j_driver: AsyncDriver, graph: Neo4jGrap
 
 @pytest.fixture
 def joins(database: Database) -> EntityJoins:
-    return EntityJoins(PostgresEntitySplits(database), SystemClock())
+    return EntityJoins(PostgresMemoryStore(database, lambda: None), Clock())
 
 
 async def remember_robert(stores: GraphStores, text: str, home: Entity) -> None:
@@ -119,11 +120,12 @@ async def test_a_split_applies_to_later_instants_only(
 ) -> None:
     await remember_robert(stores, "Robert lives in Oslo", OSLO)
     await stores.project()
-    past = PastGraph(PostgresMemoryHistory(database), PostgresEntitySplits(database))
-    before = SystemClock().now()
+    past = PastGraph(PostgresMemoryHistory(database), PostgresMemoryStore(database, lambda: None))
+    before = Clock().now()
     await joins.split(PROJECT, SPACE, "Bob", "Robert")
     for instant, name in ((before, "Bob"), (before + timedelta(days=1), "Robert")):
-        [relation] = await past.relations(PROJECT, ALICE, instant, None)
+        reader = await past.at(PROJECT, ALICE, instant)
+        [relation] = await reader.list_relations(RelationQuery(PROJECT, ALICE, 10))
         assert relation.relation.source.name == name
 
 

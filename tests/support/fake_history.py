@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import builtins
-from collections.abc import Callable, Sequence
+from bisect import bisect_right
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from itertools import islice
 from uuid import UUID
 
-from server.graph.names import Split
-from server.graph.ports import AliasCount
 from server.memories.history.ports import StreamedEvent, StreamPage
 from server.memories.memory import EventType, Memory, MemoryEvent, PastVersion, StreamCursor
 from server.memories.ports import ListQuery
@@ -96,36 +96,9 @@ class FakeHistory:
         await asyncio.sleep(0)
         if self.error is not None:
             raise self.error
-        found = [
-            streamed
-            for streamed in self.streamed
-            if streamed.cursor > after and scope in streamed.event.scope.readers()
-        ]
+        begin = bisect_right(self.streamed, after, key=lambda streamed: streamed.cursor)
+        later = islice(self.streamed, begin, None)
+        found = list(islice((e for e in later if scope in e.event.scope.readers()), limit + 1))
         is_last = len(found) <= limit
         end = await self.stream_end() if is_last else found[limit - 1].cursor
         return StreamPage(found[:limit], max(after, end), is_last, is_held_back=False)
-
-
-@dataclass
-class FakeSplits:
-    """Splits of names, in memory."""
-
-    kept: list[Split] = field(default_factory=list)
-
-    async def stated_aliases(self, project_id: str, space: str | None = None) -> list[AliasCount]:
-        return []
-
-    async def splits(
-        self, project_id: str, spaces: Sequence[str] | None, at: datetime
-    ) -> list[Split]:
-        asked = [each for each in self.kept if spaces is None or each.space in spaces]
-        return [each for each in asked if each.create_time <= at]
-
-    async def split(self, project_id: str, split: Split) -> int:
-        self.kept.append(split)
-        return 0
-
-    async def rejoin(self, project_id: str, split: Split) -> bool:
-        before = len(self.kept)
-        self.kept = [each for each in self.kept if each.pair != split.pair]
-        return len(self.kept) < before

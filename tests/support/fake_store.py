@@ -7,12 +7,14 @@ import time
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from operator import itemgetter
 from uuid import UUID
 
 from server.core.errors import ConcurrentChange, RequestIdReused
 from server.core.values import Vector
+from server.graph.model import StatedRelation
+from server.graph.names import Split
 from server.memories.add.inference import Candidate
 from server.memories.changes import Addition, Change, ChangeSet, Update
 from server.memories.conversation import StoredMessage
@@ -20,13 +22,16 @@ from server.memories.memory import EventType, ListOrder, Memory, ScoredMemory, t
 from server.memories.passages import Hit
 from server.memories.ports import (
     AddBasis,
+    AliasCount,
     Committed,
     ListQuery,
+    RecallQuery,
     SearchQuery,
     StoredCall,
     StoredChange,
 )
 from server.memories.scope import Scope
+from server.memories.search.question_clues import Clue, Recollection
 from server.operations.ports import ScopeLease
 from server.projects.project import Project
 from tests.support.builders import memory_of, provenance
@@ -78,7 +83,8 @@ class FakeLeases:
 class FakeStore:
     """Stores commits; `change_sets` and `searches` hold all of them in order.
 
-    A `FakeHistory` can read `past`.
+    A `FakeHistory` can read `past`. `clues`, by name, and `related` are what `recall` returns, and
+    `recalls` holds its queries; both stay apart from the memories.
 
     It passes tests/contract/test_memory_store.py.
     """
@@ -90,6 +96,10 @@ class FakeStore:
     memories: dict[UUID, Memory] = field(default_factory=dict)
     on_commit: Callable[[], None] = lambda: None
     past: Past = field(default_factory=Past)
+    clues: dict[str, list[Clue]] = field(default_factory=dict)
+    related: list[StatedRelation] = field(default_factory=list)
+    recalls: list[RecallQuery] = field(default_factory=list)
+    _splits: list[Split] = field(default_factory=list)
     _vectors: dict[UUID, Vector] = field(default_factory=dict)
     _digests: dict[UUID, bytes] = field(default_factory=dict)
     _calls: dict[tuple[str, UUID], StoredCall] = field(default_factory=dict)
@@ -317,3 +327,29 @@ class FakeStore:
     ) -> set[UUID]:
         found = self._read(project_id, Scope(), visible_on)
         return {memory.id for memory in found} & set(memory_ids)
+
+    async def recall(self, query: RecallQuery) -> Recollection:
+        self.recalls.append(query)
+        clues = [clue for name in query.names for clue in self.clues.get(name, ())]
+        relations = self.related if clues and query.with_relations else []
+        return Recollection(clues, relations, has_entities=bool(self.clues))
+
+    async def stated_aliases(
+        self, project_id: str, space: str | None = None
+    ) -> Sequence[AliasCount]:
+        return []
+
+    async def splits(
+        self, project_id: str, spaces: Sequence[str] | None, at: datetime
+    ) -> Sequence[Split]:
+        asked = [each for each in self._splits if spaces is None or each.space in spaces]
+        return [each for each in asked if each.create_time <= at]
+
+    async def split(self, project_id: str, split: Split) -> int:
+        self._splits.append(split)
+        return 0
+
+    async def rejoin(self, project_id: str, split: Split) -> bool:
+        before = len(self._splits)
+        self._splits = [each for each in self._splits if each.pair != split.pair]
+        return len(self._splits) < before

@@ -9,17 +9,14 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from math import sqrt
 
+from server.core.clock import Clock
 from server.core.values import Vector
-from server.graph.model import StatedRelation
-from server.graph.ports import (
-    RecallQuery,
-)
 from server.memories.add.inference import InferenceAnswer, InferenceRequest, ProposedOperation
-from server.memories.search.question_clues import Clue, Recollection
 from server.models.ports import EmbeddingPurpose
 from server.projects.ports import RequestTrace
 from server.projects.project import (
     ApiKey,
+    AuditEvent,
     ChangeCounts,
     Holding,
     Holdings,
@@ -34,7 +31,7 @@ PROMPT_VERSION = "test-1"
 
 
 @dataclass
-class FakeClock:
+class FakeClock(Clock):
     """A clock that shows the time that was set last."""
 
     time: datetime = NOW
@@ -208,17 +205,12 @@ class FakeProjectStore:
     async def trace(self, correlation_id: str, project_id: str | None = None) -> RequestTrace:
         return RequestTrace([], [], [])
 
+    async def latest_audit_events(
+        self, project_id: str | None, before: int, limit: int
+    ) -> list[AuditEvent]:
+        return []
 
-@dataclass
-class FakeRecall:
-    """Returns the clues of the names that it knows; `queries` holds all queries."""
-
-    clues: dict[str, list[Clue]] = field(default_factory=dict)
-    relations: list[StatedRelation] = field(default_factory=list)
-    queries: list[RecallQuery] = field(default_factory=list)
-
-    async def recall(self, query: RecallQuery) -> Recollection:
-        self.queries.append(query)
-        clues = [clue for name in query.names for clue in self.clues.get(name, ())]
-        relations = self.relations if clues and query.with_relations else []
-        return Recollection(clues, relations, has_entities=bool(self.clues))
+    async def audit_events(
+        self, project_id: str | None, since: datetime, after: int, limit: int
+    ) -> list[AuditEvent]:
+        return []

@@ -10,7 +10,7 @@ from itertools import count
 
 from neo4j import AsyncDriver
 
-from server.core.clock import SystemClock
+from server.core.clock import Clock
 from server.graph.model import DifferenceKind, Entity, Relation
 from server.graph.project.maintenance import RebuildGraph, VerifyGraph
 from server.graph.project.projector import GraphProjector, ProjectorOptions
@@ -58,7 +58,7 @@ class GraphStores:
 
 async def open_stores(database: Database, driver: AsyncDriver, graph: Neo4jGraph) -> GraphStores:
     """Returns the stores, with a project."""
-    clock = SystemClock()
+    clock = Clock()
     await Administration(PostgresProjectStore(database), clock).create_project(PROJECT, "default")
     outbox, audit = PostgresOutbox(database, clock), Neo4jGraphAudit(driver)
     options = ProjectorOptions(poll_interval=timedelta(milliseconds=20))

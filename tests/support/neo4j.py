@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from neo4j import AsyncDriver
 
-from server.embedded.directory import NoProgress
+from server.embedded.directory import no_progress
 from server.embedded.neo4j import EmbeddedNeo4j, Neo4jAddress
 from server.storage.neo4j.calls import open_driver
 from server.storage.neo4j.graph import Neo4jGraph
@@ -21,7 +21,7 @@ _CLEANING_SECONDS = 30
 
 def quick_neo4j(data_dir: Path) -> EmbeddedNeo4j:
     """Returns a Neo4j that is not started yet."""
-    return EmbeddedNeo4j(data_dir, NEO4J_LIB, NoProgress(), QUICK_JAVA)
+    return EmbeddedNeo4j(data_dir, NEO4J_LIB, no_progress, QUICK_JAVA)
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest_asyncio
 
-from server.embedded import EmbeddedNeo4j, EmbeddedPostgres, NoProgress
+from server.embedded import EmbeddedNeo4j, EmbeddedPostgres, no_progress
 from server.embedded.neo4j import Neo4jAddress
 from tests.support.neo4j import quick_neo4j
 from tests.support.server import Home, ServerProcess
@@ -34,5 +34,5 @@ def at(home: Home, address: Neo4jAddress, **variables: str) -> ServerProcess:
 @pytest_asyncio.fixture
 async def own_postgres(tmp_path: Path) -> AsyncIterator[EmbeddedPostgres]:
     """A PostgreSQL for one test, restarted when it dies. It flushes every commit."""
-    async with EmbeddedPostgres(tmp_path / "postgres", NoProgress()) as postgres:
+    async with EmbeddedPostgres(tmp_path / "postgres", no_progress) as postgres:
         yield postgres

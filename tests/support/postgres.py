@@ -12,7 +12,7 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
-from server.embedded import EmbeddedPostgres, NoProgress
+from server.embedded import EmbeddedPostgres, no_progress
 from server.storage.postgres.pool import Database, PostgresOptions, open_database
 from server.storage.postgres.schema import migrate
 
@@ -32,7 +32,7 @@ _numbers = count()
 async def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
     """The DSN of the session's server; its template database is migrated."""
     directory: Path = tmp_path_factory.mktemp("postgres")
-    postgres = EmbeddedPostgres(directory, NoProgress(), _NOT_DURABLE)
+    postgres = EmbeddedPostgres(directory, no_progress, _NOT_DURABLE)
     dsn = await postgres.start()
     await create_service_role(dsn)
     await _execute(dsn, f"CREATE DATABASE {TEMPLATE}")

@@ -12,9 +12,10 @@ from uuid import UUID
 from server.core.clock import Clock
 from server.core.errors import EntityNotFound, FieldViolation, GraphBehind, InvalidRequest
 from server.core.request_context import bounded
-from server.graph.explore.in_memory import PastSpace, relations_of, spaces_of
+from server.graph.explore.in_memory import PastSpace
+from server.graph.explore.scoped_reader import SpacesReader, computed_spaces
 from server.graph.model import KnownEntity, StatedRelation
-from server.graph.ports import EntitySplits, FoundEntity, GraphReader, GraphScope
+from server.graph.ports import FoundEntity, GraphReader, GraphScope
 from server.graph.project.ports import Outbox
 from server.memories.history.ports import MemoryHistory
 from server.memories.memory import ListOrder, today
@@ -124,36 +125,32 @@ MOST_MEMORIES: Final = 10_000
 
 
 class PastGraph:
-    """Computes the graph of a past instant, from the history.
+    """Computes the graph of a past instant, from the history, which is always complete.
 
     It costs two statements, which read the scope's past memories and the names that were split by
     then.
     """
 
-    def __init__(self, history: MemoryHistory, splits: EntitySplits) -> None:
+    def __init__(self, history: MemoryHistory, store: MemoryStore) -> None:
         self._history = history
-        self._splits = splits
+        self._store = store
 
-    async def relations(
-        self, project_id: str, scope: Scope, time: datetime, entity: str | None
-    ) -> list[StatedRelation]:
-        """Returns the scope's relations at that time, newest event first, superseded or not.
+    async def at(self, project_id: str, scope: Scope, time: datetime) -> SpacesReader:
+        """Returns a reader of the scope's graph at that time.
 
         Raises:
             InvalidRequest: the scope had too many memories.
             StoreUnavailable: the memories cannot be read.
         """
-        return relations_of(await self.spaces(project_id, scope, time), entity)
+        spaces = await self._spaces(project_id, scope, time)
 
-    async def spaces(self, project_id: str, scope: Scope, time: datetime) -> list[PastSpace]:
-        """Returns the past graphs of the scope's spaces, computed from the scope's memories alone.
+        async def read(_project_id: str, _scope: Scope) -> Sequence[PastSpace]:
+            return spaces
 
-        The scope's own space comes first, then the spaces of its newest memories.
+        return SpacesReader(read)
 
-        Raises:
-            InvalidRequest: the scope had too many memories.
-            StoreUnavailable: the memories cannot be read.
-        """
+    async def _spaces(self, project_id: str, scope: Scope, time: datetime) -> list[PastSpace]:
+        """Returns the past graphs of the scope's spaces, computed from its memories alone."""
         query = ListQuery(
             project_id, scope, MOST_MEMORIES + 1, ListOrder.NEWEST_FIRST, visible_on=today(time)
         )
@@ -161,7 +158,4 @@ class PastGraph:
         if len(memories) > MOST_MEMORIES:
             rule = f"a past instant can only be read with at most {MOST_MEMORIES} memories"
             raise InvalidRequest([FieldViolation("as_of", rule)])
-        names = sorted({memory.scope.graph_space() for memory in memories})
-        splits = await self._splits.splits(project_id, names, time)
-        spaces = spaces_of(memories, splits)
-        return sorted(spaces, key=lambda space: space.name != scope.graph_space())
+        return await computed_spaces(self._store, project_id, memories, time)

@@ -9,9 +9,9 @@ from datetime import datetime
 from server.core.clock import Clock
 from server.core.errors import EntityNotFound
 from server.graph.explore.access import CaughtUp, KnownEntities, PastGraph, VisibleRelations
-from server.graph.explore.in_memory import PastSpace, explore, reach
+from server.graph.explore.in_memory import reach
 from server.graph.model import EntityCursor, KnownEntity, StatedRelation, words_of
-from server.graph.ports import EntityQuery, GraphReader, GraphScope
+from server.graph.ports import EntityQuery, GraphReader, GraphScope, Surroundings
 from server.memories.scope import Scope
 
 
@@ -73,39 +73,33 @@ class GetEntity:
             InvalidRequest: the scope had too many memories at the past instant.
         """
         if command.as_of is not None:
-            return await self._at(command, command.as_of)
+            past = await self._past.at(command.project_id, command.scope, command.as_of)
+            within = _within(command, command.as_of)
+            found = await past.find_entities(within, command.name)
+            if not found:
+                raise EntityNotFound(command.name)
+            around = await past.explore(within, found[0].known.ref, command.depth)
+            return _neighbourhood(found[0].known, around, around.relations, command.depth)
         await self._caught_up(command.project_id, command.scope, command.position)
-        holding_at = None if command.include_superseded else self._clock.now()
-        within = GraphScope(command.project_id, command.scope, holding_at)
+        within = _within(command, self._clock.now())
         entity, *_ = await self._known.named(within, command.name)
         around = await self._graph.explore(within, entity.ref, command.depth)
         visible = await self._visible(command.project_id, around.relations)
-        distances, relations = reach(visible, entity.ref.key, command.depth)
-        near = [key for key in distances if key != entity.ref.key]
-        return Neighbourhood(
-            entity,
-            [around.entities[key] for key in near if key in around.entities],
-            relations,
-            around.truncated,
-        )
-
-    async def _at(self, command: GetEntityCommand, time: datetime) -> Neighbourhood:
-        """Returns the same for a past instant, from the history, which is always complete."""
-        spaces = await self._past.spaces(command.project_id, command.scope, time)
-        space, entity = _likeliest(spaces, command.name)
-        holding = (r for r in space.relations if command.include_superseded or r.holds_at(time))
-        around, truncated = explore(holding, entity.ref.key, command.depth)
-        distances, relations = reach(around, entity.ref.key, command.depth)
-        near = [space.known(key) for key in distances if key != entity.ref.key]
-        return Neighbourhood(entity, near, relations, truncated)
+        return _neighbourhood(entity, around, visible, command.depth)
 
 
-def _likeliest(spaces: Sequence[PastSpace], name: str) -> tuple[PastSpace, KnownEntity]:
-    for space in spaces:
-        entity = space.named(name)
-        if entity is not None:
-            return space, entity
-    raise EntityNotFound(name)
+def _within(command: GetEntityCommand, time: datetime) -> GraphScope:
+    holding_at = None if command.include_superseded else time
+    return GraphScope(command.project_id, command.scope, holding_at)
+
+
+def _neighbourhood(
+    entity: KnownEntity, around: Surroundings, visible: Sequence[StatedRelation], depth: int
+) -> Neighbourhood:
+    distances, relations = reach(visible, entity.ref.key, depth)
+    near = [key for key in distances if key != entity.ref.key]
+    neighbors = [around.entities[key] for key in near if key in around.entities]
+    return Neighbourhood(entity, neighbors, relations, around.truncated)
 
 
 @dataclass(frozen=True, slots=True)

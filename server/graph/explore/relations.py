@@ -9,7 +9,7 @@ from datetime import datetime
 from server.core.clock import Clock
 from server.graph.explore.access import CaughtUp, KnownEntities, PastGraph, VisibleRelations
 from server.graph.explore.in_memory import shortest_paths
-from server.graph.model import KnownEntity, RelationCursor, StatedRelation, relation_name
+from server.graph.model import KnownEntity, RelationCursor, StatedRelation
 from server.graph.ports import GraphReader, GraphScope, RelationQuery
 from server.memories.scope import Scope
 
@@ -65,10 +65,13 @@ class ListRelations:
             GraphUnavailable, StoreUnavailable: the graph or the store cannot be read.
             InvalidRequest: there were too many memories at the past instant.
         """
-        if command.as_of is not None:
-            return await self._at(command, command.as_of)
-        await self._caught_up(command.project_id, command.scope, command.position)
-        stated = await self._graph.list_relations(
+        graph, time = self._graph, command.as_of
+        if time is None:
+            await self._caught_up(command.project_id, command.scope, command.position)
+            time = self._clock.now()
+        else:
+            graph = await self._past.at(command.project_id, command.scope, time)
+        stated = await graph.list_relations(
             RelationQuery(
                 project_id=command.project_id,
                 scope=command.scope,
@@ -76,28 +79,14 @@ class ListRelations:
                 entity=command.entity,
                 relation=command.relation,
                 after=command.after,
-                holding_at=None if command.include_superseded else self._clock.now(),
+                holding_at=None if command.include_superseded else time,
             )
         )
         page = stated[: command.page_size]
-        more = len(stated) > command.page_size
-        return RelationPage(
-            await self._visible(command.project_id, page), _cursor(page) if more else None
-        )
-
-    async def _at(self, command: ListRelationsCommand, time: datetime) -> RelationPage:
-        """Returns a page for a past instant, from the history, which is always complete."""
-        stated = await self._past.relations(command.project_id, command.scope, time, command.entity)
-        relation = None if command.relation is None else relation_name(command.relation)
-        rest = [
-            each
-            for each in stated
-            if (command.include_superseded or each.holds_at(time))
-            and (relation is None or each.relation.relation == relation)
-            and (command.after is None or each.is_after(command.after))
-        ]
-        page = rest[: command.page_size]
-        return RelationPage(page, _cursor(page) if len(rest) > len(page) else None)
+        end = _cursor(page) if len(stated) > len(page) else None
+        if command.as_of is None:
+            page = await self._visible(command.project_id, page)
+        return RelationPage(page, end)
 
 
 def _cursor(page: Sequence[StatedRelation]) -> RelationCursor:

@@ -22,14 +22,13 @@ from server.graph.ports import (
     NEWEST_MEMORIES,
     EntityPage,
     EntityQuery,
-    EntitySplits,
     FoundEntity,
     GraphReader,
     GraphScope,
     RelationQuery,
     Surroundings,
 )
-from server.memories.memory import ListOrder, today
+from server.memories.memory import ListOrder, Memory, today
 from server.memories.ports import ListQuery, MemoryStore
 from server.memories.scope import Scope
 
@@ -89,12 +88,9 @@ class ScopedGraphReader:
     memories with entities.
     """
 
-    def __init__(
-        self, whole: GraphReader, store: MemoryStore, splits: EntitySplits, clock: Clock
-    ) -> None:
+    def __init__(self, whole: GraphReader, store: MemoryStore, clock: Clock) -> None:
         self._whole = whole
         self._store = store
-        self._splits = splits
         self._clock = clock
         self._parts = SpacesReader(self._spaces)
 
@@ -127,9 +123,16 @@ class ScopedGraphReader:
         memories = await self._store.list(query)
         if len(memories) > MOST_MEMORIES:
             raise InvalidRequest([FieldViolation("user_id", _TOO_MANY)])
-        names = sorted({memory.scope.graph_space() for memory in memories})
-        splits = await self._splits.splits(project_id, names, now)
-        return await by_size(len(memories), spaces_of, memories, splits)
+        return await computed_spaces(self._store, project_id, memories, now)
+
+
+async def computed_spaces(
+    store: MemoryStore, project_id: str, memories: Sequence[Memory], time: datetime
+) -> list[PastSpace]:
+    """Returns the graphs of the memories' spaces, with the splits of names made up to `time`."""
+    names = sorted({memory.scope.graph_space() for memory in memories})
+    splits = await store.splits(project_id, names, time)
+    return await by_size(len(memories), spaces_of, memories, splits)
 
 
 _TOO_MANY: Final = (

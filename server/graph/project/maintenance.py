@@ -12,9 +12,10 @@ from server.core.clock import Clock
 from server.core.errors import FieldViolation, InvalidRequest
 from server.graph.model import DifferenceKind, clean_name, entity_key
 from server.graph.names import Joins, Split, StatedAlias, pair_of
-from server.graph.ports import AliasCount, EntitySplits, Graph, GraphAudit
+from server.graph.ports import Graph, GraphAudit
 from server.graph.project.ports import Outbox
 from server.graph.project.projector import GraphProjector
+from server.memories.ports import AliasCount, MemoryStore
 
 
 async def projects_of(outbox: Outbox, audit: GraphAudit, project_id: str | None) -> list[str]:
@@ -235,17 +236,17 @@ class NameJoin:
 class EntityJoins:
     """Lists, splits and rejoins names. Methods raise StoreUnavailable if PostgreSQL is down."""
 
-    def __init__(self, splits: EntitySplits, clock: Clock) -> None:
-        self._splits = splits
+    def __init__(self, store: MemoryStore, clock: Clock) -> None:
+        self._store = store
         self._clock = clock
 
     async def list(self, project_id: str, space: str | None = None) -> list[NameJoin]:
         """Returns names that are joined, ambiguous or split, in one graph space or in all."""
         by_space: dict[str, list[AliasCount]] = {}
-        for each in await self._splits.stated_aliases(project_id, space):
+        for each in await self._store.stated_aliases(project_id, space):
             by_space.setdefault(each.space, []).append(each)
         spaces = None if space is None else [space]
-        splits = await self._splits.splits(project_id, spaces, self._clock.now())
+        splits = await self._store.splits(project_id, spaces, self._clock.now())
         found = [join for aliases in by_space.values() for join in _joins(aliases)]
         found += [NameJoin(s.space, s.name, s.other_name, JoinState.SPLIT, None) for s in splits]
         return sorted(found, key=lambda join: (join.space, join.name, join.alias))
@@ -259,13 +260,13 @@ class EntityJoins:
             InvalidRequest: no memory of the space joins them.
         """
         split = self._split(space, name, alias)
-        known = await self._splits.splits(project_id, [space], self._clock.now())
-        stated = await self._splits.stated_aliases(project_id, space)
+        known = await self._store.splits(project_id, [space], self._clock.now())
+        stated = await self._store.stated_aliases(project_id, space)
         pairs = {each.pair for each in known} | {pair_of(each.name, each.alias) for each in stated}
         if split.pair not in pairs:
             rule = f"no memory of {space} joins these names"
             raise InvalidRequest([FieldViolation("alias", rule)])
-        return await self._splits.split(project_id, split)
+        return await self._store.split(project_id, split)
 
     async def rejoin(self, project_id: str, space: str, name: str, alias: str) -> None:
         """Undoes a split, so that the names are joined again if memories state it.
@@ -273,7 +274,7 @@ class EntityJoins:
         Raises:
             InvalidRequest: these names were not split.
         """
-        if not await self._splits.rejoin(project_id, self._split(space, name, alias)):
+        if not await self._store.rejoin(project_id, self._split(space, name, alias)):
             rule = f"in {space} these names are not split"
             raise InvalidRequest([FieldViolation("alias", rule)])
 

@@ -19,9 +19,9 @@ from server.core.errors import (
 )
 from server.core.request_context import current_request
 from server.graph.model import StatedRelation
-from server.graph.ports import RecallQuery, RelationRecall
 from server.memories.memory import ArmScore
 from server.memories.passages import Hit
+from server.memories.ports import MemoryStore, RecallQuery
 from server.memories.scope import Scope
 from server.memories.search.question_clues import names_in, scores_of
 from server.memories.search.ranking import Arm, DegradedArm
@@ -77,8 +77,8 @@ class GraphArm:
     found to have no relations.
     """
 
-    def __init__(self, recall: RelationRecall, clock: Clock) -> None:
-        self._recall = recall
+    def __init__(self, store: MemoryStore, clock: Clock) -> None:
+        self._store = store
         self._clock = clock
         self._empty: TtlCache[tuple[str, Scope], bool] = TtlCache(
             EMPTY_SCOPE_SECONDS, _KNOWN_SCOPES
@@ -115,7 +115,7 @@ class GraphArm:
             StoreUnavailable: PostgreSQL cannot be read.
             DeadlineExceeded: the call's deadline has passed.
         """
-        found = await self._recall.recall(query)
+        found = await self._store.recall(query)
         record_search_arm(Arm.GRAPH, ran=True)
         if not found.has_entities:
             self._empty.put((query.project_id, query.scope), True)

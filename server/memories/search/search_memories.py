@@ -11,11 +11,10 @@ from uuid import UUID
 from server.core.clock import Clock
 from server.core.values import Vector
 from server.graph.model import StatedRelation
-from server.graph.ports import RecallQuery
 from server.memories.filters.filter import Filter
 from server.memories.memory import ScoredMemory, today
 from server.memories.passages import EVERY_SOURCE, Hit, Source
-from server.memories.ports import MemoryStore, SearchQuery
+from server.memories.ports import MemoryStore, RecallQuery, SearchQuery
 from server.memories.scope import Scope
 from server.memories.search.arms import (
     GraphArm,

@@ -24,7 +24,7 @@ from server.projects.archive.format import (
     row_line,
 )
 from server.projects.archive.mem0 import Mem0Memory, Mem0Rows, Mem0Unusable, to_rows
-from server.projects.ports import Mem0Table, ProjectArchives
+from server.projects.ports import Mem0Source, ProjectArchives
 
 
 class ExportProject:
@@ -59,12 +59,12 @@ class ExportProject:
             checksum.take(line)
             write_line(line)
 
-        async with self._reader.snapshot(project_id) as snapshot:
+        async with self._reader.snapshot(project_id, embeddings=embeddings) as snapshot:
             model = snapshot.embedding_model if embeddings else None
             write(ArchiveHeader(uuid4(), snapshot.last_position, model).line())
             total = sum(snapshot.counts.values())
             for kind in RowKind:
-                async for rows in snapshot.rows(kind, embeddings=embeddings):
+                async for rows in snapshot.rows(kind):
                     for row in rows:
                         write(row_line(kind, row))
                     checksum.counts[kind] += len(rows)
@@ -201,18 +201,18 @@ class ImportMem0:
     scope only the oldest is kept. The import can be repeated; existing memories stay unchanged.
     """
 
-    def __init__(self, table: Mem0Table, writer: ProjectArchives, embedder: Embedder) -> None:
-        self._table = table
+    def __init__(self, source: Mem0Source, writer: ProjectArchives, embedder: Embedder) -> None:
+        self._source = source
         self._writer = writer
         self._embedder = embedder
 
     async def __call__(
         self,
         project_id: str,
-        table_name: str,
+        source_name: str,
         on_progress: Callable[[int, int], None] = lambda _done, _total: None,
     ) -> Mem0Imported:
-        """Imports every memory of the table.
+        """Imports every memory of the source.
 
         Raises:
             ArchiveUnusable: a memory does not fit the tables.
@@ -221,13 +221,13 @@ class ImportMem0:
             ModelUnavailable, ModelQuotaExhausted: the embedder failed; repeat the import later.
             StoreUnavailable: the store cannot be reached.
         """
-        total = await self._table.count()
-        archive = uuid5(NAMESPACE_URL, f"mem0:{table_name}")
+        total = self._source.count
+        archive = uuid5(NAMESPACE_URL, f"mem0:{source_name}")
         await self._writer.begin(project_id, ArchiveHeader(archive, total))
         imported = Mem0Imported()
         # The set takes 48 bytes for each memory, so a table of millions fits.
         seen: set[bytes] = set()
-        async for batch in self._table.memories():
+        async for batch in self._source.memories:
             rows = list(self._rows(batch, imported, seen))
             imported.new += await self._write(project_id, rows)
             on_progress(imported.read, total)

@@ -11,12 +11,9 @@ from server.projects.archive.export_import import ExportProject, ImportMem0, Imp
 from server.runtime.composition.models import open_models
 from server.runtime.settings import Settings
 from server.storage.mem0_platform import open_mem0_platform
-from server.storage.postgres.archive import (
-    PostgresProjectArchives,
-    open_mem0_table,
-)
+from server.storage.postgres.archive import PostgresProjectArchives, open_mem0_table
 from server.storage.postgres.pool import open_database
-from server.storage.postgres.schema import PostgresReadiness, PostgresReembedding
+from server.storage.postgres.schema import PostgresUpkeep
 from server.storage.postgres.vector_index import PostgresSearchIndexing
 
 
@@ -29,7 +26,7 @@ async def open_export(settings: Settings, dsn: str) -> AsyncIterator[ExportProje
         StoreUnavailable: the database cannot be reached.
     """
     async with open_database(dsn, settings.postgres) as database:
-        await require_ready(PostgresReadiness(database))
+        await require_ready(PostgresUpkeep(database))
         yield ExportProject(PostgresProjectArchives(database))
 
 
@@ -74,7 +71,7 @@ async def open_mem0_platform_import(
     Raises:
         SettingsFault: the models cannot be opened.
         StoreUnready: the schema is outdated, or another embedder wrote the store.
-        StoreUnavailable: the database cannot be reached.
+        StoreUnavailable: the database or the account cannot be reached.
     """
     async with (
         _writing(settings, dsn) as (writer, embedder),
@@ -96,8 +93,9 @@ async def open_reembed(settings: Settings, dsn: str) -> AsyncIterator[Reembed]:
         open_database(dsn, settings.postgres) as database,
         open_models(settings.model_choice(), settings.gemini) as models,
     ):
-        await require_ready(PostgresReadiness(database))
-        yield Reembed(PostgresReembedding(database), models.embedder)
+        store = PostgresUpkeep(database)
+        await require_ready(store)
+        yield Reembed(store, models.embedder)
 
 
 @asynccontextmanager
@@ -111,7 +109,7 @@ async def open_search_indexing(
         StoreUnavailable: the database cannot be reached.
     """
     async with open_database(dsn, settings.postgres) as database:
-        await require_ready(PostgresReadiness(database))
+        await require_ready(PostgresUpkeep(database))
         yield PostgresSearchIndexing(dsn)
 
 
@@ -123,5 +121,5 @@ async def _writing(
         open_database(dsn, settings.postgres) as database,
         open_models(settings.model_choice(), settings.gemini) as models,
     ):
-        await require_ready(PostgresReadiness(database), models.embedder)
+        await require_ready(PostgresUpkeep(database), models.embedder)
         yield PostgresProjectArchives(database), models.embedder

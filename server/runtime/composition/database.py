@@ -6,13 +6,13 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TypeAlias, TypeVar
 
-from server.audit import AuditLog
-from server.core.clock import SystemClock
+from server.core.clock import Clock
 from server.core.errors import StoreUnavailable
 from server.projects.administration import Administration, DeleteProject
+from server.projects.ports import ProjectStore
 from server.storage.postgres.pool import PostgresOptions, open_database
-from server.storage.postgres.projects import PostgresAuditLog, PostgresProjectStore
-from server.storage.postgres.schema import PostgresReadiness, migrate
+from server.storage.postgres.projects import PostgresProjectStore
+from server.storage.postgres.schema import PostgresUpkeep, migrate
 
 Opened = TypeVar("Opened")
 OpenDatabase: TypeAlias = Callable[[str, PostgresOptions], AbstractAsyncContextManager[Opened]]
@@ -38,7 +38,7 @@ async def is_reachable(dsn: str) -> bool:
     """Whether PostgreSQL is reachable."""
     try:
         async with open_database(dsn, PostgresOptions()) as database:
-            await PostgresReadiness(database).schema_fault()
+            await PostgresUpkeep(database).schema_fault()
     except StoreUnavailable:
         return False
     return True
@@ -50,18 +50,18 @@ async def open_project_deletion(
 ) -> AsyncIterator[DeleteProject]:
     """Opens the deletion of projects in a database."""
     async with open_database(dsn, settings) as database:
-        yield DeleteProject(PostgresProjectStore(database), SystemClock())
+        yield DeleteProject(PostgresProjectStore(database), Clock())
 
 
 @asynccontextmanager
 async def open_administration(dsn: str, settings: PostgresOptions) -> AsyncIterator[Administration]:
     """Opens the administration of a database's projects and keys."""
     async with open_database(dsn, settings) as database:
-        yield Administration(PostgresProjectStore(database), SystemClock())
+        yield Administration(PostgresProjectStore(database), Clock())
 
 
 @asynccontextmanager
-async def open_audit_log(dsn: str, settings: PostgresOptions) -> AsyncIterator[AuditLog]:
-    """Opens the audit log of a database."""
+async def open_projects(dsn: str, settings: PostgresOptions) -> AsyncIterator[ProjectStore]:
+    """Opens the store of a database's projects."""
     async with open_database(dsn, settings) as database:
-        yield PostgresAuditLog(database)
+        yield PostgresProjectStore(database)

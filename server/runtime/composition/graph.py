@@ -9,13 +9,13 @@ from dataclasses import dataclass
 
 from server.api.grpc.services.graph import GraphUseCases
 from server.core.circuit_breaker import CircuitBreaker
-from server.core.clock import Clock, SystemClock
+from server.core.clock import Clock
 from server.core.errors import GraphUnavailable
 from server.graph.explore.access import CaughtUp, PastGraph, VisibleRelations
 from server.graph.explore.entities import GetEntity, ListEntities
 from server.graph.explore.relations import FindPaths, ListRelations
 from server.graph.explore.scoped_reader import ScopedGraphReader
-from server.graph.ports import EntitySplits, Graph, GraphReader
+from server.graph.ports import Graph, GraphReader
 from server.graph.project.maintenance import EntityJoins, RebuildGraph, VerifyGraph
 from server.graph.project.ports import Outbox
 from server.graph.project.projector import GraphProjector
@@ -25,7 +25,7 @@ from server.runtime.settings import Neo4jSettings, Settings
 from server.storage.neo4j.audit import Neo4jGraphAudit
 from server.storage.neo4j.calls import open_driver
 from server.storage.neo4j.graph import AbsentGraph, Neo4jGraph
-from server.storage.postgres.entities import PostgresEntitySplits
+from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.outbox import PostgresOutbox
 from server.storage.postgres.pool import PostgresOptions, open_database
 
@@ -101,7 +101,7 @@ async def open_graph_maintenance(
     """Opens the verification and the rebuild of a database's graph."""
     driver = open_driver(address.uri, address.user, address.password)
     async with driver, open_database(dsn, settings.postgres) as database:
-        clock = SystemClock()
+        clock = Clock()
         graph = Neo4jGraph(driver, timeout=settings.neo4j.timeout)
         outbox, audit = PostgresOutbox(database, clock), Neo4jGraphAudit(driver)
         projector = GraphProjector(outbox, graph)
@@ -114,7 +114,7 @@ async def open_graph_maintenance(
 async def open_entity_joins(dsn: str, settings: PostgresOptions) -> AsyncIterator[EntityJoins]:
     """Opens the administration of entity names in a database."""
     async with open_database(dsn, settings) as database:
-        yield EntityJoins(PostgresEntitySplits(database), SystemClock())
+        yield EntityJoins(PostgresMemoryStore(database, lambda: None), Clock())
 
 
 def compose_graph(
@@ -122,13 +122,12 @@ def compose_graph(
     outbox: Outbox,
     store: MemoryStore,
     history: MemoryHistory,
-    splits: EntitySplits,
     clock: Clock,
 ) -> GraphUseCases:
     """Returns the use cases of GraphService."""
     caught_up, visible = CaughtUp(outbox), VisibleRelations(store, clock)
-    scoped = ScopedGraphReader(graph, store, splits, clock)
-    past = PastGraph(history, splits)
+    scoped = ScopedGraphReader(graph, store, clock)
+    past = PastGraph(history, store)
     return GraphUseCases(
         list_relations=ListRelations(scoped, caught_up, visible, past, clock),
         get_entity=GetEntity(scoped, caught_up, visible, past, clock),

@@ -22,7 +22,7 @@ from server.core.errors import GraphUnavailable, MemoirError
 from server.graph.ports import Graph
 from server.graph.project.ports import Outbox
 from server.operations.ports import Operations
-from server.projects.ports import PoolUsage, ProjectStore
+from server.projects.ports import PoolUsage
 from server.projects.quotas import ProjectQuotas
 from server.projects.statistics import GetStatistics, ProcessFigures
 from server.runtime.composition.graph import GraphAccess
@@ -30,7 +30,7 @@ from server.runtime.settings import MetricsSettings
 from server.runtime.workers import answering, ask, ask_all
 from server.storage.postgres.operations import PostgresOperations
 from server.storage.postgres.outbox import PostgresOutbox
-from server.storage.postgres.pool import Database, PostgresOptions, open_database
+from server.storage.postgres.pool import Database
 from server.storage.postgres.projects import PostgresProjectStore
 from server.telemetry import metrics
 from server.telemetry.exposition import JoinedMetrics, Snapshot, families_of, serving_metrics
@@ -160,13 +160,6 @@ def compose_observation(observed: Observed, clock: Clock, worker: Worker | None)
         ),
         statistics=observed.statistics,
     )
-
-
-@asynccontextmanager
-async def open_projects(dsn: str, settings: PostgresOptions) -> AsyncIterator[ProjectStore]:
-    """Opens the projects of a database."""
-    async with open_database(dsn, settings) as database:
-        yield PostgresProjectStore(database)
 
 
 @asynccontextmanager

@@ -7,10 +7,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from server.api.grpc.convert.requests import claimed_command
+from server.api.grpc.convert.requests import accepted_command
 from server.api.grpc.status import to_status
 from server.core.background import running
-from server.core.clock import SystemClock
+from server.core.clock import Clock
 from server.memories.add.add_memories import AddMemoriesCommand, AddMemoriesOutcome
 from server.memories.ports import MemoryStore
 from server.operations.leases import FreeLeases
@@ -56,14 +56,17 @@ def compose_operations(
 
     async def perform(claimed: ClaimedOperation) -> AddMemoriesOutcome:
         with tallied() as tally:
+            command = accepted_command(
+                claimed.payload, claimed.project_id, claimed.create_time, claimed.lease
+            )
             try:
-                return await add(claimed_command(claimed))
+                return await add(command)
             finally:
                 statistics.record(claimed.project_id, tally)
 
     workers = OperationWorkers(operations, perform, _encoded_status, tell, limits)
     return AsynchronousCalls(
-        submit=SubmitAdd(operations, store, SystemClock(), tell),
+        submit=SubmitAdd(operations, store, Clock(), tell),
         manage=ManageOperations(operations, store, notifications),
         workers=workers,
         notifications=notifications,

@@ -23,9 +23,8 @@ from server.api.grpc.services.memory_changes import MutationUseCases, ScopeUseCa
 from server.api.grpc.services.operations import OperationsService
 from server.api.grpc.services.project import AuditService, ProjectService, StatisticsService
 from server.api.grpc.tokens import KEY_BYTES, Tokens
-from server.audit import ListAuditEvents
 from server.core.background import running
-from server.core.clock import Clock, SystemClock
+from server.core.clock import Clock
 from server.graph.project.projector import GraphProjector
 from server.maintenance import PurgeExpired
 from server.memories.add.add_memories import AddMemories
@@ -45,6 +44,7 @@ from server.operations.idempotency import SerializedByRequestId
 from server.operations.leases import ScopeTurns
 from server.operations.ports import Channel
 from server.projects.administration import GetProject, UpdateProject
+from server.projects.audit import ListAuditEvents
 from server.projects.authorization import Authenticate, Authorize, KeyUses
 from server.projects.quotas import ProjectQuotas
 from server.runtime.composition.doors import (
@@ -69,16 +69,14 @@ from server.runtime.composition.observation import (
 from server.runtime.composition.operations import AsynchronousCalls, compose_operations, working
 from server.runtime.lifecycle import ReadinessProbe, drain
 from server.runtime.settings import Settings
-from server.storage.postgres.entities import PostgresEntitySplits
 from server.storage.postgres.memory_changes import PostgresMemoryChanges
 from server.storage.postgres.memory_history import PostgresMemoryHistory
 from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.operations import PostgresOperations
 from server.storage.postgres.outbox import PostgresOutbox
 from server.storage.postgres.pool import Database, open_database
-from server.storage.postgres.projects import PostgresAuditLog, PostgresProjectStore
-from server.storage.postgres.recall import PostgresRecall
-from server.storage.postgres.schema import PostgresReadiness, PostgresTokenKey
+from server.storage.postgres.projects import PostgresProjectStore
+from server.storage.postgres.schema import PostgresTokenKey, PostgresUpkeep
 from server.storage.postgres.servers import PostgresLeases, PostgresNotifications, new_server_id
 
 
@@ -169,7 +167,7 @@ async def open_service(
             changes = PostgresMemoryChanges(
                 database, partial(notifications.notify, Channel.MEMORY_EVENTS)
             )
-            purge = PurgeExpired(changes, SystemClock(), settings.retention.purge_days)
+            purge = PurgeExpired(changes, Clock(), settings.retention.purge_days)
             await stack.enter_async_context(running("retention", purge.run()))
         stack.push_async_callback(service.key_uses.flush)
         await stack.enter_async_context(running("key-uses", service.key_uses.run()))
@@ -239,7 +237,7 @@ def _compose(
     worker: Worker | None,
     options: ServerOptions,
 ) -> tuple[Service, GraphProjector]:
-    clock = SystemClock()
+    clock = Clock()
     projects = PostgresProjectStore(database)
     outbox = PostgresOutbox(database, clock)
     projector = GraphProjector(outbox, access.graph)
@@ -288,7 +286,7 @@ def _compose(
             store,
             models.embedder,
             clock,
-            GraphArm(PostgresRecall(database), clock),
+            GraphArm(store, clock),
             RerankArm(models.reranker, settings.gemini.rerank_timeout),
         ),
         get=GetMemory(store, history, clock),
@@ -302,15 +300,13 @@ def _compose(
     servicers = Servicers(
         memory=MemoryService(use_cases, tokens),
         graph=GraphService(
-            compose_graph(
-                access.graph, outbox, store, history, PostgresEntitySplits(database), clock
-            ),
+            compose_graph(access.graph, outbox, store, history, clock),
             tokens,
         ),
         project=ProjectService(GetProject(projects), UpdateProject(projects, clock)),
         health=health,
         operations=OperationsService(calls.manage, tokens),
-        audit=AuditService(ListAuditEvents(PostgresAuditLog(database)), tokens),
+        audit=AuditService(ListAuditEvents(projects), tokens),
         statistics=StatisticsService(observation.get, gate.closing),
     )
     key_uses = KeyUses(projects, clock)
@@ -328,7 +324,7 @@ def _compose(
     )
     server, port = build_server(options, servicers, interceptors)
     local = LocalCalls(servicers, interceptors)
-    probe = ReadinessProbe(PostgresReadiness(database), models.embedder, health.set_ready)
+    probe = ReadinessProbe(PostgresUpkeep(database), models.embedder, health.set_ready)
     service = Service(
         server, port, local, health, gate, probe, models, calls, observation, key_uses
     )

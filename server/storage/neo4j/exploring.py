@@ -6,9 +6,9 @@ are computed from their memories: see `server.graph.explore.scoped_reader`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime
-from typing import Any, Final, Protocol
+from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 from neo4j import AsyncManagedTransaction, Record
@@ -85,12 +85,8 @@ def parameters(within: GraphScope, **more: Any) -> dict[str, Any]:
     }
 
 
-class Run(Protocol):
-    """Runs a statement and reads all of its rows."""
-
-    async def __call__(self, name: str, /, **more: Any) -> list[Record]:
-        """Returns the rows of the statement with this name and these additional parameters."""
-        ...
+Run: TypeAlias = Callable[..., Awaitable[list[Record]]]
+"""Returns the rows of the statement with this name and these additional parameters."""
 
 
 async def find_entities(

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import asyncpg
@@ -21,35 +20,18 @@ from server.projects.archive.format import (
     RowKind,
 )
 from server.projects.archive.mem0 import Mem0Memory
+from server.projects.ports import Mem0Source, ProjectSnapshot
 from server.storage.postgres.connections import transaction
 from server.storage.postgres.pool import UNAVAILABLE, Database
 from server.storage.postgres.rows import to_halfvec
 from server.storage.postgres.statements import load_sql
 
 if TYPE_CHECKING:
-    from server.storage.postgres.pool import Connection
-
+    PlainConnection = asyncpg.Connection[asyncpg.Record]
 
 ARCHIVE_SQL = load_sql("archive.sql")
 
 ARCHIVE_BATCH = 500
-
-
-@dataclass(frozen=True, slots=True)
-class PostgresSnapshot:
-    """Implements `server.projects.ports.ProjectSnapshot` in one transaction."""
-
-    connection: Connection
-    project_id: str
-    last_position: int
-    embedding_model: str | None
-    counts: Mapping[RowKind, int]
-
-    async def rows(self, kind: RowKind, *, embeddings: bool) -> AsyncIterator[list[str]]:
-        name = f"read_{kind}" + ("_embedded" if embeddings and kind in EMBEDDED else "")
-        cursor = await self.connection.cursor(*ARCHIVE_SQL[name](project_id=self.project_id))
-        while batch := await cursor.fetch(ARCHIVE_BATCH):
-            yield [row[0] for row in batch]
 
 
 class PostgresProjectArchives:
@@ -59,7 +41,9 @@ class PostgresProjectArchives:
         self._database = database
 
     @asynccontextmanager
-    async def snapshot(self, project_id: str) -> AsyncIterator[PostgresSnapshot]:
+    async def snapshot(
+        self, project_id: str, *, embeddings: bool
+    ) -> AsyncIterator[ProjectSnapshot]:
         async with (
             self._database.connection() as connection,
             connection.transaction(isolation="repeatable_read", readonly=True),
@@ -69,13 +53,19 @@ class PostgresProjectArchives:
                 raise ProjectUnknown(project_id)
             counts = await connection.fetchrow(*ARCHIVE_SQL["counts"](project_id=project_id))
             assert counts is not None
-            by_kind = {kind: int(counts[kind]) for kind in RowKind}
-            yield PostgresSnapshot(
-                connection,
-                project_id,
+
+            async def rows(kind: RowKind) -> AsyncIterator[list[str]]:
+                suffix = "_embedded" if embeddings and kind in EMBEDDED else ""
+                read = ARCHIVE_SQL[f"read_{kind}{suffix}"](project_id=project_id)
+                cursor = await connection.cursor(*read)
+                while batch := await cursor.fetch(ARCHIVE_BATCH):
+                    yield [row[0] for row in batch]
+
+            yield ProjectSnapshot(
                 described["last_position"],
                 described["embedding_model"],
-                by_kind,
+                {kind: int(counts[kind]) for kind in RowKind},
+                rows,
             )
 
     async def begin(self, project_id: str, header: ArchiveHeader) -> None:
@@ -111,9 +101,8 @@ class PostgresProjectArchives:
         self, name: str, project_id: str, rows: Sequence[str], **values: object
     ) -> list[asyncpg.Record]:
         bound = ARCHIVE_SQL[name](project_id=project_id, rows=list(rows), **values)
-        async with self._database.connection() as connection:
-            with translate_faults():
-                return await connection.fetch(*bound)
+        with translate_faults():
+            return await self._database.fetch(bound)
 
 
 @contextmanager
@@ -124,35 +113,21 @@ def translate_faults() -> Iterator[None]:
         raise ArchiveUnusable("a row does not fit the tables") from error
 
 
-if TYPE_CHECKING:
-    PlainConnection = asyncpg.Connection[asyncpg.Record]
-
 MEM0_BATCH = 200
 CONNECT_SECONDS = 10.0
 
 MEM0_SQL = load_sql("mem0.sql")
 
 
-class PostgresMem0Table:
-    """Implements `server.projects.ports.Mem0Table`."""
-
-    def __init__(self, connection: PlainConnection, count: str, memories: str) -> None:
-        self._connection = connection
-        self._count = count
-        self._memories = memories
-
-    async def count(self) -> int:
-        return int(await self._connection.fetchval(self._count))
-
-    async def memories(self) -> AsyncIterator[list[Mem0Memory]]:
-        async with self._connection.transaction(isolation="repeatable_read", readonly=True):
-            cursor = await self._connection.cursor(self._memories)
-            while batch := await cursor.fetch(MEM0_BATCH):
-                yield [Mem0Memory(row["id"], json.loads(row["payload"] or "{}")) for row in batch]
+async def _memories(connection: PlainConnection, statement: str) -> AsyncIterator[list[Mem0Memory]]:
+    async with connection.transaction(isolation="repeatable_read", readonly=True):
+        cursor = await connection.cursor(statement)
+        while batch := await cursor.fetch(MEM0_BATCH):
+            yield [Mem0Memory(row["id"], json.loads(row["payload"] or "{}")) for row in batch]
 
 
 @asynccontextmanager
-async def open_mem0_table(dsn: str, name: str) -> AsyncIterator[PostgresMem0Table]:
+async def open_mem0_table(dsn: str, name: str) -> AsyncIterator[Mem0Source]:
     """Opens the table with this name, which may include its schema.
 
     Raises:
@@ -169,6 +144,7 @@ async def open_mem0_table(dsn: str, name: str) -> AsyncIterator[PostgresMem0Tabl
             raise ArchiveUnusable(
                 f"there is no table {name!r} with the columns id (uuid) and payload (jsonb)"
             )
-        yield PostgresMem0Table(connection, statements["count"], statements["memories"])
+        count = int(await connection.fetchval(statements["count"]))
+        yield Mem0Source(count, _memories(connection, statements["memories"]))
     finally:
         await connection.close()

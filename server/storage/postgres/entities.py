@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 from server.core.text import digest_of
 from server.graph.model import Entity, entity_key
 from server.graph.names import Joins, Split, StatedAlias, pair_of
-from server.graph.ports import AliasCount
+from server.memories.ports import AliasCount
 from server.memories.scope import SCOPE_FIELDS
 from server.storage.postgres.connections import transaction
 from server.storage.postgres.pool import Database
@@ -194,15 +194,14 @@ def scope_values(space: str) -> dict[str, str | None]:
 _CORRELATION_ID = "entity-splits"
 
 
-class PostgresEntitySplits:
-    """Implements `server.graph.ports.EntitySplits`."""
+class EntitySplits:
+    """Implements the methods of `server.memories.ports.MemoryStore` on aliases and splits."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def stated_aliases(self, project_id: str, space: str | None = None) -> list[AliasCount]:
-        async with self._database.connection() as connection:
-            rows = await connection.fetch(*SQL["alias_counts"](project_id=project_id, space=space))
+        rows = await self._database.fetch(SQL["alias_counts"](project_id=project_id, space=space))
         return [
             AliasCount(row["space"], row["name"], row["alias"], row["memories"]) for row in rows
         ]
@@ -210,12 +209,11 @@ class PostgresEntitySplits:
     async def splits(
         self, project_id: str, spaces: Sequence[str] | None, at: datetime
     ) -> list[Split]:
-        async with self._database.connection() as connection:
-            rows = await connection.fetch(
-                *SQL["splits"](
-                    project_id=project_id, spaces=None if spaces is None else list(spaces), time=at
-                )
+        rows = await self._database.fetch(
+            SQL["splits"](
+                project_id=project_id, spaces=None if spaces is None else list(spaces), time=at
             )
+        )
         return [
             Split(row["space"], row["name"], row["other_name"], row["create_time"]) for row in rows
         ]

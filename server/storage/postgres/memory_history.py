@@ -65,16 +65,15 @@ class PostgresMemoryHistory:
     async def events(
         self, project_id: str, memory_id: UUID, after_version: int, limit: int
     ) -> list[MemoryEvent]:
-        async with self._database.connection() as connection:
-            # From the previous event, whose state precedes the first event of the page.
-            rows = await connection.fetch(
-                *SQL["events"](
-                    project_id=project_id,
-                    memory_id=memory_id,
-                    after_version=after_version,
-                    limit=limit + 1,
-                )
+        # From the previous event, whose state precedes the first event of the page.
+        rows = await self._database.fetch(
+            SQL["events"](
+                project_id=project_id,
+                memory_id=memory_id,
+                after_version=after_version,
+                limit=limit + 1,
             )
+        )
         events = []
         before = None
         for row in rows:
@@ -86,21 +85,19 @@ class PostgresMemoryHistory:
     async def get(
         self, project_id: str, memory_id: UUID, time: datetime, visible_on: date | None
     ) -> Memory | None:
-        async with self._database.connection() as connection:
-            row = await connection.fetchrow(
-                *SQL["state_at"](
-                    project_id=project_id, memory_id=memory_id, time=time, visible_on=visible_on
-                )
+        row = await self._database.fetchrow(
+            SQL["state_at"](
+                project_id=project_id, memory_id=memory_id, time=time, visible_on=visible_on
             )
+        )
         return to_memory(row) if row else None
 
     async def version(
         self, project_id: str, memory_id: UUID, version: int | None = None
     ) -> PastVersion | None:
-        async with self._database.connection() as connection:
-            row = await connection.fetchrow(
-                *SQL["version"](project_id=project_id, memory_id=memory_id, version=version)
-            )
+        row = await self._database.fetchrow(
+            SQL["version"](project_id=project_id, memory_id=memory_id, version=version)
+        )
         if row is None:
             return None
         embedding = row["embedding"]
@@ -116,8 +113,7 @@ class PostgresMemoryHistory:
         return [to_memory(row) for row in rows]
 
     async def stream_end(self) -> StreamCursor:
-        async with self._database.connection() as connection:
-            return StreamCursor(int(await connection.fetchval(*STREAM_SQL["horizon"]())))
+        return StreamCursor(int(await self._database.fetchval(STREAM_SQL["horizon"]())))
 
     async def stream(
         self, project_id: str, scope: Scope, after: StreamCursor, limit: int

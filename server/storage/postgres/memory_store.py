@@ -3,30 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from server.core.background import by_size
 from server.core.values import Vector
+from server.graph.names import Split
 from server.memories.changes import ChangeSet
 from server.memories.conversation import StoredMessage
 from server.memories.memory import EventType, ListOrder, Memory
 from server.memories.passages import Hit
 from server.memories.ports import (
     AddBasis,
+    AliasCount,
     Committed,
     ListQuery,
+    RecallQuery,
     SearchQuery,
     StoredCall,
     StoredChange,
 )
 from server.memories.scope import Scope
+from server.memories.search.question_clues import Recollection
 from server.operations.ports import ScopeLease
 from server.storage.postgres.adding import AddBases
 from server.storage.postgres.commit import Commits
+from server.storage.postgres.entities import EntitySplits
 from server.storage.postgres.filters import filter_condition, reading, scope_condition
 from server.storage.postgres.pool import Database
+from server.storage.postgres.recall import recall
 from server.storage.postgres.rows import (
     to_memory,
     to_notices,
@@ -118,6 +124,7 @@ class PostgresMemoryStore:
         self._on_commit = on_commit
         self._commits = Commits(database, self._committed)
         self._bases = AddBases(database, server_id, index_bytes // CANDIDATES_PART)
+        self._splits = EntitySplits(database)
         self._searches = Searches(database, indexes=ScopeIndexes(database, index_bytes))
 
     def commit(self, changes: ChangeSet) -> Coroutine[Any, Any, Committed]:
@@ -154,20 +161,18 @@ class PostgresMemoryStore:
     async def recent_messages(
         self, project_id: str, scope: Scope, limit: int
     ) -> list[StoredMessage]:
-        async with self._database.connection() as connection:
-            rows = await connection.fetch(
-                *SQL["recent_messages"](project_id=project_id, scope_key=scope.key(), limit=limit)
-            )
+        rows = await self._database.fetch(
+            SQL["recent_messages"](project_id=project_id, scope_key=scope.key(), limit=limit)
+        )
         return [to_stored_message(row) for row in reversed(rows)]
 
     def search(self, query: SearchQuery) -> Coroutine[Any, Any, list[Hit]]:
         return self._searches.search(query)
 
     async def get(self, project_id: str, memory_id: UUID, visible_on: date | None) -> Memory | None:
-        async with self._database.connection() as connection:
-            row = await connection.fetchrow(
-                *SQL["get"](project_id=project_id, memory_id=memory_id, visible_on=visible_on)
-            )
+        row = await self._database.fetchrow(
+            SQL["get"](project_id=project_id, memory_id=memory_id, visible_on=visible_on)
+        )
         return to_memory(row) if row else None
 
     async def list(self, query: ListQuery) -> list[Memory]:
@@ -180,10 +185,29 @@ class PostgresMemoryStore:
     ) -> set[UUID]:
         if not memory_ids:
             return set()
-        async with self._database.connection() as connection:
-            rows = await connection.fetch(
-                *SQL["visible"](
-                    project_id=project_id, memory_ids=list(memory_ids), visible_on=visible_on
-                )
+        rows = await self._database.fetch(
+            SQL["visible"](
+                project_id=project_id, memory_ids=list(memory_ids), visible_on=visible_on
             )
+        )
         return {row["memory_id"] for row in rows}
+
+    async def recall(self, query: RecallQuery) -> Recollection:
+        async with self._database.connection() as connection:
+            return await recall(connection, query)
+
+    async def stated_aliases(
+        self, project_id: str, space: str | None = None
+    ) -> Sequence[AliasCount]:
+        return await self._splits.stated_aliases(project_id, space)
+
+    async def splits(
+        self, project_id: str, spaces: Sequence[str] | None, at: datetime
+    ) -> Sequence[Split]:
+        return await self._splits.splits(project_id, spaces, at)
+
+    async def split(self, project_id: str, split: Split) -> int:
+        return await self._splits.split(project_id, split)
+
+    async def rejoin(self, project_id: str, split: Split) -> bool:
+        return await self._splits.rejoin(project_id, split)

@@ -86,18 +86,16 @@ class Submissions:
                     future.set_result(kept.get((submission.project_id, submission.id)))
 
     async def _keep(self, batch: Sequence[Submission]) -> dict[tuple[str, object], Operation]:
-        async with self._database.connection() as connection:
-            rows = await connection.fetch(*SQL["submit"](**_columns(batch)))
+        rows = await self._database.fetch(SQL["submit"](**_columns(batch)))
         return {(row["project_id"], row["operation_id"]): to_operation(row) for row in rows}
 
     async def _earlier(self, submission: Submission) -> Operation:
         assert submission.request_id is not None
-        async with self._database.connection() as connection:
-            row = await connection.fetchrow(
-                *SQL["find_by_request"](
-                    project_id=submission.project_id, request_id=submission.request_id
-                )
+        row = await self._database.fetchrow(
+            SQL["find_by_request"](
+                project_id=submission.project_id, request_id=submission.request_id
             )
+        )
         if row is None or row["payload_digest"] != submission.payload_digest:
             raise RequestIdReused(submission.request_id)
         return to_operation(row)
@@ -164,12 +162,11 @@ class PostgresOperations:
     ) -> list[Operation]:
         named = None if states is None else list(states)
         bounds = asdict(within or Scope())
-        async with self._database.connection() as connection:
-            rows = await connection.fetch(
-                *SQL["list"](
-                    project_id=project_id, states=named, before_id=before, limit=limit, **bounds
-                )
+        rows = await self._database.fetch(
+            SQL["list"](
+                project_id=project_id, states=named, before_id=before, limit=limit, **bounds
             )
+        )
         return [to_operation(row) for row in rows]
 
     async def cancel(self, project_id: str, operation_id: UUID, error: bytes) -> bool:
@@ -195,18 +192,17 @@ class PostgresOperations:
         self, limit: int, duration: timedelta, shares: Shares
     ) -> Sequence[ClaimedOperation]:
         lease_id = uuid4()
-        async with self._database.connection() as connection:
-            rows = await connection.fetch(
-                *SQL["claim"](
-                    limit=limit,
-                    lease=lease_id,
-                    duration=duration,
-                    server_id=self._server_id,
-                    share=shares.largest,
-                    busy_projects=list(shares.running),
-                    busy_counts=list(shares.running.values()),
-                )
+        rows = await self._database.fetch(
+            SQL["claim"](
+                limit=limit,
+                lease=lease_id,
+                duration=duration,
+                server_id=self._server_id,
+                share=shares.largest,
+                busy_projects=list(shares.running),
+                busy_counts=list(shares.running.values()),
             )
+        )
         return [
             ClaimedOperation(
                 project_id=row["project_id"],
@@ -246,17 +242,14 @@ class PostgresOperations:
         return await self._row("fail", fault=fault, error=error, **_held(claimed)) is not None
 
     async def prune(self, age: timedelta, limit: int) -> int:
-        async with self._database.connection() as connection:
-            return len(await connection.fetch(*SQL["prune"](age=age, limit=limit)))
+        return len(await self._database.fetch(SQL["prune"](age=age, limit=limit)))
 
     async def release_request_ids(self, age: timedelta, limit: int) -> int:
-        async with self._database.connection() as connection:
-            rows = await connection.fetch(*SQL["release_request_ids"](age=age, limit=limit))
+        rows = await self._database.fetch(SQL["release_request_ids"](age=age, limit=limit))
         return len(rows)
 
     async def _row(self, statement: str, **values: object) -> Row | None:
-        async with self._database.connection() as connection:
-            return await connection.fetchrow(*SQL[statement](**values))
+        return await self._database.fetchrow(SQL[statement](**values))
 
 
 def _held(claimed: ClaimedOperation) -> dict[str, object]:

@@ -32,10 +32,7 @@ class PostgresOutbox:
 
     async def claim(self, limit: int, lease: timedelta) -> list[DirtyMemory]:
         lease_id = uuid4()
-        async with self._database.connection() as connection:
-            rows = await connection.fetch(
-                *SQL["claim"](limit=limit, duration=lease, lease=lease_id)
-            )
+        rows = await self._database.fetch(SQL["claim"](limit=limit, duration=lease, lease=lease_id))
         return [
             DirtyMemory(
                 project_id=row["project_id"],
@@ -52,8 +49,7 @@ class PostgresOutbox:
     async def renew(self, claimed: Sequence[DirtyMemory], lease: timedelta) -> None:
         if not claimed:
             return
-        async with self._database.connection() as connection:
-            await connection.execute(*SQL["renew"](duration=lease, **_claim(claimed)))
+        await self._database.execute(SQL["renew"](duration=lease, **_claim(claimed)))
 
     async def subgraphs(self, claimed: Sequence[DirtyMemory]) -> list[MemorySubgraph]:
         memories = [(d.project_id, d.memory_id, d.correlation_id) for d in claimed]
@@ -62,15 +58,14 @@ class PostgresOutbox:
     async def settle(self, claimed: Sequence[DirtyMemory]) -> int:
         if not claimed:
             return 0
-        async with self._database.connection() as connection:
-            requeued = await connection.fetchval(
-                *SQL["settle"](
-                    positions=[dirty.position for dirty in claimed],
-                    correlation_ids=[dirty.correlation_id for dirty in claimed],
-                    traceparents=[dirty.traceparent for dirty in claimed],
-                    **_claim(claimed),
-                )
+        requeued = await self._database.fetchval(
+            SQL["settle"](
+                positions=[dirty.position for dirty in claimed],
+                correlation_ids=[dirty.correlation_id for dirty in claimed],
+                traceparents=[dirty.traceparent for dirty in claimed],
+                **_claim(claimed),
             )
+        )
         return int(requeued)
 
     async def release(self, claimed: Sequence[DirtyMemory], retry_after: timedelta) -> None:
@@ -90,29 +85,26 @@ class PostgresOutbox:
     ) -> int:
         if not claimed:
             return 0
-        async with self._database.connection() as connection:
-            dead = await connection.fetchval(
-                *SQL["release"](
-                    positions=[dirty.position for dirty in claimed],
-                    delay=retry_after,
-                    fault=fault,
-                    patience=patience,
-                    **_claim(claimed),
-                )
+        dead = await self._database.fetchval(
+            SQL["release"](
+                positions=[dirty.position for dirty in claimed],
+                delay=retry_after,
+                fault=fault,
+                patience=patience,
+                **_claim(claimed),
             )
+        )
         return int(dead)
 
     async def is_caught_up(self, project_id: str, position: int) -> bool:
-        async with self._database.connection() as connection:
-            return bool(
-                await connection.fetchval(
-                    *SQL["is_caught_up"](project_id=project_id, position=position)
-                )
+        return bool(
+            await self._database.fetchval(
+                SQL["is_caught_up"](project_id=project_id, position=position)
             )
+        )
 
     async def backlog(self, project_id: str | None = None) -> Backlog:
-        async with self._database.connection() as connection:
-            row = await connection.fetchrow(*SQL["backlog"](project_id=project_id))
+        row = await self._database.fetchrow(SQL["backlog"](project_id=project_id))
         assert row is not None
         return Backlog(row["pending"], row["dead"], row["oldest_seconds"])
 
@@ -128,17 +120,15 @@ class PostgresOutbox:
         return enqueued
 
     async def projects(self) -> list[str]:
-        async with self._database.connection() as connection:
-            rows = await connection.fetch(*SQL["projects"]())
+        rows = await self._database.fetch(SQL["projects"]())
         return [row["project_id"] for row in rows]
 
     async def memories(self, project_id: str, page_size: int) -> AsyncIterator[list[UUID]]:
         after = _FIRST
         while True:
-            async with self._database.connection() as connection:
-                rows = await connection.fetch(
-                    *SQL["memory_page"](project_id=project_id, after_id=after, limit=page_size)
-                )
+            rows = await self._database.fetch(
+                SQL["memory_page"](project_id=project_id, after_id=after, limit=page_size)
+            )
             if not rows:
                 return
             after = rows[-1]["memory_id"]
@@ -152,25 +142,22 @@ class PostgresOutbox:
         return KnownSubgraphs(subgraphs, not_stored)
 
     async def outstanding(self, project_id: str, memory_ids: Sequence[UUID]) -> set[UUID]:
-        async with self._database.connection() as connection:
-            rows = await connection.fetch(
-                *SQL["outstanding"](project_id=project_id, memory_ids=list(memory_ids))
-            )
+        rows = await self._database.fetch(
+            SQL["outstanding"](project_id=project_id, memory_ids=list(memory_ids))
+        )
         return {row["memory_id"] for row in rows}
 
     async def enqueue(self, project_id: str, memory_ids: Sequence[UUID]) -> None:
-        async with self._database.connection() as connection:
-            await connection.execute(
-                *SQL["enqueue_given"](
-                    project_ids=[project_id] * len(memory_ids),
-                    memory_ids=list(memory_ids),
-                    correlation_id=_REBUILD,
-                )
+        await self._database.execute(
+            SQL["enqueue_given"](
+                project_ids=[project_id] * len(memory_ids),
+                memory_ids=list(memory_ids),
+                correlation_id=_REBUILD,
             )
+        )
 
     async def revive(self, project_id: str) -> int:
-        async with self._database.connection() as connection:
-            return int(await connection.fetchval(*SQL["revive"](project_id=project_id)))
+        return int(await self._database.fetchval(SQL["revive"](project_id=project_id)))
 
 
 def _claim(claimed: Sequence[DirtyMemory]) -> dict[str, object]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import asyncpg
 import structlog
@@ -26,6 +26,7 @@ from server.storage.postgres.connections import (
     stop_tracing,
     trace_statements,
 )
+from server.storage.postgres.statements import BoundStatement
 from server.telemetry.metrics import POOL_WAIT_SECONDS
 from server.telemetry.recording import OutageLog
 
@@ -158,6 +159,26 @@ class Database:
             DeadlineExceeded: the call's deadline has passed.
         """
         return TakenConnection(self)
+
+    async def fetch(self, statement: BoundStatement) -> list[asyncpg.Record]:
+        """Runs one statement and returns its rows. This and the next three fail as `connection`."""
+        async with self.connection() as connection:
+            return await connection.fetch(*statement)
+
+    async def fetchrow(self, statement: BoundStatement) -> asyncpg.Record | None:
+        """Runs one statement and returns its first row, if any."""
+        async with self.connection() as connection:
+            return await connection.fetchrow(*statement)
+
+    async def fetchval(self, statement: BoundStatement) -> Any:
+        """Runs one statement and returns the first value of its first row; None without a row."""
+        async with self.connection() as connection:
+            return await connection.fetchval(*statement)
+
+    async def execute(self, statement: BoundStatement) -> str:
+        """Runs one statement and returns PostgreSQL's summary, such as `DELETE 1`."""
+        async with self.connection() as connection:
+            return await connection.execute(*statement)
 
     @asynccontextmanager
     async def long_read(self) -> AsyncIterator[Connection]:

@@ -7,13 +7,13 @@ from dataclasses import asdict
 from datetime import date, datetime
 from typing import TYPE_CHECKING
 
-from server.audit import AuditEvent
 from server.memories.memory import EventType
 from server.memories.scope import Scope
 from server.operations.operation import OperationState
 from server.projects.ports import RequestTrace, TracedCall, TracedChange, TracedOperation
 from server.projects.project import (
     ApiKey,
+    AuditEvent,
     ChangeCounts,
     Holding,
     Holdings,
@@ -38,51 +38,6 @@ STATISTICS_SQL = load_sql("statistics.sql")
 TRACES_SQL = load_sql("traces.sql")
 
 
-class PostgresAuditLog:
-    """Implements `server.audit.AuditLog`."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    async def latest(self, project_id: str | None, before: int, limit: int) -> list[AuditEvent]:
-        statement = (
-            AUDIT_SQL["latest_of_all"](before_position=before, limit=limit)
-            if project_id is None
-            else AUDIT_SQL["latest"](project_id=project_id, before_position=before, limit=limit)
-        )
-        async with self._database.connection() as connection:
-            rows = await connection.fetch(*statement)
-        return [_to_event(row) for row in rows]
-
-    async def read(
-        self, project_id: str | None, since: datetime, after: int, limit: int
-    ) -> list[AuditEvent]:
-        async with self._database.connection() as connection:
-            rows = await connection.fetch(
-                *AUDIT_SQL["read"](
-                    project_id=project_id, since=since, after_position=after, limit=limit
-                )
-            )
-        return [_to_event(row) for row in rows]
-
-
-def _to_event(row: Row) -> AuditEvent:
-    return AuditEvent(
-        id=row["event_id"],
-        position=row["position"],
-        time=row["event_time"],
-        project_id=row["project_id"] or None,
-        org_id=row["org_id"],
-        action=row["action"],
-        key_id=row["key_id"],
-        peer=row["peer"],
-        correlation_id=row["correlation_id"],
-        target=row["target"],
-        before=row["before"],
-        after=row["after"],
-    )
-
-
 class PostgresProjectStore:
     """Implements `server.projects.ports.ProjectStore`.
 
@@ -94,126 +49,109 @@ class PostgresProjectStore:
         self._database = database
 
     async def find_principal(self, key_digest: bytes) -> Principal | None:
-        async with self._database.connection() as connection:
-            row = await connection.fetchrow(*PROJECTS_SQL["find_principal"](digest=key_digest))
+        row = await self._database.fetchrow(PROJECTS_SQL["find_principal"](digest=key_digest))
         return to_principal(row) if row else None
 
     async def get_project(self, project_id: str) -> Project | None:
-        async with self._database.connection() as connection:
-            row = await connection.fetchrow(*PROJECTS_SQL["get_project"](project_id=project_id))
+        row = await self._database.fetchrow(PROJECTS_SQL["get_project"](project_id=project_id))
         return to_project(row) if row else None
 
     async def create_project(self, project: Project) -> bool:
-        async with self._database.connection() as connection:
-            created = await connection.fetchval(
-                *PROJECTS_SQL["create_project"](
-                    project_id=project.id,
-                    org_id=project.org_id,
-                    create_time=project.create_time,
-                    **_settings(project),
-                    **actor_values(),
-                )
+        created = await self._database.fetchval(
+            PROJECTS_SQL["create_project"](
+                project_id=project.id,
+                org_id=project.org_id,
+                create_time=project.create_time,
+                **_settings(project),
+                **actor_values(),
             )
+        )
         return created is not None
 
     async def update_project(self, project: Project, seen: datetime) -> bool:
-        async with self._database.connection() as connection:
-            updated = await connection.fetchval(
-                *PROJECTS_SQL["update_project"](
-                    project_id=project.id,
-                    seen_time=seen,
-                    **_settings(project),
-                    **actor_values(),
-                )
+        updated = await self._database.fetchval(
+            PROJECTS_SQL["update_project"](
+                project_id=project.id,
+                seen_time=seen,
+                **_settings(project),
+                **actor_values(),
             )
+        )
         return updated is not None
 
     async def list_projects(self) -> list[Project]:
-        async with self._database.connection() as connection:
-            rows = await connection.fetch(*PROJECTS_SQL["list_projects"]())
+        rows = await self._database.fetch(PROJECTS_SQL["list_projects"]())
         return [to_project(row) for row in rows]
 
     async def set_quotas(self, project_id: str, quotas: Quotas) -> bool:
-        async with self._database.connection() as connection:
-            updated = await connection.fetchval(
-                *PROJECTS_SQL["set_quotas"](
-                    project_id=project_id, **asdict(quotas), **actor_values()
-                )
-            )
+        updated = await self._database.fetchval(
+            PROJECTS_SQL["set_quotas"](project_id=project_id, **asdict(quotas), **actor_values())
+        )
         return updated is not None
 
     async def holding(self, project_id: str) -> Holding:
-        async with self._database.connection() as connection:
-            row = await connection.fetchrow(*PROJECTS_SQL["holding"](project_id=project_id))
+        row = await self._database.fetchrow(PROJECTS_SQL["holding"](project_id=project_id))
         if row is None:
             return Holding()
         quotas = Quotas(**{name: row[f"max_{name}"] for name in asdict(Quotas())})
         return Holding(quotas, row["memories"], row["bytes"])
 
     async def create_key(self, key: ApiKey, digest: bytes) -> None:
-        async with self._database.connection() as connection:
-            await connection.execute(
-                *PROJECTS_SQL["create_key"](digest=digest, **_key_values(key), **actor_values())
-            )
+        await self._database.execute(
+            PROJECTS_SQL["create_key"](digest=digest, **_key_values(key), **actor_values())
+        )
 
     async def rotate_key(
         self, key_id: str, end: datetime, successor: ApiKey, digest: bytes
     ) -> bool:
-        async with self._database.connection() as connection:
-            rotated = await connection.fetchval(
-                *PROJECTS_SQL["rotate_key"](
-                    old_key_id=key_id,
-                    end_time=end,
-                    digest=digest,
-                    **_key_values(successor),
-                    **actor_values(),
-                )
+        rotated = await self._database.fetchval(
+            PROJECTS_SQL["rotate_key"](
+                old_key_id=key_id,
+                end_time=end,
+                digest=digest,
+                **_key_values(successor),
+                **actor_values(),
             )
+        )
         return rotated is not None
 
     async def record_uses(self, uses: Mapping[str, datetime]) -> None:
-        async with self._database.connection() as connection:
-            await connection.execute(
-                *PROJECTS_SQL["record_uses"](key_ids=list(uses), use_times=list(uses.values()))
-            )
+        await self._database.execute(
+            PROJECTS_SQL["record_uses"](key_ids=list(uses), use_times=list(uses.values()))
+        )
 
     async def list_keys(self) -> list[ApiKey]:
-        async with self._database.connection() as connection:
-            rows = await connection.fetch(*PROJECTS_SQL["list_keys"]())
+        rows = await self._database.fetch(PROJECTS_SQL["list_keys"]())
         return [to_api_key(row) for row in rows]
 
     async def revoke_key(self, key_id: str, now: datetime) -> bool:
-        async with self._database.connection() as connection:
-            revoked = await connection.fetchval(
-                *PROJECTS_SQL["revoke_key"](key_id=key_id, revoke_time=now, **actor_values())
-            )
+        revoked = await self._database.fetchval(
+            PROJECTS_SQL["revoke_key"](key_id=key_id, revoke_time=now, **actor_values())
+        )
         return revoked is not None
 
     async def count_holdings(self, project_id: str, visible_on: date) -> Holdings:
-        async with self._database.connection() as connection:
-            row = await connection.fetchrow(
-                *STATISTICS_SQL["holdings"](project_id=project_id, visible_on=visible_on)
-            )
+        row = await self._database.fetchrow(
+            STATISTICS_SQL["holdings"](project_id=project_id, visible_on=visible_on)
+        )
         assert row is not None
         return Holdings(**row)
 
     async def count_changes(
         self, project_id: str, since: datetime, lately: datetime
     ) -> tuple[ChangeCounts, ChangeCounts]:
-        async with self._database.connection() as connection:
-            rows = await connection.fetch(
-                *STATISTICS_SQL["changes"](project_id=project_id, since=since, lately=lately)
-            )
+        rows = await self._database.fetch(
+            STATISTICS_SQL["changes"](project_id=project_id, since=since, lately=lately)
+        )
         return (
             _counts({row["type"]: row["since"] for row in rows}),
             _counts({row["type"]: row["lately"] for row in rows}),
         )
 
     async def begin_deletion(self, project_id: str, now: datetime) -> bool:
-        async with self._database.connection() as connection:
-            closed = await connection.fetchval(
-                *DELETION_SQL["close"](project_id=project_id, delete_time=now, **actor_values())
-            )
+        closed = await self._database.fetchval(
+            DELETION_SQL["close"](project_id=project_id, delete_time=now, **actor_values())
+        )
         return closed is not None or await self.count_rows(project_id) > 0
 
     async def count_rows(self, project_id: str) -> int:
@@ -237,8 +175,7 @@ class PostgresProjectStore:
         return {}
 
     async def finish_deletion(self, project_id: str) -> None:
-        async with self._database.connection() as connection:
-            await connection.execute(*DELETION_SQL["forget"](project_id=project_id))
+        await self._database.execute(DELETION_SQL["forget"](project_id=project_id))
 
     async def trace(self, correlation_id: str, project_id: str | None = None) -> RequestTrace:
         async with self._database.connection() as connection:
@@ -264,6 +201,42 @@ class PostgresProjectStore:
                 for row in operations
             ],
         )
+
+    async def latest_audit_events(
+        self, project_id: str | None, before: int, limit: int
+    ) -> list[AuditEvent]:
+        statement = (
+            AUDIT_SQL["latest_of_all"](before_position=before, limit=limit)
+            if project_id is None
+            else AUDIT_SQL["latest"](project_id=project_id, before_position=before, limit=limit)
+        )
+        rows = await self._database.fetch(statement)
+        return [_to_event(row) for row in rows]
+
+    async def audit_events(
+        self, project_id: str | None, since: datetime, after: int, limit: int
+    ) -> list[AuditEvent]:
+        rows = await self._database.fetch(
+            AUDIT_SQL["read"](project_id=project_id, since=since, after_position=after, limit=limit)
+        )
+        return [_to_event(row) for row in rows]
+
+
+def _to_event(row: Row) -> AuditEvent:
+    return AuditEvent(
+        id=row["event_id"],
+        position=row["position"],
+        time=row["event_time"],
+        project_id=row["project_id"] or None,
+        org_id=row["org_id"],
+        action=row["action"],
+        key_id=row["key_id"],
+        peer=row["peer"],
+        correlation_id=row["correlation_id"],
+        target=row["target"],
+        before=row["before"],
+        after=row["after"],
+    )
 
 
 def _key_values(key: ApiKey) -> dict[str, object]:

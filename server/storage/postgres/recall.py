@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Final
 
 from server.graph.model import StatedRelation
 from server.graph.names import Joins, Pair, StatedAlias, apart, pair_of
-from server.graph.ports import RecallQuery
 from server.memories.memory import today
+from server.memories.ports import RecallQuery
 from server.memories.search.question_clues import Clue, Recollection
 from server.storage.postgres.filters import scope_condition
 from server.storage.postgres.rows import FUNCTIONAL, to_entities, to_relations
 from server.storage.postgres.statements import BoundStatement, load_sql
 
 if TYPE_CHECKING:
-    from server.storage.postgres.pool import Connection, Database
+    from server.storage.postgres.pool import Connection
     from server.storage.postgres.rows import Row
 
 MOST_ENTITIES: Final = 16
@@ -42,28 +42,22 @@ SQL = load_sql("recall.sql", "relations.sql")
 _SPLITS = load_sql("subgraphs.sql")["splits"]
 
 
-class PostgresRecall:
-    """Implements `server.graph.ports.RelationRecall`."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    async def recall(self, query: RecallQuery) -> Recollection:
-        async with self._database.connection() as connection:
-            spaces = await _spaces(connection, query)
-            places = _places(spaces, query.names, {})
-            rows = await connection.fetch(*recall_statement(query, spaces, places))
-            if rows[0]["has_aliases"]:
-                joins = await _joins(connection, query, spaces)
-                joined = _places(spaces, query.names, joins)
-                if joined != places:
-                    rows = await connection.fetch(*recall_statement(query, spaces, joined))
-            has_entities = rows[0]["has_relations"]
-            rows = [row for row in rows if row["memory_id"] is not None]
-            clues = [Clue(row["memory_id"], row["degree"], row["through"]) for row in rows]
-            near = [row for row in rows if not row["through"]] if query.with_relations else []
-            relations = await _stated(connection, query.project_id, near)
-        return Recollection(clues, relations, has_entities=has_entities)
+async def recall(connection: Connection, query: RecallQuery) -> Recollection:
+    """Implements `MemoryStore.recall` with two statements, or four where names have aliases."""
+    spaces = await _spaces(connection, query)
+    places = _places(spaces, query.names, {})
+    rows = await connection.fetch(*recall_statement(query, spaces, places))
+    if rows[0]["has_aliases"]:
+        joins = await _joins(connection, query, spaces)
+        joined = _places(spaces, query.names, joins)
+        if joined != places:
+            rows = await connection.fetch(*recall_statement(query, spaces, joined))
+    has_entities = rows[0]["has_relations"]
+    rows = [row for row in rows if row["memory_id"] is not None]
+    clues = [Clue(row["memory_id"], row["degree"], row["through"]) for row in rows]
+    near = [row for row in rows if not row["through"]] if query.with_relations else []
+    relations = await _stated(connection, query.project_id, near)
+    return Recollection(clues, relations, has_entities=has_entities)
 
 
 _Place = tuple[str, str]

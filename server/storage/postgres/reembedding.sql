@@ -10,17 +10,17 @@ WHERE datname = current_database() AND application_name = 'memoir-notifications'
 SELECT (SELECT value FROM store_settings WHERE name = 'embedder') AS embedder,
        (SELECT value FROM store_settings WHERE name = 'reembedding') AS target;
 
--- name: alone
+-- name: exclude_others
 -- Makes other commands wait until this transaction ends.
 LOCK TABLE reembedding IN SHARE ROW EXCLUSIVE MODE;
 
 -- name: hold_target
 SELECT value FROM store_settings WHERE name = 'reembedding' FOR SHARE;
 
--- name: forget
+-- name: clear
 TRUNCATE reembedding;
 
--- name: list
+-- name: list_texts
 -- From here on the vectors of the former embedder are not used.
 INSERT INTO reembedding (project_id, memory_id, version)
 SELECT project_id, memory_id, 0 FROM memories
@@ -29,7 +29,7 @@ SELECT project_id, memory_id, version FROM memory_events WHERE embedding IS NOT 
 UNION ALL
 SELECT project_id, passage_id, -1 FROM passages WHERE text <> '';
 
--- name: aim
+-- name: set_target
 INSERT INTO store_settings (name, value)
 VALUES ('reembedding', :target)
 ON CONFLICT (name) DO UPDATE SET value = excluded.value;

@@ -138,10 +138,11 @@ async def _apply(connection: asyncpg.Connection[asyncpg.Record], migration: Migr
 
 
 SQL = load_sql("readiness.sql")
+REEMBEDDING_SQL = load_sql("reembedding.sql")
 
 
-class PostgresReadiness:
-    """Implements `server.maintenance.StoreReadiness`."""
+class PostgresUpkeep:
+    """Implements `server.maintenance.StoreUpkeep`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -186,6 +187,62 @@ class PostgresReadiness:
                 )
         return EmbedderIdentity(**stored)
 
+    async def begin_reembedding(self, embedder: EmbedderIdentity) -> bool:
+        target = asdict(embedder)
+        async with self._database.connection() as connection, transaction(connection):
+            if await connection.fetchval(*REEMBEDDING_SQL["servers"]()):
+                raise StoreInUse
+            await connection.execute(*REEMBEDDING_SQL["exclude_others"]())
+            state = await connection.fetchrow(*REEMBEDDING_SQL["state"]())
+            assert state is not None
+            if state["target"] == target:
+                return True
+            if state["target"] is None and state["embedder"] in (None, target):
+                return False
+            # An index holds vectors of one length.
+            for row in await connection.fetch(*VECTOR_INDEX["vector_indexes"]()):
+                drop = VECTOR_INDEX["drop"].fill(name=row["relname"])
+                await connection.execute(*drop())
+            await connection.execute(*REEMBEDDING_SQL["clear"]())
+            await connection.execute(*REEMBEDDING_SQL["list_texts"]())
+            await connection.execute(*REEMBEDDING_SQL["set_target"](target=target))
+            return True
+
+    async def count_texts(self) -> int:
+        return int(await self._database.fetchval(REEMBEDDING_SQL["count"]()))
+
+    async def next_texts(self, limit: int) -> list[TextPlace]:
+        rows = await self._database.fetch(REEMBEDDING_SQL["texts"](limit=limit))
+        return [
+            TextPlace(
+                json.dumps([row["project_id"], str(row["memory_id"]), row["version"]]),
+                embedded_text(row["text"], row["speaker"]),
+            )
+            for row in rows
+        ]
+
+    async def replace_embeddings(
+        self, embedder: EmbedderIdentity, places: Sequence[TextPlace], embeddings: Sequence[Vector]
+    ) -> None:
+        keys = [json.loads(place.key) for place in places]
+        async with self._database.connection() as connection, transaction(connection):
+            await connection.execute(
+                *REEMBEDDING_SQL["replace"](
+                    project_ids=[project_id for project_id, _, _ in keys],
+                    memory_ids=[UUID(memory_id) for _, memory_id, _ in keys],
+                    versions=[version for _, _, version in keys],
+                    vectors=[to_halfvec(embedding) for embedding in embeddings],
+                )
+            )
+            # Last, so that locks are taken in the same order as by `begin_reembedding`.
+            if await connection.fetchval(*REEMBEDDING_SQL["hold_target"]()) != asdict(embedder):
+                raise OtherEmbedderWanted
+
+    async def finish_reembedding(self, embedder: EmbedderIdentity) -> None:
+        finished = await self._database.fetchval(REEMBEDDING_SQL["finish"](target=asdict(embedder)))
+        if finished is None:
+            raise OtherEmbedderWanted
+
 
 TOKEN_KEY_SQL = load_sql("token_key.sql")
 
@@ -210,74 +267,3 @@ class PostgresTokenKey:
                 new_key = secrets.token_bytes(self._length).hex()
                 key = await connection.fetchval(*TOKEN_KEY_SQL["keep"](key=new_key))
         return bytes.fromhex(key)
-
-
-REEMBEDDING_SQL = load_sql("reembedding.sql")
-
-
-class PostgresReembedding:
-    """Implements `server.maintenance.Reembedding`."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    async def begin(self, embedder: EmbedderIdentity) -> bool:
-        target = asdict(embedder)
-        async with self._database.connection() as connection, transaction(connection):
-            if await connection.fetchval(*REEMBEDDING_SQL["servers"]()):
-                raise StoreInUse
-            await connection.execute(*REEMBEDDING_SQL["alone"]())
-            state = await connection.fetchrow(*REEMBEDDING_SQL["state"]())
-            assert state is not None
-            if state["target"] == target:
-                return True
-            if state["target"] is None and state["embedder"] in (None, target):
-                return False
-            # An index holds vectors of one length.
-            for row in await connection.fetch(*VECTOR_INDEX["vector_indexes"]()):
-                drop = VECTOR_INDEX["drop"].fill(name=row["relname"])
-                await connection.execute(*drop())
-            await connection.execute(*REEMBEDDING_SQL["forget"]())
-            await connection.execute(*REEMBEDDING_SQL["list"]())
-            await connection.execute(*REEMBEDDING_SQL["aim"](target=target))
-            return True
-
-    async def count(self) -> int:
-        async with self._database.connection() as connection:
-            return int(await connection.fetchval(*REEMBEDDING_SQL["count"]()))
-
-    async def texts(self, limit: int) -> list[TextPlace]:
-        async with self._database.connection() as connection:
-            rows = await connection.fetch(*REEMBEDDING_SQL["texts"](limit=limit))
-        return [
-            TextPlace(
-                json.dumps([row["project_id"], str(row["memory_id"]), row["version"]]),
-                embedded_text(row["text"], row["speaker"]),
-            )
-            for row in rows
-        ]
-
-    async def replace(
-        self, embedder: EmbedderIdentity, places: Sequence[TextPlace], embeddings: Sequence[Vector]
-    ) -> None:
-        keys = [json.loads(place.key) for place in places]
-        async with self._database.connection() as connection, transaction(connection):
-            await connection.execute(
-                *REEMBEDDING_SQL["replace"](
-                    project_ids=[project_id for project_id, _, _ in keys],
-                    memory_ids=[UUID(memory_id) for _, memory_id, _ in keys],
-                    versions=[version for _, _, version in keys],
-                    vectors=[to_halfvec(embedding) for embedding in embeddings],
-                )
-            )
-            # Last, so that the locks are taken in the order in which `begin` takes them.
-            if await connection.fetchval(*REEMBEDDING_SQL["hold_target"]()) != asdict(embedder):
-                raise OtherEmbedderWanted
-
-    async def finish(self, embedder: EmbedderIdentity) -> None:
-        async with self._database.connection() as connection:
-            finished = await connection.fetchval(
-                *REEMBEDDING_SQL["finish"](target=asdict(embedder))
-            )
-        if finished is None:
-            raise OtherEmbedderWanted

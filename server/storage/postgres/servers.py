@@ -50,23 +50,19 @@ class PostgresLeases:
         return await self._is_held("renew", lease, duration=duration)
 
     async def release(self, lease: ScopeLease) -> None:
-        async with self._database.connection() as connection:
-            await connection.execute(*LEASES_SQL["release"](**_key(lease)))
+        await self._database.execute(LEASES_SQL["release"](**_key(lease)))
 
     async def missing(self) -> AbstractSet[int]:
-        async with self._database.connection() as connection:
-            rows = await connection.fetch(*PRESENCE_SQL["missing"]())
+        rows = await self._database.fetch(PRESENCE_SQL["missing"]())
         return {row["server_id"] for row in rows}
 
     async def end_leases(self, servers: AbstractSet[int]) -> int:
-        async with self._database.connection() as connection:
-            ended = await connection.fetchval(*PRESENCE_SQL["end_leases"](server_ids=list(servers)))
+        ended = await self._database.fetchval(PRESENCE_SQL["end_leases"](server_ids=list(servers)))
         return int(ended)
 
     async def _is_held(self, statement: str, lease: ScopeLease, **values: object) -> bool:
         bound = LEASES_SQL[statement](**_key(lease), **values)
-        async with self._database.connection() as connection:
-            lease_id = await connection.fetchval(*bound)
+        lease_id = await self._database.fetchval(bound)
         return lease_id is not None
 
 

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from server.embedded import EmbeddedPostgres, NoProgress
+from server.embedded import EmbeddedPostgres, no_progress
 from tests.integration.embedded.support import Steps
 
 
@@ -16,7 +16,7 @@ def steps() -> Steps:
 async def created_postgres(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data directory that has been started once. To be copied, not used."""
     directory = tmp_path_factory.mktemp("created")
-    async with EmbeddedPostgres(directory, NoProgress()):
+    async with EmbeddedPostgres(directory, no_progress):
         pass
     return directory
 

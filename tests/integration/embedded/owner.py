@@ -7,7 +7,7 @@ import asyncio
 import sys
 from pathlib import Path
 
-from server.embedded import EmbeddedNeo4j, EmbeddedPostgres, NoProgress
+from server.embedded import EmbeddedNeo4j, EmbeddedPostgres, no_progress
 from tests.integration.embedded.support import LIB_DIR
 from tests.support.quick_java import QUICK_JAVA
 
@@ -15,9 +15,9 @@ from tests.support.quick_java import QUICK_JAVA
 async def main() -> None:
     kind, data_dir = sys.argv[1], Path(sys.argv[2])
     if kind == "postgres":
-        print(await EmbeddedPostgres(data_dir, NoProgress()).start(), flush=True)
+        print(await EmbeddedPostgres(data_dir, no_progress).start(), flush=True)
     else:
-        neo4j = EmbeddedNeo4j(data_dir, LIB_DIR, NoProgress(), QUICK_JAVA)
+        neo4j = EmbeddedNeo4j(data_dir, LIB_DIR, no_progress, QUICK_JAVA)
         address = await neo4j.start()
         print(address.uri, address.user, address.password, flush=True)
     await asyncio.Event().wait()

@@ -25,7 +25,7 @@ class Steps:
     def __init__(self) -> None:
         self.texts: list[str] = []
 
-    def step(self, text: str) -> None:
+    def __call__(self, text: str) -> None:
         self.texts.append(text)
 
 

@@ -11,9 +11,9 @@ from server.embedded import (
     EmbeddedNeo4j,
     MissingDependencyError,
     Neo4jAddress,
-    NoProgress,
     StartError,
     neo4j,
+    no_progress,
 )
 from tests.integration.embedded.support import (
     LIB_DIR,
@@ -28,7 +28,7 @@ from tests.support.quick_java import QUICK_JAVA
 
 
 def embedded(data_dir: Path, steps: Steps | None = None) -> EmbeddedNeo4j:
-    return EmbeddedNeo4j(data_dir, LIB_DIR, steps or NoProgress(), QUICK_JAVA)
+    return EmbeddedNeo4j(data_dir, LIB_DIR, steps or no_progress, QUICK_JAVA)
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +134,7 @@ async def test_stopping_while_it_starts_leaves_no_process(tmp_path: Path, steps:
 
 
 async def test_a_server_that_cannot_start_says_why(tmp_path: Path) -> None:
-    server = EmbeddedNeo4j(tmp_path, LIB_DIR, NoProgress(), ["-Xmx1k"])
+    server = EmbeddedNeo4j(tmp_path, LIB_DIR, no_progress, ["-Xmx1k"])
     with pytest.raises(StartError, match=r"(?s)ended with status 1.*Too small maximum heap"):
         await server.start()
     assert processes_of(tmp_path) == []
@@ -142,7 +142,7 @@ async def test_a_server_that_cannot_start_says_why(tmp_path: Path) -> None:
 
 async def test_missing_jars_name_the_command_that_fetches_them(tmp_path: Path) -> None:
     with pytest.raises(MissingDependencyError, match="make neo4j"):
-        await EmbeddedNeo4j(tmp_path / "data", tmp_path / "lib", NoProgress()).spawn()
+        await EmbeddedNeo4j(tmp_path / "data", tmp_path / "lib", no_progress).spawn()
 
 
 async def test_missing_java_says_what_to_install(

@@ -11,8 +11,8 @@ from server.embedded import (
     DataDirectoryInUseError,
     EmbeddedError,
     EmbeddedPostgres,
-    NoProgress,
     StartError,
+    no_progress,
     postgres,
 )
 from tests.integration.embedded.support import (
@@ -45,7 +45,7 @@ async def test_a_restart_is_fast_and_finds_the_data(tmp_path: Path, steps: Steps
 
 
 async def test_commits_are_durable_and_pgvector_is_there(home: Path) -> None:
-    async with EmbeddedPostgres(home, NoProgress()) as server:
+    async with EmbeddedPostgres(home, no_progress) as server:
         for name in ("fsync", "synchronous_commit", "full_page_writes", "data_checksums"):
             assert (await fetch(server.dsn, f"SHOW {name}"))[0][0] == "on"
         await fetch(server.dsn, "CREATE EXTENSION vector")
@@ -54,7 +54,7 @@ async def test_commits_are_durable_and_pgvector_is_there(home: Path) -> None:
 
 
 async def test_nothing_listens_on_the_network(home: Path) -> None:
-    async with EmbeddedPostgres(home, NoProgress()) as server:
+    async with EmbeddedPostgres(home, no_progress) as server:
         listening = psutil.Process(server.pid).net_connections(kind="inet")
         assert listening == []
         directory = home / "socket"
@@ -62,7 +62,7 @@ async def test_nothing_listens_on_the_network(home: Path) -> None:
 
 
 async def test_stop_leaves_no_process(home: Path) -> None:
-    server = EmbeddedPostgres(home, NoProgress())
+    server = EmbeddedPostgres(home, no_progress)
     await server.start()
     assert processes_of(home)
     await server.stop()
@@ -75,7 +75,7 @@ async def test_the_child_has_its_own_session_and_no_secrets(
 ) -> None:
     monkeypatch.setenv("GEMINI_API_KEY", "not for the database")
     monkeypatch.setenv("PGPORT", "1")
-    async with EmbeddedPostgres(home, NoProgress()) as server:
+    async with EmbeddedPostgres(home, no_progress) as server:
         assert server.pid is not None
         assert os.getsid(server.pid) == server.pid
         environment = psutil.Process(server.pid).environ()
@@ -93,7 +93,7 @@ async def test_killing_the_owner_ends_the_server_and_loses_nothing(home: Path) -
         return processes_of(home) == []
 
     await eventually(is_gone, seconds=10)
-    async with EmbeddedPostgres(home, NoProgress()) as server:
+    async with EmbeddedPostgres(home, no_progress) as server:
         assert (await fetch(server.dsn, "SELECT answer FROM kept"))[0]["answer"] == 42
 
 
@@ -101,7 +101,7 @@ async def test_a_start_right_after_killing_the_owner_works(home: Path) -> None:
     owner = await Owner.start("postgres", home)
     before = processes_of(home)
     await owner.kill()
-    async with EmbeddedPostgres(home, NoProgress()) as server:
+    async with EmbeddedPostgres(home, no_progress) as server:
         assert await postgres_answers(server.dsn)
         assert server.pid not in before
         assert not set(before) & set(processes_of(home))
@@ -115,15 +115,15 @@ async def test_a_server_that_does_not_end_is_evicted(
     pid = int((home / "pgdata" / "postmaster.pid").read_text().split()[0])
     os.kill(pid, signal.SIGSTOP)
     await owner.kill()
-    async with EmbeddedPostgres(home, NoProgress()) as server:
+    async with EmbeddedPostgres(home, no_progress) as server:
         assert await postgres_answers(server.dsn)
         assert pid not in processes_of(home)
 
 
 async def test_two_instances_run_side_by_side(home: Path, tmp_path: Path) -> None:
     async with (
-        EmbeddedPostgres(home, NoProgress()) as one,
-        EmbeddedPostgres(tmp_path / "two", NoProgress()) as two,
+        EmbeddedPostgres(home, no_progress) as one,
+        EmbeddedPostgres(tmp_path / "two", no_progress) as two,
     ):
         await fetch(one.dsn, "CREATE TABLE only_in_one ()")
         statement = "SELECT count(*) FROM pg_class WHERE relname = 'only_in_one'"
@@ -133,7 +133,7 @@ async def test_two_instances_run_side_by_side(home: Path, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("name", ["long-" + 30 * "name-", "a, b @ 'c' ü"])
 async def test_any_data_directory_works(tmp_path: Path, name: str) -> None:
-    server = EmbeddedPostgres(tmp_path / name, NoProgress())
+    server = EmbeddedPostgres(tmp_path / name, no_progress)
     first_dsn = await server.start()
     assert await postgres_answers(first_dsn)
     await server.stop()
@@ -154,7 +154,7 @@ async def test_root_needs_no_directory_opened_to_others(
     programs = closed / package.name / "pginstall18" / "bin"
     monkeypatch.setattr(postgres, "find_programs", lambda: programs)
 
-    async with EmbeddedPostgres(closed / "data", NoProgress()) as server:
+    async with EmbeddedPostgres(closed / "data", no_progress) as server:
         assert await postgres_answers(server.dsn)
         process = psutil.Process(server.pid)
         assert process.exe() == str(programs / "postgres")
@@ -164,14 +164,14 @@ async def test_root_needs_no_directory_opened_to_others(
 
 async def test_a_directory_has_one_owner(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(postgres, "LOCK_SECONDS", 0.2)
-    async with EmbeddedPostgres(home, NoProgress()) as first:
+    async with EmbeddedPostgres(home, no_progress) as first:
         with pytest.raises(DataDirectoryInUseError, match=f"process {os.getpid()}"):
-            await EmbeddedPostgres(home, NoProgress()).start()
+            await EmbeddedPostgres(home, no_progress).start()
         assert await postgres_answers(first.dsn)
 
 
 async def test_a_pid_file_that_names_another_program_is_no_obstacle(home: Path) -> None:
-    server = EmbeddedPostgres(home, NoProgress())
+    server = EmbeddedPostgres(home, no_progress)
     await server.start()
     pid_file = home / "pgdata" / "postmaster.pid"
     lines = pid_file.read_text().splitlines()
@@ -207,9 +207,9 @@ async def test_a_killed_server_comes_back_on_the_same_address(home: Path, steps:
 
 async def test_a_failed_start_says_why_and_leaves_nothing(home: Path) -> None:
     with pytest.raises(StartError, match="no_such_setting"):
-        await EmbeddedPostgres(home, NoProgress(), {"no_such_setting": "1"}).start()
+        await EmbeddedPostgres(home, no_progress, {"no_such_setting": "1"}).start()
     assert processes_of(home) == []
-    async with EmbeddedPostgres(home, NoProgress()) as server:
+    async with EmbeddedPostgres(home, no_progress) as server:
         assert await postgres_answers(server.dsn)
 
 
@@ -217,7 +217,7 @@ async def test_an_incomplete_cluster_is_created_again(tmp_path: Path) -> None:
     partial = tmp_path / "pgdata.part"
     partial.mkdir()
     (partial / "PG_VERSION").write_text("18\n")
-    async with EmbeddedPostgres(tmp_path, NoProgress()) as server:
+    async with EmbeddedPostgres(tmp_path, no_progress) as server:
         assert await postgres_answers(server.dsn)
     assert not partial.exists()
 
@@ -227,4 +227,4 @@ async def test_another_major_version_is_refused(tmp_path: Path) -> None:
     pgdata.mkdir(mode=0o700)
     (pgdata / "PG_VERSION").write_text("17\n")
     with pytest.raises(EmbeddedError, match=r"created by PostgreSQL 17.*pg_dump"):
-        await EmbeddedPostgres(tmp_path, NoProgress()).start()
+        await EmbeddedPostgres(tmp_path, no_progress).start()

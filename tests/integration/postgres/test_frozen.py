@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 
 from server.core.request_context import RequestContext
-from server.embedded import EmbeddedPostgres, NoProgress
+from server.embedded import EmbeddedPostgres, no_progress
 from server.storage.postgres.connections import transaction
 from server.storage.postgres.pool import Database
 from tests.support.postgres import opened
@@ -27,7 +27,7 @@ PATIENCE_SECONDS = 4.0
 
 @pytest_asyncio.fixture
 async def own_postgres(tmp_path: Path) -> AsyncIterator[EmbeddedPostgres]:
-    async with EmbeddedPostgres(tmp_path / "postgres", NoProgress()) as postgres:
+    async with EmbeddedPostgres(tmp_path / "postgres", no_progress) as postgres:
         yield postgres
 
 

@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
-from server.core.clock import SystemClock
+from server.core.clock import Clock
 from server.graph.model import Entity
 from server.graph.project.ports import DirtyMemory
 from server.memories.add.add_memories import AddMemories, AddMemoriesCommand
@@ -98,7 +98,7 @@ async def test_a_request_id_costs_one_look_up_more(wiretap: Wiretap) -> None:
 async def test_an_inferred_add_is_two_statements(wiretap: Wiretap) -> None:
     """And one more only for candidates that another server has written."""
     model, leases = FakeLanguageModel(), PostgresLeases(wiretap.database)
-    clock, turns = SystemClock(), ScopeTurns(leases)
+    clock, turns = Clock(), ScopeTurns(leases)
     add = RememberInferred(wiretap.store, FakeEmbedder(), model, clock, turns, max_deletions=5)
 
     async def say() -> None:
@@ -143,7 +143,7 @@ async def test_reads_are_one_statement_and_a_search_is_two(wiretap: Wiretap) -> 
 @pytest.mark.parametrize("users", [1, 20])
 async def test_aliases_of_many_users_are_stored_together(wiretap: Wiretap, users: int) -> None:
     """Reading the memories; a transaction of six; and a look for what others left unfinished."""
-    outbox = PostgresOutbox(wiretap.database, SystemClock())
+    outbox = PostgresOutbox(wiretap.database, Clock())
     # An alias of two entities joins neither, so nobody else is affected.
     named = [Entity(name, aliases=("Bob",)) for name in ("Robert Smith", "Robin Hood")]
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Never
 
 import pytest
 import structlog
 from structlog.testing import capture_logs
 
 from server.core.errors import StoreUnavailable
-from server.maintenance import EmbedderConflict, EmbedderIdentity
+from server.core.values import Vector
+from server.maintenance import EmbedderConflict, EmbedderIdentity, TextPlace
 from server.runtime import lifecycle
 from server.runtime.lifecycle import ReadinessProbe
 from tests.support.fakes import FakeEmbedder
@@ -25,7 +27,7 @@ async def never() -> None:
 
 
 @dataclass
-class FakeReadiness:
+class FakeUpkeep:
     """A store in a state that the test sets."""
 
     fault: str | None = None
@@ -46,12 +48,29 @@ class FakeReadiness:
         self.embedder = self.embedder or embedder
         return self.embedder
 
+    async def begin_reembedding(self, embedder: EmbedderIdentity) -> Never:
+        raise NotImplementedError
+
+    async def count_texts(self) -> Never:
+        raise NotImplementedError
+
+    async def next_texts(self, limit: int) -> Never:
+        raise NotImplementedError
+
+    async def replace_embeddings(
+        self, embedder: EmbedderIdentity, places: Sequence[TextPlace], embeddings: Sequence[Vector]
+    ) -> Never:
+        raise NotImplementedError
+
+    async def finish_reembedding(self, embedder: EmbedderIdentity) -> Never:
+        raise NotImplementedError
+
 
 @dataclass
 class World:
     """A probe, its store, and the states that the health service received."""
 
-    store: FakeReadiness = field(default_factory=FakeReadiness)
+    store: FakeUpkeep = field(default_factory=FakeUpkeep)
     told: list[bool] = field(default_factory=list)
     on_tell: Callable[[], None] = lambda: None
 
@@ -152,15 +171,15 @@ async def test_a_server_with_another_embedder_does_not_start(world: World) -> No
 @pytest.mark.parametrize(
     ("store", "claims"),
     [
-        (FakeReadiness(), 1),
-        (FakeReadiness(fault="behind", embedder=EmbedderIdentity("other", 8)), 0),
-        (FakeReadiness(error=StoreUnavailable()), 0),
-        (FakeReadiness(hangs=True), 0),
+        (FakeUpkeep(), 1),
+        (FakeUpkeep(fault="behind", embedder=EmbedderIdentity("other", 8)), 0),
+        (FakeUpkeep(error=StoreUnavailable()), 0),
+        (FakeUpkeep(hangs=True), 0),
     ],
     ids=["own", "behind", "away", "hanging"],
 )
 async def test_a_server_starts_while_the_store_is_unavailable(
-    store: FakeReadiness, claims: int, monkeypatch: pytest.MonkeyPatch
+    store: FakeUpkeep, claims: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lifecycle, "CHECK_SECONDS", 0.01)
     await World(store).probe.refuse_other_embedder()

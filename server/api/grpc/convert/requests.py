@@ -43,30 +43,6 @@ class _HasScope(Protocol):
     def run_id(self) -> str: ...
 
 
-class ClaimedAdd(Protocol):
-    """An AddMemories that a worker performs."""
-
-    @property
-    def project_id(self) -> str:
-        """Its project."""
-        ...
-
-    @property
-    def payload(self) -> bytes:
-        """The payload, as `add_payload` returned it."""
-        ...
-
-    @property
-    def create_time(self) -> datetime:
-        """When it was accepted."""
-        ...
-
-    @property
-    def lease(self) -> OperationLease:
-        """The right to commit it."""
-        ...
-
-
 def scope_of(request: _HasScope) -> Scope:
     """Returns the scope in a request. Validation refuses empty parts."""
     return Scope(**{field: getattr(request, field) or None for field in SCOPE_FIELDS})
@@ -117,15 +93,13 @@ def add_payload(request: memory_service_pb2.AddMemoriesRequest) -> bytes:
     return payload.SerializeToString(deterministic=True)
 
 
-def claimed_command(claimed: ClaimedAdd) -> AddMemoriesCommand:
-    """Returns the command of an accepted AddMemories; its "now" is the time of acceptance."""
-    request = memory_service_pb2.AddMemoriesRequest.FromString(claimed.payload)
-    command = add_command(request, claimed.project_id)
-    return replace(
-        command,
-        event_time=command.event_time or claimed.create_time,
-        operation=claimed.lease,
-    )
+def accepted_command(
+    payload: bytes, project_id: str, accept_time: datetime, lease: OperationLease
+) -> AddMemoriesCommand:
+    """Returns the command of an AddMemories that was accepted then, which is its "now"."""
+    request = memory_service_pb2.AddMemoriesRequest.FromString(payload)
+    command = add_command(request, project_id)
+    return replace(command, event_time=command.event_time or accept_time, operation=lease)
 
 
 def _message(message: memory_pb2.Message) -> Message:

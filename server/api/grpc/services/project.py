@@ -20,10 +20,11 @@ from server.api.grpc.convert.tokens import fitting_page, number_page_token, read
 from server.api.grpc.convert.values import to_struct, to_timestamp
 from server.api.grpc.interceptors.access import current_caller
 from server.api.grpc.tokens import Tokens
-from server.audit import AuditEvent, ListAuditEvents
 from server.core.caches import SharedAnswers
 from server.core.errors import ShuttingDown
 from server.projects.administration import GetProject, UpdateProject
+from server.projects.audit import ListAuditEvents
+from server.projects.project import AuditEvent
 from server.projects.statistics import GetStatistics
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime
 
 import pytest
 from google.protobuf.descriptor import ServiceDescriptor
@@ -28,7 +27,6 @@ from server.api.grpc.services.memory import MemoryService, MemoryUseCases
 from server.api.grpc.services.memory_changes import MutationUseCases, ScopeUseCases
 from server.api.grpc.services.operations import OperationsService
 from server.api.grpc.services.project import AuditService, ProjectService, StatisticsService
-from server.audit import AuditEvent, ListAuditEvents
 from server.graph.explore.access import CaughtUp, PastGraph, VisibleRelations
 from server.graph.explore.entities import GetEntity, ListEntities
 from server.graph.explore.relations import FindPaths, ListRelations
@@ -44,12 +42,13 @@ from server.memories.search.read_memories import GetMemory, ListMemories
 from server.memories.search.search_memories import SearchMemories
 from server.operations.manage_operations import ManageOperations, SubmitAdd
 from server.projects.administration import GetProject, UpdateProject
+from server.projects.audit import ListAuditEvents
 from server.projects.ports import PoolUsage
 from server.projects.statistics import GetStatistics
 from server.telemetry.statistics import Statistics
 from tests.support.fake_changes import FakeChanges
 from tests.support.fake_graph import FakeGraph
-from tests.support.fake_history import FakeHistory, FakeSplits
+from tests.support.fake_history import FakeHistory
 from tests.support.fake_operations import FakeNotifications, FakeOperations
 from tests.support.fake_outbox import FakeOutbox
 from tests.support.fake_store import FakeStore
@@ -57,7 +56,6 @@ from tests.support.fakes import (
     FakeClock,
     FakeEmbedder,
     FakeProjectStore,
-    FakeRecall,
     FakeReranker,
 )
 from tests.support.tokens import TOKENS
@@ -82,7 +80,7 @@ def servicers() -> Servicers:
             store,
             embedder,
             clock,
-            GraphArm(FakeRecall(), clock),
+            GraphArm(store, clock),
             RerankArm(FakeReranker(), 1.0),
         ),
         get=GetMemory(store, FakeHistory(), clock),
@@ -116,20 +114,8 @@ def servicers() -> Servicers:
             ),
             asyncio.Event(),
         ),
-        AuditService(ListAuditEvents(EmptyAuditLog()), TOKENS),
+        AuditService(ListAuditEvents(projects), TOKENS),
     )
-
-
-class EmptyAuditLog:
-    """An audit log in which nothing has happened."""
-
-    async def latest(self, project_id: str | None, before: int, limit: int) -> list[AuditEvent]:
-        return []
-
-    async def read(
-        self, project_id: str | None, since: datetime, after: int, limit: int
-    ) -> list[AuditEvent]:
-        return []
 
 
 def life_of(store: FakeStore) -> MutationUseCases:
@@ -153,7 +139,7 @@ def life_of(store: FakeStore) -> MutationUseCases:
 
 def graph_of(store: FakeStore, clock: FakeClock) -> GraphUseCases:
     graph, caught_up = FakeGraph(), CaughtUp(FakeOutbox())
-    visible, past = VisibleRelations(store, clock), PastGraph(FakeHistory(), FakeSplits())
+    visible, past = VisibleRelations(store, clock), PastGraph(FakeHistory(), store)
     return GraphUseCases(
         list_relations=ListRelations(graph, caught_up, visible, past, clock),
         get_entity=GetEntity(graph, caught_up, visible, past, clock),

@@ -15,7 +15,7 @@ from server.memories.memory import Memory
 from server.memories.scope import Scope
 from tests.support.builders import ALICE, NOW, PROJECT, addition, call
 from tests.support.fake_graph import FakeGraph
-from tests.support.fake_history import FakeHistory, FakeSplits
+from tests.support.fake_history import FakeHistory
 from tests.support.fake_outbox import FakeOutbox
 from tests.support.fake_store import FakeStore
 from tests.support.fakes import FakeClock
@@ -36,7 +36,7 @@ class World:
             self.graph,
             CaughtUp(self.outbox),
             VisibleRelations(FakeStore(), clock),
-            PastGraph(FakeHistory(past_of(memories)), FakeSplits()),
+            PastGraph(FakeHistory(past_of(memories)), FakeStore()),
             clock,
         )
 

@@ -20,7 +20,7 @@ from server.graph.ports import RelationQuery
 from server.memories.scope import Scope
 from tests.support.builders import ALICE, LISBON, NOW, PROJECT, addition, call, change_set
 from tests.support.fake_graph import FakeGraph
-from tests.support.fake_history import FakeHistory, FakeSplits
+from tests.support.fake_history import FakeHistory
 from tests.support.fake_outbox import FakeOutbox
 from tests.support.fake_store import FakeStore
 from tests.support.fakes import FakeClock
@@ -50,10 +50,10 @@ class World:
         self.history = FakeHistory()
         clock = FakeClock()
         self.list = ListRelations(
-            ScopedGraphReader(self.graph, self.store, FakeSplits(), clock),
+            ScopedGraphReader(self.graph, self.store, clock),
             CaughtUp(self.outbox),
             VisibleRelations(self.store, clock),
-            PastGraph(self.history, FakeSplits()),
+            PastGraph(self.history, FakeStore()),
             clock,
         )
 

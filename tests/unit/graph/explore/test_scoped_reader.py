@@ -15,7 +15,6 @@ from server.graph.ports import EntityQuery, GraphScope, RelationQuery
 from server.memories.scope import Scope
 from tests.support.builders import ALICE, NOW, PROJECT, addition, call, change_set
 from tests.support.fake_graph import FakeGraph
-from tests.support.fake_history import FakeSplits
 from tests.support.fake_store import FakeStore
 from tests.support.fakes import FakeClock
 from tests.support.subgraphs import Triple, cursor_after, stating, triple
@@ -35,7 +34,7 @@ class World:
 
     def __init__(self) -> None:
         self.graph, self.store = FakeGraph(), FakeStore()
-        self.reader = ScopedGraphReader(self.graph, self.store, FakeSplits(), FakeClock())
+        self.reader = ScopedGraphReader(self.graph, self.store, FakeClock())
 
     async def knows(
         self, scope: Scope, *triples: Triple, minute: int = 0, entities: tuple[Entity, ...] = ()

@@ -14,7 +14,7 @@ from server.memories.search.time_spans import TimeSpan
 from server.models.ports import EmbeddingPurpose
 from tests.support.builders import ALICE, EMBEDDER, NOW, PROJECT, addition, call, change_set
 from tests.support.fake_store import FakeStore
-from tests.support.fakes import FakeClock, FakeEmbedder, FakeRecall, FakeReranker
+from tests.support.fakes import FakeClock, FakeEmbedder, FakeReranker
 
 
 class World:
@@ -24,7 +24,7 @@ class World:
         self.store = FakeStore()
         self.embedder = FakeEmbedder()
         clock = FakeClock()
-        arm = GraphArm(FakeRecall(), clock)
+        arm = GraphArm(self.store, clock)
         self.reranker = FakeReranker()
         rerank = RerankArm(self.reranker, 60.0)
         self.search = SearchMemories(self.store, self.embedder, clock, arm, rerank)

@@ -33,7 +33,7 @@ class Writer:
         self.written: list[tuple[RowKind, str]] = []
         self.embeddings: list[Vector] = []
 
-    def snapshot(self, project_id: str) -> Never:
+    def snapshot(self, project_id: str, *, embeddings: bool) -> Never:
         raise AssertionError("an import reads no project")
 
     async def begin(self, project_id: str, header: ArchiveHeader) -> None:

@@ -6,16 +6,16 @@ WHERE datname = current_database() AND application_name = 'memoir-notifications'
 SELECT (SELECT value FROM store_settings WHERE name = 'embedder') AS embedder,
        (SELECT value FROM store_settings WHERE name = 'reembedding') AS target;
 
--- name: alone
+-- name: exclude_others
 LOCK TABLE reembedding IN SHARE ROW EXCLUSIVE MODE;
 
 -- name: hold_target
 SELECT value FROM store_settings WHERE name = 'reembedding' FOR SHARE;
 
--- name: forget
+-- name: clear
 TRUNCATE reembedding;
 
--- name: list
+-- name: list_texts
 INSERT INTO reembedding (project_id, memory_id, version)
 SELECT project_id, memory_id, 0 FROM memories
 UNION ALL
@@ -23,7 +23,7 @@ SELECT project_id, memory_id, version FROM memory_events WHERE embedding IS NOT 
 UNION ALL
 SELECT project_id, passage_id, -1 FROM passages WHERE text <> '';
 
--- name: aim
+-- name: set_target
 INSERT INTO store_settings (name, value)
 VALUES ('reembedding', $1)
 ON CONFLICT (name) DO UPDATE SET value = excluded.value;
