@@ -32,7 +32,7 @@ class TokenKind(Enum):
 
     CONSISTENCY = b"consistency/1"
     STREAM = b"stream/1"
-    PAGE = b"page/1"
+    PAGE = b"page/2"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any, Final
 
 from google.protobuf import json_format
@@ -68,16 +69,10 @@ def read_message(value: object, message: Message, path: str = "") -> list[FieldV
     return violations
 
 
-_fields_of: dict[Descriptor, Mapping[str, FieldDescriptor]] = {}
-
-
+@cache
 def _fields(kind: Descriptor) -> Mapping[str, FieldDescriptor]:
-    known = _fields_of.get(kind)
-    if known is None:
-        known = {field.camelcase_name: field for field in kind.fields}
-        known |= {field.name: field for field in kind.fields}
-        _fields_of[kind] = known
-    return known
+    named = {field.camelcase_name: field for field in kind.fields}
+    return named | {field.name: field for field in kind.fields}
 
 
 def _read_field(

@@ -19,6 +19,8 @@ from google.protobuf.message import Message
 from google.protobuf.struct_pb2 import Struct, Value
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from server.api.grpc.convert.values import from_struct, from_value
+
 Write: TypeAlias = Callable[[Any], Any]
 
 _F = FieldDescriptor
@@ -33,8 +35,6 @@ _UNCHANGED: Final = frozenset(
 )
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _KNOWN_SECONDS: Final = 16_384
-# Larger floats do not represent every whole number.
-_LARGEST_WHOLE: Final = 2**53
 
 _writers: dict[Descriptor, Write] = {}
 
@@ -46,11 +46,6 @@ def written(message: Message) -> Any:
     """
     kind: Any = message.DESCRIPTOR
     return _writer(kind)(message)
-
-
-def struct_json(struct: Struct) -> dict[str, Any]:
-    """Returns the JSON object of a struct."""
-    return {name: _value_json(value) for name, value in struct.fields.items()}
 
 
 def time_json(instant: Timestamp) -> str:
@@ -70,25 +65,9 @@ def _second(seconds: int) -> str:
     return (_EPOCH + timedelta(seconds=seconds)).replace(tzinfo=None).isoformat()
 
 
-def _value_json(value: Value) -> Any:
-    kind = value.WhichOneof("kind")
-    if kind == "struct_value":
-        return struct_json(value.struct_value)
-    if kind == "list_value":
-        return [_value_json(each) for each in value.list_value.values]
-    if kind == "number_value":
-        return _whole(value.number_value)
-    return None if kind in {None, "null_value"} else getattr(value, kind)
-
-
-def _whole(number: float) -> float | int:
-    """Returns whole numbers as integers, because a struct stores all numbers as floats."""
-    return int(number) if number.is_integer() and abs(number) <= _LARGEST_WHOLE else number
-
-
 _WELL_KNOWN: Final[Mapping[str, Write]] = {
-    Struct.DESCRIPTOR.full_name: struct_json,
-    Value.DESCRIPTOR.full_name: _value_json,
+    Struct.DESCRIPTOR.full_name: from_struct,
+    Value.DESCRIPTOR.full_name: from_value,
     Timestamp.DESCRIPTOR.full_name: time_json,
 }
 

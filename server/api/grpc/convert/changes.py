@@ -9,6 +9,7 @@ from uuid import UUID
 
 from google.protobuf.message import Message
 from memoir.v1 import memory_pb2, memory_service_pb2
+from pydantic import TypeAdapter
 
 from server.api.grpc.convert.memories import memory_message
 from server.api.grpc.convert.requests import DEFAULT_PAGE_SIZE, filters_of, scope_of
@@ -17,7 +18,7 @@ from server.api.grpc.convert.tokens import (
     fits,
     fitting_count,
     read_number_page_token,
-    read_scope_page_token,
+    read_page_token,
     read_stream_cursor,
 )
 from server.api.grpc.convert.values import from_struct, to_timestamp
@@ -185,6 +186,7 @@ KINDS = {
     memory_service_pb2.SCOPE_KIND_APP: ScopeKind.APP,
     memory_service_pb2.SCOPE_KIND_RUN: ScopeKind.RUN,
 }
+_SCOPE_CURSORS = TypeAdapter(ScopeCursor)
 _KIND_VALUES = {kind: value for value, kind in KINDS.items()}
 
 
@@ -222,12 +224,11 @@ def list_scopes_command(
     Raises:
         InvalidRequest: the page token is not one of this request.
     """
-    after = read_scope_page_token(tokens, request, request.page_token)
     return ListScopesCommand(
         project_id=project_id,
         page_size=request.page_size or DEFAULT_PAGE_SIZE,
         kind=KINDS.get(request.kind),
-        after=ScopeCursor(*after) if after else None,
+        after=read_page_token(tokens, request, request.page_token, _SCOPE_CURSORS),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from memoir.v1 import graph_service_pb2
+from pydantic import TypeAdapter
 
 from server.api.grpc.convert.memories import relation_message
 from server.api.grpc.convert.requests import DEFAULT_PAGE_SIZE, scope_of
@@ -12,17 +13,18 @@ from server.api.grpc.convert.tokens import (
     fits,
     fitting_count,
     read_consistency_token,
-    read_entity_page_token,
-    read_relation_page_token,
+    read_page_token,
 )
 from server.api.grpc.convert.values import from_timestamp
 from server.api.grpc.tokens import ProjectTokens
 from server.core.values import MAX_ITEMS_BYTES
 from server.graph.explore.entities import GetEntityCommand, ListEntitiesCommand, Neighbourhood
 from server.graph.explore.relations import FindPathsCommand, ListRelationsCommand
-from server.graph.model import KnownEntity, StatedRelation
+from server.graph.model import EntityCursor, KnownEntity, RelationCursor, StatedRelation
 from server.memories.conversation import without_nul
 
+_RELATION_CURSORS = TypeAdapter(RelationCursor)
+_ENTITY_CURSORS = TypeAdapter(EntityCursor)
 DEFAULT_DEPTH = 1
 DEFAULT_MAX_LENGTH = 4
 DEFAULT_PATHS = 5
@@ -42,7 +44,7 @@ def relations_command(
         page_size=request.page_size or DEFAULT_PAGE_SIZE,
         entity=without_nul(request.entity) if request.HasField("entity") else None,
         relation=without_nul(request.relation) if request.HasField("relation") else None,
-        after=read_relation_page_token(tokens, request, request.page_token),
+        after=read_page_token(tokens, request, request.page_token, _RELATION_CURSORS),
         position=read_consistency_token(tokens, request.consistency_token),
         include_superseded=request.include_superseded,
         as_of=from_timestamp(request.as_of) if request.HasField("as_of") else None,
@@ -81,7 +83,7 @@ def entities_command(
         scope=scope_of(request),
         page_size=request.page_size or DEFAULT_PAGE_SIZE,
         query=without_nul(request.query) if request.HasField("query") else None,
-        after=read_entity_page_token(tokens, request, request.page_token),
+        after=read_page_token(tokens, request, request.page_token, _ENTITY_CURSORS),
         position=read_consistency_token(tokens, request.consistency_token),
     )
 

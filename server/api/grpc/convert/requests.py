@@ -9,8 +9,9 @@ from typing import Protocol
 from uuid import UUID
 
 from memoir.v1 import memory_pb2, memory_service_pb2
+from pydantic import TypeAdapter
 
-from server.api.grpc.convert.tokens import read_consistency_token, read_list_page_token
+from server.api.grpc.convert.tokens import read_consistency_token, read_page_token
 from server.api.grpc.convert.values import from_struct, from_timestamp
 from server.api.grpc.tokens import ProjectTokens
 from server.memories.add.add_memories import AddMemoriesCommand
@@ -18,7 +19,7 @@ from server.memories.add.inference import Category
 from server.memories.conversation import Message, Role, without_nul
 from server.memories.filters.filter import Filter
 from server.memories.filters.parser import parse_filter
-from server.memories.memory import ListOrder
+from server.memories.memory import ListCursor, ListOrder
 from server.memories.passages import EVERY_SOURCE, Source
 from server.memories.scope import SCOPE_FIELDS, Scope
 from server.memories.search.read_memories import ListMemoriesCommand
@@ -26,6 +27,7 @@ from server.memories.search.search_memories import DEFAULT_TOP_K, SearchMemories
 from server.operations.operation import OperationLease
 
 DEFAULT_PAGE_SIZE = 50
+_CURSORS = TypeAdapter(ListCursor)
 _SOURCES = {
     memory_service_pb2.SEARCH_SOURCE_MEMORIES: Source.MEMORIES,
     memory_service_pb2.SEARCH_SOURCE_PASSAGES: Source.PASSAGES,
@@ -167,7 +169,7 @@ def list_command(
         scope=scope_of(request),
         page_size=request.page_size or DEFAULT_PAGE_SIZE,
         order=ListOrder(request.order_by or ListOrder.NEWEST_FIRST),
-        after=read_list_page_token(tokens, request, request.page_token),
+        after=read_page_token(tokens, request, request.page_token, _CURSORS),
         show_expired=request.show_expired,
         filters=filters_of(request),
         as_of=from_timestamp(request.as_of) if request.HasField("as_of") else None,

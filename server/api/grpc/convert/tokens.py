@@ -5,20 +5,21 @@ from __future__ import annotations
 import hashlib
 import json
 import struct
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from datetime import UTC, datetime
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import asdict, is_dataclass
 from itertools import accumulate, takewhile
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from google.protobuf.message import Message
+from pydantic import TypeAdapter
 
 from server.api.grpc.tokens import ProjectTokens, TokenKind, UnreadableToken
 from server.core.errors import FieldViolation, InvalidRequest
 from server.core.values import MAX_ANSWER_BYTES, MAX_ITEMS_BYTES
-from server.graph.model import EntityCursor, RelationCursor
-from server.memories.memory import ListCursor, StreamCursor
-from server.memories.scope import ScopeKind
+from server.memories.memory import StreamCursor
+
+CursorT = TypeVar("CursorT")
 
 _NUMBER: Final = struct.Struct(">q")
 # Transaction, position, ordinal, version, memory.
@@ -65,32 +66,38 @@ def _opened(
         raise InvalidRequest([not_one]) from error
 
 
-def _texts(values: Sequence[str]) -> bytes:
-    return json.dumps(values, separators=(",", ":"), ensure_ascii=False).encode()
-
-
-def list_page_token(tokens: ProjectTokens, request: Message, cursor: ListCursor | None) -> str:
+def page_token(tokens: ProjectTokens, request: Message, cursor: object | None) -> str:
     """Returns the token of the page that begins after `cursor`; empty for None."""
     if cursor is None:
         return ""
-    content = _texts([cursor.create_time.isoformat(), str(cursor.memory_id)])
-    return _page_token(tokens, request, content)
+    content = json.dumps(cursor, separators=(",", ":"), ensure_ascii=False, default=_plain)
+    return _page_token(tokens, request, content.encode())
 
 
-def read_list_page_token(tokens: ProjectTokens, request: Message, token: str) -> ListCursor | None:
-    """Returns the start of the page; None for the first page.
+def read_page_token(
+    tokens: ProjectTokens, request: Message, token: str, cursors: TypeAdapter[CursorT]
+) -> CursorT | None:
+    """Returns the cursor after which the page begins; None for the first page.
 
     Raises:
         InvalidRequest: the token is not one of this request.
     """
     if not token:
         return None
-    create_time, memory_id = json.loads(_page_content(tokens, request, token))
-    return ListCursor(_read_time(create_time), UUID(memory_id))
+    return cursors.validate_json(_page_content(tokens, request, token))
+
+
+def _plain(value: Any) -> object:
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    return str(value)
 
 
 def number_page_token(tokens: ProjectTokens, request: Message, number: int | None) -> str:
-    """Returns the token of the page that begins after `number`; empty for None."""
+    """Returns the token of the page that begins after `number`; empty for None.
+
+    Its length does not depend on the number, which may be a position that all projects share.
+    """
     return "" if number is None else _page_token(tokens, request, _NUMBER.pack(number))
 
 
@@ -105,102 +112,6 @@ def read_number_page_token(tokens: ProjectTokens, request: Message, token: str) 
     number: int
     (number,) = _NUMBER.unpack(_page_content(tokens, request, token))
     return number
-
-
-def operation_page_token(tokens: ProjectTokens, request: Message, end: UUID | None) -> str:
-    """Returns the token of the page that begins after the operation `end`; empty for None."""
-    return "" if end is None else _page_token(tokens, request, end.bytes)
-
-
-def read_operation_page_token(tokens: ProjectTokens, request: Message, token: str) -> UUID | None:
-    """Returns the operation after which the page begins; None for the first.
-
-    Raises:
-        InvalidRequest: the token is not one of this request.
-    """
-    return UUID(bytes=_page_content(tokens, request, token)) if token else None
-
-
-def scope_page_token(
-    tokens: ProjectTokens, request: Message, end: tuple[ScopeKind, str] | None
-) -> str:
-    """Returns the token of the page after the scope of this kind and id; empty for None."""
-    return "" if end is None else _page_token(tokens, request, _texts(end))
-
-
-def read_scope_page_token(
-    tokens: ProjectTokens, request: Message, token: str
-) -> tuple[ScopeKind, str] | None:
-    """Returns the start of the page by kind and id; None for the first page.
-
-    Raises:
-        InvalidRequest: the token is not one of this request.
-    """
-    if not token:
-        return None
-    kind, scope_id = json.loads(_page_content(tokens, request, token))
-    return ScopeKind(kind), scope_id
-
-
-def relation_page_token(
-    tokens: ProjectTokens, request: Message, cursor: RelationCursor | None
-) -> str:
-    """Returns the token of the page that begins after `cursor`; empty for None."""
-    if cursor is None:
-        return ""
-    content = _texts(
-        [
-            cursor.event_time.isoformat(),
-            str(cursor.memory_id),
-            cursor.source_key,
-            cursor.relation,
-            cursor.target_key,
-        ]
-    )
-    return _page_token(tokens, request, content)
-
-
-def read_relation_page_token(
-    tokens: ProjectTokens, request: Message, token: str
-) -> RelationCursor | None:
-    """Returns the start of the page; None for the first page.
-
-    Raises:
-        InvalidRequest: the token is not one of this request.
-    """
-    if not token:
-        return None
-    values = json.loads(_page_content(tokens, request, token))
-    event_time, memory_id, source, relation, target = values
-    return RelationCursor(_read_time(event_time), UUID(memory_id), source, relation, target)
-
-
-def entity_page_token(tokens: ProjectTokens, request: Message, cursor: EntityCursor | None) -> str:
-    """Returns the token of the page that begins after `cursor`; empty for None."""
-    if cursor is None:
-        return ""
-    content = _NUMBER.pack(cursor.skipped) + _texts([cursor.space, cursor.key])
-    return _page_token(tokens, request, content)
-
-
-def read_entity_page_token(
-    tokens: ProjectTokens, request: Message, token: str
-) -> EntityCursor | None:
-    """Returns the start of the page; None for the first page.
-
-    Raises:
-        InvalidRequest: the token is not one of this request.
-    """
-    if not token:
-        return None
-    content = _page_content(tokens, request, token)
-    (skipped,) = _NUMBER.unpack_from(content)
-    space, key = json.loads(content[_NUMBER.size :])
-    return EntityCursor(space, key, skipped)
-
-
-def _read_time(text: str) -> datetime:
-    return datetime.fromisoformat(text).astimezone(UTC)
 
 
 def stream_cursor(tokens: ProjectTokens, cursor: StreamCursor) -> str:

@@ -100,10 +100,11 @@ def from_timestamp(timestamp: Timestamp) -> datetime:
 
 def from_struct(struct: Struct) -> dict[str, JsonValue]:
     """Returns a struct as a JSON object. Whole numbers become integers, as clients wrote them."""
-    return {key: _from_value(value) for key, value in struct.fields.items()}
+    return {key: from_value(value) for key, value in struct.fields.items()}
 
 
-def _from_value(value: Value) -> JsonValue:
+def from_value(value: Value) -> JsonValue:
+    """Returns a value as JSON; None if it has no kind."""
     match value.WhichOneof("kind"):
         case "number_value":
             return _from_number(value.number_value)
@@ -114,7 +115,7 @@ def _from_value(value: Value) -> JsonValue:
         case "struct_value":
             return from_struct(value.struct_value)
         case "list_value":
-            return [_from_value(item) for item in value.list_value.values]
+            return [from_value(item) for item in value.list_value.values]
         case _:
             return None
 

@@ -16,7 +16,7 @@ from server.api.grpc.convert.graph import (
     relations_command,
 )
 from server.api.grpc.convert.memories import relation_message
-from server.api.grpc.convert.tokens import entity_page_token, fitting_page, relation_page_token
+from server.api.grpc.convert.tokens import fitting_page, page_token
 from server.api.grpc.interceptors.access import current_caller
 from server.api.grpc.tokens import Tokens
 from server.graph.explore.entities import GetEntity, ListEntities
@@ -52,7 +52,7 @@ class GraphService:
             found = await self._use_cases.list_relations(replace(command, page_size=size))
             return graph_service_pb2.ListRelationsResponse(
                 relations=map(relation_message, found.relations),
-                next_page_token=relation_page_token(tokens, request, found.next),
+                next_page_token=page_token(tokens, request, found.next),
             )
 
         return await fitting_page(page, command.page_size, "relations")
@@ -78,7 +78,7 @@ class GraphService:
             found = await self._use_cases.list_entities(replace(command, page_size=size))
             return graph_service_pb2.ListEntitiesResponse(
                 entities=map(entity_message, found.entities),
-                next_page_token=entity_page_token(tokens, request, found.next),
+                next_page_token=page_token(tokens, request, found.next),
             )
 
         return await fitting_page(page, command.page_size, "entities")

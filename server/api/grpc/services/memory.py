@@ -12,7 +12,7 @@ from memoir.v1 import memory_service_pb2
 from server.api.grpc.convert.memories import add_response, memory_message, search_response
 from server.api.grpc.convert.operations import operation_message
 from server.api.grpc.convert.requests import add_command, add_payload, list_command, search_command
-from server.api.grpc.convert.tokens import fitting_page, list_page_token
+from server.api.grpc.convert.tokens import fitting_page, page_token
 from server.api.grpc.convert.values import from_timestamp
 from server.api.grpc.interceptors.access import current_caller
 from server.api.grpc.services.memory_changes import (
@@ -116,7 +116,7 @@ class MemoryService(MemoryMutations, MemoryScopes):
         async def page(size: int) -> memory_service_pb2.ListMemoriesResponse:
             found = await self._use_cases.list(replace(command, page_size=size))
             response = memory_service_pb2.ListMemoriesResponse(
-                next_page_token=list_page_token(tokens, request, found.next)
+                next_page_token=page_token(tokens, request, found.next)
             )
             messages = map(memory_message, found.memories)
             await by_size(len(found.memories), response.memories.extend, messages)

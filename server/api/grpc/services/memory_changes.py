@@ -30,7 +30,7 @@ from server.api.grpc.convert.tokens import (
     consistency_token,
     fitting_page,
     number_page_token,
-    scope_page_token,
+    page_token,
     stream_cursor,
 )
 from server.api.grpc.interceptors.access import current_caller
@@ -214,10 +214,9 @@ class MemoryScopes:
 
         async def page(size: int) -> memory_service_pb2.ListScopesResponse:
             found = await self._scopes.list(replace(command, page_size=size))
-            end = (found.next.kind, found.next.id) if found.next else None
             return memory_service_pb2.ListScopesResponse(
                 scopes=map(scope_message, found.scopes),
-                next_page_token=scope_page_token(tokens, request, end),
+                next_page_token=page_token(tokens, request, found.next),
             )
 
         return await fitting_page(page, command.page_size, "scopes")

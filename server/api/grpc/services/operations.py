@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from google.longrunning import operations_proto_pb2
 from google.protobuf.empty_pb2 import Empty
+from pydantic import TypeAdapter
 
 from server.api.grpc.convert.operations import (
     operation_message,
@@ -12,11 +15,7 @@ from server.api.grpc.convert.operations import (
     read_state_filter,
 )
 from server.api.grpc.convert.requests import DEFAULT_PAGE_SIZE
-from server.api.grpc.convert.tokens import (
-    fitting_page,
-    operation_page_token,
-    read_operation_page_token,
-)
+from server.api.grpc.convert.tokens import fitting_page, page_token, read_page_token
 from server.api.grpc.interceptors.access import current_caller
 from server.api.grpc.status import to_status
 from server.api.grpc.tokens import Tokens
@@ -25,6 +24,7 @@ from server.core.request_context import current_request
 from server.operations.manage_operations import ManageOperations
 
 LARGEST_PAGE = 200
+_CURSORS = TypeAdapter(UUID)
 ANSWER_SECONDS = 0.25
 """How long before its deadline a wait ends, so that the answer still arrives in time."""
 
@@ -54,7 +54,7 @@ class OperationsService:
         states = read_state_filter(request.filter)
         caller = current_caller()
         tokens = await self._tokens.of_project(caller.project_id)
-        before = read_operation_page_token(tokens, request, request.page_token)
+        before = read_page_token(tokens, request, request.page_token, _CURSORS)
 
         async def page(size: int) -> operations_proto_pb2.ListOperationsResponse:
             found = await self._operations.list(
@@ -62,7 +62,7 @@ class OperationsService:
             )
             return operations_proto_pb2.ListOperationsResponse(
                 operations=[operation_message(view, tokens) for view in found.operations],
-                next_page_token=operation_page_token(tokens, request, found.next),
+                next_page_token=page_token(tokens, request, found.next),
             )
 
         size = min(max(request.page_size, 0) or DEFAULT_PAGE_SIZE, LARGEST_PAGE)

@@ -19,11 +19,11 @@ from memoir.v1.project_service_pb2 import (
     UpdateProjectResponse,
 )
 
+from server.api.grpc.convert.values import from_struct
 from server.api.http.door import Session
 from server.api.http.exchange import Exchange, message_of
 from server.api.http.mem0 import fields
 from server.api.http.mem0.shapes import event_json
-from server.api.http.writing import struct_json
 from server.core.errors import FieldViolation, InvalidRequest
 
 GET_PROJECT: Final = "memoir.v1.ProjectService/GetProject"
@@ -128,7 +128,7 @@ async def feedback(exchange: Exchange, session: Session) -> object:
     if violations:
         raise InvalidRequest(violations)
     found: GetMemoryResponse = await session.call(_GET, read)
-    metadata = struct_json(found.memory.metadata)
+    metadata = from_struct(found.memory.metadata)
     metadata["feedback"] = {"feedback": verdict, "feedback_reason": reason}
     if verdict is None:
         del metadata["feedback"]

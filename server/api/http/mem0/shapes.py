@@ -10,7 +10,8 @@ from google.protobuf.message import Message
 from google.protobuf.struct_pb2 import Struct
 from memoir.v1 import memory_pb2, memory_service_pb2
 
-from server.api.http.writing import struct_json, time_json
+from server.api.grpc.convert.values import from_struct
+from server.api.http.writing import time_json
 
 IDS: Final[tuple[str, ...]] = ("user_id", "agent_id", "app_id", "run_id")
 _State = memory_service_pb2.OperationMetadata
@@ -30,7 +31,7 @@ def optional(message: Message, field: str) -> Any:
 
 def metadata_json(metadata: Struct) -> dict[str, Any] | None:
     """Returns the metadata; None if there is none, as in Mem0's responses."""
-    return struct_json(metadata) or None
+    return from_struct(metadata) or None
 
 
 def memory_json(memory: memory_pb2.Memory, run: str = "run_id") -> dict[str, Any]:

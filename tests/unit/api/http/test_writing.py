@@ -16,8 +16,9 @@ from google.protobuf.struct_pb2 import Struct
 from google.protobuf.timestamp_pb2 import Timestamp
 from memoir.v1.memory_service_pb2 import AddMemoriesResponse, SearchMemoriesResult
 
+from server.api.grpc.convert.values import from_struct
 from server.api.grpc.local import CONTRACT_METHODS
-from server.api.http.writing import struct_json, time_json, written
+from server.api.http.writing import time_json, written
 
 _F = FieldDescriptor
 ANSWERS = {method.output_type.full_name: method.output_type for method in CONTRACT_METHODS.values()}
@@ -118,9 +119,9 @@ def test_the_response_of_an_operation_names_its_type() -> None:
 def test_whole_numbers_in_a_struct_have_no_decimals() -> None:
     struct = Struct()
     struct.update({"year": 2026, "half": 0.5, "large": 1e300})
-    assert repr(struct_json(struct)["year"]) == "2026"
-    assert struct_json(struct)["half"] == 0.5
-    assert repr(struct_json(struct)["large"]) == "1e+300"
+    assert repr(from_struct(struct)["year"]) == "2026"
+    assert from_struct(struct)["half"] == 0.5
+    assert repr(from_struct(struct)["large"]) == "1e+300"
 
 
 @pytest.mark.parametrize("seconds", [-62_135_596_800, -1, 0, 1_780_000_000, 253_402_300_799])

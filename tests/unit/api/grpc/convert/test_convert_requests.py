@@ -16,7 +16,7 @@ from memoir.v1.memory_service_pb2 import (
 
 from server.api.grpc.convert.graph import relations_command
 from server.api.grpc.convert.requests import add_command, list_command, scope_of, search_command
-from server.api.grpc.convert.tokens import consistency_token, list_page_token, relation_page_token
+from server.api.grpc.convert.tokens import consistency_token, page_token
 from server.core.errors import InvalidRequest
 from server.graph.explore.relations import ListRelationsCommand
 from server.graph.model import RelationCursor
@@ -206,7 +206,7 @@ def test_all_fields_of_a_list_are_converted() -> None:
         user_id="alice", page_size=7, order_by="create_time asc", show_expired=True
     )
     cursor = ListCursor(NOW, UUID(int=1))
-    request.page_token = list_page_token(TOKENS, request, cursor)
+    request.page_token = page_token(TOKENS, request, cursor)
     assert list_command(request, "p", TOKENS) == ListMemoriesCommand(
         project_id="p",
         scope=ALICE,
@@ -245,7 +245,7 @@ def test_all_fields_of_a_list_of_relations_are_converted() -> None:
         consistency_token=consistency_token(TOKENS, 0),
     )
     cursor = RelationCursor(NOW, UUID(int=1), "alice", "lives_in", "lisbon")
-    request.page_token = relation_page_token(TOKENS, request, cursor)
+    request.page_token = page_token(TOKENS, request, cursor)
     assert relations_command(request, "p", TOKENS) == ListRelationsCommand(
         project_id="p",
         scope=ALICE,

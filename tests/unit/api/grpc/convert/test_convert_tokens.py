@@ -10,27 +10,35 @@ from datetime import UTC, datetime, timedelta, timezone
 from uuid import UUID
 
 import pytest
+from asyncpg.pgproto import pgproto as asyncpg_uuid
 from google.protobuf.message import Message
 from hypothesis import given
 from hypothesis import strategies as st
 from memoir.v1.graph_service_pb2 import ListRelationsRequest
 from memoir.v1.memory_service_pb2 import ListMemoriesRequest
+from pydantic import TypeAdapter
 
 from server.api.grpc.convert.tokens import (
     consistency_token,
-    list_page_token,
+    page_token,
     read_consistency_token,
-    read_list_page_token,
-    read_relation_page_token,
+    read_page_token,
     read_stream_cursor,
-    relation_page_token,
     stream_cursor,
 )
 from server.api.grpc.tokens import KEY_BYTES, ProjectTokens
 from server.api.grpc.validation import field_violations
 from server.core.errors import InvalidRequest
-from server.graph.model import MAX_NAME_LENGTH, MAX_RELATION_LENGTH, RelationCursor, entity_key
+from server.graph.model import (
+    MAX_NAME_LENGTH,
+    MAX_RELATION_LENGTH,
+    EntityCursor,
+    RelationCursor,
+    entity_key,
+)
+from server.memories.change.scopes import ScopeCursor
 from server.memories.memory import FIRST_ORDINAL, ListCursor, StreamCursor
+from server.memories.scope import ScopeKind
 from tests.support.tokens import tokens_of
 
 TOKENS = tokens_of()
@@ -39,6 +47,7 @@ ID = UUID(int=7)
 LIST = ListMemoriesRequest(user_id="alice")
 RELATIONS = ListRelationsRequest(user_id="alice")
 LIST_CURSOR = ListCursor(NOW, ID)
+LISTS, RELATION_CURSORS = TypeAdapter(ListCursor), TypeAdapter(RelationCursor)
 STREAM_CURSOR = StreamCursor(5, 6, 7, ID, 8)
 RELATION_CURSOR = RelationCursor(NOW, ID, "alice", "lives_in", "lisbon")
 
@@ -52,7 +61,7 @@ times = st.datetimes(
 @given(times, st.uuids())
 def test_a_list_token_can_be_read_back(time: datetime, memory_id: UUID) -> None:
     cursor = ListCursor(time, memory_id)
-    assert read_list_page_token(TOKENS, LIST, list_page_token(TOKENS, LIST, cursor)) == cursor
+    assert read_page_token(TOKENS, LIST, page_token(TOKENS, LIST, cursor), LISTS) == cursor
 
 
 @given(times, st.uuids(), st.text(), st.text(), st.text())
@@ -60,8 +69,24 @@ def test_a_relation_token_can_be_read_back(
     time: datetime, memory_id: UUID, source: str, relation: str, target: str
 ) -> None:
     cursor = RelationCursor(time, memory_id, source, relation, target)
-    token = relation_page_token(TOKENS, RELATIONS, cursor)
-    assert read_relation_page_token(TOKENS, RELATIONS, token) == cursor
+    token = page_token(TOKENS, RELATIONS, cursor)
+    assert read_page_token(TOKENS, RELATIONS, token, RELATION_CURSORS) == cursor
+
+
+@pytest.mark.parametrize(
+    "cursor",
+    [
+        EntityCursor("user:alice", '\U0001f9e0 "tea"', 7),
+        ScopeCursor(ScopeKind.AGENT, "helper"),
+        ID,
+        asyncpg_uuid.UUID(ID.hex),
+    ],
+    ids=repr,
+)
+def test_a_token_of_any_cursor_can_be_read_back(cursor: EntityCursor | ScopeCursor | UUID) -> None:
+    cursors = TypeAdapter(UUID if isinstance(cursor, UUID) else type(cursor))
+    token = page_token(TOKENS, LIST, cursor)
+    assert read_page_token(TOKENS, LIST, token, cursors) == cursor
 
 
 @given(st.integers(0, 2**63 - 1))
@@ -70,9 +95,9 @@ def test_a_consistency_token_can_be_read_back(position: int) -> None:
 
 
 def test_an_empty_position_is_an_empty_token_and_vice_versa() -> None:
-    assert list_page_token(TOKENS, LIST, None) == relation_page_token(TOKENS, RELATIONS, None) == ""
-    assert read_list_page_token(TOKENS, LIST, "") is None
-    assert read_relation_page_token(TOKENS, RELATIONS, "") is None
+    assert page_token(TOKENS, LIST, None) == page_token(TOKENS, RELATIONS, None) == ""
+    assert read_page_token(TOKENS, LIST, "", LISTS) is None
+    assert read_page_token(TOKENS, RELATIONS, "", RELATION_CURSORS) is None
 
 
 def violated(error: InvalidRequest) -> list[str]:
@@ -82,8 +107,8 @@ def violated(error: InvalidRequest) -> list[str]:
 def refused_fields(token: str) -> list[str]:
     """Reads the token as each kind, which must fail, and returns the named fields."""
     readers: list[Callable[[], object]] = [
-        lambda: read_list_page_token(TOKENS, LIST, token),
-        lambda: read_relation_page_token(TOKENS, RELATIONS, token),
+        lambda: read_page_token(TOKENS, LIST, token, LISTS),
+        lambda: read_page_token(TOKENS, RELATIONS, token, RELATION_CURSORS),
         lambda: read_consistency_token(TOKENS, token),
     ]
     fields = []
@@ -148,7 +173,7 @@ def test_a_token_of_another_project_or_key_is_refused(other: ProjectTokens) -> N
         read_stream_cursor(TOKENS, stream_cursor(other, STREAM_CURSOR))
     assert violated(raised.value) == ["cursor"]
     with pytest.raises(InvalidRequest) as raised:
-        read_list_page_token(TOKENS, LIST, list_page_token(other, LIST, LIST_CURSOR))
+        read_page_token(TOKENS, LIST, page_token(other, LIST, LIST_CURSOR), LISTS)
     assert violated(raised.value) == ["page_token"]
 
 
@@ -175,10 +200,10 @@ def test_a_cursor_can_be_read_back(
 
 
 def test_a_token_has_only_one_valid_spelling() -> None:
-    token = list_page_token(TOKENS, LIST, LIST_CURSOR)
+    token = page_token(TOKENS, LIST, LIST_CURSOR)
     for altered in (token + "=", token[:8] + "\n" + token[8:], token + "A", token[:-1]):
         with pytest.raises(InvalidRequest):
-            read_list_page_token(TOKENS, LIST, altered)
+            read_page_token(TOKENS, LIST, altered, LISTS)
 
 
 @pytest.mark.parametrize(
@@ -194,9 +219,9 @@ def test_a_token_has_only_one_valid_spelling() -> None:
     ids=str,
 )
 def test_the_token_of_another_list_is_refused(other: ListMemoriesRequest) -> None:
-    token = list_page_token(TOKENS, LIST, LIST_CURSOR)
+    token = page_token(TOKENS, LIST, LIST_CURSOR)
     with pytest.raises(InvalidRequest):
-        read_list_page_token(TOKENS, other, token)
+        read_page_token(TOKENS, other, token, LISTS)
 
 
 @pytest.mark.parametrize(
@@ -209,20 +234,20 @@ def test_the_token_of_another_list_is_refused(other: ListMemoriesRequest) -> Non
     ids=str,
 )
 def test_the_token_of_other_relations_is_refused(other: ListRelationsRequest) -> None:
-    token = relation_page_token(TOKENS, RELATIONS, RELATION_CURSOR)
+    token = page_token(TOKENS, RELATIONS, RELATION_CURSOR)
     with pytest.raises(InvalidRequest):
-        read_relation_page_token(TOKENS, other, token)
+        read_page_token(TOKENS, other, token, RELATION_CURSORS)
 
 
 def test_tokens_of_one_kind_are_refused_as_another() -> None:
     tokens = (
-        list_page_token(TOKENS, LIST, LIST_CURSOR),
-        relation_page_token(TOKENS, RELATIONS, RELATION_CURSOR),
+        page_token(TOKENS, LIST, LIST_CURSOR),
+        page_token(TOKENS, RELATIONS, RELATION_CURSOR),
         consistency_token(TOKENS, 1),
     )
     readings: list[Callable[[str], object]] = [
-        lambda token: read_list_page_token(TOKENS, LIST, token),
-        lambda token: read_relation_page_token(TOKENS, RELATIONS, token),
+        lambda token: read_page_token(TOKENS, LIST, token, LISTS),
+        lambda token: read_page_token(TOKENS, RELATIONS, token, RELATION_CURSORS),
         lambda token: read_consistency_token(TOKENS, token),
     ]
     for kind, read in enumerate(readings):
@@ -240,34 +265,32 @@ def test_tokens_of_one_kind_are_refused_as_another() -> None:
     ],
 )
 def test_pages_may_differ_in_size(request_: ListMemoriesRequest, changes: dict[str, int]) -> None:
-    token = list_page_token(TOKENS, request_, LIST_CURSOR)
+    token = page_token(TOKENS, request_, LIST_CURSOR)
     for field, value in changes.items():
         setattr(request_, field, value)
-    assert read_list_page_token(TOKENS, request_, token) == LIST_CURSOR
+    assert read_page_token(TOKENS, request_, token, LISTS) == LIST_CURSOR
 
 
 def test_a_later_page_does_not_wait_for_the_graph_again() -> None:
-    token = relation_page_token(TOKENS, RELATIONS, RELATION_CURSOR)
+    token = page_token(TOKENS, RELATIONS, RELATION_CURSOR)
     later = ListRelationsRequest(user_id="alice", consistency_token=consistency_token(TOKENS, 7))
-    assert read_relation_page_token(TOKENS, later, token) == RELATION_CURSOR
+    assert read_page_token(TOKENS, later, token, RELATION_CURSORS) == RELATION_CURSOR
 
 
 def test_tokens_do_not_change_the_request() -> None:
     request = ListMemoriesRequest(user_id="alice", page_size=5, page_token="x")
     before: Message = ListMemoriesRequest()
     before.CopyFrom(request)
-    list_page_token(TOKENS, request, LIST_CURSOR)
+    page_token(TOKENS, request, LIST_CURSOR)
     assert request == before
 
 
 @pytest.mark.parametrize("letter", ["x", "\u65e5", "\U0001f9e0", '"', "\\", "\ufdfa"])
 def test_every_issued_token_passes_validation(letter: str) -> None:
     key, relation = entity_key(letter * MAX_NAME_LENGTH), letter * MAX_RELATION_LENGTH
-    token = relation_page_token(TOKENS, RELATIONS, RelationCursor(NOW, ID, key, relation, key))
+    token = page_token(TOKENS, RELATIONS, RelationCursor(NOW, ID, key, relation, key))
     request = ListRelationsRequest(user_id="alice", page_token=token)
     request.consistency_token = consistency_token(TOKENS, 2**63 - 1)
     assert field_violations(request) == []
-    page = ListMemoriesRequest(
-        user_id="alice", page_token=list_page_token(TOKENS, LIST, LIST_CURSOR)
-    )
+    page = ListMemoriesRequest(user_id="alice", page_token=page_token(TOKENS, LIST, LIST_CURSOR))
     assert field_violations(page) == []
