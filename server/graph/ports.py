@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeAlias
 from uuid import UUID
 
+from server.core.pages import Page
 from server.graph.model import (
     DifferenceKind,
     EntityCursor,
@@ -73,12 +74,7 @@ class EntityQuery:
     after: EntityCursor | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class EntityPage:
-    """A page of entities, and the start of the next page."""
-
-    found: Sequence[FoundEntity]
-    next: EntityCursor | None
+EntityPage: TypeAlias = Page[FoundEntity, EntityCursor]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from server.core.clock import Clock, new_id
 from server.core.errors import OperationNotDone, OperationNotFound
+from server.core.pages import Page, page_of
 from server.core.request_context import current_origin, current_request
 from server.memories.add.add_memories import (
     AddMemoriesCommand,
@@ -32,14 +33,6 @@ class OperationView:
 
     operation: Operation
     outcome: AddMemoriesOutcome | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class OperationPage:
-    """One page, newest first; the next page is older than `next`."""
-
-    operations: Sequence[OperationView]
-    next: UUID | None
 
 
 class SubmitAdd:
@@ -117,12 +110,11 @@ class ManageOperations:
         page_size: int,
         before: UUID | None,
         within: Scope | None = None,
-    ) -> OperationPage:
+    ) -> Page[OperationView, UUID]:
         """Returns one page: one round trip, and two more for each operation that succeeded."""
         found = await self._operations.list(project_id, states, page_size + 1, before, within)
-        page = found[:page_size]
-        more = page[-1].id if len(found) > page_size else None
-        return OperationPage([await self._view(operation) for operation in page], more)
+        page = page_of(found, page_size, lambda operation: operation.id)
+        return Page([await self._view(operation) for operation in page.items], page.next)
 
     async def wait(
         self, project_id: str, operation_id: UUID, seconds: float, within: Scope | None = None

@@ -5,22 +5,13 @@ Acts are written by the transactions that perform them.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Final
 
+from server.core.pages import Page, page_of
 from server.projects.ports import ProjectStore
 from server.projects.project import AuditEvent
-
-
-@dataclass(frozen=True, slots=True)
-class AuditPage:
-    """One page, newest event first; the next page ends before the position `next`."""
-
-    events: Sequence[AuditEvent]
-    next: int | None
-
 
 _BATCH: Final = 500
 
@@ -31,16 +22,16 @@ class ListAuditEvents:
     def __init__(self, projects: ProjectStore) -> None:
         self._projects = projects
 
-    async def __call__(self, project_id: str, page_size: int, before: int = 0) -> AuditPage:
+    async def __call__(
+        self, project_id: str, page_size: int, before: int = 0
+    ) -> Page[AuditEvent, int]:
         """Returns the newest events before the position `before`, or of all if it is 0.
 
         Raises:
             StoreUnavailable: the log cannot be read.
         """
-        # One extra event shows whether there is a next page.
         events = await self._projects.latest_audit_events(project_id, before, page_size + 1)
-        page = events[:page_size]
-        return AuditPage(page, page[-1].position if len(events) > page_size else None)
+        return page_of(events, page_size, lambda event: event.position)
 
 
 async def all_events(

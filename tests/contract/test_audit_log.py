@@ -205,7 +205,7 @@ async def test_the_log_is_read_page_by_page_and_whole(
     before = 0
     while True:
         page = await listing("p1", 2, before)
-        seen += page.events
+        seen += page.items
         if page.next is None:
             break
         before = page.next

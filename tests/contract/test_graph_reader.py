@@ -39,7 +39,7 @@ async def found(graph: Graph, name: str, within: GraphScope = WITHIN) -> list[st
 
 async def listed(graph: Graph, query: str = "", within: GraphScope = WITHIN) -> list[str]:
     page = await graph.list_entities(EntityQuery(within, 100, words_of(query)))
-    return [each.known.entity.name for each in page.found]
+    return [each.known.entity.name for each in page.items]
 
 
 async def around(graph: Graph, name: str, hops: int, within: GraphScope = WITHIN) -> set[Triple]:
@@ -98,7 +98,7 @@ async def test_entities_are_listed_page_by_page(graph: Graph) -> None:
     query = EntityQuery(WITHIN, 4)
     while True:
         page = await graph.list_entities(query)
-        names += [each.known.entity.name for each in page.found]
+        names += [each.known.entity.name for each in page.items]
         if page.next is None:
             break
         query = replace(query, after=page.next)
@@ -111,7 +111,7 @@ async def test_matches_are_listed_page_by_page(graph: Graph) -> None:
     after: EntityCursor | None = None
     while True:
         page = await graph.list_entities(replace(query, after=after))
-        names += [each.known.entity.name for each in page.found]
+        names += [each.known.entity.name for each in page.items]
         after = page.next
         if after is None:
             break

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from server.core.clock import Clock
 from server.core.errors import EntityNotFound
+from server.core.pages import Page
 from server.graph.explore.access import CaughtUp, KnownEntities, PastGraph, VisibleRelations
 from server.graph.explore.in_memory import reach
 from server.graph.model import EntityCursor, KnownEntity, StatedRelation, words_of
@@ -114,14 +115,6 @@ class ListEntitiesCommand:
     position: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ShownEntities:
-    """One page, and the start of the next page, if there is one."""
-
-    entities: Sequence[KnownEntity]
-    next: EntityCursor | None
-
-
 class ListEntities:
     """Lists entities of the graph, page by page."""
 
@@ -130,7 +123,7 @@ class ListEntities:
         self._caught_up = caught_up
         self._known = KnownEntities(graph, visible)
 
-    async def __call__(self, command: ListEntitiesCommand) -> ShownEntities:
+    async def __call__(self, command: ListEntitiesCommand) -> Page[KnownEntity, EntityCursor]:
         """Returns one page, which can be short even if there is a next page.
 
         Raises:
@@ -139,7 +132,7 @@ class ListEntities:
         """
         words = words_of(command.query or "")
         if command.query is not None and not words:
-            return ShownEntities([], None)
+            return Page([], None)
         await self._caught_up(command.project_id, command.scope, command.position)
         page = await self._graph.list_entities(
             EntityQuery(
@@ -149,4 +142,4 @@ class ListEntities:
                 command.after,
             )
         )
-        return ShownEntities(await self._known.shown(command.project_id, page.found), page.next)
+        return Page(await self._known.shown(command.project_id, page.items), page.next)

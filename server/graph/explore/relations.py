@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from server.core.clock import Clock
+from server.core.pages import Page, page_of
 from server.graph.explore.access import CaughtUp, KnownEntities, PastGraph, VisibleRelations
 from server.graph.explore.in_memory import shortest_paths
 from server.graph.model import KnownEntity, RelationCursor, StatedRelation
@@ -32,14 +33,6 @@ class ListRelationsCommand:
     as_of: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class RelationPage:
-    """One page, and the start of the next page, if there is one."""
-
-    relations: Sequence[StatedRelation]
-    next: RelationCursor | None
-
-
 class ListRelations:
     """Lists relations, without relations of deleted memories even if the graph is behind."""
 
@@ -57,7 +50,7 @@ class ListRelations:
         self._past = past
         self._clock = clock
 
-    async def __call__(self, command: ListRelationsCommand) -> RelationPage:
+    async def __call__(self, command: ListRelationsCommand) -> Page[StatedRelation, RelationCursor]:
         """Returns one page, which can be short even if there is a next page.
 
         Raises:
@@ -82,21 +75,19 @@ class ListRelations:
                 holding_at=None if command.include_superseded else time,
             )
         )
-        page = stated[: command.page_size]
-        end = _cursor(page) if len(stated) > len(page) else None
-        if command.as_of is None:
-            page = await self._visible(command.project_id, page)
-        return RelationPage(page, end)
+        page = page_of(stated, command.page_size, _cursor_of)
+        if command.as_of is not None:
+            return page
+        return Page(await self._visible(command.project_id, page.items), page.next)
 
 
-def _cursor(page: Sequence[StatedRelation]) -> RelationCursor:
-    last = page[-1]
+def _cursor_of(stated: StatedRelation) -> RelationCursor:
     return RelationCursor(
-        event_time=last.event_time,
-        memory_id=last.memory_id,
-        source_key=last.source_key,
-        relation=last.relation.relation,
-        target_key=last.target_key,
+        event_time=stated.event_time,
+        memory_id=stated.memory_id,
+        source_key=stated.source_key,
+        relation=stated.relation.relation,
+        target_key=stated.target_key,
     )
 
 

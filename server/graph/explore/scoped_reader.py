@@ -15,6 +15,7 @@ from typing import Final
 from server.core.background import by_size
 from server.core.clock import Clock
 from server.core.errors import FieldViolation, InvalidRequest
+from server.core.pages import Page
 from server.graph.explore.in_memory import PastSpace, explore, relations_of, spaces_of
 from server.graph.model import EntityCursor, EntityRef, KnownEntity, StatedRelation, relation_name
 from server.graph.names import match_score
@@ -166,7 +167,7 @@ def _in_order(entities: Sequence[FoundEntity], query: EntityQuery) -> EntityPage
     rest = [each for each in entities if _place(each) > (after.space, after.key)]
     page = rest[: query.limit]
     more = len(rest) > len(page)
-    return EntityPage(page, EntityCursor(*_place(page[-1])) if more else None)
+    return Page(page, EntityCursor(*_place(page[-1])) if more else None)
 
 
 def _matches(entities: Iterable[FoundEntity], query: EntityQuery) -> EntityPage:
@@ -175,4 +176,4 @@ def _matches(entities: Iterable[FoundEntity], query: EntityQuery) -> EntityPage:
     skipped = query.after.skipped if query.after else 0
     end = skipped + query.limit
     page = [each for _, each in matching[skipped:end]]
-    return EntityPage(page, EntityCursor(skipped=end) if end < len(matching) else None)
+    return Page(page, EntityCursor(skipped=end) if end < len(matching) else None)

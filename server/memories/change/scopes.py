@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from server.core.clock import Clock
 from server.core.errors import FieldViolation, InvalidRequest, ScopeNotFound
+from server.core.pages import Page, page_of
 from server.memories.change.effects import new_call
 from server.memories.change.ports import MemoryChanges
 from server.memories.filters.filter import Filter
@@ -148,14 +148,6 @@ class ListScopesCommand:
     after: ScopeCursor | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ScopePage:
-    """One page, and the start of the next page, if there is one."""
-
-    scopes: Sequence[ScopeSummary]
-    next: ScopeCursor | None
-
-
 class ListScopes:
     """Reads scopes page by page, by kind and id."""
 
@@ -163,13 +155,12 @@ class ListScopes:
         self._scopes = scopes
         self._clock = clock
 
-    async def __call__(self, command: ListScopesCommand) -> ScopePage:
+    async def __call__(self, command: ListScopesCommand) -> Page[ScopeSummary, ScopeCursor]:
         """Returns one page.
 
         Raises:
             StoreUnavailable: the scopes cannot be read.
         """
-        # One extra scope shows whether there is a next page.
         wanted = command.page_size + 1
         visible_on = today(self._clock.now())
         found: list[ScopeSummary] = []
@@ -178,9 +169,7 @@ class ListScopes:
                 found += await self._scopes.list_scopes(
                     command.project_id, kind, after_id, wanted - len(found), visible_on
                 )
-        page = found[: command.page_size]
-        more = len(found) > command.page_size
-        return ScopePage(page, ScopeCursor(page[-1].kind, page[-1].id) if more else None)
+        return page_of(found, command.page_size, lambda scope: ScopeCursor(scope.kind, scope.id))
 
 
 def _kinds_from(command: ListScopesCommand) -> list[tuple[ScopeKind, str]]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from uuid import UUID
 
 from server.core.errors import MemoryNotFound, ShuttingDown
+from server.core.pages import Page, page_of
 from server.memories.history.ports import MemoryHistory, StreamedEvent
 from server.memories.history.tails import PAGE_SIZE, EventTails, Follower
 from server.memories.memory import MemoryEvent, StreamCursor
@@ -28,28 +29,19 @@ class ListMemoryEventsCommand:
     within: Scope | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class EventPage:
-    """One page, and the version after which the next page starts, if there is one."""
-
-    events: Sequence[MemoryEvent]
-    next: int | None
-
-
 class ListMemoryEvents:
     """Reads a memory's history, oldest event first, even if it was deleted or has expired."""
 
     def __init__(self, history: MemoryHistory) -> None:
         self._history = history
 
-    async def __call__(self, command: ListMemoryEventsCommand) -> EventPage:
+    async def __call__(self, command: ListMemoryEventsCommand) -> Page[MemoryEvent, int]:
         """Returns one page.
 
         Raises:
             MemoryNotFound: the project never had the memory, or its history was erased.
             StoreUnavailable: the history cannot be read.
         """
-        # One extra event shows whether there is a next page.
         events = await self._history.events(
             command.project_id, command.memory_id, command.after_version, command.page_size + 1
         )
@@ -57,8 +49,7 @@ class ListMemoryEvents:
             raise MemoryNotFound(command.memory_id)
         if events and not is_within(events[0].scope, command.within):
             raise MemoryNotFound(command.memory_id)
-        page = events[: command.page_size]
-        return EventPage(page, page[-1].version if len(events) > command.page_size else None)
+        return page_of(events, command.page_size, lambda event: event.version)
 
 
 @dataclass(frozen=True, slots=True)

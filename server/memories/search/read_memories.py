@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from server.core.clock import Clock
 from server.core.errors import MemoryNotFound
+from server.core.pages import Page, page_of
 from server.memories.filters.filter import Filter
 from server.memories.history.ports import MemoryHistory
 from server.memories.memory import ListCursor, ListOrder, Memory, today
@@ -67,14 +67,6 @@ class ListMemoriesCommand:
     as_of: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class MemoryPage:
-    """One page, and the start of the next page, if there is one."""
-
-    memories: Sequence[Memory]
-    next: ListCursor | None
-
-
 class ListMemories:
     """Reads a scope page by page."""
 
@@ -83,14 +75,13 @@ class ListMemories:
         self._history = history
         self._clock = clock
 
-    async def __call__(self, command: ListMemoriesCommand) -> MemoryPage:
+    async def __call__(self, command: ListMemoriesCommand) -> Page[Memory, ListCursor]:
         """Returns one page.
 
         Raises:
             StoreUnavailable: the memories cannot be read.
         """
         as_of = command.as_of
-        # One extra memory shows whether there is a next page.
         query = ListQuery(
             project_id=command.project_id,
             scope=command.scope,
@@ -104,6 +95,8 @@ class ListMemories:
             memories = await self._store.list(query)
         else:
             memories = await self._history.list(query, as_of)
-        page = memories[: command.page_size]
-        more = len(memories) > command.page_size
-        return MemoryPage(page, ListCursor(page[-1].create_time, page[-1].id) if more else None)
+        return page_of(memories, command.page_size, _cursor_of)
+
+
+def _cursor_of(memory: Memory) -> ListCursor:
+    return ListCursor(memory.create_time, memory.id)

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from neo4j import AsyncManagedTransaction, Record
 
+from server.core.pages import Page
 from server.graph.explore.in_memory import FAN_OUT, MOST_RELATIONS
 from server.graph.model import (
     Entity,
@@ -117,7 +118,7 @@ async def _matches(run: Run, query: EntityQuery) -> EntityPage:
         looked_at=query.limit,
     )
     more = len(rows) == query.limit and skipped + query.limit < MOST_MATCHES
-    return EntityPage(_found(rows), EntityCursor(skipped=skipped + query.limit) if more else None)
+    return Page(_found(rows), EntityCursor(skipped=skipped + query.limit) if more else None)
 
 
 async def _in_order(run: Run, query: EntityQuery) -> EntityPage:
@@ -125,7 +126,7 @@ async def _in_order(run: Run, query: EntityQuery) -> EntityPage:
     rows = await run("entity_page", after=index_key(after.key), looked_at=query.limit)
     more = len(rows) == query.limit
     next_page = EntityCursor(rows[-1]["space"], rows[-1]["key"]) if more else None
-    return EntityPage(_found(rows), next_page)
+    return Page(_found(rows), next_page)
 
 
 async def explore(

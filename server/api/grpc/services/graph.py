@@ -51,7 +51,7 @@ class GraphService:
         async def page(size: int) -> graph_service_pb2.ListRelationsResponse:
             found = await self._use_cases.list_relations(replace(command, page_size=size))
             return graph_service_pb2.ListRelationsResponse(
-                relations=map(relation_message, found.relations),
+                relations=map(relation_message, found.items),
                 next_page_token=page_token(tokens, request, found.next),
             )
 
@@ -77,7 +77,7 @@ class GraphService:
         async def page(size: int) -> graph_service_pb2.ListEntitiesResponse:
             found = await self._use_cases.list_entities(replace(command, page_size=size))
             return graph_service_pb2.ListEntitiesResponse(
-                entities=map(entity_message, found.entities),
+                entities=map(entity_message, found.items),
                 next_page_token=page_token(tokens, request, found.next),
             )
 

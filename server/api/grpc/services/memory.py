@@ -118,8 +118,8 @@ class MemoryService(MemoryMutations, MemoryScopes):
             response = memory_service_pb2.ListMemoriesResponse(
                 next_page_token=page_token(tokens, request, found.next)
             )
-            messages = map(memory_message, found.memories)
-            await by_size(len(found.memories), response.memories.extend, messages)
+            messages = map(memory_message, found.items)
+            await by_size(len(found.items), response.memories.extend, messages)
             return response
 
         return await fitting_page(page, command.page_size, "memories")

@@ -145,7 +145,7 @@ class MemoryMutations:
         async def page(size: int) -> memory_service_pb2.ListMemoryEventsResponse:
             found = await self._mutations.events(replace(command, page_size=size))
             return memory_service_pb2.ListMemoryEventsResponse(
-                events=map(event_message, found.events),
+                events=map(event_message, found.items),
                 next_page_token=number_page_token(tokens, request, found.next),
             )
 
@@ -215,7 +215,7 @@ class MemoryScopes:
         async def page(size: int) -> memory_service_pb2.ListScopesResponse:
             found = await self._scopes.list(replace(command, page_size=size))
             return memory_service_pb2.ListScopesResponse(
-                scopes=map(scope_message, found.scopes),
+                scopes=map(scope_message, found.items),
                 next_page_token=page_token(tokens, request, found.next),
             )
 

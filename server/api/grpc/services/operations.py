@@ -61,7 +61,7 @@ class OperationsService:
                 caller.project_id, states, size, before, caller.scope
             )
             return operations_proto_pb2.ListOperationsResponse(
-                operations=[operation_message(view, tokens) for view in found.operations],
+                operations=[operation_message(view, tokens) for view in found.items],
                 next_page_token=page_token(tokens, request, found.next),
             )
 

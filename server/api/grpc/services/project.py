@@ -108,7 +108,7 @@ class AuditService:
         async def page(size: int) -> audit_service_pb2.ListAuditEventsResponse:
             found = await self._list(project_id, size, before)
             return audit_service_pb2.ListAuditEventsResponse(
-                events=map(audit_message, found.events),
+                events=map(audit_message, found.items),
                 next_page_token=number_page_token(tokens, request, found.next),
             )
 

@@ -95,7 +95,7 @@ async def test_the_query_reaches_the_graph(world: World) -> None:
 async def test_there_is_no_empty_next_page(world: World, count: int, more: bool) -> None:
     stated = newest_first([await world.knows(str(number)) for number in range(count)])
     page = await world.list(command(page_size=2))
-    assert page.relations == stated[:2]
+    assert page.items == stated[:2]
     assert (page.next is not None) == more
     if page.next is not None:
         last = (NOW, stated[1].memory_id, "alice", "lives_in", "lisbon")
@@ -106,14 +106,14 @@ async def test_relations_of_deleted_and_expired_memories_are_hidden(world: World
     world.graph_holds(UUID(int=1))
     await world.knows("expired", expiration_date=date(2026, 11, 22))
     here = await world.knows("here")
-    assert (await world.list(command())).relations == [here]
+    assert (await world.list(command())).items == [here]
 
 
 async def test_a_page_of_hidden_relations_still_leads_to_the_next_one(world: World) -> None:
     for number in range(3):
         world.graph_holds(UUID(int=number))
     page = await world.list(command(page_size=2))
-    assert page.relations == []
+    assert page.items == []
     assert page.next is not None
     assert page.next.memory_id == UUID(int=1)
 
@@ -121,7 +121,7 @@ async def test_a_page_of_hidden_relations_still_leads_to_the_next_one(world: Wor
 async def test_a_read_after_a_write_waits_for_the_graph(world: World) -> None:
     world.outbox.asks_until_caught_up = 3
     stated = await world.knows("here")
-    assert (await world.list(command(position=7))).relations == [stated]
+    assert (await world.list(command(position=7))).items == [stated]
     assert world.outbox.asked == [(PROJECT, 7)] * 3
 
 
@@ -160,7 +160,7 @@ async def test_the_past_is_read_from_the_history_page_by_page(world: World) -> N
     asked = ListRelationsCommand(PROJECT, ALICE, 2, position=7, as_of=NOW)
     first = await world.list(asked)
     wait_for_work = await world.list(replace(asked, after=first.next))
-    found = [stated.memory_id for stated in (*first.relations, *wait_for_work.relations)]
+    found = [stated.memory_id for stated in (*first.items, *wait_for_work.items)]
     assert sorted(found) == sorted(memory.id for memory in memories)
     assert wait_for_work.next is None
     assert world.history.asked == [(NOW, NOW.date())] * 2
@@ -168,8 +168,8 @@ async def test_the_past_is_read_from_the_history_page_by_page(world: World) -> N
     assert world.outbox.asked == []
 
     of_run = await world.list(replace(asked, scope=Scope("alice", run_id="run-1")))
-    assert [stated.memory_id for stated in of_run.relations] == [memories[2].id]
-    assert (await world.list(replace(asked, relation="works at"))).relations == []
+    assert [stated.memory_id for stated in of_run.items] == [memories[2].id]
+    assert (await world.list(replace(asked, relation="works at"))).items == []
 
 
 async def test_too_many_memories_in_the_past_are_refused(

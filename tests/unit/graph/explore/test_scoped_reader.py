@@ -65,7 +65,7 @@ async def world() -> World:
 async def listed(world: World, scope: Scope, query: str = "") -> list[str]:
     within = GraphScope(PROJECT, scope)
     page = await world.reader.list_entities(EntityQuery(within, 100, words_of(query)))
-    return [each.known.entity.name for each in page.found]
+    return [each.known.entity.name for each in page.items]
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,7 @@ async def test_entities_are_listed_page_by_page(world: World) -> None:
     while True:
         query = EntityQuery(GraphScope(PROJECT, AGENT), 2, after=after)
         page = await world.reader.list_entities(query)
-        found += [each.known.entity.name for each in page.found]
+        found += [each.known.entity.name for each in page.items]
         after = page.next
         if after is None:
             break
@@ -188,7 +188,7 @@ async def test_matches_are_listed_best_first_and_page_by_page(world: World) -> N
     assert page.next == EntityCursor(skipped=2)
     last = EntityQuery(first.within, 2, ["robert"], page.next)
     page = await world.reader.list_entities(last)
-    assert [each.known.entity.name for each in page.found] == ["Rupert"]
+    assert [each.known.entity.name for each in page.items] == ["Rupert"]
     assert page.next is None
 
 

@@ -36,8 +36,8 @@ async def test_pages_contain_every_scope_once_in_order(
     command = ListScopesCommand(PROJECT, page_size, kind)
     while True:
         page = await listing(command)
-        assert len(page.scopes) <= page_size
-        seen += [(scope.kind, scope.id) for scope in page.scopes]
+        assert len(page.items) <= page_size
+        seen += [(scope.kind, scope.id) for scope in page.items]
         if page.next is None:
             break
         command = ListScopesCommand(PROJECT, page_size, kind, page.next)
@@ -50,4 +50,4 @@ async def test_a_cursor_of_another_kind_finds_nothing(kind: ScopeKind) -> None:
     listing = ListScopes(holding({ScopeKind.USER: ["a", "b"]}), FakeClock())
     page = await listing(ListScopesCommand(PROJECT, 1, ScopeKind.USER))
     others = await listing(ListScopesCommand(PROJECT, 9, kind, page.next))
-    assert [scope.id for scope in others.scopes] == (["b"] if kind is ScopeKind.USER else [])
+    assert [scope.id for scope in others.items] == (["b"] if kind is ScopeKind.USER else [])

@@ -67,7 +67,7 @@ async def pages(store: FakeStore, page_size: int, order: ListOrder) -> list[list
     while not found or after:
         command = ListMemoriesCommand(PROJECT, ALICE, page_size, order, after)
         page = await list_memories(command)
-        found.append([memory.text for memory in page.memories])
+        found.append([memory.text for memory in page.items])
         after = page.next
     return found
 
@@ -96,10 +96,10 @@ async def test_the_newest_come_first_by_default(store: FakeStore) -> None:
     page = await ListMemories(store, FakeHistory(), FakeClock())(
         ListMemoriesCommand(PROJECT, ALICE, 2)
     )
-    assert [memory.text for memory in page.memories] == ["2", "1"]
+    assert [memory.text for memory in page.items] == ["2", "1"]
     assert page.next is not None
-    assert page.next.memory_id == page.memories[-1].id
-    assert page.next.create_time == page.memories[-1].create_time
+    assert page.next.memory_id == page.items[-1].id
+    assert page.next.create_time == page.items[-1].create_time
 
 
 async def test_expired_memories_are_listed_only_on_request(store: FakeStore) -> None:
@@ -107,9 +107,9 @@ async def test_expired_memories_are_listed_only_on_request(store: FakeStore) -> 
     await remembered(store, "here")
     list_memories = ListMemories(store, FakeHistory(), FakeClock())
     shown = await list_memories(ListMemoriesCommand(PROJECT, ALICE, 5))
-    assert [memory.text for memory in shown.memories] == ["here"]
+    assert [memory.text for memory in shown.items] == ["here"]
     shown = await list_memories(ListMemoriesCommand(PROJECT, ALICE, 5, show_expired=True))
-    assert len(shown.memories) == 2
+    assert len(shown.items) == 2
 
 
 async def test_the_past_is_read_from_the_history_with_its_own_expiration(
@@ -123,7 +123,7 @@ async def test_the_past_is_read_from_the_history_with_its_own_expiration(
     assert await get(PROJECT, past.id, as_of=then, show_expired=True) == past
     listing = ListMemories(store, history, FakeClock())
     page = await listing(ListMemoriesCommand(PROJECT, ALICE, 1, as_of=then))
-    assert (page.memories, page.next) == ([past], None)
+    assert (page.items, page.next) == ([past], None)
     assert history.asked == [(then, then.date()), (then, None), (then, then.date())]
     with pytest.raises(MemoryNotFound):
         await get(PROJECT, UUID(int=1), as_of=then)
