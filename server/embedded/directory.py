@@ -126,13 +126,13 @@ def open_log(path: Path) -> BinaryIO:
     return os.fdopen(descriptor, "ab")
 
 
-def tail(path: Path, lines: int = 20) -> str:
-    """Returns the last `lines` lines of the log `path`, or a note that there is none."""
+def tail(path: Path) -> str:
+    """Returns the last 20 lines of the log `path`, or a note that there is none."""
     try:
         text = path.read_text(errors="replace")
     except OSError:
         return "(no log)"
-    return "\n".join(text.splitlines()[-lines:])
+    return "\n".join(text.splitlines()[-20:])
 
 
 UNPRIVILEGED_USER = "nobody"

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import time
+from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from functools import cache
@@ -83,14 +84,12 @@ def resource(service_version: str) -> Resource:
     return Resource.create().merge(own).merge(OTELResourceDetector().detect())
 
 
-class FollowLinks(Sampler):
-    """Samples a trace that links to a sampled trace, so that all work of a request is traced.
+class ChoosingSampler(Sampler):
+    """Leaves the decision on each span to another sampler."""
 
-    For other traces, the sampler in OTEL_TRACES_SAMPLER decides.
-    """
-
-    def __init__(self, root: Sampler) -> None:
-        self._root = root
+    @abstractmethod
+    def choose(self, parent_context: Context | None, links: Sequence[Link] | None) -> Sampler:
+        """Returns the sampler that decides on a span with this parent and these links."""
 
     def should_sample(
         self,
@@ -103,17 +102,29 @@ class FollowLinks(Sampler):
         trace_state: TraceState | None = None,
     ) -> SamplingResult:
         """See the SDK."""
-        chosen = ALWAYS_ON if _is_kept(parent_context, links) else self._root
-        return chosen.should_sample(
+        return self.choose(parent_context, links).should_sample(
             parent_context, trace_id, name, kind, attributes, links, trace_state
         )
+
+
+class FollowLinks(ChoosingSampler):
+    """Samples a trace that links to a sampled trace, so that all work of a request is traced.
+
+    For other traces, the sampler in OTEL_TRACES_SAMPLER decides.
+    """
+
+    def __init__(self, root: Sampler) -> None:
+        self._root = root
+
+    def choose(self, parent_context: Context | None, links: Sequence[Link] | None) -> Sampler:
+        return ALWAYS_ON if _is_kept(parent_context, links) else self._root
 
     def get_description(self) -> str:
         """See the SDK."""
         return f"FollowLinks{{{self._root.get_description()}}}"
 
 
-class AtMost(Sampler):
+class AtMost(ChoosingSampler):
     """Samples up to `rate` new traces a second, with a burst of the same size.
 
     So manual tests are always traced, and the cost of tracing does not grow with the load. It is a
@@ -126,21 +137,9 @@ class AtMost(Sampler):
         self._left = rate
         self._filled = monotonic()
 
-    def should_sample(
-        self,
-        parent_context: Context | None,
-        trace_id: int,
-        name: str,
-        kind: SpanKind | None = None,
-        attributes: Attributes = None,
-        links: Sequence[Link] | None = None,
-        trace_state: TraceState | None = None,
-    ) -> SamplingResult:
-        """See the SDK."""
-        chosen = ALWAYS_ON if self._take() else ALWAYS_OFF
-        return chosen.should_sample(
-            parent_context, trace_id, name, kind, attributes, links, trace_state
-        )
+    def choose(self, parent_context: Context | None, links: Sequence[Link] | None) -> Sampler:
+        del parent_context, links
+        return ALWAYS_ON if self._take() else ALWAYS_OFF
 
     def get_description(self) -> str:
         """See the SDK."""

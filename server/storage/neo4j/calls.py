@@ -17,13 +17,7 @@ from server.telemetry.spans import span
 
 
 def open_driver(
-    uri: str,
-    user: str,
-    password: str,
-    *,
-    max_connections: int = 32,
-    connection_timeout: float = 3.0,
-    acquisition_timeout: float = 5.0,
+    uri: str, user: str, password: str, *, connection_timeout: float = 3.0
 ) -> AsyncDriver:
     """Returns a pool of connections, which connects at its first use. The caller closes it.
 
@@ -36,10 +30,10 @@ def open_driver(
     return AsyncGraphDatabase.driver(
         uri,
         auth=(user, password),
-        max_connection_pool_size=max_connections,
+        max_connection_pool_size=32,
         connection_timeout=connection_timeout,
         connection_write_timeout=connection_timeout,
-        connection_acquisition_timeout=acquisition_timeout,
+        connection_acquisition_timeout=5.0,
         # Deadlocks end within milliseconds; by default the driver waits a second before a retry.
         initial_retry_delay=0.05,
         # An idle connection may be dead unnoticed, for example after a restart.
