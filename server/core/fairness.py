@@ -4,8 +4,9 @@ A tenant is a project, or an organization if its key was used. Two rules apply. 
 than three quarters of the places, so that some are free for others. Waiting tenants take turns
 (round-robin), so that a call of a quiet tenant never waits behind all calls of a busy tenant.
 
-Places for long work have a third rule: while other tenants are active, each tenant holds only one.
-Long work would otherwise compete with the short work of others for the same processors.
+A free place is not enough, because all work shares the same processors. So a third rule applies to
+work: while other tenants are active, each tenant holds at most a quarter of the places, and only
+one place for long work.
 """
 
 from __future__ import annotations
@@ -16,9 +17,11 @@ from collections import OrderedDict, deque
 from collections.abc import Callable
 from functools import partial
 from math import ceil
+from typing import TypeAlias
 
 _LARGEST_SHARE = 0.75
-_COMPANY_SECONDS = 10.0
+_SHARE_IN_COMPANY = 0.25
+_COMPANY_SECONDS = 60.0
 
 
 def share_of(limit: int) -> int:
@@ -27,7 +30,7 @@ def share_of(limit: int) -> int:
 
 
 class Company:
-    """Knows for each tenant whether another tenant was active in the last ten seconds."""
+    """Knows for each tenant whether another tenant was active in the last minute."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
@@ -47,8 +50,20 @@ class Company:
         return self._monotonic() - other < _COMPANY_SECONDS
 
     def share(self, tenant: str, limit: int) -> int:
+        """Returns how many of `limit` places the tenant may hold now."""
+        return ceil(limit * _SHARE_IN_COMPANY) if self.of(tenant) else share_of(limit)
+
+    def long_share(self, tenant: str, limit: int) -> int:
         """Returns how many of `limit` places for long work the tenant may hold now."""
         return 1 if self.of(tenant) else share_of(limit)
+
+
+Share: TypeAlias = Callable[[str, int], int]
+"""Returns how many of a number of places a tenant may hold now."""
+
+
+def _share_of_any(_tenant: str, limit: int) -> int:
+    return share_of(limit)
 
 
 class Holdings:
@@ -148,13 +163,10 @@ class TurnQueue:
 class FairPlaces:
     """Places that calls share; some of them are reserved for the service's own work."""
 
-    def __init__(self, size: int, reserved: int, company: Company | None = None) -> None:
-        """Calls may hold all places except the `reserved` ones, but at least one.
-
-        With `company`, the places are for long work.
-        """
+    def __init__(self, size: int, reserved: int, share: Share = _share_of_any) -> None:
+        """Calls may hold all places except the `reserved` ones, but at least one."""
         self._size = size
-        self._company = company
+        self._share = share
         self._for_calls = max(1, size - reserved)
         self._held = Holdings()
         self._queue = TurnQueue()
@@ -189,9 +201,5 @@ class FairPlaces:
         if not tenant:
             return True
         calls = self._held.total - self._held.of("")
-        return calls < self._for_calls and self._held.of(tenant) < self._share(tenant)
-
-    def _share(self, tenant: str) -> int:
-        if self._company is not None:
-            return self._company.share(tenant, self._for_calls)
-        return share_of(self._for_calls)
+        share = self._share(tenant, self._for_calls)
+        return calls < self._for_calls and self._held.of(tenant) < share

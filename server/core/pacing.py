@@ -8,27 +8,28 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-STEPS: Final = 16
-"""The maximum number of consecutive steps without other work in between."""
-
 _SHARE: Final = 0.5
 """The share of the time for steps while others are waiting."""
 
 _AT_ONCE_SECONDS: Final = 0.002
-"""How long steps may take before the first pause, and after each pause."""
+"""How long steps may take after a pause."""
+
+_SAVED_SECONDS: Final = 0.02
+"""How long steps may take if there were none for a while."""
 
 
 class Pace:
-    """Runs steps of work in the order of the requests.
+    """Runs steps of work in the order of the requests, some turns of the event loop apart.
 
     They take at most half of the time, so that the loop has as much for everything else.
     """
 
-    def __init__(self, worked: Callable[[], float] = time.thread_time) -> None:
+    def __init__(self, turns: int = 1, worked: Callable[[], float] = time.thread_time) -> None:
         """`worked` returns the seconds for which this thread has worked so far."""
+        self._turns = turns
         self._worked = worked
         self._began = 0.0
-        self._left = _AT_ONCE_SECONDS
+        self._left = _SAVED_SECONDS
         self._counted = 0.0
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._is_busy = False
@@ -47,13 +48,18 @@ class Pace:
         if not self._waiting:
             self._is_busy = False
             return
-        # The loop runs these callbacks in order, so only the steps are timed.
+        # The loop runs these callbacks in order, so only the step is timed.
         loop.call_soon(self._begin)
-        for _ in range(min(STEPS, len(self._waiting))):
-            turn = self._waiting.popleft()
-            if not turn.done():
-                turn.set_result(None)
+        turn = self._waiting.popleft()
+        if not turn.done():
+            turn.set_result(None)
         loop.call_soon(self._end, loop)
+
+    def _count(self, loop: asyncio.AbstractEventLoop, turns: int) -> None:
+        if turns > 1:
+            loop.call_soon(self._count, loop, turns - 1)
+        else:
+            loop.call_soon(self._go_on, loop)
 
     def _begin(self) -> None:
         self._began = self._worked()
@@ -61,55 +67,37 @@ class Pace:
     def _end(self, loop: asyncio.AbstractEventLoop) -> None:
         now = loop.time()
         allowed = self._left + (now - self._counted) * _SHARE
-        self._left = min(allowed, _AT_ONCE_SECONDS) - (self._worked() - self._began)
+        self._left = min(allowed, _SAVED_SECONDS) - (self._worked() - self._began)
         self._counted = now
         if self._left > 0:
-            loop.call_soon(self._go_on, loop)
+            self._count(loop, self._turns)
         else:
             loop.call_later((_AT_ONCE_SECONDS - self._left) / _SHARE, self._go_on, loop)
 
 
-TURNS_BETWEEN_STARTS: Final = 16
-"""gRPC accepts one call of a method in about five turns of the event loop."""
+TURNS_BETWEEN_STEPS: Final = 8
+"""gRPC accepts a call in about five turns of the event loop; most calls have two steps."""
+
+_MOST_TENANTS: Final = 10_000
+"""With more tenants, those without steps for the longest time are forgotten."""
 
 
-class SpacedStarts:
-    """Lets the calls of a tenant begin one by one, some turns of the event loop apart.
+class Paces:
+    """The pace of each tenant.
 
-    In each turn, the loop runs a step of every call that can continue, but accepts a new call only
-    every few turns. With many calls in progress, turns are long, and a new call of another tenant
-    would wait for all calls of the busy tenant.
+    gRPC accepts a call in about five turns of the event loop, and each turn lasts as long as all
+    steps in it. Without a pace, a busy tenant's steps would make the turns so long that new calls
+    of other tenants wait on the wire behind all calls of the busy tenant.
     """
 
     def __init__(self) -> None:
-        self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
-        """The waiting calls of the tenants of which a call just began."""
+        # The tenant whose last step was longest ago comes first.
+        self._paces: dict[str, Pace] = {}
 
-    async def start(self, tenant: str) -> None:
-        """Waits until a call of the tenant may begin: immediately, unless another just began."""
-        loop = asyncio.get_running_loop()
-        waiting = self._waiting.get(tenant)
-        if waiting is None:
-            self._waiting[tenant] = deque()
-            self._count(loop, tenant, TURNS_BETWEEN_STARTS)
-        else:
-            turn = loop.create_future()
-            waiting.append(turn)
-            await turn
-
-    def _count(self, loop: asyncio.AbstractEventLoop, tenant: str, turns: int) -> None:
-        if turns:
-            loop.call_soon(self._count, loop, tenant, turns - 1)
-        elif self._start_next(tenant):
-            self._count(loop, tenant, TURNS_BETWEEN_STARTS)
-        else:
-            del self._waiting[tenant]
-
-    def _start_next(self, tenant: str) -> bool:
-        waiting = self._waiting[tenant]
-        while waiting:
-            turn = waiting.popleft()
-            if not turn.done():
-                turn.set_result(None)
-                return True
-        return False
+    async def step(self, tenant: str) -> None:
+        """Waits until a call of the tenant may take its next step."""
+        pace = self._paces.pop(tenant, None) or Pace(TURNS_BETWEEN_STEPS)
+        self._paces[tenant] = pace
+        if len(self._paces) > _MOST_TENANTS:
+            del self._paces[next(iter(self._paces))]
+        await pace.step()

@@ -133,6 +133,10 @@ class Place(Protocol):
         """Ends the wait without taking a place again."""
         ...
 
+    async def take_turn(self) -> None:
+        """Waits for the call's turn among the calls of its tenant that can go on now."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class BackgroundPlace:
@@ -153,6 +157,9 @@ class BackgroundPlace:
     def forgo(self) -> None:
         """See the port."""
 
+    async def take_turn(self) -> None:
+        """See the port."""
+
 
 _place: ContextVar[Place | None] = ContextVar("place", default=None)
 
@@ -166,6 +173,13 @@ def current_tenant() -> str | None:
     """Returns the tenant whose share is used; None for the service's own work."""
     place = _place.get()
     return None if place is None else place.tenant
+
+
+async def take_turn() -> None:
+    """Waits for the call's turn, after a wait that ended for many calls at once."""
+    place = _place.get()
+    if place is not None:
+        await place.take_turn()
 
 
 @asynccontextmanager

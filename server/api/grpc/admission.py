@@ -15,7 +15,7 @@ from server.api.grpc.access_rules import MethodClass
 from server.api.grpc.large_messages import LARGE_BYTES
 from server.core.errors import Overloaded
 from server.core.fairness import Company, Holdings, TurnQueue, share_of
-from server.core.pacing import SpacedStarts
+from server.core.pacing import Paces
 from server.core.request_context import enter_place
 
 _READ, _WRITE, _LARGE = MethodClass.READ, MethodClass.WRITE, MethodClass.LARGE
@@ -26,12 +26,15 @@ _COUNTED_AS = {kind: (kind,) for kind in MethodClass} | {_LARGE: (_WRITE, _LARGE
 # Weight of the newest call in the average duration of calls.
 _WEIGHT = 0.05
 _LEAST_RETRY_SECONDS, _MOST_RETRY_SECONDS = 0.1, 10.0
+# How long a refusal waits while other tenants are active.
+_HELD_BACK_SECONDS = 0.5
 
 
 class AdmissionLimits(BaseModel):
     """All limits count calls, except `queue_seconds` and `request_bytes` (of all requests held).
 
-    A tenant gets at most three quarters of each (see `server.core.fairness`).
+    A tenant gets at most three quarters of each, and in company a quarter of the calls at once (see
+    `server.core.fairness`).
 
     Reads and writes share `concurrency`, of which each class may take a part, and `queue` calls of
     each class may wait. While other tenants are active, a tenant's writes with large requests run
@@ -90,15 +93,20 @@ class AdmittedCall:
         if not self._waits and self.kind is not _STREAM:
             self._admission.forget_parked(self)
 
+    async def take_turn(self) -> None:
+        """See the port."""
+        await self._admission.take_turn(self.tenant)
+
 
 class Admission:
     """Admits calls up to the limits, reads before writes, and tenants in turns.
 
-    A tenant may hold three quarters of each limit (see `server.core.fairness`); its own calls keep
-    their order. A call whose expected wait, estimated from recent durations, exceeds its limit is
-    refused at once: waiting in vain would only take capacity from calls that can still be served.
-    Calls that return from being parked go before those that have not begun, and are never refused.
-    While other tenants are active, a tenant's calls begin some turns of the event loop apart.
+    A tenant may hold three quarters of each limit, or a quarter while other tenants are active (see
+    `server.core.fairness`); its own calls keep their order. A call whose expected wait, estimated
+    from recent durations, exceeds its limit is refused at once: waiting in vain would only take
+    capacity from calls that can still be served. Calls that return from being parked go before
+    those that have not begun, and are never refused. While other tenants are active, a tenant's
+    calls begin and go on one by one, in at most half of the time, and its refusals are held back.
     """
 
     def __init__(
@@ -113,13 +121,14 @@ class Admission:
         }
         self._monotonic = monotonic
         self._company = Company(monotonic)
-        self._starts = SpacedStarts()
+        self._paces = Paces()
         self._running = {kind: Holdings() for kind in MethodClass}
         self._seconds = dict.fromkeys(_QUEUED, 0.0)
         self._queues = {kind: TurnQueue() for kind in _QUEUED}
         self._returning = {kind: TurnQueue() for kind in _QUEUED}
         self._parked = Holdings()
         self._bytes = Holdings()
+        self._held_back = Holdings()
 
     @property
     def running(self) -> int:
@@ -160,7 +169,7 @@ class Admission:
         call = AdmittedCall(self, kind, size, tenant, self._monotonic())
         if kind is not _STREAM and self._company.of(tenant):
             try:
-                await self._starts.start(tenant)
+                await self._paces.step(tenant)
             except BaseException:
                 self.leave(call)
                 raise
@@ -196,6 +205,11 @@ class Admission:
             call.since = self._monotonic()
         finally:
             self._parked.subtract(tenant)
+
+    async def take_turn(self, tenant: str) -> None:
+        """Waits until a call of the tenant may take its next step."""
+        if self._company.of(tenant):
+            await self._paces.step(tenant)
 
     def forget_parked(self, call: AdmittedCall) -> None:
         """Forgets a parked call that was cancelled: it only cleans up, which needs no place."""
@@ -241,7 +255,10 @@ class Admission:
 
     def _share(self, kind: MethodClass, tenant: str) -> int:
         limit = self._limit[kind]
-        return self._company.share(tenant, limit) if kind is _LARGE else share_of(limit)
+        if kind is _STREAM:
+            return share_of(limit)
+        share = self._company.long_share if kind is _LARGE else self._company.share
+        return share(tenant, limit)
 
     def _waits(self, kind: MethodClass, tenant: str) -> bool:
         """Whether earlier calls of the tenant wait, which must be admitted first."""
@@ -256,6 +273,7 @@ class Admission:
         patience = min(remaining, self._limits.queue_seconds)
         is_full = len(queue) >= limit or queue.of(tenant) >= share_of(limit)
         if is_full or self._expected_wait(kind, tenant) > patience:
+            await self._hold_back(size, remaining, tenant)
             raise self._overloaded(kind, tenant)
         self._bytes.add(tenant, size)
         try:
@@ -266,6 +284,22 @@ class Admission:
             if isinstance(error, TimeoutError):
                 raise self._overloaded(kind, tenant) from None
             raise
+
+    async def _hold_back(self, size: int, remaining: float, tenant: str) -> None:
+        """Delays a refusal while other tenants are active.
+
+        gRPC hands over calls in order. Those of a client that tries again at once would always be
+        in front of the calls of other tenants.
+        """
+        if not self._company.of(tenant) or self._held_back.of(tenant) >= self._limits.queue:
+            return
+        self._bytes.add(tenant, size)
+        self._held_back.add(tenant)
+        try:
+            await asyncio.sleep(min(remaining / 2, _HELD_BACK_SECONDS))
+        finally:
+            self._held_back.subtract(tenant)
+            self._bytes.subtract(tenant, size)
 
     def _give_back(self, kind: MethodClass, tenant: str) -> None:
         """Passes on the place of a call that was admitted and cancelled at the same time."""

@@ -18,7 +18,7 @@ from typing import Final, TypeAlias
 import asyncpg
 
 from server.core.background import Background
-from server.core.request_context import current_request
+from server.core.request_context import current_request, take_turn
 from server.memories.changes import ChangeSet
 from server.memories.ports import Committed
 
@@ -86,7 +86,9 @@ class CommitGroups:
             outcome: asyncio.Future[Committed | None] = asyncio.get_running_loop().create_future()
             deadline = current_request().deadline
             project.waiting.append(_Waiting(changes, copy_context(), deadline, outcome))
-            return await outcome
+            committed = await outcome
+            await take_turn()
+            return committed
         end = self._begin(project_id, project)
         try:
             [committed] = await self._record([changes])

@@ -198,7 +198,7 @@ class LongStatements:
     ) -> None:
         """`connections` is the size of the pool, `read_seconds` a read's time if none waits."""
         places = max(2, connections // CONNECTIONS_FOR_EACH)
-        self._places = FairPlaces(places, reserved=0, company=company)
+        self._places = FairPlaces(places, reserved=0, share=company.long_share)
         self._wait_seconds = wait_seconds
         self._read_seconds = read_seconds
 

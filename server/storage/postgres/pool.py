@@ -127,8 +127,8 @@ class Database:
         self.pool = pool
         self._options = options
         # For each place there is a connection among the spare ones or in the pool.
-        self._places = FairPlaces(options.pool_size, _RESERVED)
         self._company = Company()
+        self._places = FairPlaces(options.pool_size, _RESERVED, self._company.share)
         self._long = LongStatements(
             options.pool_size, options.acquire_timeout, options.statement_timeout, self._company
         )

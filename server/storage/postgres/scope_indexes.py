@@ -20,7 +20,8 @@ import structlog
 from cachetools import LRUCache, TTLCache
 
 from server.core.background import Background
-from server.core.request_context import enter_project
+from server.core.pacing import Pace
+from server.core.request_context import enter_project, take_turn
 from server.memories.passages import Source
 from server.memories.ports import SearchQuery
 from server.memories.scope import Scope
@@ -58,7 +59,7 @@ _ROOM_BELOW: Final = 0.75
 _REFUSED_SECONDS: Final = 600.0
 _MOST_SEEN: Final = 10_000
 _ATTEMPTS: Final = 3
-_SLICE: Final = 100
+_SLICE: Final = 10
 _MAX_READ: Final = 2**31
 
 Place: TypeAlias = tuple[str, Scope, frozenset[Source]]
@@ -105,6 +106,7 @@ class ScopeIndexes:
         self._loading: set[Place] = set()
         self._loads = Background("scope-index")
         self._one_at_a_time = asyncio.Lock()
+        self._pace = Pace()
 
     async def rank(self, connection: Connection, query: SearchQuery) -> Candidates | None:
         """Returns the candidates of a search; None if the scope is not held."""
@@ -121,6 +123,7 @@ class ScopeIndexes:
             return None
         if held.index.changes != before:
             self._hold(place, held)
+        await take_turn()
         return held.ranking(query.visible_on).rank(query, question)
 
     def note(self, query: SearchQuery, items: float) -> None:
@@ -181,9 +184,9 @@ class ScopeIndexes:
                     look = look_statement(query, held.index, most=_MAX_READ)
                     rows = _items_of(await connection.fetch(*look))
                 for start in range(0, len(rows), _SLICE):
-                    held.index.put(rows[start : start + _SLICE])
                     # Lets other calls continue.
-                    await asyncio.sleep(0)
+                    await self._pace.step()
+                    held.index.put(rows[start : start + _SLICE])
         except Exception as error:  # noqa: BLE001 - searches can use the statement
             log.warning("scope_index.not_read", error=type(error).__name__)
         else:

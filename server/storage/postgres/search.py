@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import numpy as np
 from cachetools import TTLCache
 
+from server.core.request_context import take_turn
 from server.memories.memory import Memory, ScoredMemory
 from server.memories.passages import EVERY_SOURCE, Hit, ScoredPassage, Source
 from server.memories.ports import SearchQuery
@@ -131,7 +132,9 @@ class Searches:
         dimensions = len(query.vector)
         is_indexed = await self._index.serves(connection, dimensions, size.memories)
         cast = cast_to(dimensions) if is_indexed else ""
-        return await connection.fetch(*rank_large_statement(query, size, cast))
+        rows = await connection.fetch(*rank_large_statement(query, size, cast))
+        await take_turn()
+        return rows
 
 
 def _to_hit(ranked: Ranked, item: Item) -> Hit:
@@ -141,7 +144,9 @@ def _to_hit(ranked: Ranked, item: Item) -> Hit:
 
 
 async def _compare_all(connection: Connection, query: SearchQuery) -> Sequence[Row]:
-    return await connection.fetch(*rank_statement(query))
+    rows = await connection.fetch(*rank_statement(query))
+    await take_turn()
+    return rows
 
 
 def _fused(query: SearchQuery, candidates: Candidates) -> list[Ranked]:

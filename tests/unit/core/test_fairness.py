@@ -74,7 +74,7 @@ async def test_a_cancelled_wait_gets_no_place() -> None:
 async def test_a_tenant_in_company_holds_one_place_for_long_work() -> None:
     clock = HandClock()
     company = Company(clock)
-    places = FairPlaces(4, reserved=0, company=company)
+    places = FairPlaces(4, reserved=0, share=company.long_share)
     company.note("busy")
     for _ in range(2):
         assert (await takes(places, "busy")).done()
@@ -89,23 +89,30 @@ async def test_a_tenant_in_company_holds_one_place_for_long_work() -> None:
     await let_others_run()
     assert waits.done()
     assert not places.take_now("busy")
-    clock.now += 10.0
+    clock.now += 60.0
     assert places.take_now("busy")
 
 
 def test_company_is_another_tenant_that_was_just_active() -> None:
     clock = HandClock()
     company = Company(clock)
-    assert company.share("a", 4) == 3
+    assert not company.of("a")
     company.note("a")
     company.note("a")
-    assert company.share("a", 4) == 3
-    assert company.share("b", 4) == 1
-    clock.now += 5.0
+    assert [company.of(tenant) for tenant in "ab"] == [False, True]
+    clock.now += 30.0
     company.note("b")
-    assert [company.share(tenant, 4) for tenant in "abc"] == [1, 1, 1]
-    clock.now += 5.0
-    assert [company.share(tenant, 4) for tenant in "abc"] == [1, 3, 1]
+    assert [company.of(tenant) for tenant in "abc"] == [True, True, True]
+    clock.now += 30.0
+    assert [company.of(tenant) for tenant in "abc"] == [True, False, True]
+
+
+def test_a_tenant_in_company_has_a_smaller_share() -> None:
+    company = Company(HandClock())
+    assert (company.share("a", 14), company.long_share("a", 14)) == (11, 11)
+    company.note("b")
+    assert (company.share("a", 14), company.long_share("a", 14)) == (4, 1)
+    assert (company.share("a", 1), company.long_share("a", 1)) == (1, 1)
 
 
 @given(

@@ -11,7 +11,7 @@ from server.api.grpc.access_rules import MethodClass
 from server.api.grpc.admission import Admission, AdmissionLimits, AdmittedCall
 from server.api.grpc.large_messages import LARGE_BYTES
 from server.core.errors import Overloaded
-from server.core.pacing import TURNS_BETWEEN_STARTS
+from server.core.pacing import TURNS_BETWEEN_STEPS
 from server.core.request_context import parked
 from tests.support.clocks import HandClock
 
@@ -45,7 +45,7 @@ def waiting(admission: Admission, kind: MethodClass, size: int = 0) -> asyncio.T
 
 
 async def let_others_run() -> None:
-    for _ in range(4 * TURNS_BETWEEN_STARTS):
+    for _ in range(4 * TURNS_BETWEEN_STEPS):
         await asyncio.sleep(0)
 
 
@@ -372,6 +372,52 @@ async def test_calls_of_a_tenant_in_company_begin_one_by_one() -> None:
     await third
     assert admission.running == 4
     assert second.cancelled()
+
+
+async def test_calls_of_a_tenant_in_company_go_on_one_by_one() -> None:
+    admission = roomy()
+    busy = [await admission.enter(WRITE, 0, FOREVER, BUSY) for _ in range(2)]
+    await asyncio.gather(*(asyncio.wait_for(call.take_turn(), 1.0) for call in busy))
+    quiet = await admission.enter(READ, 0, FOREVER, QUIET)
+    first, second = (asyncio.create_task(call.take_turn()) for call in busy)
+    await asyncio.wait_for(quiet.take_turn(), 1.0)
+    await first
+    assert not second.done()
+    await second
+
+
+async def test_a_refusal_of_a_tenant_in_company_is_held_back() -> None:
+    admission = Admission(limits(queue=2))
+    await admission.enter(WRITE, 0, FOREVER, BUSY)
+    waits = [waiting(admission, WRITE) for _ in range(2)]
+    await let_others_run()
+    alone = waiting(admission, WRITE)
+    await let_others_run()
+    assert isinstance(alone.exception(), Overloaded)
+    await admission.enter(READ, 0, FOREVER, QUIET)
+    held_back = [waiting(admission, WRITE) for _ in range(3)]
+    await let_others_run()
+    # No more are held back than may wait.
+    assert [task.done() for task in held_back] == [False, False, True]
+    with pytest.raises(Overloaded):
+        await held_back[0]
+    for task in waits:
+        task.cancel()
+    await asyncio.gather(*waits, *held_back, return_exceptions=True)
+    assert admission.waiting == 0
+
+
+async def test_a_tenant_in_company_holds_a_quarter_of_the_places() -> None:
+    admission = roomy()
+    quiet = await admission.enter(READ, 0, FOREVER, QUIET)
+    busy = [waiting(admission, WRITE) for _ in range(3)]
+    await let_others_run()
+    assert [task.done() for task in busy] == [True, True, False]
+    assert (await asyncio.wait_for(admission.enter(WRITE, 0, FOREVER, QUIET), 1.0)).holds_place
+    admission.leave(quiet)
+    admission.leave(await busy[0])
+    admission.leave(await busy[1])
+    admission.leave(await busy[2])
 
 
 async def test_large_writes_of_a_tenant_alone_run_at_once() -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import asyncpg
 import pytest
 
 from server.core.errors import StoreUnavailable
+from server.core.request_context import BackgroundPlace, enter_place
 from server.memories.changes import ChangeSet
 from server.memories.ports import Committed
 from server.storage.postgres.commit_groups import MOST_TOGETHER, STATEMENTS_AT_ONCE, CommitGroups
@@ -78,6 +80,35 @@ async def test_the_first_calls_start_at_once_and_the_others_share_a_statement(wo
     committed = await asyncio.gather(*first, *others)
     assert world.statements.begun == [["a"], ["bb"], ["ccc", "dddd", "eeeee"]]
     assert [each.position for each in committed if isinstance(each, Committed)] == [1, 2, 3, 4, 5]
+
+
+@dataclass(frozen=True, slots=True)
+class OneByOne(BackgroundPlace):
+    """Lets the waiting calls go on when the test says so."""
+
+    turns: list[asyncio.Future[None]] = field(default_factory=list)
+
+    async def take_turn(self) -> None:
+        self.turns.append(asyncio.get_running_loop().create_future())
+        await self.turns[-1]
+
+
+async def test_calls_that_shared_a_statement_go_on_in_turns(world: World) -> None:
+    place = OneByOne("tenant")
+    enter_place(place)
+    first = await world.begin("a", "bb")
+    others = await world.begin("ccc", "dddd")
+    world.statements.is_held = False
+    world.statements.end_first()
+    world.statements.end_first()
+    await asyncio.gather(*first)
+    await settle()
+    assert [task.done() for task in others] == [False, False]
+    place.turns[0].set_result(None)
+    await settle()
+    assert [task.done() for task in others] == [True, False]
+    place.turns[1].set_result(None)
+    await asyncio.gather(*others)
 
 
 async def test_a_statement_has_a_limited_number_of_calls(world: World) -> None:
