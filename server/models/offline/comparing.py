@@ -346,7 +346,7 @@ def _given_up(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
 def _is_meant(fact: Fact, item: Item, other: Fact) -> bool:
     """Whether giving up the item can mean that the other fact has ended."""
     if other.stem == "be":
-        is_office = fact.complement.lead == "down as"
+        is_office = fact.complement.lead in {"down as", "as"}
         return is_office or not _BELONGING.isdisjoint(lowered(other.statement.rest[:3]))
     is_lesson = other.stem in _LEARNING
     if other.stem == "work":

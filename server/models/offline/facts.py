@@ -265,7 +265,7 @@ def _of_thing(fact: Fact) -> dict[str, str]:
     name = min(subject.names - {subject.owner.key}, default="")
     is_kind = words.startswith(("a ", "an ", "the ", "called ", "named "))
     is_where = words.startswith(_WHERE)
-    is_valued = bool(subject.attribute) or any(t.is_name or t.text[0].isdigit() for t in rest)
+    is_valued = bool(subject.attribute) or any(t.is_name or is_quantity(t.lower) for t in rest)
     if value := _new_value(fact):
         return {f"which {name}": value, f"where {name}": value}
     if fact.stem == "be" and (is_kind or is_where or is_valued or fact.complement.is_date):

@@ -217,5 +217,5 @@ def _is_period(tokens: Sequence[Token], place: int) -> bool:
     """Whether words such as `last week` or `two months ago` begin here."""
     first, second, third, *_ = [*(token.text for token in tokens[place : place + 3]), "", "", ""]
     is_over = first == "any" and second in {"more", "longer"}
-    is_rate = first in {"a", "per"} and second in _PERIODS
+    is_rate = (first in {"a", "per"} and second in _PERIODS) or second == "times"
     return is_over or is_rate or (first in _WHICH and second.lower() in _PERIODS) or third == "ago"

@@ -166,7 +166,9 @@ def _helping(statement: Statement, place: int) -> int:
     elif following == "to" and _before_infinitive(word, later):
         statement.is_over |= word == "used"
         statement.is_past |= word == "had"
-        length = 2
+        statement.is_planned |= word == "decided"
+        statement.is_denied |= "not" in lowered(tokens[place:after])
+        length = after + 1 - place
     elif length := _before_gerund(word, following, later):
         is_stopped = lexicon.verb_stem(word) not in _STARTING
         statement.is_over |= is_stopped
@@ -184,9 +186,9 @@ def _is_noun(statement: Statement, place: int) -> bool:
 
 
 def _before_infinitive(word: str, later: str) -> bool:
-    """Whether it is the word of `used to live`, `had to move` or `come to like`."""
+    """Whether it is the word of `used to live`, `decided to move` or `come to like`."""
     is_changed = word in _COMING and lexicon.verb_stem(later) in _FEELING
-    return is_changed or (word in {"used", "had"} and later != "")
+    return is_changed or (word in {"used", "had", "decided"} and later != "")
 
 
 def _before_gerund(word: str, following: str, later: str) -> int:
