@@ -119,13 +119,8 @@ def _has_another_value(fact: Fact, other: Fact) -> bool:
 
 def _is_correction(fact: Fact, other: Fact) -> bool:
     """Whether a fact corrects the other: `I live in Ulm, not Bonn`."""
-    if not (fact.is_correction or fact.contrast or fact.contrast_stem) or other.is_ending:
-        return False
-    is_like = other.stem == fact.contrast_stem if fact.contrast_stem else fact.is_like(other)
-    # `I take the tram to work instead of driving` denies driving to work.
-    denied = fact.contrast or frozenset(lowered(fact.statement.rest if fact.contrast_stem else ()))
-    is_denied = fact.is_correction or bool(other.things and other.things <= denied)
-    return is_like and is_denied
+    is_denied = fact.is_correction or (other.things and other.things <= fact.contrast)
+    return bool(is_denied) and not other.is_ending and fact.is_like(other)
 
 
 def _is_narrowed(fact: Fact, other: Fact) -> bool:
@@ -251,8 +246,6 @@ def _lost(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
     is_held = other.stem in lexicon.POSSESSING | _LEARNING and not is_back
     if not is_held or other.subject.owner != fact.subject.owner:
         return None
-    if any(not gone.isdisjoint({r.target.key}) for r in other.relations if len(other.things) == 1):
-        return None if other.complement.is_several else ()
     lost = content_stems(fact.subject.text) - content_stems(fact.subject.owner.name)
     lost -= _FUNCTION_STEMS
     known = other.complement.tail_stems

@@ -25,8 +25,8 @@ class Fact:
     """The meaning of a clause, and the words in which it is kept.
 
     A qualified fact holds only on some occasions, or for one thing among others: it neither
-    replaces nor retracts another fact. `contrast` are the keys of what is denied (`tea, not
-    coffee`), and `contrast_stem` is its verb if it has one (`instead of taking the bus`).
+    replaces nor retracts another fact. `contrast` are the keys of what is denied: `tea, not
+    coffee`.
     """
 
     text: str
@@ -36,7 +36,6 @@ class Fact:
     relations: tuple[Relation, ...]
     is_qualified: bool
     contrast: frozenset[str] = frozenset()
-    contrast_stem: str = ""
     is_correction: bool = False
 
     @property
@@ -268,7 +267,7 @@ def _of_thing(fact: Fact) -> dict[str, str]:
     is_valued = bool(subject.attribute) or any(t.is_name or is_quantity(t.lower) for t in rest)
     if value := _new_value(fact):
         return {f"which {name}": value, f"where {name}": value}
-    if fact.stem == "be" and (is_kind or is_where or is_valued or fact.complement.is_date):
+    if fact.stem == "be" and (is_kind or is_where or is_valued):
         return {f"where {name}" if is_where else f"which {name}": words}
     return {"how": words} if fact.stem == "be" and (subject.is_new or not fact.is_news) else {}
 
@@ -288,8 +287,6 @@ def _newcomer(fact: Fact) -> tuple[str, str] | None:
     if match is None or not (is_change or fact.stem in lexicon.POSSESSING):
         return None
     noun, name = match.group(1).lower(), match.group(2)
-    if noun in KINSHIP and fact.relations:
-        return noun, _other(fact.relations[0], fact.subject.entity)
     return (noun, name.lower()) if name else None
 
 

@@ -94,11 +94,6 @@ class Complement:
         """The stems of the words after the items, empty if they may belong to others."""
         return frozenset() if self.is_several else content_stems(joined(self.tail))
 
-    @property
-    def is_date(self) -> bool:
-        """Whether it is only a date: `on Tuesday`."""
-        return not self.items and _is_date(self.tail, 1)
-
 
 def content_stems(text: str) -> frozenset[str]:
     """Returns the stems of the words of a text; all forms of a verb have one stem."""

@@ -33,7 +33,7 @@ def read_fact(clause: Clause, speaker: Speaker, meant: Subject | None) -> Fact |
     contrast = contrast_place(statement.rest)
     after_be = statement.stem in {"be", "get"}
     complement = read_complement(statement.rest[:contrast], after_be=after_be)
-    others, verb = read_contrast(statement.rest[contrast:]) if contrast else ((), "")
+    others = read_contrast(statement.rest[contrast:]) if contrast else frozenset()
     qualified = is_qualified(statement, complement)
     relations = list(stated(statement, subject.members or [subject], complement))
     if statement.subject_tokens[0].lower in {"neither", "either", "no"}:
@@ -50,8 +50,7 @@ def read_fact(clause: Clause, speaker: Speaker, meant: Subject | None) -> Fact |
         if r.relation == "named" and text == f"{speaker.name} is {r.target.name}":
             text = f"{speaker.possessive} name is {r.target.name}"
     known = tuple(dict.fromkeys(relations))
-    return Fact(text, statement, subject, complement, known, qualified,
-                frozenset(item.key for item in others), verb)  # fmt: skip
+    return Fact(text, statement, subject, complement, known, qualified, others)
 
 
 @lru_cache(maxsize=8_192)

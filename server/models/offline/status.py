@@ -15,7 +15,7 @@ from server.models.offline.lexicon import (
     verbs_listed,
     word_set,
 )
-from server.models.offline.phrases import Complement, Item, read_complement
+from server.models.offline.phrases import Complement, read_complement
 from server.models.offline.sentences import Token, joined, lowered
 from server.models.offline.statements import Statement, Who
 
@@ -55,15 +55,12 @@ def contrast_place(rest: Sequence[Token]) -> int | None:
     return None
 
 
-def read_contrast(tokens: Sequence[Token]) -> tuple[tuple[Item, ...], str]:
-    """Returns items and verb stem of `not coffee` or `instead of taking the bus`."""
-    tokens = tokens[1 + (tokens[1].lower in {"of", "than"}) :]
-    place = next((p for p, token in enumerate(tokens) if is_gerund(token.lower)), None)
-    if place is None:
-        return read_complement(tokens, after_be=False).items, ""
-    return read_complement(tokens[place + 1 :], after_be=False).items, verb_stem(
-        tokens[place].lower
-    )
+def read_contrast(tokens: Sequence[Token]) -> frozenset[str]:
+    """Returns the keys of the items of `not coffee` or `instead of taking the bus`."""
+    start = 1 + (tokens[1].lower in {"of", "than"})
+    verb = next((p for p, token in enumerate(tokens) if is_gerund(token.lower)), start - 1)
+    items = read_complement(tokens[verb + 1 :], after_be=False).items
+    return frozenset(item.key for item in items)
 
 
 def _is_tail_neutral(statement: Statement, complement: Complement) -> bool:
