@@ -7,6 +7,7 @@ and neither is qualified. Only named items of a list are removed. When in doubt,
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import takewhile
 
 from server.graph.project.supersession import is_functional
 from server.models.offline import lexicon
@@ -89,7 +90,8 @@ def _takes_turn(fact: Fact, other: Fact) -> bool:
         return False
     (ways, around), (known, around_known) = _ways(fact), _ways(other)
     is_same = around == around_known or (around < around_known and not fact.is_qualified)
-    return is_same and any(way != known.get(kind, way) for kind, way in ways.items())
+    changed = [kind for kind in ways | known if ways.get(kind) != known.get(kind)]
+    return is_same and len(changed) == 1 and changed[0] in ways.keys() & known.keys()
 
 
 def _ways(fact: Fact) -> tuple[dict[str, frozenset[str]], frozenset[str]]:
@@ -227,7 +229,7 @@ def _is_over(fact: Fact, other: Fact) -> bool:
 
 def _is_in_place(fact: Fact, other: Fact) -> bool:
     """Whether the other names the place that the fact names, if it does: `fired from the bar`."""
-    words = lowered(fact.statement.rest)
+    words = list(takewhile(lambda word: word != "because", lowered(fact.statement.rest)))
     start = next((p for p, word in enumerate(words) if word in _FROM), len(words))
     named = [word for word in words[start + 1 :] if not is_quantity(word)]
     place = content_stems(" ".join(named)) - _ARRANGEMENTS - _FUNCTION_STEMS
