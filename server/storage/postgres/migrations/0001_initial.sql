@@ -537,12 +537,13 @@ CREATE INDEX memories_with_aliases
 
 -- The memories of exactly one scope that are nearest to any of the vectors: at most so many for each.
 -- A volatile function sees what was committed before it began, even if the statement that calls it has
--- begun earlier. Without the subqueries the planner would see the values and plan anew for them each
--- time, which takes longer than to read the scope.
+-- begun earlier. It is planned once, because planning takes longer than to read the scope. By itself, PostgreSQL
+-- would plan for the values of each call while the table grows, because plans for a smaller table were cheaper.
+-- The subqueries hide the values, so that the plan does not depend on them.
 CREATE FUNCTION nearest_memories(
     project text, scope bytea, vectors halfvec[], most bigint, visible_on date
 ) RETURNS TABLE (memory_id uuid, version bigint, update_time timestamptz, similarity double precision)
-LANGUAGE sql VOLATILE AS $$
+LANGUAGE sql VOLATILE SET plan_cache_mode = force_generic_plan AS $$
     SELECT DISTINCT ON (near.memory_id)
         near.memory_id, near.version, near.update_time, -near.distance
     FROM unnest((SELECT vectors)) AS wanted (embedding)
