@@ -76,16 +76,17 @@ class StoredCall:
 class SearchQuery:
     """A search for `vector` in one project and scope, best hits first, at most `limit`.
 
-    `text` is the query in words, for the lexical arm; `weights` are the weights of the arms.
-    `graph` are memories that the graph proposes, with scores from 0 to 1; they take part if they
-    meet all other conditions. `visible_on` hides memories that expired before that day; None shows
-    all. `threshold` is the minimum score. `filters` must match too. `time` is the past instant to
-    search; None means now. `sources` are the kinds of content to search. Passages have no
-    categories, so `categories` excludes them. `question_times` are the times in the question:
-    events close to them are preferred. With `explain`, each hit has the scores of the arms that
-    found it. `latest_at` leaves out memories whose functional relations have all been superseded by
-    then (`server.graph.project.supersession`, by the names that the memories use); it cannot be
-    combined with `time`.
+    `text` is the query in words, for the lexical arm. `meanings` are words of it, each followed by
+    English words of related meaning, which count instead of a word that the scope lacks. `weights`
+    are the weights of the arms. `graph` are memories that the graph proposes, with scores from 0 to
+    1; they take part if they meet all other conditions. `visible_on` hides memories that expired
+    before that day; None shows all. `threshold` is the minimum score. `filters` must match too.
+    `time` is the past instant to search; None means now. `sources` are the kinds of content to
+    search. Passages have no categories, so `categories` excludes them. `question_times` are the
+    times in the question: events close to them are preferred. With `explain`, each hit has the
+    scores of the arms that found it. `latest_at` leaves out memories whose functional relations
+    have all been superseded by then (`server.graph.project.supersession`, by the names that the
+    memories use); it cannot be combined with `time`.
     """
 
     project_id: str
@@ -97,6 +98,7 @@ class SearchQuery:
     threshold: float | None = None
     filters: Filter | None = None
     text: str = ""
+    meanings: Sequence[str] = ()
     weights: ArmWeights = EVEN
     graph: Mapping[UUID, float] = field(default_factory=dict)
     time: datetime | None = None

@@ -45,6 +45,10 @@ class Embedder(Protocol):
         """Whether messages are compared with memories by sentences instead of as a whole."""
         ...
 
+    def meanings(self, question: str) -> Sequence[str]:
+        """Returns words of the question, each followed by English words of related meaning."""
+        ...
+
     async def embed(self, texts: Sequence[str], purpose: EmbeddingPurpose) -> list[Vector]:
         """Returns an L2-normalised vector for each text, in order.
 

@@ -181,6 +181,39 @@ async def test_a_question_of_unknown_words_is_left_to_the_vectors(store: MemoryS
     assert {arm.arm for hit in hits for arm in hit.arms} == {"dense"}
 
 
+MEANINGS = ["harbour port dock", "boat ship vessel"]
+
+
+async def test_related_words_count_for_a_word_that_no_item_has(store: MemoryStore) -> None:
+    texts = ["the boat left", "a ship at a dock", "the port", "a car"]
+    await add(store, *texts)
+    found = await lexical(store, "boat harbour", meanings=MEANINGS)
+    # The scope knows boats, so ships count for nothing, and one word of the question.
+    one = bm25(["boat"], texts)["the boat left"]
+    assert found["the boat left"] == pytest.approx(one)
+    assert set(found) == {"the boat left", "a ship at a dock", "the port"}
+    assert await lexical(store, "boat harbour") == pytest.approx({"the boat left": one})
+    assert await lexical(store, "boat", meanings=MEANINGS[:1]) == pytest.approx(
+        {"the boat left": one}
+    )
+
+
+async def test_related_words_are_all_that_is_known_of_a_question(store: MemoryStore) -> None:
+    texts = ["a ship at a dock", "the port", "a car"]
+    await add(store, *texts)
+    found = await lexical(store, "the harbours", meanings=["harbours port dock"])
+    assert found == pytest.approx(bm25(["port", "dock"], texts))
+
+
+async def test_a_word_that_can_no_longer_be_found_is_replaced(store: MemoryStore) -> None:
+    yesterday = NOW.date() - timedelta(days=1)
+    await add(store, "a harbour", expiration_date=yesterday)
+    await add(store, "a port", "a car")
+    assert set(await lexical(store, "harbour", meanings=MEANINGS)) == {"a port"}
+    with_expired = await lexical(store, "harbour", meanings=MEANINGS, visible_on=None)
+    assert set(with_expired) == {"a harbour"}
+
+
 async def test_messages_lend_to_those_around_them(store: MemoryStore) -> None:
     texts = ["one", "harbour", "two", "three"]
     await add(store, *texts, verbatim=True)
@@ -221,10 +254,12 @@ async def test_all_ways_of_searching_come_to_the_same(database: Database, other:
             for turn in range(10)
         ]
         await add(small, *texts, verbatim=True, minute=hour * 180)
-    asked = query("a harbour for the boat", limit=20)
+    meanings = ["unknown word7 word8", "boat word9"]
+    asked = query("an unknown harbour for the boat", limit=20, meanings=meanings)
     found = scores(await small.search(asked))
     assert scores(await store_of(other, database).search(asked)) == pytest.approx(found)
     assert len(found) == 20
+    assert found != pytest.approx(scores(await small.search(replace(asked, meanings=()))))
 
 
 async def test_context_from_both_sides_adds_up_as_independent_reasons(store: MemoryStore) -> None:

@@ -50,6 +50,10 @@ class FakeEmbedder:
     dense_weight: float = 1.0
     compares_sentences: bool = False
     batches: list[tuple[list[str], EmbeddingPurpose]] = field(default_factory=list)
+    related: dict[str, str] = field(default_factory=dict)
+
+    def meanings(self, question: str) -> Sequence[str]:
+        return [f"{word} {self.related[word]}" for word in question.split() if word in self.related]
 
     async def embed(self, texts: Sequence[str], purpose: EmbeddingPurpose) -> list[Vector]:
         if texts:

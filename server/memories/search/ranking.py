@@ -13,7 +13,9 @@ messages lend CONTEXT_SHARE, others within REACH lend FAR_SHARE: a short remark 
 as context, a page only its neighbours. Nothing is lent from one sitting to another. Words that are
 adjacent in the question are stronger evidence where they are adjacent in a memory (Metzler and
 Croft, "A Markov Random Field Model for Term Dependencies", 2005): each such pair counts as another
-word of the question with PAIR_SHARE of the average weight. Only candidates are scored by pairs.
+word of the question with PAIR_SHARE of the average weight. Only candidates are scored by pairs. A
+word that occurs in no item of the scope is replaced by words of related meaning, if the embedder
+knows some: they count like words of the question, but not in the sum by which scores are divided.
 
 The **dense** arm is the cosine of the embeddings after subtracting the mean embedding of the scope
 from both. Everything that a person talks about has much in common; the rest distinguishes memories.
@@ -35,8 +37,8 @@ its message, whose words are compared with the question too.
 The **time** arm is how close a memory's event time is to the times in the question. Like the graph,
 it raises memories that the other arms have found, but it proposes none.
 
-ADR 0012, 0028, 0029, 0039, 0055, 0056, 0058 and 0063 have the measurements and how the constants
-were found.
+ADR 0012, 0028, 0029, 0039, 0055, 0056, 0058, 0063 and 0065 have the measurements and how the
+constants were found.
 """
 
 from __future__ import annotations

@@ -129,6 +129,7 @@ class SearchMemories:
             threshold=command.threshold,
             filters=command.filters,
             text=with_wishes(command.query),
+            meanings=self._embedder.meanings(command.query),
             graph=findings.scores,
             time=command.as_of,
             sources=command.sources,

@@ -85,6 +85,10 @@ class GeminiEmbedder:
         """True, because the vector of a text about many things is close to none (ADR 0055)."""
         return True
 
+    def meanings(self, question: str) -> Sequence[str]:  # noqa: ARG002 - of the port
+        """Returns none: a learned embedder compares meanings well."""
+        return ()
+
     async def embed(self, texts: Sequence[str], purpose: EmbeddingPurpose) -> list[Vector]:
         """Returns an L2-normalised vector for each text, in order. Concurrent calls share requests.
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import math
+import re
 from array import array
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ import wordllama
 from numpy.typing import NDArray
 
 from server.core.request_context import current_request
-from server.core.text import proper_names
+from server.core.text import proper_names, without_names
 from server.core.values import Vector
 from server.models.ports import EmbeddingPurpose
 from server.telemetry.recording import model_call
@@ -45,6 +47,14 @@ _QUESTION_MARKS = str.maketrans(dict.fromkeys("?\u00bf\u037e\u055e\u061f\uff1f",
 # The vectors of names mean little, and are close to all texts that address that person.
 _NAME_WEIGHT = 0.25
 
+# How many words of related meaning a word has at most, and their minimum cosine.
+_RELATED = 5
+_LEAST_RELATED = 0.5
+
+# A word that was not looked up before takes about half a millisecond, so questions have a limit.
+_MOST_MEANINGS = 24
+_WORD = re.compile(rf"\b[a-z]{{3,{_LONGEST_WORD}}}\b")
+
 _Floats = NDArray[np.float32]
 
 
@@ -59,6 +69,7 @@ class OfflineEmbedder:
         self._token_vectors = token_vectors
         self._special = tuple(map(str, tokenizer.get_added_tokens_decoder().values()))
         self._tokens_of_word = lru_cache(_WORDS_KEPT)(self._encoded)
+        self._related_to = lru_cache(_WORDS_KEPT)(self._nearest_words)
 
     @classmethod
     def load(cls) -> OfflineEmbedder:
@@ -100,6 +111,37 @@ class OfflineEmbedder:
     def compares_sentences(self) -> bool:
         """False, because a mean of token vectors is close to every text that shares a rare word."""
         return False
+
+    def meanings(self, question: str) -> Sequence[str]:
+        """Returns words of the question, each followed by words whose vectors are close to its own.
+
+        Names and what follows the first words of a long question are left out.
+        """
+        words = dict.fromkeys(_WORD.findall(without_names(question).casefold()))
+        looked_up = islice(words, _MOST_MEANINGS)
+        return [f"{word} {related}" for word in looked_up if (related := self._related_to(word))]
+
+    @cached_property
+    def _known_words(self) -> tuple[list[str], _Floats]:
+        """The words that are one token, and their normalised vectors."""
+        tokens = {
+            token[1:]: number
+            for token, number in self._tokenizer.get_vocab().items()
+            if token[0] == _SPACE_MARK and _WORD.fullmatch(token[1:])
+        }
+        words = sorted(tokens)
+        vectors = self._token_vectors[[tokens[word] for word in words]].astype(np.float32)
+        vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.float32(1e-9))
+        return words, vectors
+
+    def _nearest_words(self, word: str) -> str:
+        words, vectors = self._known_words
+        # Not `@`: the threads of its library spin while they wait for each other.
+        similar = np.vecdot(vectors, np.array(self._embed(word), dtype=np.float32))
+        close = np.flatnonzero(similar >= _LEAST_RELATED)
+        nearest = close[np.argsort(-similar[close], kind="stable")].tolist()
+        others = (words[number] for number in nearest if words[number] != word)
+        return " ".join(islice(others, _RELATED))
 
     async def embed(self, texts: Sequence[str], purpose: EmbeddingPurpose) -> list[Vector]:
         """Returns a vector for each text, in order. A text without tokens gets an arbitrary vector.

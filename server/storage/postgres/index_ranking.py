@@ -6,7 +6,7 @@ scores with those of the statement.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 from itertools import pairwise
 from typing import Final
@@ -50,21 +50,41 @@ class QuestionWords:
     the size of their operands.
     """
 
-    def __init__(self, view: ScopeView, question: bytes) -> None:
-        """`question` is the question's tsvector in PostgreSQL's binary form."""
+    def __init__(self, view: ScopeView, question: bytes, meanings: Sequence[bytes] = ()) -> None:
+        """`question` and `meanings` are tsvectors in PostgreSQL's binary form.
+
+        The first word of each of the meanings is a word of the question, and the others are related
+        to it: they count if the word itself occurs in no visible item.
+        """
         self._view = view
         self._sent = dict(words_in(question))
-        occurring = ((word, view.index.occurrences(word)) for word in self._sent)
+        related = dict.fromkeys(self._related(meanings))
+        occurring = ((word, view.index.occurrences(word)) for word in self._sent | related)
         found = [(word, of) for word, of in occurring if of is not None]
         self._found: Sequence[Occurrences] = [of for _, of in found]
         self._words, self._items = self._occurrences()
         self.scores: Scores = np.zeros(len(view), dtype=np.float64)
-        counts = self._add_scores()
-        self._known = {word: n for n, (word, _) in enumerate(found) if counts[n]}
+        asked = np.array([word in self._sent for word, _ in found], dtype=np.bool_)
+        counts = self._add_scores(asked)
+        self._known = {
+            word: n for n, (word, _) in enumerate(found) if counts[n] and word in self._sent
+        }
 
-    def __len__(self) -> int:
-        """Returns the number of words."""
-        return len(self._known)
+    def _related(self, meanings: Sequence[bytes]) -> Iterator[bytes]:
+        """Yields the words that are related to words of the question in no visible item."""
+        for meaning in meanings:
+            words = dict(words_in(meaning))
+            meant = next((word for word, places in words.items() if 1 in places_in(places)), None)
+            if meant in self._sent and not self._occurs(meant):
+                yield from words.keys() - {meant}
+
+    def _occurs(self, word: bytes) -> bool:
+        """Whether a visible item contains the word."""
+        of = self._view.index.occurrences(word)
+        if of is None:
+            return False
+        is_visible = self._view.is_visible(np.frombuffer(of.items, dtype=np.uint32))
+        return is_visible is None or bool(is_visible.any())
 
     def with_pairs(self, lexical: Scores, chosen: Numbers) -> Scores:
         """Returns the lexical scores of the chosen items, including pairs of adjacent words."""
@@ -73,7 +93,7 @@ class QuestionWords:
             return scores
         together = self._items_with(pairs, chosen)
         once = (BM25_K1 + 1) / (1 + self._view.damping[chosen])
-        known = len(self)
+        known = len(self._known)
         with_pairs = (known * scores + PAIR_SHARE * together * once) / (
             known + PAIR_SHARE * len(pairs)
         )
@@ -87,8 +107,11 @@ class QuestionWords:
         items = np.frombuffer(b"".join([of.items for of in self._found]), dtype=np.uint32)
         return words, items.astype(np.int64)
 
-    def _add_scores(self) -> Numbers:
-        """Computes the scores; returns for each word how many visible items have it."""
+    def _add_scores(self, asked: Flags) -> Numbers:
+        """Computes the scores; returns for each word how many visible items have it.
+
+        `asked` are the words of the question itself, by which scores are divided if there are any.
+        """
         view = self._view
         words, items = self._words, self._items
         is_visible = view.is_visible(items)
@@ -100,7 +123,7 @@ class QuestionWords:
         counts = np.bincount(words, minlength=len(self._found))
         weights = np.log(1 + (len(view) - counts + 0.5) / (counts + 0.5))
         gained = weights[words] * often * (BM25_K1 + 1) / (often + view.damping[items])
-        total = sum(weights[counts > 0].tolist())
+        total = sum(weights[(counts > 0) & asked].tolist()) or sum(weights[counts > 0].tolist())
         if total:
             added = np.bincount(items, weights=gained, minlength=len(view))
             self.scores = np.minimum(1.0, added / total)
@@ -229,16 +252,19 @@ class IndexRanking:
         self._view = ScopeView(index, day)
         self._conversations = Conversations(self._view)
 
-    def rank(self, query: SearchQuery, question: bytes) -> Candidates:
+    def rank(
+        self, query: SearchQuery, question: bytes, meanings: Sequence[bytes] = ()
+    ) -> Candidates:
         """Returns the best items of each arm, and the items that the graph proposes.
 
-        `question` is the question's tsvector in PostgreSQL's binary form.
+        `question` and `meanings` are what `QuestionWords` takes.
         """
         view = self._view
         vector = np.frombuffer(query.vector, dtype=np.float32).astype(np.float16).astype(np.float32)
         dense = view.dense(vector)
-        words = QuestionWords(view, question)
-        lexical = self._conversations.with_context(words.scores) if words else words.scores
+        words = QuestionWords(view, question, meanings)
+        own = words.scores
+        lexical = self._conversations.with_context(own) if own.any() else own
         chosen = _chosen(view, query, dense, lexical)
         return Candidates(
             numbers=view.numbers[chosen].tolist(),

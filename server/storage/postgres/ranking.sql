@@ -33,12 +33,24 @@ FROM (
 ) AS m
 WINDOW outward AS (ORDER BY m.message_id, m.memory_id)
 
+-- block: meanings
+-- The stems of the first word of each text, with those of the words of related meaning after it.
+meanings AS MATERIALIZED (
+    SELECT meant.lexeme AS meant, near.lexeme AS related
+    FROM unnest(:meanings::text[]) AS said, to_tsvector('pg_catalog.english', said) AS words,
+         unnest(words) AS meant, unnest(words) AS near
+    WHERE 1 = ANY (meant.positions) AND near.lexeme <> meant.lexeme
+)
+
 -- block: question
+-- `lexemes` are the words of the question, which are `asked`, and those of related meanings, which count
+-- for a word that occurs in no item.
 question AS MATERIALIZED (
-    SELECT vector, lexemes,
+    SELECT vector, asked, lexemes,
            (SELECT string_agg(quote_literal(word),
            ' | ') FROM unnest(lexemes) AS word)::tsquery AS any_of
-    FROM words_of(:question) AS vector, tsvector_to_array(vector) AS lexemes
+    FROM words_of(:question) AS vector, tsvector_to_array(vector) AS asked,
+         array_cat(asked, ARRAY(SELECT DISTINCT related FROM meanings)) AS lexemes
 )
 
 -- block: centre
@@ -65,16 +77,32 @@ share * common AS offset_question,
 sqrt(greatest(1e-9, 1 - 2 * share * common + share * share * square)) AS question_norm
 
 -- block: weights
--- The weights are looked up in a JSON object instead of joined, because the planner guesses the size of
+-- The weights of the question's words, and of words that are related to one that occurs in no item. They are looked up in a JSON object instead of joined, because the planner guesses the size of
 -- intermediate results: a wrong guess would make a search of a large scope take seconds.
+counted AS MATERIALIZED (
+    SELECT jsonb_object_agg(lexeme, number) AS of_lexeme
+    FROM (
+        SELECT lexeme, count(*) AS number
+        FROM compared AS c, unnest(tsvector_to_array(c.shared)) AS lexeme
+        WHERE c.shared IS NOT NULL
+        GROUP BY lexeme
+    ) AS of_word
+),
 weights AS MATERIALIZED (
-    SELECT jsonb_object_agg(lexeme, weight) AS of_lexeme, sum(weight) AS total
+    SELECT jsonb_object_agg(lexeme, weight) AS of_lexeme,
+           coalesce(sum(weight) FILTER (WHERE lexeme = ANY (asked)), sum(weight)) AS total,
+           string_agg(quote_literal(lexeme), ' | ')::tsquery AS any_of
     FROM (
         -- The word can occur in more items than the scope had when its size was measured.
-        SELECT lexeme, ln(1 + (greatest(0, f.size - count(*)) + 0.5) / (count(*) + 0.5)) AS weight
-        FROM compared AS c, frame AS f, unnest(tsvector_to_array(c.shared)) AS lexeme
-        WHERE c.shared IS NOT NULL
-        GROUP BY lexeme, f.size
+        SELECT lexeme, asked,
+               ln(1 + (greatest(0, f.size - number::float8) + 0.5) / (number::float8 + 0.5)) AS weight
+        FROM counted AS c, frame AS f, question, jsonb_each_text(c.of_lexeme) AS known (lexeme, number)
+        WHERE lexeme = ANY (asked) OR lexeme = ANY (ARRAY(
+            SELECT related
+            FROM meanings
+            WHERE meant = ANY ((SELECT asked FROM question)::text[])
+              AND NOT (SELECT of_lexeme FROM counted) ? meant
+        ))
     ) AS weighed
 )
 
@@ -84,7 +112,8 @@ weights AS MATERIALIZED (
 -- form no pairs.
 word_pairs AS MATERIALIZED (
     SELECT array_agg(DISTINCT pair) AS queries, count(DISTINCT pair)::float8 AS number,
-           (SELECT count(*) FROM weights, jsonb_object_keys(of_lexeme))::float8 AS known_words
+           (SELECT count(*) FROM weights, question, jsonb_object_keys(of_lexeme) AS word
+            WHERE word = ANY (asked))::float8 AS known_words
     FROM (
         SELECT lexeme, lag(lexeme) OVER in_order AS previous,
                place - lag(place) OVER in_order AS gap
@@ -106,12 +135,16 @@ word_pairs AS MATERIALIZED (
 )
 
 -- block: shared
--- The words of the question that occur in `m`.
+-- The words of the question, and words of related meaning, that occur in `m`.
 ts_filter(setweight(m.lexemes, 'A', (SELECT lexemes FROM question)), '{a}')
 
 -- block: narrowed
 -- Whether an item takes part in the search.
 m.project_id = {project} AND {scope} AND {filters}
+
+-- block: known
+-- The shared words of `c` if one of them counts.
+CASE WHEN c.shared @@ (SELECT any_of FROM weights) THEN c.shared END AS shared
 
 -- block: dense
 -- The centred cosine of `c`.

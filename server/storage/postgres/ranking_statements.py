@@ -141,6 +141,7 @@ def _shared_values(query: SearchQuery) -> dict[str, object]:
         "project_id": query.project_id,
         "vector": to_halfvec(query.vector),
         "question": query.text,
+        "meanings": list(query.meanings),
         "bm25_gain": BM25_K1 + 1,
         "bm25_floor": BM25_K1 * (1 - BM25_B),
         "bm25_slope": BM25_K1 * BM25_B,

@@ -29,10 +29,14 @@ tsvectorsend(m.lexemes) AS words
 -- The digest of the scope, which changes with every item, the words of the question, and the items
 -- that were added after `after`, usually all that an index lacks. A scope without such items has one
 -- row without an item. The digest is computed by index-only scans on vacuumed pages.
-SELECT scope.digest, scope.question, {item_columns}
+SELECT scope.digest, scope.question, scope.meanings, {item_columns}
 FROM (
     SELECT coalesce((SELECT bit_xor(m.stamp) FROM ({items}) AS m WHERE {within}), 0) AS digest,
-           tsvectorsend(words_of(:question)) AS question
+           tsvectorsend(words_of(:question)) AS question,
+           ARRAY(
+               SELECT tsvectorsend(to_tsvector('pg_catalog.english', said))
+               FROM unnest(:meanings::text[]) AS said
+           ) AS meanings
 ) AS scope
 LEFT JOIN LATERAL (
     SELECT m.*

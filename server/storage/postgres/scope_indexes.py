@@ -117,14 +117,14 @@ class ScopeIndexes:
         self._held.move_to_end(place)
         held.last_search = self._monotonic()
         before = held.index.changes
-        question = await self._checked(connection, query, held)
-        if question is None:
+        asked = await self._checked(connection, query, held)
+        if asked is None:
             self._let_go(place)
             return None
         if held.index.changes != before:
             self._hold(place, held)
         await take_turn()
-        return held.ranking(query.visible_on).rank(query, question)
+        return held.ranking(query.visible_on).rank(query, *asked)
 
     def note(self, query: SearchQuery, items: float) -> None:
         """Notes that a scope with this many items was searched by statement.
@@ -151,8 +151,8 @@ class ScopeIndexes:
 
     async def _checked(
         self, connection: Connection, query: SearchQuery, held: HeldScope
-    ) -> bytes | None:
-        """Makes the index equal to the scope, and returns the words of the question.
+    ) -> tuple[bytes, Sequence[bytes]] | None:
+        """Makes the index equal to the scope, and returns the words of question and meanings.
 
         Returns None if too much has changed.
         """
@@ -171,8 +171,7 @@ class ScopeIndexes:
                 break
         else:
             return None
-        question: bytes = rows[0]["question"]
-        return question
+        return rows[0]["question"], rows[0]["meanings"]
 
     async def _load(self, query: SearchQuery) -> None:
         enter_project(query.project_id)
@@ -237,8 +236,8 @@ def look_statement(
     query: SearchQuery, index: ScopeIndex, most: int = MOST_CHANGES
 ) -> BoundStatement:
     """Returns the statement for a scope's digest, a question's words and up to `most` new items."""
-    values = {"question": query.text, "after": index.newest, "most": most}
-    return _bound("look_at_scope", query, **values)
+    values = {"question": query.text, "meanings": list(query.meanings)}
+    return _bound("look_at_scope", query, **values, after=index.newest, most=most)
 
 
 def list_statement(query: SearchQuery) -> BoundStatement:

@@ -70,7 +70,8 @@ WHERE last.state IS NOT NULL
 -- statistics from it, so the cost grows with the scope and not with the table, and scores reveal
 -- nothing about other scopes. The formulas and their constants are explained in
 -- server/memories/search/ranking.py. tests/integration/postgres/test_plans.py holds the plan.
-WITH {past}{question},
+WITH {past}{meanings},
+{question},
 {centre},
 compared AS MATERIALIZED (
     SELECT m.memory_id, m.scope_key, m.text_length, m.event_time,
@@ -98,7 +99,13 @@ matched AS MATERIALIZED (
            c.role, c.name, c.message_id, c.shared,
            {dense} AS dense,
            {lexical} AS lexical
-    FROM compared AS c, frame AS f, weights AS w
+    FROM (
+        SELECT memory_id, scope_key, text_length, event_time, role, name, message_id, similarity,
+               commonness, {known}
+        FROM compared AS c
+        -- So that `shared` is computed once.
+        OFFSET 0
+    ) AS c, frame AS f, weights AS w
 ),
 -- Items lend to their neighbours in the order of messages; items without a known message lend nothing. The
 -- messages of all conversations form one line. The end of each and the amount lent so far are running sums,

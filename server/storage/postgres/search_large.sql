@@ -37,7 +37,8 @@ LIMIT 2 * :limit
 -- `nearest_of_compared`, which read every vector of the scope, or `compared_by_words` and
 -- `nearest_by_index`, which walk through the vector index. In addition, it costs index probes for the
 -- candidates. tests/integration/postgres/test_plans.py and test_vector_index.py hold that.
-WITH {question},
+WITH {meanings},
+{question},
 {centre},
 frame AS MATERIALIZED (
     SELECT {framed},
@@ -58,7 +59,7 @@ nearest AS MATERIALIZED ({nearest}),
 matched AS MATERIALIZED (
     SELECT c.memory_id, c.shared, {lexical} AS lexical
     FROM compared AS c, frame AS f, weights AS w
-    WHERE c.shared IS NOT NULL
+    WHERE c.shared @@ w.any_of
 ),
 best AS MATERIALIZED (SELECT * FROM matched ORDER BY lexical DESC, memory_id LIMIT (SELECT :limit::bigint)),
 seeds AS MATERIALIZED (

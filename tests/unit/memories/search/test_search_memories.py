@@ -136,6 +136,12 @@ async def test_the_language_model_is_used_only_for_reranking(world: World) -> No
     assert outcome.language_model is None
 
 
+async def test_the_store_gets_the_words_of_related_meaning(world: World) -> None:
+    world.embedder.related["coffee"] = "espresso"
+    await world.finds("black coffee")
+    assert world.store.searches[-1].meanings == ["coffee espresso"]
+
+
 async def test_vectors_have_the_weight_of_their_embedder(world: World) -> None:
     world.embedder.dense_weight = 1.5
     await world.finds("coffee")

@@ -175,3 +175,28 @@ async def test_a_call_without_time_left_does_not_start(embedder: OfflineEmbedder
             await embedder.embed(["I like tea"], DOCUMENT)
     finally:
         enter_request(before)
+
+
+def test_words_of_related_meaning_follow_each_word(embedder: OfflineEmbedder) -> None:
+    related = {
+        word: set(others)
+        for word, *others in map(str.split, embedder.meanings("Who was hurt at the wedding?"))
+    }
+    assert {"injured", "pain"} <= related["hurt"]
+    assert "married" in related["wedding"]
+    assert "who" not in related["hurt"] | related["wedding"]
+    assert all(word not in others and len(others) <= 5 for word, others in related.items())
+
+
+def test_names_have_no_related_words(embedder: OfflineEmbedder) -> None:
+    assert any(meaning.startswith("rose ") for meaning in embedder.meanings("Did a rose bloom?"))
+    assert not any("rose" in meaning for meaning in embedder.meanings("Did my aunt Rose bloom?"))
+
+
+def test_only_the_first_words_of_a_question_are_looked_up(embedder: OfflineEmbedder) -> None:
+    trees = embedder.meanings("tree " * 100 + "doctor")
+    assert [meaning.split()[0] for meaning in trees] == ["tree", "doctor"]
+    made_up = " ".join(f"{one}{other}zq" for one in "bdfgk" for other in "aeiou")
+    assert not any(
+        meaning.startswith("doctor") for meaning in embedder.meanings(f"{made_up} doctor")
+    )

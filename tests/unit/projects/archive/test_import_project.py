@@ -71,6 +71,9 @@ class Embedder:
         self.model = model
         self.texts: list[str] = []
 
+    def meanings(self, question: str) -> Sequence[str]:
+        return ()
+
     async def embed(self, texts: Sequence[str], purpose: EmbeddingPurpose) -> list[Vector]:
         assert purpose is EmbeddingPurpose.DOCUMENT
         self.texts += texts

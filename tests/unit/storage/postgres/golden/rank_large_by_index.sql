@@ -1,13 +1,20 @@
 -- name: rank_large
-WITH question AS MATERIALIZED (
-    SELECT vector, lexemes,
+WITH meanings AS MATERIALIZED (
+    SELECT meant.lexeme AS meant, near.lexeme AS related
+    FROM unnest($1::text[]) AS said, to_tsvector('pg_catalog.english', said) AS words,
+         unnest(words) AS meant, unnest(words) AS near
+    WHERE 1 = ANY (meant.positions) AND near.lexeme <> meant.lexeme
+),
+question AS MATERIALIZED (
+    SELECT vector, asked, lexemes,
            (SELECT string_agg(quote_literal(word),
            ' | ') FROM unnest(lexemes) AS word)::tsquery AS any_of
-    FROM words_of($1) AS vector, tsvector_to_array(vector) AS lexemes
+    FROM words_of($2) AS vector, tsvector_to_array(vector) AS asked,
+         array_cat(asked, ARRAY(SELECT DISTINCT related FROM meanings)) AS lexemes
 ),
 centre AS MATERIALIZED (
     SELECT (sum(newest.embedding::vector) * array_fill(
-               (1.0 / greatest(1, count(*)))::real, ARRAY[vector_dims($2::halfvec)]
+               (1.0 / greatest(1, count(*)))::real, ARRAY[vector_dims($3::halfvec)]
            )::vector)::halfvec AS mean
     FROM (
         SELECT m.embedding
@@ -22,21 +29,21 @@ SELECT project_id, passage_id AS memory_id, user_id, agent_id, app_id, run_id, s
        embedding, role, name, message_id
 FROM passages
 WHERE delete_time IS NULL) AS m
-        WHERE m.project_id = $3 AND m.user_id = $4 AND true AND (m.expiration_date IS NULL OR m.expiration_date >= (SELECT $5::date))
+        WHERE m.project_id = $4 AND m.user_id = $5 AND true AND (m.expiration_date IS NULL OR m.expiration_date >= (SELECT $6::date))
         ORDER BY m.create_time DESC, m.memory_id DESC
-        LIMIT (SELECT $6::bigint)
+        LIMIT (SELECT $7::bigint)
     ) AS newest
 ),
 frame AS MATERIALIZED (
     SELECT size, mean_length, share, share * share * square AS offset_square,
 share * common AS offset_question,
 sqrt(greatest(1e-9, 1 - 2 * share * common + share * share * square)) AS question_norm,
-           $2::halfvec - (mean * array_fill(share::real,
-           ARRAY[vector_dims($2)])::halfvec) AS target
+           $3::halfvec - (mean * array_fill(share::real,
+           ARRAY[vector_dims($3)])::halfvec) AS target
     FROM (
-        SELECT $7::float8 AS size, $8::float8 AS mean_length, mean,
-               $7 / ($7 + $9::float8) AS share, -(mean <#> mean) AS square,
-               -(mean <#> $2) AS common
+        SELECT $8::float8 AS size, $9::float8 AS mean_length, mean,
+               $8 / ($8 + $10::float8) AS share, -(mean <#> mean) AS square,
+               -(mean <#> $3) AS common
         FROM centre
     ) AS of_scope
 ),
@@ -52,7 +59,7 @@ SELECT project_id, passage_id AS memory_id, user_id, agent_id, app_id, run_id, s
        embedding, role, name, message_id
 FROM passages
 WHERE delete_time IS NULL) AS m
-WHERE m.project_id = $3 AND m.user_id = $4 AND true AND (m.expiration_date IS NULL OR m.expiration_date >= (SELECT $5::date)) AND m.lexemes @@ (SELECT any_of FROM question)),
+WHERE m.project_id = $4 AND m.user_id = $5 AND true AND (m.expiration_date IS NULL OR m.expiration_date >= (SELECT $6::date)) AND m.lexemes @@ (SELECT any_of FROM question)),
 nearest AS MATERIALIZED (SELECT m.memory_id
 FROM (SELECT project_id, memory_id, user_id, agent_id, app_id, run_id, scope_key, text, inferred, immutable,
        metadata, categories, event_time, expiration_date, create_time, update_time,
@@ -65,21 +72,38 @@ SELECT project_id, passage_id AS memory_id, user_id, agent_id, app_id, run_id, s
        embedding, role, name, message_id
 FROM passages
 WHERE delete_time IS NULL) AS m
-WHERE m.project_id = $3 AND m.user_id = $4 AND true AND (m.expiration_date IS NULL OR m.expiration_date >= (SELECT $5::date))
+WHERE m.project_id = $4 AND m.user_id = $5 AND true AND (m.expiration_date IS NULL OR m.expiration_date >= (SELECT $6::date))
 ORDER BY m.embedding::halfvec(256) <#> (SELECT target::halfvec(256) FROM frame)
-LIMIT 2 * $10),
-weights AS MATERIALIZED (
-    SELECT jsonb_object_agg(lexeme, weight) AS of_lexeme, sum(weight) AS total
+LIMIT 2 * $11),
+counted AS MATERIALIZED (
+    SELECT jsonb_object_agg(lexeme, number) AS of_lexeme
     FROM (
-        SELECT lexeme, ln(1 + (greatest(0, f.size - count(*)) + 0.5) / (count(*) + 0.5)) AS weight
-        FROM compared AS c, frame AS f, unnest(tsvector_to_array(c.shared)) AS lexeme
+        SELECT lexeme, count(*) AS number
+        FROM compared AS c, unnest(tsvector_to_array(c.shared)) AS lexeme
         WHERE c.shared IS NOT NULL
-        GROUP BY lexeme, f.size
+        GROUP BY lexeme
+    ) AS of_word
+),
+weights AS MATERIALIZED (
+    SELECT jsonb_object_agg(lexeme, weight) AS of_lexeme,
+           coalesce(sum(weight) FILTER (WHERE lexeme = ANY (asked)), sum(weight)) AS total,
+           string_agg(quote_literal(lexeme), ' | ')::tsquery AS any_of
+    FROM (
+        SELECT lexeme, asked,
+               ln(1 + (greatest(0, f.size - number::float8) + 0.5) / (number::float8 + 0.5)) AS weight
+        FROM counted AS c, frame AS f, question, jsonb_each_text(c.of_lexeme) AS known (lexeme, number)
+        WHERE lexeme = ANY (asked) OR lexeme = ANY (ARRAY(
+            SELECT related
+            FROM meanings
+            WHERE meant = ANY ((SELECT asked FROM question)::text[])
+              AND NOT (SELECT of_lexeme FROM counted) ? meant
+        ))
     ) AS weighed
 ),
 word_pairs AS MATERIALIZED (
     SELECT array_agg(DISTINCT pair) AS queries, count(DISTINCT pair)::float8 AS number,
-           (SELECT count(*) FROM weights, jsonb_object_keys(of_lexeme))::float8 AS known_words
+           (SELECT count(*) FROM weights, question, jsonb_object_keys(of_lexeme) AS word
+            WHERE word = ANY (asked))::float8 AS known_words
     FROM (
         SELECT lexeme, lag(lexeme) OVER in_order AS previous,
                place - lag(place) OVER in_order AS gap
@@ -94,15 +118,15 @@ word_pairs AS MATERIALIZED (
                           quote_literal(previous), quote_literal(lexeme), step),
                    ' | '
                )::tsquery
-        FROM generate_series(1, $11::integer) AS step
+        FROM generate_series(1, $12::integer) AS step
     ) AS near (pair)
     WHERE gap <= 2 AND lexeme <> previous
       AND (SELECT of_lexeme FROM weights) ?& ARRAY[lexeme, previous]
 ),
 matched AS MATERIALIZED (
     SELECT c.memory_id, c.shared, CASE WHEN c.shared IS NULL THEN 0 ELSE least(1, (
-    SELECT sum(hit.weight * hit.frequency * $12::float8 / (
-               hit.frequency + $13::float8 + $14::float8 * c.text_length / f.mean_length))
+    SELECT sum(hit.weight * hit.frequency * $13::float8 / (
+               hit.frequency + $14::float8 + $15::float8 * c.text_length / f.mean_length))
     FROM (
         SELECT (w.of_lexeme ->> lexeme)::float8 AS weight,
                cardinality(positions)::float8 AS frequency
@@ -110,9 +134,9 @@ matched AS MATERIALIZED (
     ) AS hit
 ) / w.total) END AS lexical
     FROM compared AS c, frame AS f, weights AS w
-    WHERE c.shared IS NOT NULL
+    WHERE c.shared @@ w.any_of
 ),
-best AS MATERIALIZED (SELECT * FROM matched ORDER BY lexical DESC, memory_id LIMIT (SELECT $10::bigint)),
+best AS MATERIALIZED (SELECT * FROM matched ORDER BY lexical DESC, memory_id LIMIT (SELECT $11::bigint)),
 seeds AS MATERIALIZED (
     SELECT m.memory_id, m.scope_key, m.message_id, m.event_time, m.text_length
     FROM (SELECT project_id, memory_id, user_id, agent_id, app_id, run_id, scope_key, text, inferred, immutable,
@@ -126,9 +150,9 @@ SELECT project_id, passage_id AS memory_id, user_id, agent_id, app_id, run_id, s
        embedding, role, name, message_id
 FROM passages
 WHERE delete_time IS NULL) AS m
-    WHERE m.project_id = $3 AND m.message_id IS NOT NULL AND m.memory_id = ANY (ARRAY(
-        (SELECT memory_id FROM nearest LIMIT (SELECT $10::bigint / 2))
-        UNION (SELECT memory_id FROM best LIMIT (SELECT $10::bigint / 2))
+    WHERE m.project_id = $4 AND m.message_id IS NOT NULL AND m.memory_id = ANY (ARRAY(
+        (SELECT memory_id FROM nearest LIMIT (SELECT $11::bigint / 2))
+        UNION (SELECT memory_id FROM best LIMIT (SELECT $11::bigint / 2))
     ))
 ),
 around AS MATERIALIZED (
@@ -149,7 +173,7 @@ SELECT project_id, passage_id AS memory_id, user_id, agent_id, app_id, run_id, s
        embedding, role, name, message_id
 FROM passages
 WHERE delete_time IS NULL) AS m
-    WHERE m.project_id = $3 AND m.user_id = $4 AND true AND (m.expiration_date IS NULL OR m.expiration_date >= (SELECT $5::date)) AND m.scope_key = c.scope_key AND m.message_id IS NOT NULL
+    WHERE m.project_id = $4 AND m.user_id = $5 AND true AND (m.expiration_date IS NULL OR m.expiration_date >= (SELECT $6::date)) AND m.scope_key = c.scope_key AND m.message_id IS NOT NULL
       AND (m.message_id, m.memory_id) < (c.message_id, c.memory_id)
     ORDER BY m.message_id DESC, m.memory_id DESC
     LIMIT 8
@@ -169,14 +193,14 @@ SELECT project_id, passage_id AS memory_id, user_id, agent_id, app_id, run_id, s
        embedding, role, name, message_id
 FROM passages
 WHERE delete_time IS NULL) AS m
-    WHERE m.project_id = $3 AND m.user_id = $4 AND true AND (m.expiration_date IS NULL OR m.expiration_date >= (SELECT $5::date)) AND m.scope_key = c.scope_key AND m.message_id IS NOT NULL
+    WHERE m.project_id = $4 AND m.user_id = $5 AND true AND (m.expiration_date IS NULL OR m.expiration_date >= (SELECT $6::date)) AND m.scope_key = c.scope_key AND m.message_id IS NOT NULL
       AND (m.message_id, m.memory_id) > (c.message_id, c.memory_id)
     ORDER BY m.message_id, m.memory_id
     LIMIT 8
 ) AS m
 WINDOW outward AS (ORDER BY m.message_id, m.memory_id))) AS m
-    WHERE m.event_time BETWEEN c.event_time - $15::interval AND c.event_time + $15
-      AND (m.is_next OR least(c.text_length, m.text_length) + m.apart <= $16::bigint)
+    WHERE m.event_time BETWEEN c.event_time - $16::interval AND c.event_time + $16
+      AND (m.is_next OR least(c.text_length, m.text_length) + m.apart <= $17::bigint)
 ),
 pairs AS MATERIALIZED (
     SELECT seed AS receiver, memory_id AS lender, text_length, is_next, apart FROM around
@@ -186,11 +210,11 @@ pairs AS MATERIALIZED (
 lent AS MATERIALIZED (
     SELECT receiver AS memory_id,
            sum(CASE WHEN is_next THEN near ELSE 0 END
-               + CASE WHEN text_length + apart <= $16 THEN far ELSE 0 END) / 1e8::float8 AS rest
+               + CASE WHEN text_length + apart <= $17 THEN far ELSE 0 END) / 1e8::float8 AS rest
     FROM (
-        SELECT c.receiver, c.is_next, c.apart, c.text_length, (1e8 * ln(1 - $17::float8 * c.lexical))::integer AS far,
-(1e8 * (ln(1 - $18::float8 * c.lexical)
-        - CASE WHEN c.text_length <= $16::bigint THEN ln(1 - $17 * c.lexical) ELSE 0 END))::integer
+        SELECT c.receiver, c.is_next, c.apart, c.text_length, (1e8 * ln(1 - $18::float8 * c.lexical))::integer AS far,
+(1e8 * (ln(1 - $19::float8 * c.lexical)
+        - CASE WHEN c.text_length <= $17::bigint THEN ln(1 - $18 * c.lexical) ELSE 0 END))::integer
     AS near
         FROM (SELECT * FROM pairs JOIN matched ON matched.memory_id = lender) AS c
     ) AS of_pair
@@ -202,11 +226,11 @@ found AS MATERIALIZED (
     LEFT JOIN matched USING (memory_id)
     LEFT JOIN lent USING (memory_id)
     ORDER BY (1 - coalesce(lexical, 0)) * exp(coalesce(rest, 0)), memory_id
-    LIMIT (SELECT $10::bigint)
+    LIMIT (SELECT $11::bigint)
 ),
 candidates AS MATERIALIZED (
     SELECT m.memory_id, m.event_time, m.role, m.name, m.message_id, m.text_length,
-           -(m.embedding <#> $2) AS similarity,
+           -(m.embedding <#> $3) AS similarity,
            -(m.embedding <#> (SELECT mean FROM centre)) AS commonness
     FROM (SELECT project_id, memory_id, user_id, agent_id, app_id, run_id, scope_key, text, inferred, immutable,
        metadata, categories, event_time, expiration_date, create_time, update_time,
@@ -219,10 +243,10 @@ SELECT project_id, passage_id AS memory_id, user_id, agent_id, app_id, run_id, s
        embedding, role, name, message_id
 FROM passages
 WHERE delete_time IS NULL) AS m
-    WHERE m.project_id = $3 AND m.user_id = $4 AND true AND (m.expiration_date IS NULL OR m.expiration_date >= (SELECT $5::date)) AND m.memory_id = ANY (ARRAY(
+    WHERE m.project_id = $4 AND m.user_id = $5 AND true AND (m.expiration_date IS NULL OR m.expiration_date >= (SELECT $6::date)) AND m.memory_id = ANY (ARRAY(
         SELECT memory_id FROM nearest
         UNION SELECT memory_id FROM found
-        UNION SELECT unnest((SELECT $19::uuid[]))
+        UNION SELECT unnest((SELECT $20::uuid[]))
     ))
 ),
 scored AS MATERIALIZED (
@@ -237,14 +261,14 @@ scored AS MATERIALIZED (
 )
 SELECT c.memory_id, c.event_time, c.role, c.name, c.message_id, c.dense, CASE WHEN c.shared IS NULL OR p.queries IS NULL THEN c.lexical ELSE least(1, (
     p.known_words * c.lexical
-    + $20::float8 * (SELECT count(*) FROM unnest(p.queries) AS pair WHERE c.shared @@ pair)
-      * $12 / (1 + $13 + $14 * c.text_length / f.mean_length)
-) / (p.known_words + $20 * p.number)) END AS lexical,
+    + $21::float8 * (SELECT count(*) FROM unnest(p.queries) AS pair WHERE c.shared @@ pair)
+      * $13 / (1 + $14 + $15 * c.text_length / f.mean_length)
+) / (p.known_words + $21 * p.number)) END AS lexical,
        f.size, f.mean_length
 FROM (
-    (SELECT memory_id, event_time, role, name, message_id, text_length, shared, dense, lexical FROM scored ORDER BY dense DESC, memory_id LIMIT (SELECT $10::bigint))
+    (SELECT memory_id, event_time, role, name, message_id, text_length, shared, dense, lexical FROM scored ORDER BY dense DESC, memory_id LIMIT (SELECT $11::bigint))
     UNION
-    (SELECT memory_id, event_time, role, name, message_id, text_length, shared, dense, lexical FROM scored WHERE lexical > 0 ORDER BY lexical DESC, memory_id LIMIT (SELECT $10::bigint))
+    (SELECT memory_id, event_time, role, name, message_id, text_length, shared, dense, lexical FROM scored WHERE lexical > 0 ORDER BY lexical DESC, memory_id LIMIT (SELECT $11::bigint))
     UNION
-    SELECT memory_id, event_time, role, name, message_id, text_length, shared, dense, lexical FROM scored WHERE memory_id = ANY ((SELECT $19::uuid[])::uuid[])
+    SELECT memory_id, event_time, role, name, message_id, text_length, shared, dense, lexical FROM scored WHERE memory_id = ANY ((SELECT $20::uuid[])::uuid[])
 ) AS c, frame AS f, word_pairs AS p

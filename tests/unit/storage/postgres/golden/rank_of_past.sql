@@ -43,11 +43,18 @@ WHERE origin.project_id = $2 AND origin.call_time <= $3::timestamptz
   AND p.store_time <= $3
   AND (p.delete_time IS NULL OR p.delete_time > $3)
   AND origin.user_id = $4 AND origin.run_id = $5),
+meanings AS MATERIALIZED (
+    SELECT meant.lexeme AS meant, near.lexeme AS related
+    FROM unnest($6::text[]) AS said, to_tsvector('pg_catalog.english', said) AS words,
+         unnest(words) AS meant, unnest(words) AS near
+    WHERE 1 = ANY (meant.positions) AND near.lexeme <> meant.lexeme
+),
 question AS MATERIALIZED (
-    SELECT vector, lexemes,
+    SELECT vector, asked, lexemes,
            (SELECT string_agg(quote_literal(word),
            ' | ') FROM unnest(lexemes) AS word)::tsquery AS any_of
-    FROM words_of($6) AS vector, tsvector_to_array(vector) AS lexemes
+    FROM words_of($7) AS vector, tsvector_to_array(vector) AS asked,
+         array_cat(asked, ARRAY(SELECT DISTINCT related FROM meanings)) AS lexemes
 ),
 centre AS MATERIALIZED (
     SELECT (sum(newest.embedding::vector) * array_fill(
@@ -56,9 +63,9 @@ centre AS MATERIALIZED (
     FROM (
         SELECT m.embedding
         FROM past AS m
-        WHERE m.project_id = $2 AND m.user_id = $4 AND m.run_id = $5 AND true AND (m.expiration_date IS NULL OR m.expiration_date >= (SELECT $7::date))
+        WHERE m.project_id = $2 AND m.user_id = $4 AND m.run_id = $5 AND true AND (m.expiration_date IS NULL OR m.expiration_date >= (SELECT $8::date))
         ORDER BY m.create_time DESC, m.memory_id DESC
-        LIMIT (SELECT $8::bigint)
+        LIMIT (SELECT $9::bigint)
     ) AS newest
 ),
 compared AS MATERIALIZED (
@@ -68,32 +75,49 @@ compared AS MATERIALIZED (
            -(m.embedding <#> (SELECT mean FROM centre)) AS commonness,
            CASE WHEN m.lexemes @@ (SELECT any_of FROM question) THEN ts_filter(setweight(m.lexemes, 'A', (SELECT lexemes FROM question)), '{a}') END AS shared
     FROM past AS m
-    WHERE m.project_id = $2 AND m.user_id = $4 AND m.run_id = $5 AND true AND (m.expiration_date IS NULL OR m.expiration_date >= (SELECT $7::date))
+    WHERE m.project_id = $2 AND m.user_id = $4 AND m.run_id = $5 AND true AND (m.expiration_date IS NULL OR m.expiration_date >= (SELECT $8::date))
 ),
 frame AS MATERIALIZED (
     SELECT size, mean_length, share, share * share * square AS offset_square,
 share * common AS offset_question,
 sqrt(greatest(1e-9, 1 - 2 * share * common + share * share * square)) AS question_norm
     FROM (
-        SELECT size, mean_length, size / (size + $9::float8) AS share,
+        SELECT size, mean_length, size / (size + $10::float8) AS share,
                -(mean <#> mean) AS square, -(mean <#> $1) AS common
         FROM (
             SELECT count(*)::float8 AS size, avg(text_length)::float8 AS mean_length FROM compared
         ) AS counted, centre
     ) AS of_scope
 ),
-weights AS MATERIALIZED (
-    SELECT jsonb_object_agg(lexeme, weight) AS of_lexeme, sum(weight) AS total
+counted AS MATERIALIZED (
+    SELECT jsonb_object_agg(lexeme, number) AS of_lexeme
     FROM (
-        SELECT lexeme, ln(1 + (greatest(0, f.size - count(*)) + 0.5) / (count(*) + 0.5)) AS weight
-        FROM compared AS c, frame AS f, unnest(tsvector_to_array(c.shared)) AS lexeme
+        SELECT lexeme, count(*) AS number
+        FROM compared AS c, unnest(tsvector_to_array(c.shared)) AS lexeme
         WHERE c.shared IS NOT NULL
-        GROUP BY lexeme, f.size
+        GROUP BY lexeme
+    ) AS of_word
+),
+weights AS MATERIALIZED (
+    SELECT jsonb_object_agg(lexeme, weight) AS of_lexeme,
+           coalesce(sum(weight) FILTER (WHERE lexeme = ANY (asked)), sum(weight)) AS total,
+           string_agg(quote_literal(lexeme), ' | ')::tsquery AS any_of
+    FROM (
+        SELECT lexeme, asked,
+               ln(1 + (greatest(0, f.size - number::float8) + 0.5) / (number::float8 + 0.5)) AS weight
+        FROM counted AS c, frame AS f, question, jsonb_each_text(c.of_lexeme) AS known (lexeme, number)
+        WHERE lexeme = ANY (asked) OR lexeme = ANY (ARRAY(
+            SELECT related
+            FROM meanings
+            WHERE meant = ANY ((SELECT asked FROM question)::text[])
+              AND NOT (SELECT of_lexeme FROM counted) ? meant
+        ))
     ) AS weighed
 ),
 word_pairs AS MATERIALIZED (
     SELECT array_agg(DISTINCT pair) AS queries, count(DISTINCT pair)::float8 AS number,
-           (SELECT count(*) FROM weights, jsonb_object_keys(of_lexeme))::float8 AS known_words
+           (SELECT count(*) FROM weights, question, jsonb_object_keys(of_lexeme) AS word
+            WHERE word = ANY (asked))::float8 AS known_words
     FROM (
         SELECT lexeme, lag(lexeme) OVER in_order AS previous,
                place - lag(place) OVER in_order AS gap
@@ -108,7 +132,7 @@ word_pairs AS MATERIALIZED (
                           quote_literal(previous), quote_literal(lexeme), step),
                    ' | '
                )::tsquery
-        FROM generate_series(1, $10::integer) AS step
+        FROM generate_series(1, $11::integer) AS step
     ) AS near (pair)
     WHERE gap <= 2 AND lexeme <> previous
       AND (SELECT of_lexeme FROM weights) ?& ARRAY[lexeme, previous]
@@ -120,15 +144,20 @@ matched AS MATERIALIZED (
 / f.question_norm
 / sqrt(greatest(1e-9, 1 - 2 * f.share * c.commonness + f.offset_square)) AS dense,
            CASE WHEN c.shared IS NULL THEN 0 ELSE least(1, (
-    SELECT sum(hit.weight * hit.frequency * $11::float8 / (
-               hit.frequency + $12::float8 + $13::float8 * c.text_length / f.mean_length))
+    SELECT sum(hit.weight * hit.frequency * $12::float8 / (
+               hit.frequency + $13::float8 + $14::float8 * c.text_length / f.mean_length))
     FROM (
         SELECT (w.of_lexeme ->> lexeme)::float8 AS weight,
                cardinality(positions)::float8 AS frequency
         FROM unnest(c.shared)
     ) AS hit
 ) / w.total) END AS lexical
-    FROM compared AS c, frame AS f, weights AS w
+    FROM (
+        SELECT memory_id, scope_key, text_length, event_time, role, name, message_id, similarity,
+               commonness, CASE WHEN c.shared @@ (SELECT any_of FROM weights) THEN c.shared END AS shared
+        FROM compared AS c
+        OFFSET 0
+    ) AS c, frame AS f, weights AS w
 ),
 line_items AS MATERIALIZED (
     SELECT memory_id, event_time, role, name, message_id, text_length, shared, dense, lexical, near, far,
@@ -136,12 +165,12 @@ line_items AS MATERIALIZED (
            sum(text_length) OVER line AS ending,
            sum(far) OVER line AS lent,
            scope_key IS DISTINCT FROM lag(scope_key) OVER line
-           OR event_time - lag(event_time) OVER line NOT BETWEEN -$14::interval
-             AND $14 AS opens
+           OR event_time - lag(event_time) OVER line NOT BETWEEN -$15::interval
+             AND $15 AS opens
     FROM (
-        SELECT c.*, (1e8 * ln(1 - $15::float8 * c.lexical))::integer AS far,
-(1e8 * (ln(1 - $16::float8 * c.lexical)
-        - CASE WHEN c.text_length <= $17::bigint THEN ln(1 - $15 * c.lexical) ELSE 0 END))::integer
+        SELECT c.*, (1e8 * ln(1 - $16::float8 * c.lexical))::integer AS far,
+(1e8 * (ln(1 - $17::float8 * c.lexical)
+        - CASE WHEN c.text_length <= $18::bigint THEN ln(1 - $16 * c.lexical) ELSE 0 END))::integer
     AS near
         FROM matched AS c
         WHERE message_id IS NOT NULL AND (SELECT total FROM weights) IS NOT NULL
@@ -163,10 +192,10 @@ scored AS MATERIALIZED (
                CASE WHEN place > first THEN (SELECT near FROM line)[place - 1] ELSE 0 END
                + CASE WHEN place < last THEN (SELECT near FROM line)[place + 1] ELSE 0 END
                + (SELECT lent FROM line)[least(
-                     last, width_bucket(ending + $17::bigint, (SELECT endings FROM line))
+                     last, width_bucket(ending + $18::bigint, (SELECT endings FROM line))
                  )]
                - coalesce((SELECT lent FROM line)[greatest(
-                     first - 1, width_bucket(ending - text_length - $17 - 1,
+                     first - 1, width_bucket(ending - text_length - $18 - 1,
                      (SELECT starts FROM line))
                  )], 0)
                - far
@@ -185,14 +214,14 @@ scored AS MATERIALIZED (
 )
 SELECT c.memory_id, c.event_time, c.role, c.name, c.message_id, c.dense, CASE WHEN c.shared IS NULL OR p.queries IS NULL THEN c.lexical ELSE least(1, (
     p.known_words * c.lexical
-    + $18::float8 * (SELECT count(*) FROM unnest(p.queries) AS pair WHERE c.shared @@ pair)
-      * $11 / (1 + $12 + $13 * c.text_length / f.mean_length)
-) / (p.known_words + $18 * p.number)) END AS lexical,
+    + $19::float8 * (SELECT count(*) FROM unnest(p.queries) AS pair WHERE c.shared @@ pair)
+      * $12 / (1 + $13 + $14 * c.text_length / f.mean_length)
+) / (p.known_words + $19 * p.number)) END AS lexical,
        f.size, f.mean_length
 FROM (
-    (SELECT memory_id, event_time, role, name, message_id, text_length, shared, dense, lexical FROM scored ORDER BY dense DESC, memory_id LIMIT (SELECT $19::bigint))
+    (SELECT memory_id, event_time, role, name, message_id, text_length, shared, dense, lexical FROM scored ORDER BY dense DESC, memory_id LIMIT (SELECT $20::bigint))
     UNION
-    (SELECT memory_id, event_time, role, name, message_id, text_length, shared, dense, lexical FROM scored WHERE lexical > 0 ORDER BY lexical DESC, memory_id LIMIT (SELECT $19::bigint))
+    (SELECT memory_id, event_time, role, name, message_id, text_length, shared, dense, lexical FROM scored WHERE lexical > 0 ORDER BY lexical DESC, memory_id LIMIT (SELECT $20::bigint))
     UNION
-    SELECT memory_id, event_time, role, name, message_id, text_length, shared, dense, lexical FROM scored WHERE memory_id = ANY ((SELECT $20::uuid[])::uuid[])
+    SELECT memory_id, event_time, role, name, message_id, text_length, shared, dense, lexical FROM scored WHERE memory_id = ANY ((SELECT $21::uuid[])::uuid[])
 ) AS c, frame AS f, word_pairs AS p

@@ -1,13 +1,20 @@
 -- name: rank
-WITH question AS MATERIALIZED (
-    SELECT vector, lexemes,
+WITH meanings AS MATERIALIZED (
+    SELECT meant.lexeme AS meant, near.lexeme AS related
+    FROM unnest($1::text[]) AS said, to_tsvector('pg_catalog.english', said) AS words,
+         unnest(words) AS meant, unnest(words) AS near
+    WHERE 1 = ANY (meant.positions) AND near.lexeme <> meant.lexeme
+),
+question AS MATERIALIZED (
+    SELECT vector, asked, lexemes,
            (SELECT string_agg(quote_literal(word),
            ' | ') FROM unnest(lexemes) AS word)::tsquery AS any_of
-    FROM words_of($1) AS vector, tsvector_to_array(vector) AS lexemes
+    FROM words_of($2) AS vector, tsvector_to_array(vector) AS asked,
+         array_cat(asked, ARRAY(SELECT DISTINCT related FROM meanings)) AS lexemes
 ),
 centre AS MATERIALIZED (
     SELECT (sum(newest.embedding::vector) * array_fill(
-               (1.0 / greatest(1, count(*)))::real, ARRAY[vector_dims($2::halfvec)]
+               (1.0 / greatest(1, count(*)))::real, ARRAY[vector_dims($3::halfvec)]
            )::vector)::halfvec AS mean
     FROM (
         SELECT m.embedding
@@ -22,15 +29,15 @@ SELECT project_id, passage_id AS memory_id, user_id, agent_id, app_id, run_id, s
        embedding, role, name, message_id
 FROM passages
 WHERE delete_time IS NULL) AS m
-        WHERE m.project_id = $3 AND m.user_id = $4 AND m.run_id = $5 AND ((m.metadata <> '{}' AND m.metadata @> $6::jsonb) AND ($7::text = ANY (m.categories) OR strpos(casefold(m.text COLLATE "pg_unicode_fast"), casefold($8::text COLLATE "pg_unicode_fast")) > 0) AND (((m.create_time >= $9::timestamptz)) IS NOT TRUE)) AND (m.expiration_date IS NULL OR m.expiration_date >= (SELECT $10::date))
+        WHERE m.project_id = $4 AND m.user_id = $5 AND m.run_id = $6 AND ((m.metadata <> '{}' AND m.metadata @> $7::jsonb) AND ($8::text = ANY (m.categories) OR strpos(casefold(m.text COLLATE "pg_unicode_fast"), casefold($9::text COLLATE "pg_unicode_fast")) > 0) AND (((m.create_time >= $10::timestamptz)) IS NOT TRUE)) AND (m.expiration_date IS NULL OR m.expiration_date >= (SELECT $11::date))
         ORDER BY m.create_time DESC, m.memory_id DESC
-        LIMIT (SELECT $11::bigint)
+        LIMIT (SELECT $12::bigint)
     ) AS newest
 ),
 compared AS MATERIALIZED (
     SELECT m.memory_id, m.scope_key, m.text_length, m.event_time,
            m.role, m.name, m.message_id,
-           -(m.embedding <#> $2) AS similarity,
+           -(m.embedding <#> $3) AS similarity,
            -(m.embedding <#> (SELECT mean FROM centre)) AS commonness,
            CASE WHEN m.lexemes @@ (SELECT any_of FROM question) THEN ts_filter(setweight(m.lexemes, 'A', (SELECT lexemes FROM question)), '{a}') END AS shared
     FROM (SELECT project_id, memory_id, user_id, agent_id, app_id, run_id, scope_key, text, inferred, immutable,
@@ -44,32 +51,49 @@ SELECT project_id, passage_id AS memory_id, user_id, agent_id, app_id, run_id, s
        embedding, role, name, message_id
 FROM passages
 WHERE delete_time IS NULL) AS m
-    WHERE m.project_id = $3 AND m.user_id = $4 AND m.run_id = $5 AND ((m.metadata <> '{}' AND m.metadata @> $6::jsonb) AND ($7::text = ANY (m.categories) OR strpos(casefold(m.text COLLATE "pg_unicode_fast"), casefold($8::text COLLATE "pg_unicode_fast")) > 0) AND (((m.create_time >= $9::timestamptz)) IS NOT TRUE)) AND (m.expiration_date IS NULL OR m.expiration_date >= (SELECT $10::date))
+    WHERE m.project_id = $4 AND m.user_id = $5 AND m.run_id = $6 AND ((m.metadata <> '{}' AND m.metadata @> $7::jsonb) AND ($8::text = ANY (m.categories) OR strpos(casefold(m.text COLLATE "pg_unicode_fast"), casefold($9::text COLLATE "pg_unicode_fast")) > 0) AND (((m.create_time >= $10::timestamptz)) IS NOT TRUE)) AND (m.expiration_date IS NULL OR m.expiration_date >= (SELECT $11::date))
 ),
 frame AS MATERIALIZED (
     SELECT size, mean_length, share, share * share * square AS offset_square,
 share * common AS offset_question,
 sqrt(greatest(1e-9, 1 - 2 * share * common + share * share * square)) AS question_norm
     FROM (
-        SELECT size, mean_length, size / (size + $12::float8) AS share,
-               -(mean <#> mean) AS square, -(mean <#> $2) AS common
+        SELECT size, mean_length, size / (size + $13::float8) AS share,
+               -(mean <#> mean) AS square, -(mean <#> $3) AS common
         FROM (
             SELECT count(*)::float8 AS size, avg(text_length)::float8 AS mean_length FROM compared
         ) AS counted, centre
     ) AS of_scope
 ),
-weights AS MATERIALIZED (
-    SELECT jsonb_object_agg(lexeme, weight) AS of_lexeme, sum(weight) AS total
+counted AS MATERIALIZED (
+    SELECT jsonb_object_agg(lexeme, number) AS of_lexeme
     FROM (
-        SELECT lexeme, ln(1 + (greatest(0, f.size - count(*)) + 0.5) / (count(*) + 0.5)) AS weight
-        FROM compared AS c, frame AS f, unnest(tsvector_to_array(c.shared)) AS lexeme
+        SELECT lexeme, count(*) AS number
+        FROM compared AS c, unnest(tsvector_to_array(c.shared)) AS lexeme
         WHERE c.shared IS NOT NULL
-        GROUP BY lexeme, f.size
+        GROUP BY lexeme
+    ) AS of_word
+),
+weights AS MATERIALIZED (
+    SELECT jsonb_object_agg(lexeme, weight) AS of_lexeme,
+           coalesce(sum(weight) FILTER (WHERE lexeme = ANY (asked)), sum(weight)) AS total,
+           string_agg(quote_literal(lexeme), ' | ')::tsquery AS any_of
+    FROM (
+        SELECT lexeme, asked,
+               ln(1 + (greatest(0, f.size - number::float8) + 0.5) / (number::float8 + 0.5)) AS weight
+        FROM counted AS c, frame AS f, question, jsonb_each_text(c.of_lexeme) AS known (lexeme, number)
+        WHERE lexeme = ANY (asked) OR lexeme = ANY (ARRAY(
+            SELECT related
+            FROM meanings
+            WHERE meant = ANY ((SELECT asked FROM question)::text[])
+              AND NOT (SELECT of_lexeme FROM counted) ? meant
+        ))
     ) AS weighed
 ),
 word_pairs AS MATERIALIZED (
     SELECT array_agg(DISTINCT pair) AS queries, count(DISTINCT pair)::float8 AS number,
-           (SELECT count(*) FROM weights, jsonb_object_keys(of_lexeme))::float8 AS known_words
+           (SELECT count(*) FROM weights, question, jsonb_object_keys(of_lexeme) AS word
+            WHERE word = ANY (asked))::float8 AS known_words
     FROM (
         SELECT lexeme, lag(lexeme) OVER in_order AS previous,
                place - lag(place) OVER in_order AS gap
@@ -84,7 +108,7 @@ word_pairs AS MATERIALIZED (
                           quote_literal(previous), quote_literal(lexeme), step),
                    ' | '
                )::tsquery
-        FROM generate_series(1, $13::integer) AS step
+        FROM generate_series(1, $14::integer) AS step
     ) AS near (pair)
     WHERE gap <= 2 AND lexeme <> previous
       AND (SELECT of_lexeme FROM weights) ?& ARRAY[lexeme, previous]
@@ -96,15 +120,20 @@ matched AS MATERIALIZED (
 / f.question_norm
 / sqrt(greatest(1e-9, 1 - 2 * f.share * c.commonness + f.offset_square)) AS dense,
            CASE WHEN c.shared IS NULL THEN 0 ELSE least(1, (
-    SELECT sum(hit.weight * hit.frequency * $14::float8 / (
-               hit.frequency + $15::float8 + $16::float8 * c.text_length / f.mean_length))
+    SELECT sum(hit.weight * hit.frequency * $15::float8 / (
+               hit.frequency + $16::float8 + $17::float8 * c.text_length / f.mean_length))
     FROM (
         SELECT (w.of_lexeme ->> lexeme)::float8 AS weight,
                cardinality(positions)::float8 AS frequency
         FROM unnest(c.shared)
     ) AS hit
 ) / w.total) END AS lexical
-    FROM compared AS c, frame AS f, weights AS w
+    FROM (
+        SELECT memory_id, scope_key, text_length, event_time, role, name, message_id, similarity,
+               commonness, CASE WHEN c.shared @@ (SELECT any_of FROM weights) THEN c.shared END AS shared
+        FROM compared AS c
+        OFFSET 0
+    ) AS c, frame AS f, weights AS w
 ),
 line_items AS MATERIALIZED (
     SELECT memory_id, event_time, role, name, message_id, text_length, shared, dense, lexical, near, far,
@@ -112,12 +141,12 @@ line_items AS MATERIALIZED (
            sum(text_length) OVER line AS ending,
            sum(far) OVER line AS lent,
            scope_key IS DISTINCT FROM lag(scope_key) OVER line
-           OR event_time - lag(event_time) OVER line NOT BETWEEN -$17::interval
-             AND $17 AS opens
+           OR event_time - lag(event_time) OVER line NOT BETWEEN -$18::interval
+             AND $18 AS opens
     FROM (
-        SELECT c.*, (1e8 * ln(1 - $18::float8 * c.lexical))::integer AS far,
-(1e8 * (ln(1 - $19::float8 * c.lexical)
-        - CASE WHEN c.text_length <= $20::bigint THEN ln(1 - $18 * c.lexical) ELSE 0 END))::integer
+        SELECT c.*, (1e8 * ln(1 - $19::float8 * c.lexical))::integer AS far,
+(1e8 * (ln(1 - $20::float8 * c.lexical)
+        - CASE WHEN c.text_length <= $21::bigint THEN ln(1 - $19 * c.lexical) ELSE 0 END))::integer
     AS near
         FROM matched AS c
         WHERE message_id IS NOT NULL AND (SELECT total FROM weights) IS NOT NULL
@@ -139,10 +168,10 @@ scored AS MATERIALIZED (
                CASE WHEN place > first THEN (SELECT near FROM line)[place - 1] ELSE 0 END
                + CASE WHEN place < last THEN (SELECT near FROM line)[place + 1] ELSE 0 END
                + (SELECT lent FROM line)[least(
-                     last, width_bucket(ending + $20::bigint, (SELECT endings FROM line))
+                     last, width_bucket(ending + $21::bigint, (SELECT endings FROM line))
                  )]
                - coalesce((SELECT lent FROM line)[greatest(
-                     first - 1, width_bucket(ending - text_length - $20 - 1,
+                     first - 1, width_bucket(ending - text_length - $21 - 1,
                      (SELECT starts FROM line))
                  )], 0)
                - far
@@ -161,14 +190,14 @@ scored AS MATERIALIZED (
 )
 SELECT c.memory_id, c.event_time, c.role, c.name, c.message_id, c.dense, CASE WHEN c.shared IS NULL OR p.queries IS NULL THEN c.lexical ELSE least(1, (
     p.known_words * c.lexical
-    + $21::float8 * (SELECT count(*) FROM unnest(p.queries) AS pair WHERE c.shared @@ pair)
-      * $14 / (1 + $15 + $16 * c.text_length / f.mean_length)
-) / (p.known_words + $21 * p.number)) END AS lexical,
+    + $22::float8 * (SELECT count(*) FROM unnest(p.queries) AS pair WHERE c.shared @@ pair)
+      * $15 / (1 + $16 + $17 * c.text_length / f.mean_length)
+) / (p.known_words + $22 * p.number)) END AS lexical,
        f.size, f.mean_length
 FROM (
-    (SELECT memory_id, event_time, role, name, message_id, text_length, shared, dense, lexical FROM scored ORDER BY dense DESC, memory_id LIMIT (SELECT $22::bigint))
+    (SELECT memory_id, event_time, role, name, message_id, text_length, shared, dense, lexical FROM scored ORDER BY dense DESC, memory_id LIMIT (SELECT $23::bigint))
     UNION
-    (SELECT memory_id, event_time, role, name, message_id, text_length, shared, dense, lexical FROM scored WHERE lexical > 0 ORDER BY lexical DESC, memory_id LIMIT (SELECT $22::bigint))
+    (SELECT memory_id, event_time, role, name, message_id, text_length, shared, dense, lexical FROM scored WHERE lexical > 0 ORDER BY lexical DESC, memory_id LIMIT (SELECT $23::bigint))
     UNION
-    SELECT memory_id, event_time, role, name, message_id, text_length, shared, dense, lexical FROM scored WHERE memory_id = ANY ((SELECT $23::uuid[])::uuid[])
+    SELECT memory_id, event_time, role, name, message_id, text_length, shared, dense, lexical FROM scored WHERE memory_id = ANY ((SELECT $24::uuid[])::uuid[])
 ) AS c, frame AS f, word_pairs AS p

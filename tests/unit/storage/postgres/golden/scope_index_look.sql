@@ -1,5 +1,5 @@
 -- name: look_at_scope
-SELECT scope.digest, scope.question, m.memory_id, m.stamp, m.version, m.scope_key, m.role, m.name, m.message_id, m.create_time,
+SELECT scope.digest, scope.question, scope.meanings, m.memory_id, m.stamp, m.version, m.scope_key, m.role, m.name, m.message_id, m.create_time,
 m.update_time, m.event_time, m.text_length, m.expiration_date, halfvec_send(m.embedding) AS vector,
 tsvectorsend(m.lexemes) AS words
 FROM (
@@ -15,7 +15,11 @@ SELECT m.project_id, m.user_id, m.agent_id, m.app_id, m.run_id, m.passage_id,
        m.embedding, m.lexemes
 FROM passages AS m
 WHERE m.delete_time IS NULL) AS m WHERE m.project_id = (SELECT $1::text) AND m.user_id = (SELECT $2::text)), 0) AS digest,
-           tsvectorsend(words_of($3)) AS question
+           tsvectorsend(words_of($3)) AS question,
+           ARRAY(
+               SELECT tsvectorsend(to_tsvector('pg_catalog.english', said))
+               FROM unnest($4::text[]) AS said
+           ) AS meanings
 ) AS scope
 LEFT JOIN LATERAL (
     SELECT m.*
@@ -31,6 +35,6 @@ SELECT m.project_id, m.user_id, m.agent_id, m.app_id, m.run_id, m.passage_id,
        m.embedding, m.lexemes
 FROM passages AS m
 WHERE m.delete_time IS NULL) AS m
-    WHERE m.project_id = (SELECT $1::text) AND m.user_id = (SELECT $2::text) AND m.create_time > $4::timestamptz
-    LIMIT (SELECT $5::bigint)
+    WHERE m.project_id = (SELECT $1::text) AND m.user_id = (SELECT $2::text) AND m.create_time > $5::timestamptz
+    LIMIT (SELECT $6::bigint)
 ) AS m ON true;
