@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, TypeAlias
 from uuid import UUID
 
 from server.core.errors import AnswerTooLarge
@@ -91,12 +91,8 @@ class AddMemoriesOutcome:
     notices: Sequence[Notice] = ()
 
 
-class Remember(Protocol):
-    """A way to turn a command into stored memories."""
-
-    async def __call__(self, command: AddMemoriesCommand) -> AddMemoriesOutcome:
-        """Stores durably and returns the changes."""
-        ...
+Remember: TypeAlias = Callable[[AddMemoriesCommand], Coroutine[Any, Any, AddMemoriesOutcome]]
+"""A way to turn a command into stored memories: stores durably and returns the changes."""
 
 
 async def _nothing_accepted(_project_id: str, _request_id: UUID) -> bytes | None:
