@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 from server.core.text import english_stem, normalized, words
 from server.memories.add.inference import ProposedOperation
 from server.memories.memory import fact_digest
-from server.models.offline.comparing import replaces, taken_back
 from server.models.offline.facts import Fact
 from server.models.offline.lexicon import (
     ANIMAL,
@@ -24,6 +23,8 @@ from server.models.offline.lexicon import (
 )
 from server.models.offline.phrases import Item, content_stems
 from server.models.offline.reading import introduced_by, without_items
+from server.models.offline.replacing import replaces
+from server.models.offline.retracting import taken_back
 from server.models.offline.status import DENIAL
 
 _REQUEST, _EVERYTHING = pattern("forget_request"), pattern("everything")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from server.core.text import english_stem, words
+from server.models.offline import lexicon
 from server.models.offline.lexicon import (
     DAYS,
     DETERMINERS,
@@ -98,6 +99,11 @@ class Complement:
 def content_stems(text: str) -> frozenset[str]:
     """Returns the stems of the words of a text; all forms of a verb have one stem."""
     return frozenset(verb_stem(word.lower().removesuffix("'s")) for word in words(text))
+
+
+FUNCTION_STEMS = content_stems(
+    " ".join(lexicon.PREPOSITIONS | lexicon.DETERMINERS | lexicon.ADVERBS)
+)
 
 
 def read_name(

@@ -1,7 +1,6 @@
-"""Decides whether a fact replaces or retracts another.
+"""Decides what a fact takes back of another: it has ended, or its subject is gone.
 
-A fact replaces another only if both are about the same functional property (one value at a time)
-and neither is qualified. Only named items of a list are removed. When in doubt, nothing is.
+Only named items of a list are removed. When in doubt, nothing is.
 """
 
 from __future__ import annotations
@@ -9,12 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import takewhile
 
-from server.graph.project.supersession import is_functional
 from server.models.offline import lexicon
 from server.models.offline.facts import Fact
 from server.models.offline.lexicon import word_set
-from server.models.offline.people import UNIQUE_RELATIONS
-from server.models.offline.phrases import Item, content_stems, is_quantity, read_complement
+from server.models.offline.phrases import FUNCTION_STEMS, Item, content_stems, is_quantity
 from server.models.offline.sentences import joined, lowered
 from server.models.offline.status import (
     CHANGE,
@@ -33,155 +30,12 @@ _LIVING = lexicon.stems("live stay")
 _BELONGING = word_set("member subscriber subscribed part in on enrolled")
 _PLACES = word_set("in at for")
 _FROM = word_set("from at in of")
-_PREPARING = lexicon.stems("train prepare practise practice study revise save wait")
-_SEEKING, _FINDING = (
-    lexicon.stems("look search"),
-    lexicon.stems("find get buy adopt have land start"),
-)
-_STAYING, _CIRCUMSTANCES = (
-    lexicon.stems("live stay work study teach"),
-    word_set("at in for as from"),
-)
 _DYING = lexicon.stems("die")
 _LEARNING = lexicon.stems("learn study take attend do train practise practice")
 _FINISHING = lexicon.stems("finish complete")
 _ARRANGEMENTS = content_stems("subscription membership job position")
 _LESSONS = content_stems("school degree course class lessons")
 _CHILDREN = word_set("child_of son_of daughter_of")
-_FUNCTION_STEMS = content_stems(
-    " ".join(lexicon.PREPOSITIONS | lexicon.DETERMINERS | lexicon.ADVERBS)
-)
-_NEWS = lexicon.pattern("news")
-_KINDS = {
-    kind: content_stems(" ".join(words)) for kind, words in lexicon.lists("one_at_a_time").items()
-}
-_KIND_OF = {stem: kind for kind, words in _KINDS.items() for stem in words}
-_TURNING = lexicon.stems("start begin switch change move")
-_ROUTINE = _TURNING | lexicon.verbs_listed("routine")
-
-
-def replaces(fact: Fact, other: Fact) -> bool:
-    """Whether a fact gives another value of a functional property."""
-    if fact.frame and fact.frame == other.frame and (fact.is_news or fact.is_measure):
-        return True
-    if _is_correction(fact, other) or _is_found(fact, other) or _takes_turn(fact, other):
-        return True
-    if fact.is_qualified or other.is_qualified or fact.statement.is_planned:
-        return False
-    if other.is_ending or other.statement.is_denied:
-        return other.statement.is_denied and _is_opposite(fact, other)
-    if _is_narrowed(fact, other):
-        return True
-    is_turned = fact.attitude * other.attitude < 0 and fact.things == other.things
-    is_update = (
-        fact.is_news and fact.stem == other.stem and fact.stated >= other.stated != frozenset()
-    )
-    return is_turned or is_update or _has_another_value(fact, other) or _is_elsewhere(fact, other)
-
-
-def _takes_turn(fact: Fact, other: Fact) -> bool:
-    """Whether both state something that one does in one way at a time, such as going to work."""
-    is_turn = fact.stem in _TURNING
-    if not (fact.is_news or is_turn) or fact.is_ending or other.is_ending:
-        return False
-    if fact.statement.is_planned or other.statement.is_past:
-        return False
-    if fact.statement.is_limited or (fact.statement.is_past and not is_turn):
-        return False
-    (ways, around), (known, around_known) = _ways(fact), _ways(other)
-    is_same = around == around_known or (around < around_known and not fact.is_qualified)
-    changed = [kind for kind in ways | known if ways.get(kind) != known.get(kind)]
-    return is_same and len(changed) == 1 and changed[0] in ways.keys() & known.keys()
-
-
-def _ways(fact: Fact) -> tuple[dict[str, frozenset[str]], frozenset[str]]:
-    """Returns the words of each kind of `one_at_a_time`, and the other words except function words.
-
-    A verb of such a kind counts only before a destination: `I cycle to work`.
-    """
-    if fact.stem not in _ROUTINE and not (fact.stem in _KIND_OF and fact.complement.lead == "to"):
-        return {}, frozenset()
-    tokens = (*fact.statement.tokens[: fact.statement.begin], *fact.statement.rest)
-    stems = content_stems(_NEWS.sub("", joined(tokens).lower())) | {fact.stem}
-    kinds = {kind: stems & words for kind, words in _KINDS.items() if stems & words}
-    return kinds, stems - _ROUTINE - _FUNCTION_STEMS - _KIND_OF.keys()
-
-
-def _has_another_value(fact: Fact, other: Fact) -> bool:
-    if not fact.slots:
-        return False
-    shared = [s for s, value in fact.slots.items() if other.slots.get(s, value) != value]
-    return any(
-        is_functional(s)
-        or s.rpartition("'s ")[2] in UNIQUE_RELATIONS
-        or _is_renewed(fact, other, s)
-        for s in shared
-    )
-
-
-def _is_correction(fact: Fact, other: Fact) -> bool:
-    """Whether a fact corrects the other: `I live in Ulm, not Bonn`."""
-    is_denied = fact.is_correction or (other.things and other.things <= fact.contrast)
-    return bool(is_denied) and not other.is_ending and fact.is_like(other)
-
-
-def _is_narrowed(fact: Fact, other: Fact) -> bool:
-    """Whether a fact leaves only some items of the other: `I only teach history now`."""
-    between = fact.statement.tokens[fact.statement.end : fact.statement.verb]
-    return "only" in lowered(between) and fact.is_like(other) and fact.things < other.things
-
-
-def _is_elsewhere(fact: Fact, other: Fact) -> bool:
-    """Whether both state where or as what somebody spends their days: `I work at a bank now`.
-
-    The same applies to things that people have one of: `I work the day shift now`.
-    """
-    is_event = fact.statement.is_past or other.statement.is_past
-    is_single = len(fact.complement.items) == len(other.complement.items) == 1
-    is_staying = fact.stem in _STAYING or fact.stem == "be"
-    if not (fact.is_news and is_staying and fact.is_like(other) and is_single) or is_event:
-        return False
-    is_of_a_kind = fact.complement.items[0].head == other.complement.items[0].head
-    if fact.stem == "be":
-        return is_of_a_kind and bool(fact.complement.lead)
-    return is_of_a_kind or fact.complement.lead in _CIRCUMSTANCES
-
-
-def _is_found(fact: Fact, other: Fact) -> bool:
-    """Whether a fact states that what the other searches or waits for is found or done."""
-    rest = other.statement.rest
-    words, found = lowered(rest), fact.complement.items[:1]
-    if fact.statement.is_planned or "for" not in words or not found:
-        return False
-    aims = read_complement(rest[words.index("for") + 1 :], after_be=False).items[:1]
-    is_waiting = other.stem in _PREPARING and other.statement.is_progressive
-    if (is_waiting or "waiting" in words) and fact.statement.is_past:
-        return any(found[0].stems <= aim.stems for aim in aims)
-    is_sought = other.stem in _SEEKING and fact.stem in _FINDING
-    return is_sought and any(found[0].head == aim.head for aim in aims)
-
-
-def _is_opposite(fact: Fact, other: Fact) -> bool:
-    """Whether a fact states what the other denies."""
-    is_had = fact.stem in lexicon.POSSESSING and other.stem in lexicon.POSSESSING
-    is_named = bool(other.things or not fact.things) and all(
-        any(denied.stems <= item.stems or denied.kind in {item.kind} - {""}
-            for item in fact.complement.items)
-        for denied in other.complement.items
-    )  # fmt: skip
-    is_asserted = not (fact.is_ending or fact.statement.is_denied)
-    is_alike = fact.statement.is_ability == other.statement.is_ability
-    return is_asserted and is_alike and (is_had or fact.is_like(other)) and is_named
-
-
-def _is_renewed(fact: Fact, other: Fact, slot: str) -> bool:
-    """Whether a value is said to be new; a new role does not end the employment."""
-    is_kept = (
-        slot == "works_as"
-        and not fact.is_promotion
-        and not other.values("works_at") <= fact.values("works_at")
-    )
-    return fact.is_news and not is_kept
 
 
 def taken_back(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
@@ -232,7 +86,7 @@ def _is_in_place(fact: Fact, other: Fact) -> bool:
     words = list(takewhile(lambda word: word != "because", lowered(fact.statement.rest)))
     start = next((p for p, word in enumerate(words) if word in _FROM), len(words))
     named = [word for word in words[start + 1 :] if not is_quantity(word)]
-    place = content_stems(" ".join(named)) - _ARRANGEMENTS - _FUNCTION_STEMS
+    place = content_stems(" ".join(named)) - _ARRANGEMENTS - FUNCTION_STEMS
     return place <= content_stems(other.verb_phrase)
 
 
@@ -249,7 +103,7 @@ def _lost(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
     if not is_held or other.subject.owner != fact.subject.owner:
         return None
     lost = content_stems(fact.subject.text) - content_stems(fact.subject.owner.name)
-    lost -= _FUNCTION_STEMS
+    lost -= FUNCTION_STEMS
     known = other.complement.tail_stems
     if lost and other.complement.is_called and lost <= known:
         return ()
@@ -327,7 +181,7 @@ def _given_up(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
     behind = content_stems(joined(fact.complement.tail)) if fact.is_qualified else frozenset()
     gone = []
     for item in fact.complement.items:
-        named = item.stems | (behind - _FUNCTION_STEMS)
+        named = item.stems | (behind - FUNCTION_STEMS)
         if other.stem not in lexicon.TASTES:
             named = named - _ARRANGEMENTS or named
         if other.stem in _LEARNING:
