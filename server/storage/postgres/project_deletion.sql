@@ -20,8 +20,8 @@ SELECT project_id FROM closed;
 
 -- name: tables
 -- Every table with a `project_id`, except the projects themselves, the outbox, which the graph still
--- needs, and the audit log, which outlives them. Operations come first, so that no server continues one, then passages, which
--- deleting memories would otherwise delete one by one, then memories.
+-- needs, and the audit log, which outlives them. Operations come first, so that no server continues
+-- one, then passages, which deleting memories would otherwise delete one by one, then memories.
 SELECT c.relname AS name, quote_ident(c.relname) AS quoted
 FROM pg_class AS c
 JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attname = 'project_id' AND NOT a.attisdropped

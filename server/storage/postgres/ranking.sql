@@ -77,8 +77,9 @@ share * common AS offset_question,
 sqrt(greatest(1e-9, 1 - 2 * share * common + share * share * square)) AS question_norm
 
 -- block: weights
--- The weights of the question's words, and of words that are related to one that occurs in no item. They are looked up in a JSON object instead of joined, because the planner guesses the size of
--- intermediate results: a wrong guess would make a search of a large scope take seconds.
+-- The weights of the question's words, and of the words related to one that occurs in no item. They are
+-- looked up in a JSON object instead of joined, because the planner guesses the size of intermediate
+-- results: a wrong guess would make a search of a large scope take seconds.
 counted AS MATERIALIZED (
     SELECT jsonb_object_agg(lexeme, number) AS of_lexeme
     FROM (

@@ -22,7 +22,8 @@ FROM {memories} AS m
 WHERE {narrowed} AND m.lexemes @@ (SELECT any_of FROM question)
 
 -- block: nearest_by_index
--- Twice as many as needed, because they are selected before centring, which changes their order a little. The slot `cast` takes the type under which vectors are indexed.
+-- Twice as many as needed, because they are selected before centring, which changes their order a
+-- little. The slot `cast` takes the type under which vectors are indexed.
 SELECT m.memory_id
 FROM {memories} AS m
 WHERE {narrowed}
