@@ -130,7 +130,7 @@ class Ledger:
         self._digests: set[bytes] = set()
         self._describe = describe
         self._unmatched: list[ProposedOperation] = []
-        self._repeated: list[ProposedOperation] = []
+        self._repeated: list[tuple[bytes, ProposedOperation]] = []
 
     def operations(self) -> list[ProposedOperation]:
         """Returns the operations in the order of the conversation, then the repetitions.
@@ -138,8 +138,10 @@ class Ledger:
         Unchanged memories are proposed again for each repetition, so that none becomes a passage.
         """
         done = [entry.operation for entry in self._entries if entry.operation is not None]
-        held = {e.digest for e in self._entries if not (e.is_gone or (e.number and e.operation))}
-        repeated = [again for again in self._repeated if fact_digest(again.text) in held]
+        held = {
+            e.digest: e.text for e in self._entries if not (e.is_gone or (e.number and e.operation))
+        }
+        repeated = [replace(again, text=held[d]) for d, again in self._repeated if d in held]
         return [*sorted([*done, *self._unmatched], key=lambda o: o.message), *repeated]
 
     def __len__(self) -> int:
@@ -162,9 +164,10 @@ class Ledger:
     def state(self, fact: Fact, operation: ProposedOperation) -> None:
         """Adds a fact."""
         standing = list(self._standing())
-        if fact_digest(fact.text) in self._digests:
+        digest = fact_digest(fact.text)
+        if digest in self._digests:
             if len(operation.quote.split()) <= len(fact.text.split()):  # It says nothing else.
-                self._repeated.append(replace(operation, text=fact.text))
+                self._repeated.append((digest, operation))
             return
         near = [(entry, other) for entry, other in standing if fact.shares_subject(other)]
         matches = [
