@@ -120,6 +120,9 @@ async def test_a_text_without_a_token_has_its_own_vector(
         def get_added_tokens_decoder(self) -> dict[int, object]:
             return {}
 
+        def get_vocab(self) -> dict[str, int]:
+            return {}
+
         def encode(self, text: str, **options: Any) -> Any:
             class Encoding:
                 ids: tuple[int, ...] = ()
