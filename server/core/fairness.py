@@ -1,12 +1,10 @@
 """Shares bounded places between tenants, so that no tenant can lock out the others.
 
-A tenant is a project, or an organization if its key was used. Two rules apply. No tenant holds more
-than three quarters of the places, so that some are free for others. Waiting tenants take turns
-(round-robin), so that a call of a quiet tenant never waits behind all calls of a busy tenant.
-
-A free place is not enough, because all work shares the same processors. So a third rule applies to
-work: while other tenants are active, each tenant holds at most a quarter of the places, and only
-one place for long work.
+A tenant is a project, or an organization if its key was used. Three rules apply. No tenant holds
+more than three quarters of the places, so that some are free for others. Waiting tenants take turns
+(round-robin), so that a call of a quiet tenant never waits behind all calls of a busy tenant. While
+other tenants are active, a tenant holds at most a quarter of the places for work, and only one for
+long work, because a free place does not help if one tenant's work keeps the processors busy.
 """
 
 from __future__ import annotations

@@ -103,7 +103,6 @@ PREPOSITIONS: Final = listed("prepositions")
 DETERMINERS: Final = listed("determiners")
 CONJUNCTIONS: Final = listed("conjunctions")
 QUESTION_WORDS: Final = listed("question_words")
-UNREAL: Final = IMAGINING
 TIMES: Final = listed("times")
 TASTES: Final = verbs_listed("tastes")
 DISTASTES: Final = verbs_listed("distastes")
@@ -130,7 +129,7 @@ _OTHER_LISTS: Final[dict[str, Iterable[str]]] = {
 """Lists that patterns may name in addition to those of the file."""
 
 NOT_NAMES: Final = (
-    FUNCTION_WORDS | MODALS | NEGATED.keys() | ADVERBS | QUESTION_WORDS | UNREAL | TIMES
+    FUNCTION_WORDS | MODALS | NEGATED.keys() | ADVERBS | QUESTION_WORDS | IMAGINING | TIMES
     | PHRASE_STOPS | listed("not_names")
     | {name + end for name in DAYS for end in ("", "s")} | set(MONTHS)
 )  # fmt: skip
