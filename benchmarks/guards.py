@@ -26,7 +26,7 @@ from rich.table import Table
 from benchmarks.cases import sentence
 from server.api.grpc.access_rules import Access, MethodClass
 from server.api.grpc.admission import Admission, AdmissionLimits, AdmittedCall
-from server.api.grpc.interceptors.chain import build_interceptors
+from server.api.grpc.interceptors.chain import build_chain
 from server.api.grpc.interceptors.drain import DrainGate
 from server.api.grpc.interceptors.entry import EntryInterceptor, RateLimiter
 from server.api.grpc.local import CONTRACT_METHODS, LocalCalls, LocalMethod, LocalRequest
@@ -98,7 +98,7 @@ class _Memory:
 def method() -> LocalMethod:
     """Returns AddMemories behind all interceptors."""
     projects: Any = _Projects()
-    interceptors = build_interceptors(
+    chain = build_chain(
         gate=DrainGate(),
         admission=Admission(AdmissionLimits()),
         rate_limiter=RateLimiter(0.0, 1),
@@ -116,7 +116,7 @@ def method() -> LocalMethod:
         memory_service_pb2.AddMemoriesRequest,
         memory_service_pb2.AddMemoriesResponse,
     )
-    return LocalCalls(servicers, interceptors).method(
+    return LocalCalls(servicers, chain).method(
         CONTRACT_METHODS["memoir.v1.MemoryService/AddMemories"],
         request.FromString,
         response.SerializeToString,

@@ -153,26 +153,18 @@ class Durations:
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class SlowCall:
-    """A slow call."""
-
-    seconds: float
-    time: datetime
-    method: str
-    code: str
-    correlation_id: str
-
-
-@dataclass(frozen=True, slots=True)
 class EndedCall:
-    """How a call ended. `waits` is true if the client decides how long the call lasts."""
+    """How a call ended; slower calls are greater.
 
-    method: str
-    code: str
+    `waits` is true if the client decides how long the call lasts.
+    """
+
     seconds: float
     time: datetime
+    method: str
+    code: str
     correlation_id: str
-    waits: bool = False
+    waits: bool = field(default=False, compare=False)
 
 
 @dataclass(slots=True)
@@ -214,7 +206,7 @@ class Figures:
         default_factory=lambda: defaultdict(ModelFigures)
     )
     arms: defaultdict[str, ArmFigures] = field(default_factory=lambda: defaultdict(ArmFigures))
-    slowest: list[SlowCall] = field(default_factory=list)
+    slowest: list[EndedCall] = field(default_factory=list)
     added: int = 0
     updated: int = 0
     deleted: int = 0
@@ -228,9 +220,7 @@ class Figures:
         method.codes[call.code] += 1
         if not call.waits:
             method.durations.add(call.seconds)
-            self._keep_slowest(
-                [SlowCall(call.seconds, call.time, call.method, call.code, call.correlation_id)]
-            )
+            self._keep_slowest([call])
 
     def add_tally(self, tally: Tally) -> None:
         """Adds the figures of a call."""
@@ -277,7 +267,7 @@ class Figures:
         self.cache_hits += other.cache_hits
         self.cache_misses += other.cache_misses
 
-    def _keep_slowest(self, calls: Iterable[SlowCall]) -> None:
+    def _keep_slowest(self, calls: Iterable[EndedCall]) -> None:
         for call in calls:
             if len(self.slowest) < SLOWEST:
                 heapq.heappush(self.slowest, call)

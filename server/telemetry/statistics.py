@@ -17,7 +17,6 @@ from server.telemetry.figures import (
     Figures,
     MethodFigures,
     ModelFigures,
-    SlowCall,
     Tally,
 )
 
@@ -208,7 +207,7 @@ def _figures(value: dict[str, Any]) -> Figures:
     for name, (runs, skips) in value["arms"].items():
         figures.arms[name].runs, figures.arms[name].skips = runs, skips
     figures.slowest = [
-        SlowCall(seconds, datetime.fromisoformat(time), *rest)
+        EndedCall(seconds, datetime.fromisoformat(time), *rest)
         for seconds, time, *rest in value["slowest"]
     ]
     return figures

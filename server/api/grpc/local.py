@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Final, Never, TypeAlias, TypeVar
 
 import grpc
 from google.protobuf.descriptor import MethodDescriptor
 from google.rpc import status_pb2
 
-from server.api.grpc.interceptors.chain import behavior_of
+from server.api.grpc.interceptors.chain import InterceptorChain, behavior_of
 from server.api.grpc.interceptors.context import Handler, Metadata
 from server.api.grpc.interceptors.observation import CORRELATION_HEADER
 from server.api.grpc.server import CONTRACT, Servicers, method_handler, servicer_of
@@ -64,49 +63,36 @@ class LocalAnswer:
 
 
 class LocalMethod:
-    """A method of the contract, in the encoding of a door."""
+    """A method of the contract behind the interceptors, in the encoding of a door."""
 
-    def __init__(self, intercept: Callable[[], Awaitable[Handler]]) -> None:
-        """`intercept` returns the handler wrapped in the interceptors."""
-        self._intercept = intercept
-        self._handler: Handler | None = None
+    def __init__(self, handler: Handler) -> None:
+        self._behavior = behavior_of(handler)
 
     async def call(self, request: LocalRequest, send: Send | None = None) -> LocalAnswer:
         """Runs the call in the current task, whose cancellation cancels it.
 
         The responses of a stream are passed to `send` one by one.
         """
-        if self._handler is None:
-            # Cached, because the wrapped handler depends only on the method.
-            self._handler = await self._intercept()
         context = _LocalContext(request, send)
-        body = b""
+        body: bytes | None = None
         try:
             async with asyncio.timeout(request.timeout):
-                body = await _run(self._handler, request.body, context)
+                body = await self._behavior(request.body, context)
         except grpc.aio.AbortError:
             pass  # The context has the status.
         except TimeoutError:
             # As gRPC does at its client's deadline, the timeout has cancelled the call.
             context.status = to_status(DeadlineExceeded(), _correlation_id(context.trailers))
-        return LocalAnswer(body, context.status, context.trailers, context.traceparent)
-
-
-async def _run(handler: Handler, body: bytes, context: _LocalContext) -> bytes:
-    # The types of handlers cover only synchronous ones.
-    answer: bytes | None = await behavior_of(handler)(body, context)
-    # The responses of a stream were written to the context.
-    return answer or b""
+        # The responses of a stream were written to the context.
+        return LocalAnswer(body or b"", context.status, context.trailers, context.traceparent)
 
 
 class LocalCalls:
     """The methods of the contract, behind the server's interceptors."""
 
-    def __init__(
-        self, servicers: Servicers, interceptors: Sequence[grpc.aio.ServerInterceptor]
-    ) -> None:
+    def __init__(self, servicers: Servicers, chain: InterceptorChain) -> None:
         self._servicers = servicers
-        self._interceptors = tuple(interceptors)
+        self._chain = chain
         self._context = contextvars.copy_context()
 
     def method(self, method: MethodDescriptor, read: Read, write: Write) -> LocalMethod:
@@ -116,8 +102,8 @@ class LocalCalls:
         """
         servicer = servicer_of(method.containing_service, self._servicers)
         handler = method_handler(method, servicer, read, write)
-        details = _Details(f"/{method.containing_service.full_name}/{method.name}")
-        return LocalMethod(partial(_intercepted, handler, details, self._interceptors))
+        path = f"/{method.containing_service.full_name}/{method.name}"
+        return LocalMethod(self._chain.wrap(path, handler))
 
     def start(self, calls: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Runs calls in a task with a new context.
@@ -132,29 +118,6 @@ CONTRACT_METHODS: Final[Mapping[str, MethodDescriptor]] = {
     for service in CONTRACT
     for method in service.methods
 }
-
-
-@dataclass(slots=True)
-class _Details:
-    """The details of a call for interceptors before it begins: only the method."""
-
-    method: str
-    invocation_metadata: Any = ()
-
-
-async def _intercepted(
-    handler: Handler, details: _Details, interceptors: tuple[grpc.aio.ServerInterceptor, ...]
-) -> Handler:
-    """Returns the handler wrapped in the interceptors, the first of them outermost."""
-    if not interceptors:
-        return handler
-
-    async def inner(_details: grpc.HandlerCallDetails) -> Handler:
-        return await _intercepted(handler, details, interceptors[1:])
-
-    intercepted = await interceptors[0].intercept_service(inner, details)
-    assert intercepted is not None
-    return intercepted
 
 
 class _LocalContext(grpc.aio.ServicerContext[Any, Any]):

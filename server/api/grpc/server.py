@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Never, TypeAlias
@@ -53,15 +53,6 @@ def add_service(server: grpc.aio.Server, service: ServiceDescriptor, servicer: o
     server.add_registered_method_handlers(service.full_name, frequent)
 
 
-def implemented_methods(service: ServiceDescriptor, servicer: object) -> frozenset[str]:
-    """Returns the methods of `service` that `servicer` has, as `package.Service/Method`."""
-    return frozenset(
-        f"{service.full_name}/{method.name}"
-        for method in service.methods
-        if hasattr(servicer, method.name)
-    )
-
-
 def _handler(method: MethodDescriptor, servicer: object) -> Handler:
     return method_handler(
         method,
@@ -98,12 +89,18 @@ LIVENESS = ""
 READINESS = "memoir.v1.MemoryService"
 
 
+MOST_HEALTH_WATCHES = 256
+
+
 class HealthService:
-    """The health of the server. It does no I/O: `set_ready` sets its readiness."""
+    """Serves `grpc.health.v1.Health`. It does no I/O: `set_ready` sets the server's readiness.
+
+    The library's own servicer has no List and no limit on Watch.
+    """
 
     def __init__(self) -> None:
         self._statuses = aio.HealthServicer()
-        self.servicer = HealthServicer(self._statuses)
+        self._watches = 0
 
     async def start(self) -> None:
         """Reports the server as alive, but not ready until `set_ready` says so."""
@@ -121,17 +118,6 @@ class HealthService:
     async def _set(self, service: str, *, serving: bool) -> None:
         status = health_pb2.HealthCheckResponse
         await self._statuses.set(service, status.SERVING if serving else status.NOT_SERVING)
-
-
-MOST_HEALTH_WATCHES = 256
-
-
-class HealthServicer:
-    """Serves `grpc.health.v1.Health`; the library's servicer has no List and no limit on Watch."""
-
-    def __init__(self, statuses: aio.HealthServicer) -> None:
-        self._statuses = statuses
-        self._watches = 0
 
     async def Check(self, request: Any, context: Any) -> Any:  # noqa: N802 - named by the protocol
         """Returns the status of one service; NOT_FOUND if it is unknown."""
@@ -204,7 +190,7 @@ CONTRACT: tuple[ServiceDescriptor, ...] = (
 
 
 def servicer_of(service: ServiceDescriptor, servicers: Servicers) -> object:
-    """Returns the object that serves a service of the contract; a bare object if there is none."""
+    """Returns the object that serves a service of the contract."""
     by_name: dict[str, object] = {
         "MemoryService": servicers.memory,
         "GraphService": servicers.graph,
@@ -213,26 +199,23 @@ def servicer_of(service: ServiceDescriptor, servicers: Servicers) -> object:
         "StatisticsService": servicers.statistics,
         "AuditService": servicers.audit,
     }
-    return by_name.get(service.name, object())
+    return by_name[service.name]
 
 
 def build_server(
     options: ServerOptions,
     servicers: Servicers,
-    interceptors: Sequence[grpc.aio.ServerInterceptor],
+    interceptor: grpc.aio.ServerInterceptor,
 ) -> tuple[grpc.aio.Server, int]:
     """Returns a server that is bound but not started, and its port.
 
     Raises:
         OSError: the address cannot be listened on.
     """
-    server = grpc.aio.server(
-        interceptors=list(interceptors),
-        options=_channel_options(options),
-    )
+    server = grpc.aio.server(interceptors=[interceptor], options=_channel_options(options))
     for service in CONTRACT:
         add_service(server, service, servicer_of(service, servicers))
-    health_pb2_grpc.add_HealthServicer_to_server(servicers.health.servicer, server)
+    health_pb2_grpc.add_HealthServicer_to_server(servicers.health, server)
     if options.reflection:
         names = [service.full_name for service in CONTRACT]
         names += [health_pb2.DESCRIPTOR.services_by_name["Health"].full_name]
@@ -297,6 +280,6 @@ def build_health_server(
         OSError: the address cannot be listened on.
     """
     server = grpc.aio.server(options=[("grpc.so_reuseport", int(shares_port))])
-    health_pb2_grpc.add_HealthServicer_to_server(health.servicer, server)
+    health_pb2_grpc.add_HealthServicer_to_server(health, server)
     _bind(server, address, None, "MEMOIR_GRPC_HEALTH_PORT")
     return server

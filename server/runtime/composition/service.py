@@ -13,7 +13,7 @@ import grpc
 from opentelemetry.trace import TracerProvider
 
 from server.api.grpc.admission import Admission
-from server.api.grpc.interceptors.chain import build_interceptors
+from server.api.grpc.interceptors.chain import build_chain
 from server.api.grpc.interceptors.drain import DrainGate
 from server.api.grpc.local import LocalCalls
 from server.api.grpc.server import HealthService, ServerOptions, Servicers, build_server
@@ -310,7 +310,7 @@ def _compose(
         statistics=StatisticsService(observation.get, gate.closing),
     )
     key_uses = KeyUses(projects, clock)
-    interceptors = build_interceptors(
+    chain = build_chain(
         gate=gate,
         admission=observed.admission,
         rate_limiter=rate_limiter(settings.admission),
@@ -322,8 +322,8 @@ def _compose(
         tracer_provider=tracer_provider,
         quotas=quotas,
     )
-    server, port = build_server(options, servicers, interceptors)
-    local = LocalCalls(servicers, interceptors)
+    server, port = build_server(options, servicers, chain)
+    local = LocalCalls(servicers, chain)
     probe = ReadinessProbe(PostgresUpkeep(database), models.embedder, health.set_ready)
     service = Service(
         server, port, local, health, gate, probe, models, calls, observation, key_uses

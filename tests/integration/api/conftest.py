@@ -15,7 +15,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from server.api.grpc.admission import Admission, AdmissionLimits
-from server.api.grpc.interceptors.chain import build_interceptors
+from server.api.grpc.interceptors.chain import build_chain
 from server.api.grpc.interceptors.drain import DrainGate
 from server.api.grpc.interceptors.entry import RateLimiter
 from server.api.grpc.server import HealthService
@@ -67,6 +67,12 @@ def rate(request: pytest.FixtureRequest) -> float:
 
 
 @pytest.fixture
+def default_seconds(request: pytest.FixtureRequest) -> float:
+    """The deadline of calls without one; tests of that bound bring one."""
+    return getattr(request, "param", DEFAULT_SECONDS)
+
+
+@pytest.fixture
 def statistics() -> Statistics:
     """What the server counts."""
     return Statistics()
@@ -79,27 +85,29 @@ async def harness(
     logs: list[MutableMapping[str, Any]],
     limits: AdmissionLimits,
     rate: float,
+    default_seconds: float,
     statistics: Statistics,
 ) -> AsyncIterator[Harness]:
     gate, admission = DrainGate(), Admission(limits)
     server = grpc.aio.server(
-        interceptors=build_interceptors(
-            gate=gate,
-            admission=admission,
-            rate_limiter=RateLimiter(rate, 1),
-            authenticate=authenticate,
-            authorize=authorize,
-            now=lambda: NOW,
-            statistics=statistics,
-            default_timeout_seconds=DEFAULT_SECONDS,
-            timeout_seconds_by_method={"memoir.v1.MemoryService/GetMemory": 0.05},
-            tracer_provider=provider,
-        )
+        interceptors=[
+            build_chain(
+                gate=gate,
+                admission=admission,
+                rate_limiter=RateLimiter(rate, 1),
+                authenticate=authenticate,
+                authorize=authorize,
+                now=lambda: NOW,
+                statistics=statistics,
+                default_timeout_seconds=default_seconds,
+                tracer_provider=provider,
+            )
+        ]
     )
     service, health = FakeService(), HealthService()
     await health.start()
     add_health: Callable[..., None] = health_pb2_grpc.add_HealthServicer_to_server
-    add_health(health.servicer, server)
+    add_health(health, server)
     reflection.enable_server_reflection(["memoir.v1.MemoryService"], server)
     handlers = (memory_handlers(service), graph_handlers(service), streaming_handlers(service))
     server.add_generic_rpc_handlers(handlers)

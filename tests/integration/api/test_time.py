@@ -17,15 +17,12 @@ from tests.integration.api.harness import (
     AUTHORIZED,
     DEFAULT_SECONDS,
     GENERATE,
-    GET,
     WRITE,
     AddResponse,
-    GetRequest,
     Harness,
     add_request,
 )
 
-ID = "00000000-0000-4000-8000-000000000000"
 FAR = float("inf")
 # A client that sends what it reads, with a deadline of a second.
 CALL_ONCE = """
@@ -67,10 +64,11 @@ async def test_the_deadline_is_the_clients_else_the_default(
     assert most - 2 < left < most + 0.1
 
 
-async def test_a_method_can_have_a_default_of_its_own(harness: Harness) -> None:
+@pytest.mark.parametrize("default_seconds", [0.05], indirect=True)
+async def test_the_default_deadline_ends_the_work(harness: Harness) -> None:
     harness.service.add = blocking = Blocking()
     async with asyncio.timeout(5):
-        outcome = await harness.call(GET, GetRequest(id=ID))
+        outcome = await harness.call()
     assert outcome.code is grpc.StatusCode.DEADLINE_EXCEEDED
     assert outcome.reason == "DEADLINE_EXCEEDED"
     assert outcome.trailer("x-correlation-id")

@@ -124,7 +124,7 @@ def counted(seconds: float) -> Statistics:
         cache_hits=1,
         cache_misses=6,
     )
-    statistics.record("p", tally, EndedCall("s/M", "OK", seconds, NOW, f"c{seconds}"))
+    statistics.record("p", tally, EndedCall(seconds, NOW, "s/M", "OK", f"c{seconds}"))
     return statistics
 
 

@@ -24,7 +24,7 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def ended(seconds: float = 0.01, code: str = "OK", *, waits: bool = False) -> EndedCall:
-    return EndedCall("s.S/M", code, seconds, NOW, f"c-{seconds}", waits)
+    return EndedCall(seconds, NOW, "s.S/M", code, f"c-{seconds}", waits)
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ Also assembles all interceptors in order.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from datetime import datetime
 from functools import partial
@@ -37,7 +37,6 @@ from server.api.grpc.interceptors.context import (
 from server.api.grpc.interceptors.drain import DrainGate
 from server.api.grpc.interceptors.entry import (
     Authenticate,
-    Deadlines,
     EntryInterceptor,
     RateLimiter,
     rate_limited,
@@ -188,7 +187,7 @@ def _confine(method: Method, request: object) -> None:
 Continuation: TypeAlias = Callable[[grpc.HandlerCallDetails], Awaitable["Handler | None"]]
 
 
-def build_interceptors(
+def build_chain(
     *,
     gate: DrainGate,
     admission: Admission,
@@ -198,27 +197,25 @@ def build_interceptors(
     now: Now,
     statistics: Statistics,
     default_timeout_seconds: float,
-    timeout_seconds_by_method: Mapping[str, float] | None = None,
     tracer_provider: TracerProvider | None = None,
     quotas: ProjectQuotas | None = None,
-) -> list[grpc.aio.ServerInterceptor]:
-    """Returns the interceptors of the server, outermost first.
+) -> InterceptorChain:
+    """Returns all interceptors of the server.
 
-    `timeout_seconds_by_method` maps `package.Service/Method` to the default deadline of its calls.
-    Without a `tracer_provider` no spans are created; without `quotas` projects have none.
+    `default_timeout_seconds` bounds calls whose client sets no deadline. Without a
+    `tracer_provider` no spans are created; without `quotas` projects have none.
     """
-    deadlines = Deadlines(default_timeout_seconds, timeout_seconds_by_method or {})
     interceptors: list[CallInterceptor] = [
         ObservationInterceptor(statistics, now),
         ErrorsInterceptor(),
-        EntryInterceptor(gate, deadlines, authenticate, admission, rate_limiter),
+        EntryInterceptor(gate, default_timeout_seconds, authenticate, admission, rate_limiter),
         DecodingInterceptor(),
         ValidationInterceptor(check, check_large, now),
         AuthorizationInterceptor(rate_limited(authorize, rate_limiter), quotas),
     ]
     if tracer_provider is not None:
         interceptors.insert(0, TracingInterceptor(tracer_provider.get_tracer(__name__)))
-    return [InterceptorChain(interceptors)]
+    return InterceptorChain(interceptors)
 
 
 class InterceptorChain(grpc.aio.ServerInterceptor):
@@ -239,14 +236,15 @@ class InterceptorChain(grpc.aio.ServerInterceptor):
         handler = await continuation(handler_call_details)
         if handler is None:
             # Not cached, because clients can invent any number of names.
-            return self._intercept(path, unknown_method(path), exists=False)
+            return self.wrap(path, unknown_method(path), exists=False)
         known, intercepted = self._intercepted.get(path, (None, handler))
         if known is not handler:
-            intercepted = self._intercept(path, handler)
+            intercepted = self.wrap(path, handler)
             self._intercepted[path] = handler, intercepted
         return intercepted
 
-    def _intercept(self, path: str, handler: Handler, *, exists: bool = True) -> Handler:
+    def wrap(self, path: str, handler: Handler, *, exists: bool = True) -> Handler:
+        """Returns a handler that runs the interceptors around the handler of a method."""
         method = describe(path, handler, exists=exists)
         proceed: Proceed = partial(run, behavior_of(handler))
         for interceptor in reversed(self.interceptors):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from typing import Any, TypeAlias
@@ -73,6 +73,7 @@ class RateLimiter:
             return
         bucket = self._filled(project_id)
         if bucket.tokens < 1.0:
+            ADMISSION_REFUSALS.labels("rate_limited").inc()
             raise RateLimited(timedelta(seconds=(1.0 - bucket.tokens) / self._rate))
         bucket.tokens -= 1.0
 
@@ -95,21 +96,6 @@ _REFUSAL = "the call carries no valid API key"
 _STREAM_CHECK_SECONDS = 2.0
 
 
-@dataclass(frozen=True, slots=True)
-class Deadlines:
-    """Default deadlines, in seconds, for calls whose client sets none.
-
-    `by_method` maps `package.Service/Method` to the deadline of methods that need another one.
-    """
-
-    default_seconds: float
-    by_method: Mapping[str, float] = field(default_factory=dict)
-
-    def of(self, method: Method) -> float:
-        """Returns the default deadline of a method."""
-        return self.by_method.get(method.name, self.default_seconds)
-
-
 class EntryInterceptor(CallInterceptor):
     """Admits a call and bounds its time, or refuses it before reading it.
 
@@ -126,14 +112,17 @@ class EntryInterceptor(CallInterceptor):
     def __init__(
         self,
         gate: DrainGate,
-        deadlines: Deadlines,
+        default_seconds: float,
         authenticate: Authenticate,
         admission: Admission,
         rate_limiter: RateLimiter,
     ) -> None:
-        """`authenticate` takes a key and raises ApiKeyInvalid if it is not valid."""
+        """`authenticate` takes a key and raises ApiKeyInvalid if it is not valid.
+
+        `default_seconds` bounds calls whose client sets no deadline.
+        """
         self._gate = gate
-        self._deadlines = deadlines
+        self._default_seconds = default_seconds
         self._authenticate = authenticate
         self._admission = admission
         self._rate_limiter = rate_limiter
@@ -149,10 +138,10 @@ class EntryInterceptor(CallInterceptor):
             return await proceed(request, context)
         with self._gate.passed():
             if remaining is None and not method.streams_responses:
-                seconds = self._deadlines.of(method)
-                _enter_deadline(seconds)
+                _enter_deadline(self._default_seconds)
                 rest = self._admitted(method, request, context, proceed)
-                return await _until(asyncio.timeout(seconds), rest, DeadlineExceeded)
+                end = asyncio.timeout(self._default_seconds)
+                return await _until(end, rest, DeadlineExceeded)
             if remaining is not None:
                 _enter_deadline(remaining)
             return await self._admitted(method, request, context, proceed)
@@ -166,7 +155,7 @@ class EntryInterceptor(CallInterceptor):
             enter_origin(Origin(principal.key_id, context.peer()))
             method.access.require(principal)
         if principal.project_id is not None:
-            _counted(self._rate_limiter, principal.project_id)
+            self._rate_limiter.take(principal.project_id)
         size = len(request) if isinstance(request, bytes) else 0
         tenant = principal.project_id or principal.org_id
         try:
@@ -239,14 +228,6 @@ async def _until(
         raise
 
 
-def _counted(rate_limiter: RateLimiter, project_id: str) -> None:
-    try:
-        rate_limiter.take(project_id)
-    except RateLimited:
-        ADMISSION_REFUSALS.labels("rate_limited").inc()
-        raise
-
-
 def rate_limited(authorize: Authorize, rate_limiter: RateLimiter) -> Authorize:
     """Wraps `authorize` so that it also counts calls with an organization's key.
 
@@ -258,7 +239,7 @@ def rate_limited(authorize: Authorize, rate_limiter: RateLimiter) -> Authorize:
     ) -> Caller:
         caller = await authorize(principal, org_id, project_id)
         if principal.project_id is None:
-            _counted(rate_limiter, caller.project_id)
+            rate_limiter.take(caller.project_id)
         return caller
 
     return authorized

@@ -87,10 +87,10 @@ class ObservationInterceptor(CallInterceptor):
             seconds = time.perf_counter() - began
             code = final_code(context, error)
             ended = EndedCall(
-                method.name if method.exists else _UNKNOWN,
-                code.name,
                 seconds,
                 self._now(),
+                method.name if method.exists else _UNKNOWN,
+                code.name,
                 correlation_id,
                 waits=method.kind is MethodClass.STREAM,
             )

@@ -13,7 +13,6 @@ from server.api.grpc.interceptors.context import CallContext, Metadata, Method, 
 from server.api.grpc.interceptors.drain import DrainGate
 from server.api.grpc.interceptors.entry import (
     Authenticate,
-    Deadlines,
     EntryInterceptor,
     RateLimiter,
 )
@@ -44,7 +43,7 @@ def entry(
     """Admission and limits, unlimited by default."""
     return EntryInterceptor(
         gate or DrainGate(),
-        Deadlines(30.0),
+        30.0,
         authenticate,
         Admission(AdmissionLimits()),
         RateLimiter(0.0, 1),

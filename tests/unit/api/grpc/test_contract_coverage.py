@@ -19,7 +19,6 @@ from server.api.grpc.server import (
     CONTRACT,
     HealthService,
     Servicers,
-    implemented_methods,
     servicer_of,
 )
 from server.api.grpc.services.graph import GraphService, GraphUseCases
@@ -148,10 +147,6 @@ def graph_of(store: FakeStore, clock: FakeClock) -> GraphUseCases:
     )
 
 
-def promised(service: ServiceDescriptor) -> set[str]:
-    return {f"{service.full_name}/{method.name}" for method in service.methods}
-
-
 def test_every_service_of_the_protos_is_served() -> None:
     written = {s.full_name for file in FILES for s in file.DESCRIPTOR.services_by_name.values()}
     served = {service.full_name for service in CONTRACT}
@@ -160,7 +155,8 @@ def test_every_service_of_the_protos_is_served() -> None:
 
 @pytest.mark.parametrize("service", CONTRACT, ids=lambda service: str(service.name))
 def test_every_method_is_implemented(service: ServiceDescriptor, servicers: Servicers) -> None:
-    assert implemented_methods(service, servicer_of(service, servicers)) == promised(service)
+    servicer = servicer_of(service, servicers)
+    assert [method.name for method in service.methods if not hasattr(servicer, method.name)] == []
 
 
 def test_servicers_have_no_methods_outside_the_contract(servicers: Servicers) -> None:

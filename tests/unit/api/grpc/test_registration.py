@@ -14,10 +14,9 @@ from grpc_status import rpc_status
 from memoir.v1 import memory_service_pb2
 
 from server.api.grpc.interceptors.chain import DecodingInterceptor, InterceptorChain
-from server.api.grpc.server import CONTRACT, add_service, implemented_methods
+from server.api.grpc.server import CONTRACT, add_service
 from server.api.grpc.status import ErrorsInterceptor
 
-MEMORY = memory_service_pb2.DESCRIPTOR.services_by_name["MemoryService"]
 Deleted = memory_service_pb2.DeleteMemoryResponse
 Watched = memory_service_pb2.WatchMemoryEventsResponse
 
@@ -86,11 +85,3 @@ async def test_an_implemented_stream_is_run() -> None:
         watch: Any = channel.unary_stream("/memoir.v1.MemoryService/WatchMemoryEvents")
         received = [raw async for raw in watch(request.SerializeToString())]
     assert [Watched.FromString(raw).cursor for raw in received] == ["alice 0", "alice 1"]
-
-
-def test_the_implemented_methods_are_known() -> None:
-    assert implemented_methods(MEMORY, object()) == frozenset()
-    assert implemented_methods(MEMORY, Partial()) == {
-        "memoir.v1.MemoryService/DeleteMemory",
-        "memoir.v1.MemoryService/WatchMemoryEvents",
-    }
