@@ -183,7 +183,9 @@ class OfflineEmbedder:
         ]
 
     def _encoded(self, text: str) -> tuple[int, ...]:
-        return tuple(self._tokenizer.encode(text, add_special_tokens=False).ids)
+        # Unlike `encode`, this lets other threads run, so a long text does not stop the event loop.
+        [encoded] = self._tokenizer.encode_batch_fast([text], add_special_tokens=False)
+        return tuple(encoded.ids)
 
 
 def _normalised(total: _Floats, text: str) -> Vector:

@@ -123,11 +123,11 @@ async def test_a_text_without_a_token_has_its_own_vector(
         def get_vocab(self) -> dict[str, int]:
             return {}
 
-        def encode(self, text: str, **options: Any) -> Any:
+        def encode_batch_fast(self, texts: list[str], **options: Any) -> Any:
             class Encoding:
                 ids: tuple[int, ...] = ()
 
-            return Encoding
+            return [Encoding for _ in texts]
 
     blank = OfflineEmbedder(NoTokens(), embedder._token_vectors)
     first, second, again = await blank.embed(["?!", "\u2800", "?!"], DOCUMENT)
@@ -157,6 +157,17 @@ async def test_large_batches_do_not_block_the_event_loop(
     await embedder.embed(["tea"], DOCUMENT)
     await embedder.embed(["tea " * module._THREAD_FROM_CHARACTERS], DOCUMENT)
     assert threads == [True, False]
+
+
+def test_a_long_text_lets_other_threads_run(embedder: OfflineEmbedder) -> None:
+    thread = threading.Thread(target=embedder.tokens, args=("word  " * 50_000,))
+    thread.start()
+    turns = 0
+    while thread.is_alive():
+        turns += 1
+        thread.join(0.001)
+    # If the tokenizer kept the interpreter, this thread would have a few turns before and after.
+    assert turns > 100
 
 
 async def test_nothing_touches_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
