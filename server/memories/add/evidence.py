@@ -117,6 +117,7 @@ _BEGINNINGS = """
 forget unlearn delet remov eras drop discard clear wipe purg disregard vergess vergiss lösch olvid
 borra elimin oubli effac supprim dimentic cancell esquec apag vergeet zapomn забуд удал"""
 _FORGETTING = tuple(_BEGINNINGS.split())
+_KEEPING = ("remember", "memori", "stor", "sav", "keep", "record")
 
 # How far to look for the end of a clause, in characters.
 _LONGEST_CLAUSE = 1000
@@ -231,8 +232,12 @@ def _before(passage: Passage, content: str) -> list[str]:
 
 
 def asks_to_forget(text: str) -> bool:
-    """Whether a word of the text is about forgetting, as far as the languages known here tell."""
-    return any(word.startswith(_FORGETTING) for word in words(text.lower()))
+    """Whether the text is about forgetting, or not keeping, as far as its language is known."""
+    found = words(text.lower())
+    return any(word.startswith(_FORGETTING) for word in found) or any(
+        word.startswith(_KEEPING) and (before in {"stop", *_NEGATIONS} or before.endswith("n't"))
+        for before, word in pairwise(found)
+    )
 
 
 def _begins_clause(content: str, start: int) -> bool:

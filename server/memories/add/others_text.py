@@ -52,6 +52,15 @@ class _Line:
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n|$)")
 _QUOTED_LINE = re.compile(r"[ \t]{0,3}>")
 _FENCE = re.compile(r"[ \t]{0,3}(`{3,}|~{3,})")
+# Code without a fence has lines that are surely code, and around them comments, assignments and
+# indented lines.
+_SURELY_CODE = re.compile(
+    r"[ \t]*(?:def|class|func|function|fn|const|let|var|import|return|public|private|static"
+    r"|#include)\b[^\n]*[({=;<\"']|[^\n]*\w\([^()\n]*\)[ \t]*[:;{][ \t]*$|[^\n]*[{}][;,)]*[ \t]*$"
+)
+_MAYBE_CODE = re.compile(
+    r"[ \t]*(?:#|//|/\*|\*/|--|[\w.\[\]]+ ?[-+*/:]?= ?\S)|(?: {2,}|\t)[ \t]*\S"
+)
 _TAG = re.compile(r"[ \t]*<([A-Za-z][\w-]{0,40})(?: [^<>]{0,200})?>")
 # An element within a line, such as `<note>I sold it</note>`, except elements of mere emphasis.
 _ELEMENT = re.compile(
@@ -201,7 +210,10 @@ def _blocks(content: str) -> Iterator[OthersText]:
 
 
 def _code(lines: Sequence[_Line], end: int) -> Iterator[OthersText]:
-    """Yields fenced blocks; an unclosed block extends to the end (CommonMark 0.31, 4.5)."""
+    """Yields fenced blocks, and runs of lines that are written like code.
+
+    An unclosed block extends to the end (CommonMark 0.31, 4.5).
+    """
     fence = ""
     start = 0
     for line in lines:
@@ -213,6 +225,18 @@ def _code(lines: Sequence[_Line], end: int) -> Iterator[OthersText]:
             fence = ""
     if fence:
         yield OthersText(start, end, OthersTextKind.CODE)
+    for is_code, run in groupby(lines, _may_be_code):
+        block = list(run)
+        if is_code and len(block) > 1 and any(map(_is_surely_code, block)):
+            yield OthersText(block[0].start, block[-1].end, OthersTextKind.CODE)
+
+
+def _may_be_code(line: _Line) -> bool:
+    return _is_surely_code(line) or bool(_MAYBE_CODE.match(line.text))
+
+
+def _is_surely_code(line: _Line) -> bool:
+    return bool(_SURELY_CODE.match(line.text[:400]))
 
 
 def _tagged(lines: Sequence[_Line]) -> Iterator[OthersText]:

@@ -169,7 +169,6 @@ class Ledger:
             if len(operation.quote.split()) <= len(fact.text.split()):  # It says nothing else.
                 self._repeated.append((digest, operation))
             return
-        near = [(entry, other) for entry, other in standing if fact.shares_subject(other)]
         matches = [
             (entry, other, gone)
             for entry, other in (standing if fact.is_ending or fact.ending.over else ())
@@ -178,9 +177,9 @@ class Ledger:
         if matches or (fact.is_ending and not fact.slots):
             self._retract(fact, matches, operation)
         else:
-            if fact.is_dated and any(fact.slots.keys() & other.slots.keys() for _, other in near):
+            if fact.is_dated and any(fact.has_slot_of(other) for _, other in standing):
                 fact = fact.without_slots()
-            place = self._replaced(fact, near)
+            place = self._replaced(fact, standing)
             if place is None:
                 self._add(fact.text, (fact,), operation)
             else:
@@ -222,10 +221,10 @@ class Ledger:
             memories.append(entry)
 
     def _replaced(
-        self, fact: Fact, near: Sequence[tuple[Entry, Fact]]
+        self, fact: Fact, standing: Sequence[tuple[Entry, Fact]]
     ) -> tuple[Entry, Fact] | None:
         """Returns the fact that the new one replaces; None if there is none or more than one."""
-        found = [(e, o) for e, o in near if e.is_open and replaces(fact, o)]
+        found = [(e, o) for e, o in standing if e.is_open and replaces(fact, o)]
         if len({_value(other, fact) for _, other in found}) > 1:
             return None
         for entry, other in found[1:]:

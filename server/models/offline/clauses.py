@@ -198,7 +198,7 @@ def _shared(
         return (*owner, *left[subject[1] : verb + 1])
     if lexicon.verb_stem(left[verb].lower) in lexicon.POSSESSING:
         article = next((p for p, token in enumerate(left) if token.lower in _ARTICLES), len(left))
-        is_each = _is_described(left[article:]) and _is_described(right)
+        is_each = _is_described(left[article:]) and lowered(right[:1]) in (["a"], ["an"])
         return (*owner, *left[subject[1] : article]) if is_each and article > verb else ()
     is_somebody = owner[-1].lower in lexicon.PRONOUNS or owner[-1].is_name
     is_being = left[verb].lower in {"am", "is", "are", "was", "were"} and is_somebody

@@ -14,7 +14,7 @@ from server.graph.project.supersession import is_functional
 from server.models.offline import lexicon
 from server.models.offline.lexicon import KINSHIP, PETS, listed, pattern, word_set
 from server.models.offline.people import Subject, is_personal_name, without_which
-from server.models.offline.phrases import Complement, is_quantity, names_in
+from server.models.offline.phrases import Complement, content_stems, is_quantity, names_in
 from server.models.offline.sentences import Token, joined, lowered
 from server.models.offline.statements import Statement, Who
 from server.models.offline.status import Ending, contrast_place, is_placing, read_ending
@@ -55,6 +55,21 @@ class Fact:
         return " ".join([self.stem, *lowered(self.statement.rest)])
 
     @property
+    def words(self) -> frozenset[str]:
+        """The stems of all of its words."""
+        return content_stems(joined(self.statement.tokens))
+
+    @property
+    def is_thing(self) -> bool:
+        """Whether it is about something, not somebody: `the meeting`."""
+        return self.statement.who in {Who.OWNED, Who.THING} and not self.subject.is_somebody
+
+    @property
+    def is_moved(self) -> bool:
+        """Whether its subject gets another value, time or place: `my rent went up`."""
+        return not _CHANGING.isdisjoint(lowered(self.statement.tokens[self.statement.verb :]))
+
+    @property
     def is_dated(self) -> bool:
         """Whether it states a move or a change in a certain year."""
         return self.statement.is_past and bool(_IN_A_YEAR.search(self.text))
@@ -85,6 +100,7 @@ class Fact:
         rest = self.statement.rest
         frame = " ".join(map(_left_open, rest[: contrast_place(rest)]))
         frame = _UNITS.sub("#", _NEWS.sub("", frame))
+        frame = re.sub(r"# (\w+)s\b", r"# \1", frame)
         frame = _UNTIL.sub("", " ".join(re.sub(r"([#@])(?: \1)+", r"\1", frame).split()))
         is_event = self.statement.is_past or self.statement.is_limited
         is_open = not is_event and ("#" in frame or " @" in frame)
@@ -129,6 +145,10 @@ class Fact:
     def shares_subject(self, other: Fact) -> bool:
         """Whether both have the same subject."""
         return not self.about.isdisjoint(other.about)
+
+    def has_slot_of(self, other: Fact) -> bool:
+        """Whether both state a value of one property of one subject."""
+        return self.shares_subject(other) and bool(self.slots.keys() & other.slots.keys())
 
     def values(self, relation: str) -> frozenset[str]:
         """Returns the keys of the targets of this relation."""
@@ -197,6 +217,8 @@ class Fact:
 
 
 def _left_open(token: Token) -> str:
+    if token.lower in {"my", "our", "their"}:
+        return "own"
     return "#" if is_quantity(token.lower) else "@" if token.is_name else token.lower
 
 
@@ -206,7 +228,8 @@ _UNTIL = re.compile(r" (?:until|since) #$")
 _NOT_BEFORE_PEOPLE = word_set("in at near on the a an")
 _IN_A_YEAR = re.compile(r"\bin (?:\w+ )?\d{4}\b")
 _CHANGING = word_set(
-    "up down went rose increased dropped fell decreased changed moved postponed raised"
+    "up down went rose increased dropped fell decreased changed moved raised"
+    " postponed pushed delayed rescheduled shifted"
 )
 _MARITAL_STATUS = lexicon.pairs("marital_status")
 _BEARING = lexicon.stems("stand bear")
@@ -292,9 +315,8 @@ def _newcomer(fact: Fact) -> tuple[str, str] | None:
 
 def _new_value(fact: Fact) -> str:
     """Returns the new value of something: `my rent went up to 1000 euros`; "" if unknown."""
-    is_moved = not _CHANGING.isdisjoint(lowered(fact.statement.tokens[fact.statement.verb :]))
     leads_to = fact.complement.lead.endswith("to") and bool(fact.complement.items)
-    return fact.complement.items[0].key if is_moved and leads_to else ""
+    return fact.complement.items[0].key if fact.is_moved and leads_to else ""
 
 
 def _other(relation: Relation, owner: Entity) -> str:

@@ -35,6 +35,7 @@ _OPINIONS = verbs_listed("opinions")
 _MOODS, _TALK = listed("moods"), verbs_listed("talk")
 _FINDING_OUT = listed("finding_out")
 _WANTING = verbs_listed("tastes")
+_ASSISTANTS = lexicon.stems("assistant model bot chatbot program agent ai")
 _DONE_BY_ASSISTANT = verbs_listed("done_by_assistant")
 _DATED, _IN_PASSING = pattern("dated"), pattern("in_passing")
 
@@ -56,7 +57,7 @@ def is_of_interest(fact: Fact, role: Role, knows: Callable[[Fact], bool]) -> boo
 def _is_of_assistant(fact: Fact) -> bool:
     statement = fact.statement
     is_done = statement.is_past and not statement.is_planned and fact.stem in _DONE_BY_ASSISTANT
-    is_kind = fact.stem == "be" and lowered(statement.rest[:1]) in (["a"], ["an"])
+    is_kind = fact.stem == "be" and any(item.head in _ASSISTANTS for item in fact.complement.items)
     return is_done or is_kind or any(r.relation == "named" for r in fact.relations)
 
 

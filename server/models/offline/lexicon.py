@@ -197,8 +197,7 @@ class Rule:
     lead: re.Pattern[str]
     rest: re.Pattern[str]
     over: re.Pattern[str] | None
-    is_of_family: bool
-    is_in_place: bool
+    about: str
 
 
 def rules(table: str) -> Mapping[str, Sequence[Rule]]:
@@ -221,6 +220,5 @@ def _rule(row: Mapping[str, Any]) -> Rule:
         lead=compiled(row.get("lead", ".*")),
         rest=compiled(row.get("rest", "")),
         over=compiled(row["over"]) if "over" in row else None,
-        is_of_family="family" in row,
-        is_in_place="place" in row,
+        about=row.get("about", ""),
     )

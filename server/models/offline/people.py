@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from server.graph.model import Entity, Relation, relation_name
 from server.models.offline import lexicon
 from server.models.offline.lexicon import ANIMAL, PERSON, kind_of, listed, word_set
-from server.models.offline.phrases import read_name
+from server.models.offline.phrases import FUNCTION_STEMS, content_stems, read_name
 from server.models.offline.sentences import Token, joined, lowered
 from server.models.offline.statements import Statement, Who
 
@@ -31,6 +31,11 @@ class Subject:
     is_new: bool = False
     relations: tuple[Relation, ...] = ()
     members: tuple[Subject, ...] = ()
+
+    @property
+    def stems(self) -> frozenset[str]:
+        """The stems of its words, without its owner: `bike` for `my bike`."""
+        return content_stems(self.text) - content_stems(self.owner.name) - FUNCTION_STEMS
 
     @property
     def is_somebody(self) -> bool:

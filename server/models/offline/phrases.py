@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 from server.core.text import english_stem, words
 from server.models.offline import lexicon
@@ -23,15 +24,17 @@ from server.models.offline.sentences import QUOTES, Token, joined
 
 _INNER = listed("name_particles")
 _INNER_NAME = re.compile(r"[a-z]{1,2}['\u2019][A-Z\u00c0-\u00de]")
+_NUMBERED_NAME = re.compile(r"\d+-?[A-Z]")
 _QUOTES = QUOTES + "\u201d\u00bb"
 _IN_NUMBERS = "@.-%\u20ac$'/:+"
-_PARTICLES = PREPOSITIONS | {"up", "down", "out", "back"}
+_PARTICLES = PREPOSITIONS | {"up", "down", "out", "off", "back"}
 _LISTING = frozenset({",", "and", "or", "&"})
 _MOST_WORDS = 8
 _CALENDAR = frozenset({*DAYS, *MONTHS})
 _WHICH = frozenset({"last", "next", "this", "every"})
 _PERIODS = _CALENDAR | listed("periods")
 _BEFORE_DATES = frozenset({"in", "on", "since", "until", "before", "after", "during"})
+_BEFORE_TIMES = frozenset({"on", "at", "to", "for", "until"})
 _NUMBERS = listed("cardinals") | listed("more_numbers")
 _YEAR = re.compile(r"(?:19|20)\d\d")
 
@@ -120,6 +123,7 @@ def read_name(
     while place < len(tokens) and place - start < _MOST_WORDS:
         token = tokens[place]
         is_number = token.text.isdigit() and end > start and place + 1 == len(tokens)
+        is_number |= several and bool(_NUMBERED_NAME.match(token.text))
         if token.text[0] in _QUOTES and end > start:
             break
         if token.is_name or is_number or _INNER_NAME.match(token.text) or token.text[0] in _QUOTES:
@@ -208,6 +212,13 @@ def is_quantity(word: str) -> bool:
     return is_day or word[0].isdigit() or word in _NUMBERS
 
 
+def states_time(tokens: Sequence[Token]) -> bool:
+    """Whether the words say at what time or on which day something is."""
+    return any(
+        one.lower in _BEFORE_TIMES and is_quantity(two.lower) for one, two in pairwise(tokens)
+    )
+
+
 def _is_date(tokens: Sequence[Token], place: int) -> bool:
     """Whether a month, a weekday or a year begins here."""
     word = tokens[place].lower if place < len(tokens) else ""
@@ -217,6 +228,6 @@ def _is_date(tokens: Sequence[Token], place: int) -> bool:
 def _is_period(tokens: Sequence[Token], place: int) -> bool:
     """Whether words such as `last week` or `two months ago` begin here."""
     first, second, third, *_ = [*(token.text for token in tokens[place : place + 3]), "", "", ""]
-    is_over = first == "any" and second in {"more", "longer"}
+    is_over = f"{first} {second}" in {"any more", "any longer", "no longer"}
     is_rate = (first in {"a", "per"} and second in _PERIODS) or second == "times"
     return is_over or is_rate or (first in _WHICH and second.lower() in _PERIODS) or third == "ago"

@@ -11,7 +11,15 @@ from server.graph.project.supersession import is_functional
 from server.models.offline import lexicon
 from server.models.offline.clauses import Clause, is_verb, split
 from server.models.offline.facts import Fact
-from server.models.offline.lexicon import ANIMAL, PERSON, PHRASE_STOPS, kind_of
+from server.models.offline.lexicon import (
+    ANIMAL,
+    PERSON,
+    PHRASE_STOPS,
+    kind_of,
+    stems,
+    verb_stem,
+    verbs_listed,
+)
 from server.models.offline.people import Subject, gender_of, read_subject
 from server.models.offline.phrases import Item, read_complement, read_name
 from server.models.offline.relations import stated
@@ -21,6 +29,7 @@ from server.models.offline.statements import Statement, read_statement
 from server.models.offline.status import contrast_place, is_qualified, read_contrast
 
 _OWN = frozenset({"my", "our", "their"})
+_PARTING = verbs_listed("disposing") | stems("give throw")
 
 
 def read_fact(clause: Clause, speaker: Speaker, meant: Subject | None) -> Fact | None:
@@ -165,11 +174,18 @@ def own_thing(clause: Clause) -> Sequence[Token]:
 
 
 def with_thing(clause: Clause, thing: Sequence[Token]) -> Clause:
-    """Returns the clause with `it` replaced if it states a value: `it's 555 1234 now`."""
-    is_value = any(token.is_name or token.text[0].isdigit() for token in clause.tokens)
-    if not (thing and is_value and lowered(clause.tokens[:2]) == ["it", "is"]):
+    """Returns the clause with `it` replaced in a value, `it's 555 1234 now`, and after a verb.
+
+    After a verb it is what somebody parts with: `so I threw it away`.
+    """
+    tokens = clause.tokens
+    is_value = any(token.is_name or token.text[0].isdigit() for token in tokens)
+    place = next((p for p, token in enumerate(tokens) if token.lower == "it"), len(tokens))
+    is_parted_with = place > 0 and verb_stem(tokens[place - 1].lower) in _PARTING
+    is_meant = is_parted_with or (is_value and lowered(tokens[:2]) == ["it", "is"])
+    if not (thing and is_meant and place < len(tokens)):
         return clause
-    return replace(clause, tokens=(*thing, *clause.tokens[1:]))
+    return replace(clause, tokens=(*tokens[:place], *thing, *tokens[place + 1 :]))
 
 
 def _is_somebody(entity: Entity) -> bool:

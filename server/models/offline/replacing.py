@@ -11,7 +11,12 @@ from server.models.offline import lexicon
 from server.models.offline.facts import Fact
 from server.models.offline.lexicon import word_set
 from server.models.offline.people import UNIQUE_RELATIONS
-from server.models.offline.phrases import FUNCTION_STEMS, content_stems, read_complement
+from server.models.offline.phrases import (
+    FUNCTION_STEMS,
+    content_stems,
+    read_complement,
+    states_time,
+)
 from server.models.offline.sentences import joined, lowered
 
 _PREPARING = lexicon.stems("train prepare practise practice study revise save wait")
@@ -29,14 +34,15 @@ _KINDS = {
 }
 _KIND_OF = {stem: kind for kind, words in _KINDS.items() for stem in words}
 _TURNING = lexicon.stems("start begin switch change move")
+_TAKING, _APPOINTMENTS = lexicon.stems("pass fail"), lexicon.stems("appointment")
 _ROUTINE = _TURNING | lexicon.verbs_listed("routine")
 
 
 def replaces(fact: Fact, other: Fact) -> bool:
     """Whether a fact gives another value of a functional property."""
-    if fact.frame and fact.frame == other.frame and (fact.is_news or fact.is_measure):
-        return True
-    if _is_correction(fact, other) or _is_found(fact, other) or _takes_turn(fact, other):
+    if not fact.shares_subject(other):
+        return _is_rescheduled(fact, other)
+    if any(changes(fact, other) for changes in _CHANGES):
         return True
     if fact.is_qualified or other.is_qualified or fact.statement.is_planned:
         return False
@@ -51,6 +57,12 @@ def replaces(fact: Fact, other: Fact) -> bool:
     return is_turned or is_update or _has_another_value(fact, other) or _is_elsewhere(fact, other)
 
 
+def _has_new_number(fact: Fact, other: Fact) -> bool:
+    """Whether both are equal except for numbers, days and names: `I'm in my third year now`."""
+    is_same = fact.frame == other.frame or other.frame.startswith(f"{fact.frame} of ")
+    return bool(fact.frame) and is_same and (fact.is_news or fact.is_measure)
+
+
 def _takes_turn(fact: Fact, other: Fact) -> bool:
     """Whether both state something that one does in one way at a time, such as going to work."""
     is_turn = fact.stem in _TURNING
@@ -61,9 +73,11 @@ def _takes_turn(fact: Fact, other: Fact) -> bool:
     if fact.statement.is_limited or (fact.statement.is_past and not is_turn):
         return False
     (ways, around), (known, around_known) = _ways(fact), _ways(other)
-    is_same = around == around_known or (around < around_known and not fact.is_qualified)
-    changed = [kind for kind in ways | known if ways.get(kind) != known.get(kind)]
-    return is_same and len(changed) == 1 and changed[0] in ways.keys() & known.keys()
+    is_same = ways.keys() == known.keys()
+    is_less = ways.keys() < known.keys() and fact.stem == other.stem
+    is_brief = (is_same or is_less) and around <= around_known and not fact.is_qualified
+    changed = [kind for kind in ways if ways[kind] != known.get(kind)]
+    return len(changed) == 1 and (is_brief or (is_same and around == around_known))
 
 
 def _ways(fact: Fact) -> tuple[dict[str, frozenset[str]], frozenset[str]]:
@@ -94,7 +108,12 @@ def _has_another_value(fact: Fact, other: Fact) -> bool:
 def _is_correction(fact: Fact, other: Fact) -> bool:
     """Whether a fact corrects the other: `I live in Ulm, not Bonn`."""
     is_denied = fact.is_correction or (other.things and other.things <= fact.contrast)
-    return bool(is_denied) and not other.is_ending and fact.is_like(other)
+    is_alike = fact.is_like(other) or (fact.contrast and _is_favourite(other))
+    return bool(is_denied and is_alike) and not other.is_ending
+
+
+def _is_favourite(fact: Fact) -> bool:
+    return fact.stem in lexicon.TASTES or fact.subject.attribute.startswith("favorite")
 
 
 def _is_narrowed(fact: Fact, other: Fact) -> bool:
@@ -131,6 +150,23 @@ def _is_found(fact: Fact, other: Fact) -> bool:
         return any(found[0].stems <= aim.stems for aim in aims)
     is_sought = other.stem in _SEEKING and fact.stem in _FINDING
     return is_sought and any(found[0].head == aim.head for aim in aims)
+
+
+def _is_rescheduled(fact: Fact, other: Fact) -> bool:
+    """Whether an appointment has another time, or is over: `the interview is on Friday now`."""
+    if fact.stem in _TAKING and fact.statement.is_past:
+        named = fact.complement.items[0].stems if fact.complement.items else frozenset()
+    elif fact.is_thing and (fact.is_news or fact.is_moved) and states_time(fact.statement.rest):
+        named = fact.subject.stems - _APPOINTMENTS or fact.subject.stems
+    else:
+        return False
+    is_theirs = fact.subject.owner == other.subject.owner
+    is_ahead = states_time(other.statement.rest) and not other.statement.is_past
+    return is_theirs and is_ahead and frozenset() < named <= other.words
+
+
+_CHANGES = (_has_new_number, _is_rescheduled, _is_correction, _is_found, _takes_turn)
+"""What a change of a fact can be even if one of the facts is qualified."""
 
 
 def _is_opposite(fact: Fact, other: Fact) -> bool:

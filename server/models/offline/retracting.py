@@ -10,7 +10,7 @@ from itertools import takewhile
 
 from server.models.offline import lexicon
 from server.models.offline.facts import Fact
-from server.models.offline.lexicon import word_set
+from server.models.offline.lexicon import Rule, word_set
 from server.models.offline.phrases import FUNCTION_STEMS, Item, content_stems, is_quantity
 from server.models.offline.sentences import joined, lowered
 from server.models.offline.status import (
@@ -31,7 +31,7 @@ _BELONGING = word_set("member subscriber subscribed part in on enrolled")
 _PLACES = word_set("in at for")
 _FROM = word_set("from at in of")
 _DYING = lexicon.stems("die")
-_LEARNING = lexicon.stems("learn study take attend do train practise practice")
+_LEARNING = lexicon.stems("learn study take attend do play train practise practice")
 _FINISHING = lexicon.stems("finish complete")
 _ARRANGEMENTS = content_stems("subscription membership job position")
 _LESSONS = content_stems("school degree course class lessons")
@@ -47,7 +47,8 @@ def taken_back(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
     if other.is_ending:
         return None
     if _is_over(fact, other):
-        return ()
+        subject = fact.subject.stems
+        return _of(other, [item for item in other.complement.items if subject <= item.stems]) or ()
     if ending.relations and not fact.is_qualified and (is_shared or other.tells_name):
         gone = _relation_ended(fact, other)
     if gone is not None:
@@ -69,16 +70,24 @@ def taken_back(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
 def _is_over(fact: Fact, other: Fact) -> bool:
     """Whether the other can no longer be true: `User is single` after `I met someone`."""
     is_now = (fact.statement.is_past or not fact.is_qualified) and not fact.is_dated
+    return is_now and any(
+        rule.over and rule.over.match(other.verb_phrase) and _concerns(rule, fact, other)
+        for rule in fact.ending.over
+    )
+
+
+def _concerns(rule: Rule, fact: Fact, other: Fact) -> bool:
+    """Whether the rule is about the other, by their subjects and by what the other names."""
+    if fact.shares_subject(other):
+        return rule.about != "place" or _is_in_place(fact, other)
+    if rule.about == "thing":
+        named = fact.subject.stems
+        is_theirs = fact.subject.owner == other.subject.owner
+        return is_theirs and frozenset() < named <= content_stems(other.verb_phrase)
     owner, kin = fact.subject.owner, lexicon.KINSHIP.get(fact.subject.kin)
     is_partner = lexicon.KINSHIP.get(other.subject.kin) in PARTNERS
     is_parent = owner in {other.subject.entity, other.subject.owner if is_partner else None}
-    is_family = is_parent and (kin in _CHILDREN or kin is None)
-    return is_now and any(
-        rule.over and rule.over.match(other.verb_phrase)
-        for rule in fact.ending.over
-        if fact.shares_subject(other) or (rule.is_of_family and is_family)
-        if not rule.is_in_place or _is_in_place(fact, other)
-    )
+    return rule.about == "family" and is_parent and (kin in _CHILDREN or kin is None)
 
 
 def _is_in_place(fact: Fact, other: Fact) -> bool:
@@ -99,11 +108,11 @@ def _lost(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
     if not gone.isdisjoint(other.about):
         is_kept = is_back and (other.stem != "be" or other.complement.lead not in _PLACES)
         return None if is_kept or other.statement.is_past or other.tells_name else ()
-    is_held = other.stem in lexicon.POSSESSING | _LEARNING and not is_back
+    is_value = other.stem == "be" and other.subject.owner != other.subject.entity
+    is_held = (is_value or other.stem in lexicon.POSSESSING | _LEARNING) and not is_back
     if not is_held or other.subject.owner != fact.subject.owner:
         return None
-    lost = content_stems(fact.subject.text) - content_stems(fact.subject.owner.name)
-    lost -= FUNCTION_STEMS
+    lost = fact.subject.stems
     known = other.complement.tail_stems
     if lost and other.complement.is_called and lost <= known:
         return ()
@@ -214,11 +223,11 @@ def _is_meant(fact: Fact, item: Item, other: Fact) -> bool:
 
 def _matching(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
     """Returns the items of the other fact that this fact names; `wine` names `red wine` too."""
-    named = fact.complement.items
+    named, called = fact.complement.items, other.complement.tail_stems
     return _of(other, [
         item for item in other.complement.items
-        if any(one.stems <= item.stems and (item.head == one.head or one.text[:1].isupper())
-               for one in named)
+        if any(one.stems <= item.stems | called
+               and (item.head == one.head or one.text[:1].isupper()) for one in named)
     ])  # fmt: skip
 
 

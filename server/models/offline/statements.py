@@ -78,7 +78,8 @@ _DO = word_set("do does did")
 _LIMITING = listed("limiting")
 _STARTING = stems("start begin")
 _ACTIVITIES = listed("activities")
-_COMING, _FEELING = word_set("come came grown grew learned"), lexicon.TASTES | lexicon.DISTASTES
+_LEARNED = word_set("learned learnt")
+_COMING, _FEELING = word_set("come came grown grew"), lexicon.TASTES | lexicon.DISTASTES
 _STOPPING = verbs_listed("ending")
 PHRASAL = frozenset({("give", "up"), ("pack", "in"), ("cut", "out"), ("swear", "off")})
 """Verbs that end something only together with the words after them."""
@@ -107,7 +108,9 @@ def read_statement(clause: Clause) -> Statement | None:
     words = lowered(statement.rest)
     statement.is_denied |= words[:1] == ["no"] and statement.stem in lexicon.POSSESSING
     statement.is_over |= statement.is_denied and statement.is_perfect and "since" in words
-    statement.is_over |= "anymore" in words or not _ANY_MORE.isdisjoint(pairwise(words))
+    is_ended = ("no", "longer") in pairwise(words)
+    statement.is_denied |= is_ended
+    statement.is_over |= is_ended or "anymore" in words or not _ANY_MORE.isdisjoint(pairwise(words))
     return statement
 
 
@@ -166,6 +169,7 @@ def _helping(statement: Statement, place: int) -> int:
         length = int(word != base or following in lexicon.VERBS)
     elif following == "to" and _before_infinitive(word, later):
         statement.is_over |= word == "used"
+        statement.is_ability |= word in _LEARNED and lexicon.verb_stem(later) not in _FEELING
         statement.is_past |= word == "had"
         statement.is_planned |= word == "decided"
         statement.is_denied |= "not" in lowered(tokens[place:after])
@@ -189,7 +193,7 @@ def _is_noun(statement: Statement, place: int) -> bool:
 def _before_infinitive(word: str, later: str) -> bool:
     """Whether it is the word of `used to live`, `decided to move` or `come to like`."""
     is_changed = word in _COMING and lexicon.verb_stem(later) in _FEELING
-    return is_changed or (word in {"used", "had", "decided"} and later != "")
+    return is_changed or (word in {"used", "had", "decided", *_LEARNED} and later != "")
 
 
 def _before_gerund(word: str, following: str, later: str) -> int:

@@ -135,10 +135,15 @@ def _fits(rule: Rule, statement: Statement, complement: Complement) -> bool:
     return rule.rest.match(" ".join(lowered(statement.rest))) is not None
 
 
+_PLACE_OF = {
+    ("work", "at"): "works_at", ("work", "for"): "works_at", ("live", "in"): "lives_in"
+}  # fmt: skip
+
+
 def _denial(statement: Statement, complement: Complement) -> Ending:
     """Returns what a negation ends: `I no longer work at Acme`, `we are not together`."""
     is_apart = statement.who is Who.GROUP and "together" in lowered(statement.rest)
-    is_work = statement.is_over and statement.stem == "work" and complement.lead in {"at", "for"}
-    ended = PARTNERS if is_apart else frozenset({"works_at"} if is_work else ())
+    place = _PLACE_OF.get((statement.stem, complement.lead)) if statement.is_over else None
+    ended = PARTNERS if is_apart else frozenset({place} if place else ())
     kinds = frozenset() if statement.is_ability else frozenset({DENIAL})
-    return Ending(kinds, ended, is_named=is_work)
+    return Ending(kinds, ended, is_named=place is not None)
