@@ -56,7 +56,8 @@ _FENCE = re.compile(r"[ \t]{0,3}(`{3,}|~{3,})")
 # indented lines.
 _SURELY_CODE = re.compile(
     r"[ \t]*(?:def|class|func|function|fn|const|let|var|import|return|public|private|static"
-    r"|#include)\b[^\n]*[({=;<\"']|[^\n]*\w\([^()\n]*\)[ \t]*[:;{][ \t]*$|[^\n]*[{}][;,)]*[ \t]*$"
+    r"|#include|SELECT|INSERT|UPDATE|CREATE)\b[^\n]*[({=;<\"']"
+    r"|[^\n]*\w\([^()\n]*\)[ \t]*[:;{][ \t]*$|[^\n]*[{}][;,)]*[ \t]*$"
 )
 _MAYBE_CODE = re.compile(
     r"[ \t]*(?:#|//|/\*|\*/|--|[\w.\[\]]+ ?[-+*/:]?= ?\S)|(?: {2,}|\t)[ \t]*\S"

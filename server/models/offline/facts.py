@@ -297,10 +297,10 @@ def _of_thing(fact: Fact) -> dict[str, str]:
 
 def _slot(owner: str, noun: str, value: str) -> dict[str, str]:
     """Returns the value for somebody's boss or car; nothing if people have several."""
-    *_, last = noun.split()
-    if last in _SEVERAL | PETS:
+    *which, last = noun.split()
+    if last in _SEVERAL | PETS and "best" not in which:
         return {}
-    return {f"which {owner}'s {KINSHIP.get(last, noun)}": value}
+    return {f"which {owner}'s {noun if which else KINSHIP.get(last, noun)}": value}
 
 
 def _newcomer(fact: Fact) -> tuple[str, str] | None:

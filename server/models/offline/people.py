@@ -149,7 +149,8 @@ def _owned(tokens: Sequence[Token], owner: Entity) -> Subject:
     is_only = not set(words[:place]) - _WHICH_ONE
     is_by_kin = (name is None and is_only) or words[place] in UNIQUE_KIN
     names = {entity.key} | ({f"{owner.key}'s {words[place]}"} if is_by_kin else set())
-    return Subject(text, entity, owner, frozenset(names), words[place], is_new=is_new,
+    kin = f"best {words[place]}" if "best" in words[:place] else words[place]
+    return Subject(text, entity, owner, frozenset(names), kin, is_new=is_new,
                    relations=(related(owner, kind[0], entity),))  # fmt: skip
 
 

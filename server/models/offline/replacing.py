@@ -60,6 +60,8 @@ def replaces(fact: Fact, other: Fact) -> bool:
 def _has_new_number(fact: Fact, other: Fact) -> bool:
     """Whether both are equal except for numbers, days and names: `I'm in my third year now`."""
     is_same = fact.frame == other.frame or other.frame.startswith(f"{fact.frame} of ")
+    if fact.is_measure and fact.complement.lead in {"down to", "up to"}:
+        is_same |= other.frame.endswith(fact.frame.removeprefix("be"))
     return bool(fact.frame) and is_same and (fact.is_news or fact.is_measure)
 
 

@@ -103,7 +103,8 @@ def _lost(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
     """Returns what of the other fact ends because its subject or possession is gone, or back."""
     if fact.stem in _DYING and not fact.subject.is_somebody:
         return None  # A telephone that died may live on.
-    gone = fact.subject.names | fact.own_things
+    is_own = fact.subject.entity == fact.subject.owner
+    gone = fact.own_things if is_own else fact.subject.names | fact.own_things
     is_back = RETURN in fact.ending.kinds
     if not gone.isdisjoint(other.about):
         is_kept = is_back and (other.stem != "be" or other.complement.lead not in _PLACES)

@@ -122,6 +122,7 @@ _FULL = {
     pattern("call_me"): "I go by ",
     pattern("value"): r"My \1 is ",
     pattern("new_value"): r"My new \3 is \1\2",
+    pattern("not_that"): r"\2, not \1",
     pattern("raised"): r"My \1 is now ",
     pattern("they"): r"I was \1",
     pattern("no_more"): r"I gave up \1",

@@ -143,7 +143,11 @@ _PLACE_OF = {
 def _denial(statement: Statement, complement: Complement) -> Ending:
     """Returns what a negation ends: `I no longer work at Acme`, `we are not together`."""
     is_apart = statement.who is Who.GROUP and "together" in lowered(statement.rest)
-    place = _PLACE_OF.get((statement.stem, complement.lead)) if statement.is_over else None
+    place = (
+        _PLACE_OF.get((statement.stem, complement.lead))
+        if statement.is_over and not statement.is_ability
+        else None
+    )
     ended = PARTNERS if is_apart else frozenset({place} if place else ())
     kinds = frozenset() if statement.is_ability else frozenset({DENIAL})
     return Ending(kinds, ended, is_named=place is not None)
