@@ -11,27 +11,19 @@ from dataclasses import dataclass, field, replace
 from server.core.text import english_stem, normalized, words
 from server.memories.add.inference import ProposedOperation
 from server.memories.memory import fact_digest
+from server.models.offline import lexicon
 from server.models.offline.facts import Fact
-from server.models.offline.lexicon import (
-    ANIMAL,
-    FUNCTION_WORDS,
-    PERSON,
-    TASTES,
-    listed,
-    lists,
-    pattern,
-)
 from server.models.offline.phrases import Item, content_stems
 from server.models.offline.reading import introduced_by, without_items
 from server.models.offline.replacing import replaces
 from server.models.offline.retracting import taken_back
 from server.models.offline.status import DENIAL
 
-_REQUEST, _EVERYTHING = pattern("forget_request"), pattern("everything")
-_SAYS_NOTHING = FUNCTION_WORDS | listed("asking")
+_REQUEST, _EVERYTHING = lexicon.pattern("forget_request"), lexicon.pattern("everything")
+_SAYS_NOTHING = lexicon.FUNCTION_WORDS | lexicon.listed("asking")
 _SAID_OTHERWISE = {
     relation: frozenset(map(english_stem, names))
-    for relation, names in lists("said_otherwise").items()
+    for relation, names in lexicon.lists("said_otherwise").items()
 }
 _SHORTEST_COMMON = 4
 
@@ -151,7 +143,7 @@ class Ledger:
         """Whether a memory mentions the subject as a person or an animal."""
         subject = fact.subject.entity.key
         return any(
-            entity.key == subject and entity.type in {ANIMAL, PERSON}
+            entity.key == subject and entity.type in {lexicon.ANIMAL, lexicon.PERSON}
             for _, other in self._standing()
             for relation in other.relations
             for entity in (relation.source, relation.target)
@@ -317,5 +309,7 @@ def _value(fact: Fact, new: Fact) -> str:
 
 def _says_more(fact: Fact) -> bool:
     """Whether a retraction is itself worth keeping: a dislike, a sale, a past state."""
-    is_dislike = fact.stem in TASTES and any(r.relation == "dislikes" for r in fact.relations)
+    is_dislike = fact.stem in lexicon.TASTES and any(
+        r.relation == "dislikes" for r in fact.relations
+    )
     return not fact.statement.is_denied or is_dislike or bool(fact.slots)

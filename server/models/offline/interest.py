@@ -15,29 +15,19 @@ from server.memories.add.inference import Category
 from server.memories.conversation import COURTESIES, Role
 from server.models.offline import lexicon
 from server.models.offline.facts import Fact
-from server.models.offline.lexicon import (
-    FUNCTION_WORDS,
-    KINSHIP,
-    PETS,
-    listed,
-    lists,
-    pattern,
-    verbs_listed,
-    word_set,
-)
 from server.models.offline.sentences import joined, lowered
 from server.models.offline.statements import Who
 
-_POINTING = word_set("it that this them those these him her so you your one both")
-_REMARKING = verbs_listed("remarking")
+_POINTING = lexicon.word_set("it that this them those these him her so you your one both")
+_REMARKING = lexicon.verbs_listed("remarking")
 _AROUND = lexicon.ADVERBS | lexicon.PREPOSITIONS
-_OPINIONS = verbs_listed("opinions")
-_MOODS, _TALK = listed("moods"), verbs_listed("talk")
-_FINDING_OUT = listed("finding_out")
-_WANTING = verbs_listed("tastes")
+_OPINIONS = lexicon.verbs_listed("opinions")
+_MOODS, _TALK = lexicon.listed("moods"), lexicon.verbs_listed("talk")
+_FINDING_OUT = lexicon.listed("finding_out")
+_WANTING = lexicon.verbs_listed("tastes")
 _ASSISTANTS = lexicon.stems("assistant model bot chatbot program agent ai")
-_DONE_BY_ASSISTANT = verbs_listed("done_by_assistant")
-_DATED, _IN_PASSING = pattern("dated"), pattern("in_passing")
+_DONE_BY_ASSISTANT = lexicon.verbs_listed("done_by_assistant")
+_DATED, _IN_PASSING = lexicon.pattern("dated"), lexicon.pattern("in_passing")
 
 
 def is_of_interest(fact: Fact, role: Role, knows: Callable[[Fact], bool]) -> bool:
@@ -86,14 +76,17 @@ def _is_remark(fact: Fact) -> bool:
     return pointed <= _POINTING or asks or talks
 
 
-_ASKING = frozenset(map(english_stem, FUNCTION_WORDS | listed("asking")))
+_ASKING = frozenset(map(english_stem, lexicon.FUNCTION_WORDS | lexicon.listed("asking")))
 MAX_CATEGORIES = 3
 _FALLBACK = "misc"
 
-_MORE_KEYWORDS = {"family": PETS | KINSHIP.keys(), "professional_details": listed("jobs")}
+_MORE_KEYWORDS = {
+    "family": lexicon.PETS | lexicon.KINSHIP.keys(),
+    "professional_details": lexicon.listed("jobs"),
+}
 _KEYWORD_STEMS = {
     name: frozenset(map(english_stem, found | _MORE_KEYWORDS.get(name, frozenset())))
-    for name, found in lists("categories").items()
+    for name, found in lexicon.lists("categories").items()
 }
 
 

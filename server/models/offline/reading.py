@@ -11,15 +11,6 @@ from server.graph.project.supersession import is_functional
 from server.models.offline import lexicon
 from server.models.offline.clauses import Clause, is_verb, split
 from server.models.offline.facts import Fact
-from server.models.offline.lexicon import (
-    ANIMAL,
-    PERSON,
-    PHRASE_STOPS,
-    kind_of,
-    stems,
-    verb_stem,
-    verbs_listed,
-)
 from server.models.offline.people import Subject, gender_of, read_subject
 from server.models.offline.phrases import Item, read_complement, read_name
 from server.models.offline.relations import stated
@@ -29,7 +20,7 @@ from server.models.offline.statements import Statement, read_statement
 from server.models.offline.status import contrast_place, is_qualified, read_contrast
 
 _OWN = frozenset({"my", "our", "their"})
-_PARTING = verbs_listed("disposing") | stems("give throw")
+_PARTING = lexicon.verbs_listed("disposing") | lexicon.stems("give throw")
 
 
 def read_fact(clause: Clause, speaker: Speaker, meant: Subject | None) -> Fact | None:
@@ -97,7 +88,7 @@ def introduced_by(fact: Fact) -> Iterator[Fact]:
         yield from facts_of(f"{by.possessive} {subject.kin} is {subject.entity.name}", by)
     for place in range(2, len(rest)):
         owner, noun = rest[place - 2].lower, rest[place - 1].lower
-        name = read_name(rest, place) if kind_of(noun) and owner in _OWN else None
+        name = read_name(rest, place) if lexicon.kind_of(noun) and owner in _OWN else None
         if name is not None:
             yield from facts_of(f"{by.possessive} {noun} is {name[0]}", by)
 
@@ -166,7 +157,7 @@ def own_thing(clause: Clause) -> Sequence[Token]:
     if len(starts) != 1:
         return ()
     end = starts[0] + 1
-    while end < len(words) and words[end] not in PHRASE_STOPS and tokens[end].is_word:
+    while end < len(words) and words[end] not in lexicon.PHRASE_STOPS and tokens[end].is_word:
         if is_verb(tokens, end):
             break
         end += 1
@@ -181,7 +172,7 @@ def with_thing(clause: Clause, thing: Sequence[Token]) -> Clause:
     tokens = clause.tokens
     is_value = any(token.is_name or token.text[0].isdigit() for token in tokens)
     place = next((p for p, token in enumerate(tokens) if token.lower == "it"), len(tokens))
-    is_parted_with = place > 0 and verb_stem(tokens[place - 1].lower) in _PARTING
+    is_parted_with = place > 0 and lexicon.verb_stem(tokens[place - 1].lower) in _PARTING
     is_meant = is_parted_with or (is_value and lowered(tokens[:2]) == ["it", "is"])
     if not (thing and is_meant and place < len(tokens)):
         return clause
@@ -190,4 +181,6 @@ def with_thing(clause: Clause, thing: Sequence[Token]) -> Clause:
 
 def _is_somebody(entity: Entity) -> bool:
     """Whether it is a person, or an animal with a name."""
-    return entity.type == PERSON or (entity.type == ANIMAL and entity.name[:1].isupper())
+    return entity.type == lexicon.PERSON or (
+        entity.type == lexicon.ANIMAL and entity.name[:1].isupper()
+    )

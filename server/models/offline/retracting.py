@@ -8,21 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import takewhile
 
-from server.models.offline import lexicon
+from server.models.offline import lexicon, status
 from server.models.offline.facts import Fact
 from server.models.offline.lexicon import Rule, word_set
 from server.models.offline.phrases import FUNCTION_STEMS, Item, content_stems, is_quantity
 from server.models.offline.sentences import joined, lowered
-from server.models.offline.status import (
-    CHANGE,
-    DENIAL,
-    DISPOSAL,
-    GIVING_UP,
-    LOSS,
-    PARTNERS,
-    RETURN,
-    SWITCH,
-)
 
 _AMBIGUOUS = lexicon.verbs_listed("ambiguous_ending")
 _HAVING = lexicon.USING | lexicon.TASTES | lexicon.POSSESSING
@@ -42,7 +32,7 @@ def taken_back(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
     """Returns what the first fact retracts of the other: items, () for all, None for nothing."""
     ending, is_shared = fact.ending, fact.shares_subject(other)
     is_value = other.stem == "be" and other.subject.owner == fact.subject.entity
-    is_own = DISPOSAL in ending.kinds and not fact.own_things.isdisjoint(other.about)
+    is_own = status.DISPOSAL in ending.kinds and not fact.own_things.isdisjoint(other.about)
     gone: tuple[Item, ...] | None = None
     if other.is_ending:
         return None
@@ -53,16 +43,16 @@ def taken_back(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
         gone = _relation_ended(fact, other)
     if gone is not None:
         return gone
-    if not ending.kinds.isdisjoint({LOSS, RETURN}) or is_own:
+    if not ending.kinds.isdisjoint({status.LOSS, status.RETURN}) or is_own:
         gone = _lost(fact, other)
-    elif not ending.kinds.isdisjoint({SWITCH, DISPOSAL}) and (is_shared or is_value):
+    elif not ending.kinds.isdisjoint({status.SWITCH, status.DISPOSAL}) and (is_shared or is_value):
         gone = _parted_with(fact, other, is_value=is_value)
-    elif CHANGE in ending.kinds and is_value:
+    elif status.CHANGE in ending.kinds and is_value:
         known = content_stems(other.subject.text)  # `I switched dentists`: theirs is another now.
         gone = () if any(item.stems <= known for item in fact.complement.items) else None
-    elif GIVING_UP in ending.kinds and is_shared:
+    elif status.GIVING_UP in ending.kinds and is_shared:
         gone = _given_up(fact, other)
-    elif DENIAL in ending.kinds and is_shared and not fact.is_qualified:
+    elif status.DENIAL in ending.kinds and is_shared and not fact.is_qualified:
         gone = _denied(fact, other)
     return gone
 
@@ -85,7 +75,7 @@ def _concerns(rule: Rule, fact: Fact, other: Fact) -> bool:
         is_theirs = fact.subject.owner == other.subject.owner
         return is_theirs and frozenset() < named <= content_stems(other.verb_phrase)
     owner, kin = fact.subject.owner, lexicon.KINSHIP.get(fact.subject.kin)
-    is_partner = lexicon.KINSHIP.get(other.subject.kin) in PARTNERS
+    is_partner = lexicon.KINSHIP.get(other.subject.kin) in status.PARTNERS
     is_parent = owner in {other.subject.entity, other.subject.owner if is_partner else None}
     return rule.about == "family" and is_parent and (kin in _CHILDREN or kin is None)
 
@@ -105,7 +95,7 @@ def _lost(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
         return None  # A telephone that died may live on.
     is_own = fact.subject.entity == fact.subject.owner
     gone = fact.own_things if is_own else fact.subject.names | fact.own_things
-    is_back = RETURN in fact.ending.kinds
+    is_back = status.RETURN in fact.ending.kinds
     if not gone.isdisjoint(other.about):
         is_kept = is_back and (other.stem != "be" or other.complement.lead not in _PLACES)
         return None if is_kept or other.statement.is_past or other.tells_name else ()
@@ -143,7 +133,7 @@ def _parted_with(fact: Fact, other: Fact, *, is_value: bool) -> tuple[Item, ...]
 
     The price or the buyer does not matter.
     """
-    if SWITCH in fact.ending.kinds:
+    if status.SWITCH in fact.ending.kinds:
         return _matching(fact, other) if is_value or other.stem in _HAVING | _LIVING else None
     is_gone = fact.statement.is_past or not fact.is_qualified
     places, others = fact.complement.places, other.complement.places

@@ -5,28 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from server.models.offline.lexicon import (
-    Rule,
-    is_gerund,
-    pattern,
-    rules,
-    stems,
-    verb_stem,
-    verbs_listed,
-    word_set,
-)
+from server.models.offline import lexicon
 from server.models.offline.phrases import Complement, read_complement
 from server.models.offline.sentences import Token, joined, lowered
 from server.models.offline.statements import Statement, Who
 
-_NEUTRAL, _FROM_NOW_ON = pattern("neutral"), pattern("from_now_on")
-_ON_A_DAY, _PLACE_TAIL, _SEASON = pattern("on_a_day"), pattern("place_tail"), pattern("season")
-_MOVING = verbs_listed("moving")
-_RULES = rules("ending")
+_NEUTRAL, _FROM_NOW_ON = lexicon.pattern("neutral"), lexicon.pattern("from_now_on")
+_ON_A_DAY, _PLACE_TAIL, _SEASON = (
+    lexicon.pattern("on_a_day"),
+    lexicon.pattern("place_tail"),
+    lexicon.pattern("season"),
+)
+_MOVING = lexicon.verbs_listed("moving")
+_RULES = lexicon.rules("ending")
 _PLACING, _OWN, _WHERE = (
-    stems("have keep park store get buy order"),
-    word_set("my our their"),
-    word_set("with at on in from"),
+    lexicon.stems("have keep park store get buy order"),
+    lexicon.word_set("my our their"),
+    lexicon.word_set("with at on in from"),
 )
 PARTNERS = frozenset({"dates", "engaged_to", "married_to", "partner_of"})
 DENIAL, DISPOSAL, GIVING_UP, LOSS, RETURN = "denial", "disposal", "giving up", "loss", "return"
@@ -58,7 +53,7 @@ def contrast_place(rest: Sequence[Token]) -> int | None:
 def read_contrast(tokens: Sequence[Token]) -> frozenset[str]:
     """Returns the keys of the items of `not coffee` or `instead of taking the bus`."""
     start = 1 + (tokens[1].lower in {"of", "than"})
-    verb = next((p for p, token in enumerate(tokens) if is_gerund(token.lower)), start - 1)
+    verb = next((p for p, token in enumerate(tokens) if lexicon.is_gerund(token.lower)), start - 1)
     items = read_complement(tokens[verb + 1 :], after_be=False).items
     return frozenset(item.key for item in items)
 
@@ -75,7 +70,7 @@ def _is_tail_neutral(statement: Statement, complement: Complement) -> bool:
     tail = complement.tail
     if is_placing(statement, complement):
         return not _SEASON.search(joined(tail).lower())
-    if statement.stem in _MOVING | {verb_stem("live")} and lowered(tail[:1]) == ["with"]:
+    if statement.stem in _MOVING | {lexicon.verb_stem("live")} and lowered(tail[:1]) == ["with"]:
         return not _SEASON.search(joined(tail).lower())
     return _is_neutral(tail, is_event=statement.is_past or not complement.items)
 
@@ -107,7 +102,7 @@ class Ending:
     kinds: frozenset[str] = frozenset()
     relations: frozenset[str] = frozenset()
     is_named: bool = False
-    over: tuple[Rule, ...] = ()
+    over: tuple[lexicon.Rule, ...] = ()
 
     def __bool__(self) -> bool:
         """Whether it ends anything."""
@@ -127,7 +122,7 @@ def read_ending(statement: Statement, complement: Complement) -> Ending:
     return Ending(kinds, relations, any(rule.is_named for rule in found), over)
 
 
-def _fits(rule: Rule, statement: Statement, complement: Complement) -> bool:
+def _fits(rule: lexicon.Rule, statement: Statement, complement: Complement) -> bool:
     has_voice = statement.is_past or not rule.is_passive
     has_object = bool(complement.items) or rule.kind != GIVING_UP
     if not (has_voice and has_object and rule.lead.fullmatch(complement.lead)):
