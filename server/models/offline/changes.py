@@ -309,7 +309,5 @@ def _value(fact: Fact, new: Fact) -> str:
 
 def _says_more(fact: Fact) -> bool:
     """Whether a retraction is itself worth keeping: a dislike, a sale, a past state."""
-    is_dislike = fact.stem in lexicon.TASTES and any(
-        r.relation == "dislikes" for r in fact.relations
-    )
+    is_dislike = any(relation.relation == "dislikes" for relation in fact.relations)
     return not fact.statement.is_denied or is_dislike or bool(fact.slots)
