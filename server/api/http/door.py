@@ -6,9 +6,11 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any, Final, TypeAlias, TypeVar
 
 import orjson
+from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from google.rpc import code_pb2, status_pb2
@@ -49,8 +51,12 @@ NOTICE: Final = "memoir-notice"
 _LONGEST_HEADER: Final = 1024
 _OWN_TRAILERS: Final = "memoir-"
 _NDJSON: Final = "application/x-ndjson"
-_GET_PROJECT: Final = "memoir.v1.ProjectService/GetProject"
 _UNAUTHENTICATED: Final[int] = code_pb2.UNAUTHENTICATED
+
+_METHODS: Final[Mapping[Any, MethodDescriptor]] = {
+    method.input_type: method for method in CONTRACT_METHODS.values()
+}
+"""The methods of the contract by their requests, each of which belongs to one method."""
 
 _exchange: ContextVar[Exchange] = ContextVar("http_exchange")
 
@@ -66,20 +72,23 @@ class CallFailed(Exception):
 class Session:
     """Makes the calls of one HTTP request, all with its correlation id."""
 
-    def __init__(self, methods: Callable[[str], LocalMethod], exchange: Exchange) -> None:
-        self._methods = methods
+    def __init__(
+        self, method_of: Callable[[MethodDescriptor], LocalMethod], exchange: Exchange
+    ) -> None:
+        self._method_of = method_of
         self._exchange = exchange
         self._metadata = exchange.metadata()
         self.last: LocalAnswer | None = None
         """The answer to the latest call."""
 
-    async def call(self, name: str, request: Message) -> Any:
-        """Calls `package.Service/Method` and returns its response.
+    async def call(self, request: Message) -> Any:
+        """Calls the method that takes this request, and returns its response.
 
         Raises:
             CallFailed: it ended with an error.
         """
-        answer = await self._methods(name).call(
+        method = _METHODS[request.DESCRIPTOR]
+        answer = await self._method_of(method).call(
             LocalRequest(
                 request.SerializeToString(),
                 self._metadata,
@@ -93,10 +102,32 @@ class Session:
         self.last = answer
         if answer.status is not None:
             raise CallFailed(answer.status)
-        return GetMessageClass(CONTRACT_METHODS[name].output_type).FromString(answer.body)
+        return GetMessageClass(method.output_type).FromString(answer.body)
 
 
 Respond: TypeAlias = Callable[[Exchange, Session], Awaitable[object]]
+
+
+@dataclass(frozen=True, slots=True)
+class OneCall:
+    """Answers an HTTP request by the call that takes a `request` of this type.
+
+    `read` and `write` run within the call, after authentication and admission. `write` returns the
+    JSON to send. `rename` renames the fields in errors.
+    """
+
+    request: type[Message]
+    read: ReadRequest
+    write: WriteResponse
+    rename: Rename | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SeveralCalls:
+    """Answers an HTTP request by several calls; `respond` returns the JSON to send."""
+
+    respond: Respond
+    rename: Rename | None = None
 
 
 class Door:
@@ -105,90 +136,66 @@ class Door:
     def __init__(self, calls: LocalCalls, limits: BodyLimits) -> None:
         self._calls = calls
         self._bodies = Bodies(limits)
-        self._plain: dict[str, LocalMethod] = {}
+        self._plain: dict[MethodDescriptor, LocalMethod] = {}
 
-    def one_call(
-        self, name: str, read: ReadRequest, write: WriteResponse, rename: Rename | None = None
-    ) -> Endpoint:
-        """Returns an endpoint for one unary call of `package.Service/Method`.
+    def endpoint(self, answer: OneCall | SeveralCalls) -> Endpoint:
+        """Returns an endpoint that answers in this way.
 
-        `read` and `write` run within the call, after authentication and admission. `write` returns
-        the JSON to send. `rename` renames the fields in errors.
+        Each response of a streaming call is sent as a line of JSON.
         """
-        method = self._method(name, read, write)
+        if isinstance(answer, SeveralCalls):
+            return self._several_calls(answer)
+        call, method = answer, _METHODS[answer.request.DESCRIPTOR]
+        local = self._calls.method(
+            method,
+            lambda _body: call.read(_exchange.get()),
+            lambda message: orjson.dumps(call.write(message, _exchange.get())),
+        )
 
-        async def endpoint(request: Request) -> Response:
-            async def respond(exchange: Exchange) -> Response:
-                _exchange.set(exchange)
-                answer = await method.call(_local_request(exchange))
-                return _response(answer, exchange, rename)
+        async def respond(exchange: Exchange) -> Response:
+            if method.server_streaming:
+                return _Stream(self._calls, local, exchange)
+            _exchange.set(exchange)
+            return _response(await local.call(_local_request(exchange)), exchange, call.rename)
 
-            return await self._respond(request, respond)
+        return self._endpoint(respond)
 
-        return endpoint
+    def _several_calls(self, calls: SeveralCalls) -> Endpoint:
+        async def respond(exchange: Exchange) -> Response:
+            session = Session(self._plain_method, exchange)
+            try:
+                body = await _after_key(calls.respond, exchange, session)
+            except CallFailed as error:
+                assert session.last is not None
+                return failed(error.status, session.last.correlation_id, calls.rename)
+            except InvalidRequest as invalid:
+                return unacceptable(exchange.request, invalid, calls.rename)
+            headers = _headers(session.last, exchange)
+            return Response(orjson.dumps(body), media_type=JSON, headers=headers)
 
-    def several_calls(self, respond: Respond, rename: Rename | None = None) -> Endpoint:
-        """Returns an endpoint that makes several calls; `respond` returns the JSON to send."""
+        return self._endpoint(respond)
 
-        async def endpoint(request: Request) -> Response:
-            async def run(exchange: Exchange) -> Response:
-                session = Session(self._plain_method, exchange)
-                try:
-                    body = await _after_key(respond, exchange, session)
-                except CallFailed as error:
-                    assert session.last is not None
-                    return failed(error.status, session.last.correlation_id, rename)
-                except InvalidRequest as invalid:
-                    return unacceptable(request, invalid, rename)
-                headers = _headers(session.last, exchange)
-                return Response(orjson.dumps(body), media_type=JSON, headers=headers)
-
-            return await self._respond(request, run)
-
-        return endpoint
-
-    def stream(self, name: str, read: ReadRequest, write: WriteResponse) -> Endpoint:
-        """Returns an endpoint for a streaming call, which sends each response as a line of JSON."""
-        method = self._method(name, read, write)
-
-        async def endpoint(request: Request) -> Response:
-            async def respond(exchange: Exchange) -> Response:
-                return _Stream(self._calls, method, exchange)
-
-            return await self._respond(request, respond)
-
-        return endpoint
-
-    def _method(self, name: str, read: ReadRequest, write: WriteResponse) -> LocalMethod:
-        def decode(_body: bytes) -> Message:
-            return read(_exchange.get())
-
-        def encode(message: Any) -> bytes:
-            return orjson.dumps(write(message, _exchange.get()))
-
-        return self._calls.method(CONTRACT_METHODS[name], decode, encode)
-
-    def _plain_method(self, name: str) -> LocalMethod:
+    def _plain_method(self, method: MethodDescriptor) -> LocalMethod:
         """Returns the method with unconverted messages of the contract."""
-        if name not in self._plain:
-            method = CONTRACT_METHODS[name]
-            self._plain[name] = self._calls.method(
+        if method not in self._plain:
+            self._plain[method] = self._calls.method(
                 method,
                 GetMessageClass(method.input_type).FromString,
                 GetMessageClass(method.output_type).SerializeToString,
             )
-        return self._plain[name]
+        return self._plain[method]
 
-    async def _respond(
-        self, request: Request, respond: Callable[[Exchange], Coroutine[Any, Any, Response]]
-    ) -> Response:
-        """Reads the request and returns the response, also for errors of the door itself."""
+    def _endpoint(self, respond: Callable[[Exchange], Coroutine[Any, Any, Response]]) -> Endpoint:
+        """Returns an endpoint that reads requests and also answers errors of the door itself."""
 
-        async def answer() -> Response:
+        async def answer(request: Request) -> Response:
             exchange = Exchange(request, await self._bodies.read(request))
             return await _while_connected(self._calls.start(respond(exchange)), request.receive)
 
-        return await or_refusal(request, answer())
+        async def endpoint(request: Request) -> Response:
+            return await or_refusal(request, answer(request))
+
+        return endpoint
 
 
 async def _after_key(respond: Respond, exchange: Exchange, session: Session) -> object:
@@ -209,7 +216,7 @@ async def _after_key(respond: Respond, exchange: Exchange, session: Session) -> 
 async def _check_key(session: Session) -> None:
     """Raises CallFailed if the request has no valid key, by a call that reads little."""
     try:
-        await session.call(_GET_PROJECT, GetProjectRequest())
+        await session.call(GetProjectRequest())
     except CallFailed as error:
         if error.status.code == _UNAUTHENTICATED:
             raise

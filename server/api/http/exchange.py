@@ -121,20 +121,6 @@ async def _chunks(request: Request) -> AsyncIterator[bytes]:
             yield chunk
 
 
-def parsed(raw: bytes) -> object:
-    """Returns the JSON value of a body; an empty body counts as an empty object.
-
-    Raises:
-        MalformedRequest: the body is not JSON.
-    """
-    if not raw:
-        return {}
-    try:
-        return orjson.loads(raw)
-    except orjson.JSONDecodeError as error:
-        raise MalformedRequest([FieldViolation("", f"the body is not JSON: {error}")]) from None
-
-
 M = TypeVar("M", bound=Message)
 
 # The headers that become metadata of a call.
@@ -177,22 +163,17 @@ class Exchange:
         """The parameters of the query; the last value of a repeated one."""
         return self.request.query_params
 
-    def json(self) -> object:
-        """Returns the body as JSON; an empty object if there is none.
-
-        Raises:
-            MalformedRequest: the body is not JSON.
-        """
-        return parsed(self.body)
-
     def json_object(self) -> dict[str, Any]:
-        """Returns the body, which must be a JSON object.
+        """Returns the body, which must be a JSON object; an empty one if there is no body.
 
         Raises:
             MalformedRequest: the body is not JSON.
             InvalidRequest: the body is not an object.
         """
-        value = self.json()
+        try:
+            value = orjson.loads(self.body or b"{}")
+        except orjson.JSONDecodeError as error:
+            raise MalformedRequest([FieldViolation("", f"the body is not JSON: {error}")]) from None
         if not isinstance(value, dict):
             raise InvalidRequest([FieldViolation("", "the body must be a JSON object")])
         return value

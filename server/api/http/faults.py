@@ -12,6 +12,7 @@ import grpc
 import orjson
 import structlog
 from google.rpc import error_details_pb2, status_pb2
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
@@ -25,6 +26,7 @@ JSON: Final = "application/json"
 _Code = grpc.StatusCode
 _CODES: Final = {code.value[0]: code for code in grpc.StatusCode}
 CLIENT_CLOSED_REQUEST: Final = 499
+_METHOD_NOT_ALLOWED: Final = 405
 
 # https://github.com/googleapis/googleapis/blob/master/google/rpc/code.proto
 HTTP_STATUS: Final[Mapping[grpc.StatusCode, int]] = {
@@ -72,11 +74,6 @@ def refused(
 ) -> Response:
     """Returns the response that refuses a request before a call."""
     return answered(http_status, message, {"message": message}, correlation_id, headers or {})
-
-
-def unread(refusal: BodyRefused) -> Response:
-    """Returns the response for a body that is not read completely, which closes the connection."""
-    return refused(refusal.http_status, str(refusal), headers={"Connection": "close"})
 
 
 def answered(
@@ -153,26 +150,25 @@ async def or_refusal(request: Request, answer: Awaitable[Response]) -> Response:
     try:
         return await answer
     except BodyRefused as refusal:
-        return logged(request, unread(refusal))
+        # The rest of the body is still on its way.
+        headers = {"Connection": "close"}
+        return logged(request, refused(refusal.http_status, str(refusal), headers=headers))
     except (InvalidRequest, Unimplemented) as error:
         return unacceptable(request, error)
     except ClientDisconnect:
         return refused(CLIENT_CLOSED_REQUEST, "the client disconnected")
 
 
-def unknown_path(request: Request) -> Response:
-    """Returns the response for an unknown path."""
-    return logged(request, refused(404, "there is nothing at this path"))
+async def not_routed(request: Request, error: Exception) -> Response:
+    """Returns the response for an unknown path, or for a method that the path does not have."""
+    if not isinstance(error, HTTPException) or error.status_code != _METHOD_NOT_ALLOWED:
+        return logged(request, refused(404, "there is nothing at this path"))
+    allowed = (error.headers or {}).get("Allow", "")
+    headers = {"Allow": allowed}
+    return logged(request, refused(405, f"the path supports only {allowed}", headers=headers))
 
 
-def unknown_method(request: Request, allowed: str) -> Response:
-    """Returns the response for a method that the path does not have."""
-    return logged(
-        request, refused(405, f"the path supports only {allowed}", headers={"Allow": allowed})
-    )
-
-
-def broken(request: Request, error: Exception) -> Response:
+async def broken(request: Request, error: Exception) -> Response:
     """Returns the response for a fault of the door itself, and logs the cause."""
     id_ = correlation_id(request)
     _log.error("http.failed", path=_path(request), correlation_id=id_, exc_info=error)

@@ -19,18 +19,12 @@ from server.core.errors import FieldViolation
 
 _F = FieldDescriptor
 _INTEGERS: Final = {
-    _F.TYPE_INT32: (-(2**31), 2**31 - 1),
-    _F.TYPE_SINT32: (-(2**31), 2**31 - 1),
-    _F.TYPE_SFIXED32: (-(2**31), 2**31 - 1),
-    _F.TYPE_UINT32: (0, 2**32 - 1),
-    _F.TYPE_FIXED32: (0, 2**32 - 1),
-    _F.TYPE_INT64: (-(2**63), 2**63 - 1),
-    _F.TYPE_SINT64: (-(2**63), 2**63 - 1),
-    _F.TYPE_SFIXED64: (-(2**63), 2**63 - 1),
-    _F.TYPE_UINT64: (0, 2**64 - 1),
-    _F.TYPE_FIXED64: (0, 2**64 - 1),
+    _F.CPPTYPE_INT32: (-(2**31), 2**31 - 1),
+    _F.CPPTYPE_UINT32: (0, 2**32 - 1),
+    _F.CPPTYPE_INT64: (-(2**63), 2**63 - 1),
+    _F.CPPTYPE_UINT64: (0, 2**64 - 1),
 }
-_FLOATS: Final = frozenset({_F.TYPE_DOUBLE, _F.TYPE_FLOAT})
+_FLOATS: Final = frozenset({_F.CPPTYPE_DOUBLE, _F.CPPTYPE_FLOAT})
 _FIELD_MASK: Final = "google.protobuf.FieldMask"
 _WELL_KNOWN: Final[Mapping[str, str]] = {
     "google.protobuf.Struct": "must be an object",
@@ -52,10 +46,10 @@ def read_message(value: object, message: Message, path: str = "") -> list[FieldV
 
     Fields may have the names of the contract, or the same in camel case. Null means absent.
     """
-    if not isinstance(value, Mapping):
-        return [FieldViolation(path, "must be an object")]
     if problem := _WELL_KNOWN.get(message.DESCRIPTOR.full_name):
         return _well_known(value, message, path, problem)
+    if not isinstance(value, Mapping):
+        return [FieldViolation(path, "must be an object")]
     violations: list[FieldViolation] = []
     kind: Any = message.DESCRIPTOR
     fields = _fields(kind)
@@ -83,7 +77,7 @@ def _read_field(
     if field.message_type is not None:
         inner: Message = getattr(message, field.name)
         inner.SetInParent()
-        return _read_inner(value, inner, path)
+        return read_message(value, inner, path)
     try:
         setattr(message, field.name, _scalar(field, value))
     except _InvalidValue as error:
@@ -101,20 +95,13 @@ def _read_list(
     for index, item in enumerate(value):
         place = f"{path}[{index}]"
         if field.message_type is not None:
-            violations += _read_inner(item, items.add(), place)
+            violations += read_message(item, items.add(), place)
             continue
         try:
             items.append(_scalar(field, item))
         except _InvalidValue as error:
             violations.append(FieldViolation(place, str(error)))
     return violations
-
-
-def _read_inner(value: object, message: Message, path: str) -> list[FieldViolation]:
-    problem = _WELL_KNOWN.get(message.DESCRIPTOR.full_name)
-    if problem is None:
-        return read_message(value, message, path)
-    return _well_known(value, message, path, problem)
 
 
 def _well_known(value: object, message: Message, path: str, problem: str) -> list[FieldViolation]:
@@ -142,10 +129,10 @@ def _camel_case(mask: object) -> object:
 
 
 def _scalar(field: FieldDescriptor, value: object) -> object:
-    kind = field.type
-    if kind == _F.TYPE_STRING:
+    kind = field.cpp_type
+    if field.type == _F.TYPE_STRING:
         return _text(value)
-    if kind == _F.TYPE_BOOL:
+    if kind == _F.CPPTYPE_BOOL:
         if isinstance(value, bool):
             return value
         raise _InvalidValue("must be true or false")

@@ -23,7 +23,8 @@ from server.api.http.mem0.routes import TABLE
 from server.api.http.transcoding import Binding, bindings
 
 _F = FieldDescriptor
-_NUMBERS: Final = frozenset({_F.TYPE_DOUBLE, _F.TYPE_FLOAT})
+_NUMBERS: Final = frozenset({_F.CPPTYPE_DOUBLE, _F.CPPTYPE_FLOAT})
+_INTEGERS: Final = frozenset({_F.CPPTYPE_INT32, _F.CPPTYPE_UINT32})
 _WELL_KNOWN: Final[dict[str, dict[str, Any]]] = {
     "google.protobuf.Struct": {"type": "object"},
     "google.protobuf.Value": {},
@@ -184,11 +185,11 @@ def _single(field: FieldDescriptor, schemas: dict[str, Any]) -> dict[str, Any]:
         return _reference(field.message_type, schemas)
     if field.enum_type is not None:
         return {"type": "string", "enum": [value.name for value in field.enum_type.values]}
-    if field.type == _F.TYPE_BOOL:
+    if field.cpp_type == _F.CPPTYPE_BOOL:
         return {"type": "boolean"}
-    if field.type in _NUMBERS:
+    if field.cpp_type in _NUMBERS:
         return {"type": "number"}
-    if field.type in {_F.TYPE_INT32, _F.TYPE_UINT32}:
+    if field.cpp_type in _INTEGERS:
         return {"type": "integer"}
     # 64-bit numbers are strings in protobuf's JSON.
     return {"type": "string"}

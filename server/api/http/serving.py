@@ -14,16 +14,12 @@ from typing import Any, Final
 import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from server.api.http.faults import broken, unknown_method, unknown_path
+from server.api.http.faults import broken, not_routed
 from server.api.limits import HttpLimits
-
-_METHOD_NOT_ALLOWED = 405
 
 
 def build_application(routes: Sequence[BaseRoute]) -> Starlette:
@@ -31,7 +27,7 @@ def build_application(routes: Sequence[BaseRoute]) -> Starlette:
 
     No response allows pages of other sites to read it (CORS).
     """
-    application = Starlette(exception_handlers={HTTPException: _refused, Exception: _broken})
+    application = Starlette(exception_handlers={HTTPException: not_routed, Exception: broken})
     application.router = _Router(routes)
     return application
 
@@ -55,16 +51,6 @@ class _Router(Router):
             return
         scope.update(router=self, route=route, endpoint=route.endpoint, path_params={})
         await route.handle(scope, receive, send)
-
-
-async def _refused(request: Request, error: Exception) -> Response:
-    if isinstance(error, HTTPException) and error.status_code == _METHOD_NOT_ALLOWED:
-        return unknown_method(request, (error.headers or {}).get("Allow", ""))
-    return unknown_path(request)
-
-
-async def _broken(request: Request, error: Exception) -> Response:
-    return broken(request, error)
 
 
 _BACKLOG: Final = 2048

@@ -22,7 +22,7 @@ from starlette.convertors import Convertor, register_url_convertor
 from starlette.routing import Route
 
 from server.api.grpc.local import CONTRACT_METHODS
-from server.api.http.door import Door, ReadRequest
+from server.api.http.door import Door, OneCall, ReadRequest
 from server.api.http.exchange import Exchange, message_of
 from server.api.http.writing import written
 from server.core.errors import FieldViolation
@@ -77,9 +77,8 @@ def transcoded_routes(door: Door) -> list[Route]:
 
 
 def _route(door: Door, binding: Binding) -> Route:
-    read = _reader(binding)
-    make = door.stream if binding.descriptor.server_streaming else door.one_call
-    endpoint = make(binding.name, read, _write)
+    request = GetMessageClass(binding.descriptor.input_type)
+    endpoint = door.endpoint(OneCall(request, _reader(request, binding), _write))
     return Route(_starlette_path(binding.template), endpoint, methods=[binding.http_method])
 
 
@@ -120,9 +119,7 @@ def _variable(pattern: str) -> Convertor[str]:
     return Variable()
 
 
-def _reader(binding: Binding) -> ReadRequest:
-    kind = GetMessageClass(binding.descriptor.input_type)
-
+def _reader(kind: type[Message], binding: Binding) -> ReadRequest:
     def read(exchange: Exchange) -> Message:
         violations: list[FieldViolation] = []
         query = _from_query(kind.DESCRIPTOR, exchange)

@@ -24,15 +24,8 @@ from server.api.grpc.convert.values import from_struct, from_value
 Write: TypeAlias = Callable[[Any], Any]
 
 _F = FieldDescriptor
-_LONG: Final = frozenset(
-    {_F.TYPE_INT64, _F.TYPE_UINT64, _F.TYPE_SINT64, _F.TYPE_FIXED64, _F.TYPE_SFIXED64}
-)
-_UNCHANGED: Final = frozenset(
-    {
-        *(_F.TYPE_STRING, _F.TYPE_BOOL),
-        *(_F.TYPE_INT32, _F.TYPE_UINT32, _F.TYPE_SINT32, _F.TYPE_FIXED32, _F.TYPE_SFIXED32),
-    }
-)
+_LONG: Final = frozenset({_F.CPPTYPE_INT64, _F.CPPTYPE_UINT64})
+_UNCHANGED: Final = frozenset({_F.CPPTYPE_BOOL, _F.CPPTYPE_INT32, _F.CPPTYPE_UINT32})
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _KNOWN_SECONDS: Final = 16_384
 
@@ -148,11 +141,11 @@ def _single_writer(field: FieldDescriptor) -> Write | None:
         return _writer(field.message_type)
     if field.enum_type is not None:
         return partial(_enum_json, field.enum_type)
-    if field.type in _LONG:
+    if field.cpp_type in _LONG:
         return str
-    if field.type == _F.TYPE_DOUBLE:
+    if field.cpp_type == _F.CPPTYPE_DOUBLE:
         return _number_json
-    if field.type in _UNCHANGED:
+    if field.cpp_type in _UNCHANGED or field.type == _F.TYPE_STRING:
         return None
     raise TypeError(f"{field.full_name} has a type that cannot be written as JSON")
 

@@ -20,27 +20,22 @@ from memoir.v1.project_service_pb2 import (
 )
 
 from server.api.grpc.convert.values import from_struct
-from server.api.http.door import Session
+from server.api.http.door import OneCall, Session, SeveralCalls
 from server.api.http.exchange import Exchange, message_of
 from server.api.http.mem0 import fields
 from server.api.http.mem0.shapes import event_json
 from server.core.errors import FieldViolation, InvalidRequest
 
-GET_PROJECT: Final = "memoir.v1.ProjectService/GetProject"
-UPDATE_PROJECT: Final = "memoir.v1.ProjectService/UpdateProject"
-_OPERATION: Final = "google.longrunning.Operations/GetOperation"
-_GET: Final = "memoir.v1.MemoryService/GetMemory"
-_UPDATE: Final = "memoir.v1.MemoryService/UpdateMemory"
 _SETTINGS: Final = ("custom_instructions", "custom_categories")
 _FEEDBACK: Final = ("POSITIVE", "NEGATIVE", "VERY_NEGATIVE")
 
 
-def read_ping(exchange: Exchange) -> GetProjectRequest:
+def _read_ping(exchange: Exchange) -> GetProjectRequest:
     """Converts the request; the project is that of the key."""
     return message_of(GetProjectRequest, fields.project_of(exchange))
 
 
-def write_ping(response: GetProjectResponse, _exchange: Exchange) -> object:
+def _write_ping(response: GetProjectResponse, _exchange: Exchange) -> object:
     """Returns what the constructors of Mem0's clients read. Keys have no owner, so no address."""
     return {
         "status": "ok",
@@ -50,12 +45,11 @@ def write_ping(response: GetProjectResponse, _exchange: Exchange) -> object:
     }
 
 
-def read_project(exchange: Exchange) -> GetProjectRequest:
-    """Converts the request for the project in the path."""
+def _read_project(exchange: Exchange) -> GetProjectRequest:
     return message_of(GetProjectRequest, dict(exchange.path))
 
 
-def write_project(
+def _write_project(
     response: GetProjectResponse | UpdateProjectResponse, exchange: Exchange
 ) -> object:
     """Returns the project's settings, or only the `fields` in the query, if given."""
@@ -80,7 +74,7 @@ def _project_json(project: Project) -> dict[str, Any]:
     }
 
 
-def read_project_update(exchange: Exchange) -> UpdateProjectRequest:
+def _read_project_update(exchange: Exchange) -> UpdateProjectRequest:
     """Converts the request, with the settings that the contract also has."""
     known = fields.used_fields(exchange, exchange.json_object(), _SETTINGS)
     project = {name: value for name, value in known.items() if value is not None}
@@ -94,22 +88,20 @@ def read_project_update(exchange: Exchange) -> UpdateProjectRequest:
     return message_of(UpdateProjectRequest, value, violations)
 
 
-def project_field(field: str) -> str:
+def _project_field(field: str) -> str:
     """Returns Mem0's name for a field of a project."""
     return "custom_instructions" if field == "update_mask" else field.removeprefix("project.")
 
 
-async def event(exchange: Exchange, session: Session) -> object:
+async def _event(exchange: Exchange, session: Session) -> object:
     """`GET /v1/event/{id}/`: returns the state of an asynchronous add."""
     request = message_of(GetProjectRequest, fields.project_of(exchange))
-    project: GetProjectResponse = await session.call(GET_PROJECT, request)
+    project: GetProjectResponse = await session.call(request)
     name = f"projects/{project.project.id}/operations/{exchange.path['id']}"
-    return event_json(
-        await session.call(_OPERATION, operations_proto_pb2.GetOperationRequest(name=name))
-    )
+    return event_json(await session.call(operations_proto_pb2.GetOperationRequest(name=name)))
 
 
-async def feedback(exchange: Exchange, session: Session) -> object:
+async def _feedback(exchange: Exchange, session: Session) -> object:
     """`POST /v1/feedback/`: stores feedback in the memory's metadata, for use in filters."""
     sent = fields.used_fields(
         exchange,
@@ -127,7 +119,7 @@ async def feedback(exchange: Exchange, session: Session) -> object:
     read = message_of(GetMemoryRequest, named, violations)
     if violations:
         raise InvalidRequest(violations)
-    found: GetMemoryResponse = await session.call(_GET, read)
+    found: GetMemoryResponse = await session.call(read)
     metadata = from_struct(found.memory.metadata)
     metadata["feedback"] = {"feedback": verdict, "feedback_reason": reason}
     if verdict is None:
@@ -139,7 +131,7 @@ async def feedback(exchange: Exchange, session: Session) -> object:
         "update_mask": "metadata",
         "etag": found.memory.etag,
     }
-    await session.call(_UPDATE, message_of(UpdateMemoryRequest, value))
+    await session.call(message_of(UpdateMemoryRequest, value))
     return {
         "id": str(uuid5(NAMESPACE_OID, f"feedback:{found.memory.id}")),
         "feedback": verdict,
@@ -147,6 +139,15 @@ async def feedback(exchange: Exchange, session: Session) -> object:
     }
 
 
-def feedback_field(field: str) -> str:
+def _feedback_field(field: str) -> str:
     """Returns Mem0's name for a field of a feedback."""
     return "memory_id" if field == "id" else field
+
+
+PING: Final = OneCall(GetProjectRequest, _read_ping, _write_ping)
+GET_PROJECT: Final = OneCall(GetProjectRequest, _read_project, _write_project)
+UPDATE_PROJECT: Final = OneCall(
+    UpdateProjectRequest, _read_project_update, _write_project, _project_field
+)
+EVENT: Final = SeveralCalls(_event)
+FEEDBACK: Final = SeveralCalls(_feedback, _feedback_field)

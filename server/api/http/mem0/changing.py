@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any, Final
 
 from google.rpc import error_details_pb2, status_pb2
@@ -23,33 +24,26 @@ from memoir.v1.memory_service_pb2 import (
     UpdateMemoryResponse,
 )
 
-from server.api.http.door import CallFailed, Session
+from server.api.http.door import CallFailed, OneCall, Session, SeveralCalls
 from server.api.http.exchange import Exchange, message_of
 from server.api.http.mem0 import fields
-from server.api.http.mem0.fields import conjunction, from_query, plain_ids, translated
+from server.api.http.mem0.fields import plain_ids
 from server.api.http.mem0.listing import KINDS
-from server.api.http.mem0.shapes import IDS, history_json, memory_json
+from server.api.http.mem0.shapes import history_json, memory_json
 from server.core.errors import FieldViolation, InvalidRequest
+from server.memories.scope import SCOPE_FIELDS
 
-GET: Final = "memoir.v1.MemoryService/GetMemory"
-UPDATE: Final = "memoir.v1.MemoryService/UpdateMemory"
-DELETE: Final = "memoir.v1.MemoryService/DeleteMemory"
-DELETE_MANY: Final = "memoir.v1.MemoryService/DeleteMemories"
-DELETE_SCOPE: Final = "memoir.v1.MemoryService/DeleteScope"
-_EVENTS: Final = "memoir.v1.MemoryService/ListMemoryEvents"
-_UPDATE_BATCH: Final = "memoir.v1.MemoryService/BatchUpdateMemories"
-_DELETE_BATCH: Final = "memoir.v1.MemoryService/BatchDeleteMemories"
 _CHANGES: Final = ("text", "metadata", "categories", "expiration_date")
 _FIXED: Final = "the time of a memory is that of its conversation and cannot be changed"
 
 
-def read_get(exchange: Exchange) -> GetMemoryRequest:
-    """Converts the request for the memory in the path."""
+def _read_get(exchange: Exchange) -> GetMemoryRequest:
     return message_of(GetMemoryRequest, _named(exchange))
 
 
-def write_memory(response: GetMemoryResponse | UpdateMemoryResponse, _exchange: Exchange) -> object:
-    """Returns the memory."""
+def _write_memory(
+    response: GetMemoryResponse | UpdateMemoryResponse, _exchange: Exchange
+) -> object:
     return memory_json(response.memory)
 
 
@@ -62,7 +56,7 @@ def _request_id(exchange: Exchange) -> dict[str, Any]:
     return {"request_id": request_id} if request_id else {}
 
 
-def read_update(exchange: Exchange) -> UpdateMemoryRequest:
+def _read_update(exchange: Exchange) -> UpdateMemoryRequest:
     """Converts an update; null clears the expiration date."""
     sent = exchange.json_object()
     names = {*_CHANGES, "timestamp", "memory_id"}
@@ -87,43 +81,39 @@ def _refused_changes(sent: dict[str, Any], path: str = "") -> list[FieldViolatio
     return [FieldViolation(f"{path}timestamp", _FIXED)]
 
 
-def update_field(field: str) -> str:
+def _update_field(field: str) -> str:
     """Returns Mem0's name for a field of an update."""
     return "text" if field == "update_mask" else field.removeprefix("changes.")
 
 
-def read_delete(exchange: Exchange) -> DeleteMemoryRequest:
+def _read_delete(exchange: Exchange) -> DeleteMemoryRequest:
     """Converts a deletion. `delete_linked` is ignored, because memories have no links here."""
     if "delete_linked" in exchange.query:
         exchange.ignored.append("delete_linked")
     return message_of(DeleteMemoryRequest, {**_named(exchange), **_request_id(exchange)})
 
 
-def write_deleted(_response: object, _exchange: Exchange) -> object:
+def _write_deleted(_response: object, _exchange: Exchange) -> object:
     """Returns the message that Mem0 sends."""
     return {"message": "Memory deleted successfully!"}
 
 
-def read_delete_many(exchange: Exchange) -> DeleteMemoriesRequest:
+def _read_delete_many(exchange: Exchange) -> DeleteMemoriesRequest:
     """Converts a deletion by ids, at the top level or in `filters`; the contract requires one."""
-    sent: dict[str, Any] = dict(exchange.query)
-    for name in ("filters", "metadata"):
-        if name in sent:
-            sent[name] = from_query(sent[name])
-    known = fields.used_fields(exchange, sent, {*IDS, *fields.PROJECT, "filters", "metadata"})
-    wanted = {name: known[name] for name in (*IDS, *fields.PROJECT) if name in known}
-    narrowing = {"metadata": known["metadata"]} if "metadata" in known else None
-    try:
+    names = {*SCOPE_FIELDS, *fields.PROJECT}
+    sent = fields.query_fields(exchange)
+    known = fields.used_fields(exchange, sent, names | {"filters", "metadata"})
+    wanted = {name: value for name, value in known.items() if name in names}
+    # A filter that has other conditions than ids is passed on as a filter.
+    with suppress(InvalidRequest):
         wanted |= plain_ids(known.get("filters"), wanted)
-        conditions = [translated(narrowing)]
-    except InvalidRequest:
-        conditions = [translated(known.get("filters")), translated(narrowing)]
-    if (filters := conjunction(conditions)) is not None:
+        known.pop("filters", None)
+    if (filters := fields.filters_of(known)) is not None:
         wanted["filters"] = filters
     return message_of(DeleteMemoriesRequest, {**wanted, **_request_id(exchange)})
 
 
-def write_deleted_many(response: DeleteMemoriesResponse, _exchange: Exchange) -> object:
+def _write_deleted_many(response: DeleteMemoriesResponse, _exchange: Exchange) -> object:
     """Returns Mem0's message, without an event to poll, because the deletion has finished."""
     return {
         "message": "Memories deleted successfully!",
@@ -132,7 +122,7 @@ def write_deleted_many(response: DeleteMemoriesResponse, _exchange: Exchange) ->
     }
 
 
-def read_delete_entity(exchange: Exchange) -> DeleteScopeRequest:
+def _read_delete_entity(exchange: Exchange) -> DeleteScopeRequest:
     """Converts the deletion of the user, agent, app or run in the path."""
     kind = KINDS.get(exchange.path["type"])
     violations: list[FieldViolation] = []
@@ -147,24 +137,24 @@ def read_delete_entity(exchange: Exchange) -> DeleteScopeRequest:
     return message_of(DeleteScopeRequest, value, violations)
 
 
-def write_deleted_entity(_response: object, _exchange: Exchange) -> object:
+def _write_deleted_entity(_response: object, _exchange: Exchange) -> object:
     """Returns the message that Mem0 sends."""
     return {"message": "Entity deleted successfully!", "event_id": None}
 
 
-async def history(exchange: Exchange, session: Session) -> object:
+async def _history(exchange: Exchange, session: Session) -> object:
     """`GET /v1/memories/{id}/history/`: returns all events, oldest first."""
     request = message_of(ListMemoryEventsRequest, {**_named(exchange), "page_size": 1000})
     events: list[Any] = []
     while True:
-        response = await session.call(_EVENTS, request)
+        response = await session.call(request)
         events += map(history_json, response.events)
         if not response.next_page_token:
             return events
         request.page_token = response.next_page_token
 
 
-async def update_batch(exchange: Exchange, session: Session) -> object:
+async def _update_batch(exchange: Exchange, session: Session) -> object:
     """`PUT /v1/batch/`: updates memories; the error names the items that failed."""
     violations: list[FieldViolation] = []
     requests = []
@@ -173,17 +163,17 @@ async def update_batch(exchange: Exchange, session: Session) -> object:
         requests.append({"id": item.get("memory_id"), **_change(item)})
     value = {"requests": requests, **_request_id(exchange)}
     request = message_of(BatchUpdateMemoriesRequest, value, violations)
-    response: BatchUpdateMemoriesResponse = await session.call(_UPDATE_BATCH, request)
+    response: BatchUpdateMemoriesResponse = await session.call(request)
     return _summary(response, "updated")
 
 
-async def delete_batch(exchange: Exchange, session: Session) -> object:
+async def _delete_batch(exchange: Exchange, session: Session) -> object:
     """`DELETE /v1/batch/`: deletes memories; the error names the items that failed."""
     requests = [{"id": item.get("memory_id")} for item in _items(exchange)]
     request = message_of(
         BatchDeleteMemoriesRequest, {"requests": requests, **_request_id(exchange)}
     )
-    response: BatchDeleteMemoriesResponse = await session.call(_DELETE_BATCH, request)
+    response: BatchDeleteMemoriesResponse = await session.call(request)
     return _summary(response, "deleted")
 
 
@@ -228,10 +218,20 @@ def _summary(
 _ITEM: Final = re.compile(r"requests(\[\d+\])?")
 
 
-def batch_field(field: str) -> str:
+def _batch_field(field: str) -> str:
     """Returns Mem0's name for a field of a batch."""
     path = _ITEM.sub(r"memories\1", field, count=1)
     item, dot, rest = path.partition("].")
     if not dot:
         return path
-    return f"{item}].{'memory_id' if rest == 'id' else update_field(rest)}"
+    return f"{item}].{'memory_id' if rest == 'id' else _update_field(rest)}"
+
+
+GET: Final = OneCall(GetMemoryRequest, _read_get, _write_memory)
+UPDATE: Final = OneCall(UpdateMemoryRequest, _read_update, _write_memory, _update_field)
+DELETE: Final = OneCall(DeleteMemoryRequest, _read_delete, _write_deleted)
+DELETE_MANY: Final = OneCall(DeleteMemoriesRequest, _read_delete_many, _write_deleted_many)
+DELETE_SCOPE: Final = OneCall(DeleteScopeRequest, _read_delete_entity, _write_deleted_entity)
+HISTORY: Final = SeveralCalls(_history)
+UPDATE_BATCH: Final = SeveralCalls(_update_batch, _batch_field)
+DELETE_BATCH: Final = SeveralCalls(_delete_batch, _batch_field)

@@ -10,8 +10,8 @@ from typing import Any, Final
 import orjson
 
 from server.api.http.exchange import Exchange
-from server.api.http.mem0.shapes import IDS
 from server.core.errors import FieldViolation, InvalidRequest
+from server.memories.scope import SCOPE_FIELDS
 
 PROJECT: Final[tuple[str, ...]] = ("org_id", "project_id")
 _MOST_DIGITS: Final = 9
@@ -24,6 +24,18 @@ def sent_fields(exchange: Exchange) -> dict[str, Any]:
         if name in exchange.query:
             fields.setdefault(name, exchange.query[name])
     return {name: value for name, value in fields.items() if value is not None}
+
+
+def query_fields(exchange: Exchange) -> dict[str, Any]:
+    """Returns the fields of the query, with `filters` and `metadata` read from their text.
+
+    Raises:
+        InvalidRequest: their text cannot be read.
+    """
+    values = {"filters", "metadata"}
+    return {
+        name: from_query(text) if name in values else text for name, text in exchange.query.items()
+    }
 
 
 def project_of(exchange: Exchange) -> dict[str, Any]:
@@ -154,10 +166,19 @@ def _each(value: object, depth: int) -> Any:
 
 def conjunction(conditions: Iterable[Any]) -> Any:
     """Returns a filter that combines the conditions by AND; None without conditions."""
-    given = [condition for condition in conditions if condition or condition not in ({}, None)]
+    given = [condition for condition in conditions if condition not in ({}, None)]
     if not given:
         return None
     return given[0] if len(given) == 1 else {"AND": given}
+
+
+def filters_of(sent: Mapping[str, Any], conditions: Iterable[Any] = ()) -> Any:
+    """Returns a filter of the contract: `filters` and `metadata` of Mem0, and more conditions."""
+    filters = sent.get("filters")
+    if filters is not None and not isinstance(filters, Mapping):
+        return filters
+    metadata = {"metadata": sent["metadata"]} if "metadata" in sent else None
+    return conjunction([translated(filters), translated(metadata), *conditions])
 
 
 def plain_ids(value: object, named: Mapping[str, Any]) -> dict[str, Any]:
@@ -166,7 +187,7 @@ def plain_ids(value: object, named: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         InvalidRequest: the filter contains other conditions, or ids that contradict `named`.
     """
-    ids = {name: named[name] for name in IDS if name in named}
+    ids = {name: named[name] for name in SCOPE_FIELDS if name in named}
     if value is None:
         return ids
     violations: list[FieldViolation] = []
@@ -184,19 +205,19 @@ def _collect_ids(
         return
     for name, item in value.items():
         own = _NAMES.get(name, name)
-        if own in IDS and ids.setdefault(own, item) != item:
+        if own in SCOPE_FIELDS and ids.setdefault(own, item) != item:
             violations.append(
                 FieldViolation(f"{path}.{name}", "is given twice with different values")
             )
-        elif own in IDS and not isinstance(item, str):
+        elif own in SCOPE_FIELDS and not isinstance(item, str):
             violations.append(FieldViolation(f"{path}.{name}", "must be a string here"))
-        elif own in IDS:
+        elif own in SCOPE_FIELDS:
             continue
         elif name == "AND" and isinstance(item, list):
             for index, each in enumerate(item):
                 _collect_ids(each, f"{path}.AND[{index}]", ids, violations)
         else:
-            names = ", ".join(IDS)
+            names = ", ".join(SCOPE_FIELDS)
             violations.append(FieldViolation(f"{path}.{name}", f"must be one of {names} here"))
 
 

@@ -1,37 +1,36 @@
 """Lists memories and entities by page number, as Mem0 does.
 
 The contract has page tokens instead. So the pages before the requested one are read too, and up to
-`MOST_READ` items in total to count them.
+10,000 items in total to count them.
 """
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlencode
 
 import orjson
-from google.protobuf.message import Message
 from memoir.v1.memory_service_pb2 import ListMemoriesRequest, ListScopesRequest, ScopeKind
 
-from server.api.http.door import Session
+from server.api.http.door import Session, SeveralCalls
 from server.api.http.exchange import Exchange, message_of
 from server.api.http.mem0 import fields
-from server.api.http.mem0.fields import conjunction, from_query, translated
-from server.api.http.mem0.shapes import IDS, memory_json
+from server.api.http.mem0.shapes import memory_json
 from server.api.http.writing import time_json
 from server.core.errors import FieldViolation, InvalidRequest
+from server.memories.scope import SCOPE_FIELDS
 
 
-def export_id(filters: dict[str, Any]) -> str:
+def _export_id(filters: dict[str, Any]) -> str:
     """Returns the id of an export of these fields."""
     raw = orjson.dumps(filters, option=orjson.OPT_SORT_KEYS)
     return base64.urlsafe_b64encode(raw).decode().rstrip("=")
 
 
-def exported_filters(text: object) -> dict[str, Any]:
+def _exported_filters(text: object) -> dict[str, Any]:
     """Returns the filters that are encoded in the id of an export.
 
     Raises:
@@ -47,14 +46,12 @@ def exported_filters(text: object) -> dict[str, Any]:
     return filters
 
 
-MOST_READ: Final = 10_000
+_MOST_READ: Final = 10_000
 _LARGEST_PAGE: Final = 1000
 _DEFAULT_PAGE: Final = 100
-_LIST: Final = "memoir.v1.MemoryService/ListMemories"
-_SCOPES: Final = "memoir.v1.MemoryService/ListScopes"
 _FIELDS: Final = frozenset(
-    {*IDS, *fields.PROJECT, "filters", "start_date", "end_date", "categories", "show_expired"}
-    | {"metadata"}
+    {*SCOPE_FIELDS, *fields.PROJECT, "filters", "metadata"}
+    | {"start_date", "end_date", "categories", "show_expired"}
 )
 _PAGED: Final = frozenset({"page", "page_size"})
 _UNPAGED: Final = frozenset({"top_k", "limit", "output_format"})
@@ -83,7 +80,7 @@ class _Page:
         return self.number * self.size
 
 
-async def memories_v3(exchange: Exchange, session: Session) -> object:
+async def _memories_v3(exchange: Exchange, session: Session) -> object:
     """`POST /v3/memories/`: returns a page, in which a run is called a session."""
     sent = fields.sent_fields(exchange)
     request, page = _request(exchange, sent, _PAGED), _page({**sent, **exchange.query})
@@ -91,18 +88,15 @@ async def memories_v3(exchange: Exchange, session: Session) -> object:
     return _paged(exchange, page, count, [memory_json(each, "session_id") for each in found])
 
 
-async def memories_v2(exchange: Exchange, session: Session) -> object:
+async def _memories_v2(exchange: Exchange, session: Session) -> object:
     """`POST /v2/memories/`: returns a page on request, else a list."""
     sent = fields.sent_fields(exchange)
     return await _list_or_page(exchange, session, {**sent, **exchange.query})
 
 
-async def memories_v1(exchange: Exchange, session: Session) -> object:
+async def _memories_v1(exchange: Exchange, session: Session) -> object:
     """`GET /v1/memories/`: like v2, but with all fields in the query."""
-    sent: dict[str, Any] = dict(exchange.query)
-    for name in ("filters", "metadata"):
-        if name in sent:
-            sent[name] = from_query(sent[name])
+    sent = fields.query_fields(exchange)
     if "categories" in sent:
         sent["categories"] = exchange.request.query_params.getlist("categories")
     if "show_expired" in sent:
@@ -117,7 +111,7 @@ async def _list_or_page(exchange: Exchange, session: Session, sent: dict[str, An
         return _paged(exchange, page, count, list(map(memory_json, found)))
     request = _request(exchange, sent, _UNPAGED)
     name = "top_k" if "top_k" in sent else "limit"
-    size = fields.positive_number(sent, name, _LARGEST_PAGE, MOST_READ)
+    size = fields.positive_number(sent, name, _LARGEST_PAGE, _MOST_READ)
     found, count = await _walk(exchange, session, request, _Page(1, size))
     if count > size:
         exchange.notices.append(f"these are {size} of {count} memories; use pages")
@@ -130,7 +124,9 @@ def _request(
 ) -> ListMemoriesRequest:
     known = fields.used_fields(exchange, sent, _FIELDS | also)
     wanted: dict[str, Any] = {
-        name: known[name] for name in (*IDS, *fields.PROJECT, "show_expired") if name in known
+        name: known[name]
+        for name in (*SCOPE_FIELDS, *fields.PROJECT, "show_expired")
+        if name in known
     }
     if (filters := _filters(known)) is not None:
         wanted["filters"] = filters
@@ -139,20 +135,16 @@ def _request(
 
 
 def _filters(sent: dict[str, Any]) -> Any:
-    if "filters" in sent and not isinstance(sent["filters"], dict):
-        return sent["filters"]
-    conditions = [translated(sent.get("filters"))]
-    if sent.get("metadata"):
-        conditions.append(translated({"metadata": sent["metadata"]}))
+    conditions: list[Any] = []
     for name, operator in (("start_date", "gte"), ("end_date", "lte")):
         if name in sent:
             conditions.append({"create_time": {operator: sent[name]}})
     if sent.get("categories"):
         conditions.append({"categories": {"in": sent["categories"]}})
-    return conjunction(conditions)
+    return fields.filters_of(sent, conditions)
 
 
-async def entities(exchange: Exchange, session: Session) -> object:
+async def _entities(exchange: Exchange, session: Session) -> object:
     """`GET /v1/entities/`: returns the users, agents, apps and runs of the project."""
     request = message_of(
         ListScopesRequest, {**fields.project_of(exchange), "page_size": _LARGEST_PAGE}
@@ -179,35 +171,35 @@ async def entities(exchange: Exchange, session: Session) -> object:
 
 
 async def _walk(
-    exchange: Exchange, session: Session, request: Message, page: _Page
+    exchange: Exchange,
+    session: Session,
+    request: ListMemoriesRequest | ListScopesRequest,
+    page: _Page,
 ) -> tuple[Sequence[Any], int]:
     """Returns the items of a page, and the number of all items."""
-    name, items = (
-        (_LIST, "memories") if isinstance(request, ListMemoriesRequest) else (_SCOPES, "scopes")
-    )
+    items = "memories" if isinstance(request, ListMemoriesRequest) else "scopes"
     kept: list[Any] = []
     count = 0
     while True:
-        response = await session.call(name, request)
+        response = await session.call(request)
         found = getattr(response, items)
         kept += found[max(0, page.begin - count) : max(0, page.end - count)]
         count += len(found)
         if not response.next_page_token:
             return kept, count
-        if count >= MOST_READ:
+        if count >= _MOST_READ:
             exchange.notices.append(f"there are more than {count}, which were not counted")
             return kept, count
-        set_token: Callable[[str, object], None] = request.__setattr__
-        set_token("page_token", response.next_page_token)
+        request.page_token = response.next_page_token
 
 
 def _page(values: Mapping[str, object], default: int = _DEFAULT_PAGE) -> _Page:
     page = _Page(
-        fields.positive_number(values, "page", 1, MOST_READ),
+        fields.positive_number(values, "page", 1, _MOST_READ),
         fields.positive_number(values, "page_size", default, _LARGEST_PAGE),
     )
-    if page.begin >= MOST_READ:
-        wanted = f"must begin within the first {MOST_READ}; narrow the filters instead"
+    if page.begin >= _MOST_READ:
+        wanted = f"must begin within the first {_MOST_READ}; narrow the filters instead"
         raise InvalidRequest([FieldViolation("page", wanted)])
     return page
 
@@ -229,26 +221,34 @@ def _link(exchange: Exchange, number: int, size: int) -> str:
     return str(url.replace(query=query))
 
 
-_EXPORT_FIELDS: Final = frozenset({*IDS, *fields.PROJECT, "filters"})
+_EXPORT_FIELDS: Final = frozenset({*SCOPE_FIELDS, *fields.PROJECT, "filters"})
 
 
-async def create_export(exchange: Exchange, session: Session) -> object:
+async def _create_export(exchange: Exchange, session: Session) -> object:
     """`POST /v1/exports/`: checks an export and returns its id, which encodes the filters."""
     sent = fields.sent_fields(exchange)
     known = fields.used_fields(exchange, sent, _EXPORT_FIELDS)
     # Reads once, so that an invalid filter or a forbidden project is refused now and not later.
     request = _request(exchange, known)
     request.page_size = 1
-    await session.call(_LIST, request)
-    return {"message": "The export can be fetched", "id": export_id(known)}
+    await session.call(request)
+    return {"message": "The export can be fetched", "id": _export_id(known)}
 
 
-async def get_export(exchange: Exchange, session: Session) -> object:
+async def _get_export(exchange: Exchange, session: Session) -> object:
     """`POST /v1/exports/get/`: returns the memories of an export, or of the filters in the body."""
     sent = fields.used_fields(
         exchange, fields.sent_fields(exchange), _EXPORT_FIELDS | {"memory_export_id"}
     )
     if "memory_export_id" in sent:
-        sent |= exported_filters(sent.pop("memory_export_id"))
-    found, _ = await _walk(exchange, session, _request(exchange, sent), _Page(1, MOST_READ))
+        sent |= _exported_filters(sent.pop("memory_export_id"))
+    found, _ = await _walk(exchange, session, _request(exchange, sent), _Page(1, _MOST_READ))
     return {"memories": [memory_json(memory) for memory in found]}
+
+
+MEMORIES_V1: Final = SeveralCalls(_memories_v1)
+MEMORIES_V2: Final = SeveralCalls(_memories_v2)
+MEMORIES_V3: Final = SeveralCalls(_memories_v3)
+ENTITIES: Final = SeveralCalls(_entities)
+CREATE_EXPORT: Final = SeveralCalls(_create_export)
+GET_EXPORT: Final = SeveralCalls(_get_export)

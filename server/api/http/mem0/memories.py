@@ -12,9 +12,10 @@ from memoir.v1.memory_service_pb2 import (
     SearchSource,
 )
 
+from server.api.http.door import OneCall
 from server.api.http.exchange import Exchange, message_of
 from server.api.http.mem0 import fields
-from server.api.http.mem0.fields import conjunction, plain_ids, translated
+from server.api.http.mem0.fields import plain_ids
 from server.api.http.mem0.shapes import (
     added_json,
     added_relations_json,
@@ -23,18 +24,17 @@ from server.api.http.mem0.shapes import (
     relation_json,
 )
 
-ADD: Final = "memoir.v1.MemoryService/AddMemories"
 _FIELDS_OF_ADD: Final = frozenset(AddMemoriesRequest.DESCRIPTOR.fields_by_name)
 _QUEUED: Final = "The messages were accepted and are processed in the background"
 _STORED: Final = "The memories were stored"
 
 
-def read_add_v1(exchange: Exchange) -> AddMemoriesRequest:
+def _read_add_v1(exchange: Exchange) -> AddMemoriesRequest:
     """Converts an add, with the defaults of the contract, which are those of Mem0's reference."""
     return _add_request(exchange, _sent_add(exchange))
 
 
-def read_add_v3(exchange: Exchange) -> AddMemoriesRequest:
+def _read_add_v3(exchange: Exchange) -> AddMemoriesRequest:
     """Converts an add; by default, inference happens in the background."""
     sent = _sent_add(exchange)
     sent.setdefault("async_mode", sent.get("infer", True) is not False)
@@ -66,7 +66,7 @@ def _listed(messages: object) -> object:
     return [messages] if isinstance(messages, dict) else messages
 
 
-def write_add_v1(response: AddMemoriesResponse, exchange: Exchange) -> object:
+def _write_add_v1(response: AddMemoriesResponse, exchange: Exchange) -> object:
     """Returns the changes: a list for `output_format` v1.0, an object for v1.1."""
     if response.HasField("operation"):
         return [_pending(response)]
@@ -76,7 +76,7 @@ def write_add_v1(response: AddMemoriesResponse, exchange: Exchange) -> object:
     return {"results": results, "relations": added_relations_json(response)}
 
 
-def write_add_v3(response: AddMemoriesResponse, _exchange: Exchange) -> object:
+def _write_add_v3(response: AddMemoriesResponse, _exchange: Exchange) -> object:
     """Returns the event to poll, or the changes."""
     if response.HasField("operation"):
         return _pending(response)
@@ -98,19 +98,18 @@ def _pending(response: AddMemoriesResponse) -> dict[str, Any]:
     }
 
 
-SEARCH: Final = "memoir.v1.MemoryService/SearchMemories"
 _FIELDS_OF_SEARCH: Final = frozenset(SearchMemoriesRequest.DESCRIPTOR.fields_by_name) - {"sources"}
 _MEM0_FIELDS: Final = frozenset({"fields", "limit", "metadata", "reference_date", "output_format"})
 
 
-def read_search_v3(exchange: Exchange) -> SearchMemoriesRequest:
-    """Converts a search like `read_search`; each hit also has the score of each arm."""
-    request = read_search(exchange)
+def _read_search_v3(exchange: Exchange) -> SearchMemoriesRequest:
+    """Converts a search like `_read_search`; each hit also has the score of each arm."""
+    request = _read_search(exchange)
     request.explain = True
     return request
 
 
-def read_search(exchange: Exchange) -> SearchMemoriesRequest:
+def _read_search(exchange: Exchange) -> SearchMemoriesRequest:
     """Converts a search. It leaves out passages, which have no memory id."""
     sent = fields.used_fields(
         exchange, fields.sent_fields(exchange), _FIELDS_OF_SEARCH | _MEM0_FIELDS
@@ -120,21 +119,14 @@ def read_search(exchange: Exchange) -> SearchMemoriesRequest:
         wanted.setdefault("top_k", sent["limit"])
     if "reference_date" in sent:
         wanted["reference_time"] = fields.rfc3339_time(sent["reference_date"], "reference_date")
-    if (filters := _filters(sent)) is not None:
+    if (filters := fields.filters_of(sent)) is not None:
         wanted["filters"] = filters
     wanted["sources"] = [SearchSource.Name(SearchSource.SEARCH_SOURCE_MEMORIES)]
     wanted["include_relations"] = sent.get("output_format") == "v1.1"
     return message_of(SearchMemoriesRequest, wanted)
 
 
-def _filters(sent: dict[str, Any]) -> Any:
-    if "filters" in sent and not isinstance(sent["filters"], dict):
-        return sent["filters"]
-    metadata = {"metadata": sent["metadata"]} if sent.get("metadata") else None
-    return conjunction([translated(sent.get("filters")), translated(metadata)])
-
-
-def write_hit_list(response: SearchMemoriesResponse, exchange: Exchange) -> object:
+def _write_hit_list(response: SearchMemoriesResponse, exchange: Exchange) -> object:
     """Returns the hits as a list, or as an object if `output_format` is v1.1."""
     if exchange.json_object().get("output_format") == "v1.1":
         return {
@@ -144,8 +136,7 @@ def write_hit_list(response: SearchMemoriesResponse, exchange: Exchange) -> obje
     return _hits(response, exchange)
 
 
-def write_hits(response: SearchMemoriesResponse, exchange: Exchange) -> object:
-    """Returns the hits in an object."""
+def _write_hits(response: SearchMemoriesResponse, exchange: Exchange) -> object:
     return {"results": _hits(response, exchange)}
 
 
@@ -153,3 +144,9 @@ def _hits(response: SearchMemoriesResponse, exchange: Exchange) -> list[dict[str
     kept = exchange.json_object().get("fields")
     names = [str(name) for name in kept] if isinstance(kept, list) else []
     return [hit_json(hit, names) for hit in response.results if hit.HasField("memory")]
+
+
+ADD_V1: Final = OneCall(AddMemoriesRequest, _read_add_v1, _write_add_v1)
+ADD_V3: Final = OneCall(AddMemoriesRequest, _read_add_v3, _write_add_v3)
+SEARCH: Final = OneCall(SearchMemoriesRequest, _read_search, _write_hit_list)
+SEARCH_V3: Final = OneCall(SearchMemoriesRequest, _read_search_v3, _write_hits)

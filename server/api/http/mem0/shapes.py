@@ -12,8 +12,8 @@ from memoir.v1 import memory_pb2, memory_service_pb2
 
 from server.api.grpc.convert.values import from_struct
 from server.api.http.writing import time_json
+from server.memories.scope import SCOPE_FIELDS
 
-IDS: Final[tuple[str, ...]] = ("user_id", "agent_id", "app_id", "run_id")
 _State = memory_service_pb2.OperationMetadata
 _STATUS: Final = {
     _State.STATE_QUEUED: "PENDING",
@@ -36,7 +36,7 @@ def metadata_json(metadata: Struct) -> dict[str, Any] | None:
 
 def memory_json(memory: memory_pb2.Memory, run: str = "run_id") -> dict[str, Any]:
     """Returns a memory; `run` is the field of the run's id, which one path calls a session."""
-    ids = {name: optional(memory, name) for name in IDS}
+    ids = {name: optional(memory, name) for name in SCOPE_FIELDS}
     ids[run] = ids.pop("run_id")
     return {
         "id": memory.id,
@@ -115,7 +115,7 @@ def history_json(event: memory_pb2.MemoryEvent) -> dict[str, Any]:
         "old_memory": before.text if before else None,
         "new_memory": after.text if after else None,
         "event": memory_pb2.MemoryEvent.Type.Name(event.type),
-        **{name: optional(state, name) for name in IDS},
+        **{name: optional(state, name) for name in SCOPE_FIELDS},
         "categories": list(state.categories),
         "metadata": metadata_json(state.metadata),
         "created_at": time_json(event.time),
@@ -144,7 +144,7 @@ def event_json(operation: operations_proto_pb2.Operation) -> dict[str, Any]:
         "id": event_id(operation.name),
         "event_type": "ADD",
         "status": _STATUS.get(metadata.state, "PENDING"),
-        "payload": {name: optional(metadata, name) for name in IDS},
+        "payload": {name: optional(metadata, name) for name in SCOPE_FIELDS},
         "results": added_json(response) if has_response else [],
         **{name: time_json(value) if value else None for name, value in times.items()},
         "updated_at": time_json(changed) if changed else None,
