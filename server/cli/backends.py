@@ -145,7 +145,7 @@ async def open_store() -> AsyncIterator[Store]:
     progress = ConsoleProgress()
     async with postgres_of(settings, progress) as dsn:
         if settings.embedded_postgres:
-            await apply_migrations(dsn, progress)
+            await migrate_database(dsn, progress)
         yield Store(settings, dsn, progress)
 
 
@@ -164,8 +164,3 @@ def _enter_operator() -> None:
     """Sets who runs the command, and from where, for the audit log."""
     enter_origin(Origin(peer=f"cli:{getpass.getuser()}@{socket.gethostname()}"))
     enter_request(RequestContext(correlation_id=f"cli-{uuid4()}", deadline=float("inf")))
-
-
-async def apply_migrations(dsn: str, progress: Progress, service_role: str | None = None) -> int:
-    """Applies missing migrations and returns their number; grants `service_role` its rights."""
-    return await migrate_database(dsn, lambda step: progress(f"migrating to {step}"), service_role)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import ssl
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
@@ -16,7 +15,7 @@ from typing import Final, TypeAlias
 from rich.markup import escape
 
 from server import __version__
-from server.cli.backends import apply_migrations, embedded_postgres, graph_of
+from server.cli.backends import embedded_postgres, graph_of
 from server.cli.console import ConsoleProgress, out
 from server.cli.development import (
     Runtime,
@@ -27,20 +26,12 @@ from server.cli.development import (
     mcp_line,
     mem0_line,
 )
-from server.cli.worker import (
-    Assignment,
-    arm_failpoints,
-    prepare_logging,
-    sending_telemetry,
-    worker_command,
-)
+from server.cli.worker import Assignment, prepare, serving_process, worker_command
 from server.core.background import running
-from server.runtime.composition.database import open_administration
-from server.runtime.composition.doors import local_socket, loopback, open_certificates, open_page
+from server.runtime.composition.database import migrate_database, open_administration
+from server.runtime.composition.doors import listening_context, local_socket, loopback, open_page
 from server.runtime.composition.graph import GraphAddress, answering_graph
 from server.runtime.composition.observation import Worker, serving_joined_metrics
-from server.runtime.composition.service import open_service
-from server.runtime.lifecycle import StopSignals, relax_garbage_collector, use_one_thread
 from server.runtime.settings import Settings, load_settings
 from server.runtime.workers import shared_port, supervised
 from server.telemetry.exposition import serving_metrics
@@ -73,18 +64,17 @@ async def serve_here(
     stack: AsyncExitStack, settings: Settings, dsn: str, graph: GraphAddress | None
 ) -> Serving:
     """Serves in this process until the stack is closed."""
-    tracer_provider = await stack.enter_async_context(sending_telemetry(__version__))
     metrics = settings.metrics
     if metrics.port is not None:
         _announce(
             settings,
             stack.enter_context(
-                serving_metrics(metrics.host, metrics.port, __version__, tls=_tls(settings))
+                serving_metrics(
+                    metrics.host, metrics.port, __version__, tls=listening_context(settings.tls)
+                )
             ),
         )
-    service = await stack.enter_async_context(open_service(settings, dsn, graph, tracer_provider))
-    relax_garbage_collector()
-    use_one_thread()
+    service = await stack.enter_async_context(serving_process(settings, dsn, graph))
 
     async def drain() -> None:
         await service.drain(settings.grpc.drain_seconds, settings.grpc.drain_delay)
@@ -118,7 +108,9 @@ async def serve_by_workers(
             shared_port(settings.http.host, http_port, "MEMOIR_HTTP_PORT")
         )
     metrics_port = stack.enter_context(
-        serving_joined_metrics(settings.metrics, __version__, directory, count, _tls(settings))
+        serving_joined_metrics(
+            settings.metrics, __version__, directory, count, listening_context(settings.tls)
+        )
     )
     if metrics_port is not None:
         _announce(settings, metrics_port)
@@ -137,11 +129,6 @@ async def serve_by_workers(
     return Serving(
         port, http_port, local_address, models["language_model"], models["embedding_model"], drain
     )
-
-
-def _tls(settings: Settings) -> ssl.SSLContext | None:
-    certificates = open_certificates(settings.tls)
-    return None if certificates is None else certificates.listening_context()
 
 
 def _announce(settings: Settings, port: int) -> None:
@@ -164,10 +151,7 @@ async def run(_arguments: argparse.Namespace) -> None:
     """Runs the command."""
     settings = load_settings()
     settings.model_choice()
-    prepare_logging(settings)
-    arm_failpoints(settings)
-    stop = StopSignals()
-    stop.install()
+    stop = prepare(settings)
     async with AsyncExitStack() as stack:
         serve = serve_here if settings.worker_count == 1 else serve_by_workers
         serving = await _start(stack, settings, serve)
@@ -206,7 +190,7 @@ async def _start_embedded(
     """Starts everything with embedded databases, and prints how to call it."""
     dsn = await stack.enter_async_context(embedded_postgres(settings, progress))
     graph = await stack.enter_async_context(graph_of(settings, progress))
-    await apply_migrations(dsn, progress)
+    await migrate_database(dsn, progress)
     key = await _development_key(settings, dsn)
     serving = await serve(stack, settings, dsn, graph)
     address = _address(settings, serving)

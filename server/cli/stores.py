@@ -11,7 +11,6 @@ from rich.markup import escape
 from rich.table import Table
 
 from server.cli.backends import (
-    apply_migrations,
     configured_graph,
     graph_to_maintain,
     open_store,
@@ -22,6 +21,7 @@ from server.cli.console import ConsoleProgress, err, out, progress_bar, progress
 from server.core.errors import GraphUnavailable
 from server.graph.project.maintenance import GraphReport, Rebuilt
 from server.runtime.composition.archives import open_reembed, open_search_indexing
+from server.runtime.composition.database import migrate_database
 from server.runtime.composition.graph import (
     GraphMaintenance,
     open_entity_joins,
@@ -117,7 +117,7 @@ async def migrate(arguments: argparse.Namespace) -> None:
     settings = load_settings()
     progress = ConsoleProgress()
     async with postgres_of(settings, progress) as dsn:
-        count = await apply_migrations(dsn, progress, arguments.service_role)
+        count = await migrate_database(dsn, progress, arguments.service_role)
     await _prepare_graph(settings)
     out.print("the schema is up to date" if count == 0 else f"applied {count} migration(s)")
 

@@ -14,7 +14,7 @@ import json
 import sys
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
 import structlog
@@ -27,7 +27,7 @@ from server.cli.console import fail
 from server.core.errors import MemoirError
 from server.runtime.composition.graph import GraphAddress
 from server.runtime.composition.observation import Worker
-from server.runtime.composition.service import open_service
+from server.runtime.composition.service import Service, open_service
 from server.runtime.lifecycle import StopSignals, relax_garbage_collector, use_one_thread
 from server.runtime.settings import LogFormat, Settings, SettingsFault, load_settings
 from server.runtime.workers import WorkerCommand
@@ -37,8 +37,24 @@ from server.telemetry.metrics import BUILD
 from server.telemetry.otlp import configure_tracing, shutdown_tracing
 
 
-def prepare_logging(settings: Settings) -> None:
-    """Configures logging from the settings; the default is readable on a terminal, else JSON."""
+def prepare(settings: Settings) -> StopSignals:
+    """Prepares this process to serve: its logs, its failpoints, and the signals to stop.
+
+    Raises:
+        SettingsFault: there is no such failpoint.
+    """
+    _configure_logging(settings)
+    try:
+        failpoints.arm(failpoints.parse(settings.failpoints.failpoints))
+    except ValueError as error:
+        raise SettingsFault(f"MEMOIR_FAILPOINTS: {error}") from error
+    stop = StopSignals()
+    stop.install()
+    return stop
+
+
+def _configure_logging(settings: Settings) -> None:
+    """Logs are readable by default on a terminal, and else JSON."""
     telemetry = settings.telemetry
     chosen = telemetry.format
     if chosen is None:
@@ -46,27 +62,29 @@ def prepare_logging(settings: Settings) -> None:
     configure_logging(chosen.value, telemetry.level, with_content=telemetry.content)
 
 
-def arm_failpoints(settings: Settings) -> None:
-    """Arms the failpoints in the settings.
-
-    Raises:
-        SettingsFault: there is no such failpoint.
-    """
-    try:
-        failpoints.arm(failpoints.parse(settings.failpoints.failpoints))
-    except ValueError as error:
-        raise SettingsFault(f"MEMOIR_FAILPOINTS: {error}") from error
+@asynccontextmanager
+async def serving_process(
+    settings: Settings, dsn: str, graph: GraphAddress | None, worker: Worker | None = None
+) -> AsyncIterator[Service]:
+    """Serves in this process during the block, and sends telemetry if it is configured."""
+    async with (
+        _sending_telemetry() as tracer_provider,
+        open_service(settings, dsn, graph, tracer_provider, worker) as service,
+    ):
+        relax_garbage_collector()
+        use_one_thread()
+        yield service
 
 
 @asynccontextmanager
-async def sending_telemetry(version: str) -> AsyncIterator[TracerProvider | None]:
+async def _sending_telemetry() -> AsyncIterator[TracerProvider | None]:
     """Sends spans and metrics to a collector during the block, if the environment configures one.
 
     The metrics include the version of the process.
     """
-    BUILD.labels(version).set(1)
-    tracer_provider = configure_tracing(version)
-    metric_sender = configure_metric_export(version)
+    BUILD.labels(__version__).set(1)
+    tracer_provider = configure_tracing(__version__)
+    metric_sender = configure_metric_export(__version__)
     try:
         yield tracer_provider
     finally:
@@ -104,22 +122,13 @@ def _line(assignment: Assignment) -> bytes:
 async def run() -> None:
     """Serves until SIGTERM, or until the supervisor is gone."""
     settings = load_settings()
-    prepare_logging(settings)
-    arm_failpoints(settings)
-    stop = StopSignals()
-    stop.install()
+    stop = prepare(settings)
     supervisor = await _standard_input()
     assignment = TypeAdapter(Assignment).validate_json(await supervisor.readline())
     structlog.contextvars.bind_contextvars(worker=assignment.worker.number)
-    async with AsyncExitStack() as stack:
-        tracer_provider = await stack.enter_async_context(sending_telemetry(__version__))
-        service = await stack.enter_async_context(
-            open_service(
-                settings, assignment.dsn, assignment.graph, tracer_provider, assignment.worker
-            )
-        )
-        relax_garbage_collector()
-        use_one_thread()
+    async with serving_process(
+        settings, assignment.dsn, assignment.graph, assignment.worker
+    ) as service:
         models = service.models
         names = {
             "language_model": models.language_model.model,

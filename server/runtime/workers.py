@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import socket
 import sys
 import time
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -212,8 +211,7 @@ _MOST_BYTES: Final = 64 * 1024 * 1024
 Answer: TypeAlias = Callable[[Mapping[str, Any]], Any]
 
 
-def socket_of(directory: Path, number: int) -> Path:
-    """Returns the socket on which a worker answers queries."""
+def _socket_of(directory: Path, number: int) -> Path:
     return directory / f"{number}.sock"
 
 
@@ -232,7 +230,7 @@ async def answering(directory: Path, number: int, answer: Answer) -> AsyncIterat
         finally:
             writer.close()
 
-    path = socket_of(directory, number)
+    path = _socket_of(directory, number)
     # A previous worker leaves its socket behind if it is killed.
     path.unlink(missing_ok=True)
     server = await asyncio.start_unix_server(serve, path)
@@ -248,7 +246,7 @@ async def ask(directory: Path, number: int, question: Mapping[str, Any]) -> Any 
     try:
         async with asyncio.timeout(ASK_SECONDS):
             reader, writer = await asyncio.open_unix_connection(
-                socket_of(directory, number), limit=_MOST_BYTES
+                _socket_of(directory, number), limit=_MOST_BYTES
             )
             try:
                 writer.write(json.dumps(question).encode() + b"\n")
@@ -259,19 +257,8 @@ async def ask(directory: Path, number: int, question: Mapping[str, Any]) -> Any 
         return None
 
 
-def ask_all(directory: Path, count: int, question: Mapping[str, Any]) -> Iterator[Any | None]:
-    """Yields the answers of all workers. It blocks, so call it in a thread."""
-    for number in range(count):
-        try:
-            yield _ask_blocking(socket_of(directory, number), question)
-        except (OSError, ValueError):
-            yield None
-
-
-def _ask_blocking(path: Path, question: Mapping[str, Any]) -> Any:
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-        connection.settimeout(ASK_SECONDS)
-        connection.connect(os.fspath(path))
-        connection.sendall(json.dumps(question).encode() + b"\n")
-        with connection.makefile("rb") as lines:
-            return json.loads(lines.readline())
+async def ask_all(
+    directory: Path, numbers: Iterable[int], question: Mapping[str, Any]
+) -> list[Any | None]:
+    """Returns the answers of these workers; None for each that does not answer in time."""
+    return await asyncio.gather(*(ask(directory, number, question) for number in numbers))

@@ -1,4 +1,9 @@
-"""Composes the commands that work on whole projects and stores."""
+"""Composes the commands that work on whole projects and stores.
+
+All of them raise StoreUnready if the schema is outdated, and StoreUnavailable if the database
+cannot be reached. Those that embed texts raise SettingsFault if the models cannot be opened, and
+imports raise StoreUnready if another embedder wrote the store.
+"""
 
 from __future__ import annotations
 
@@ -19,12 +24,7 @@ from server.storage.postgres.vector_index import PostgresSearchIndexing
 
 @asynccontextmanager
 async def open_export(settings: Settings, dsn: str) -> AsyncIterator[ExportProject]:
-    """Opens the export of projects from a database.
-
-    Raises:
-        StoreUnready: the schema is outdated.
-        StoreUnavailable: the database cannot be reached.
-    """
+    """Opens the export of projects from a database."""
     async with open_database(dsn, settings.postgres) as database:
         await require_ready(PostgresUpkeep(database))
         yield ExportProject(PostgresProjectArchives(database))
@@ -32,13 +32,7 @@ async def open_export(settings: Settings, dsn: str) -> AsyncIterator[ExportProje
 
 @asynccontextmanager
 async def open_import(settings: Settings, dsn: str) -> AsyncIterator[ImportProject]:
-    """Opens the import of projects into a database, with the models in the settings.
-
-    Raises:
-        SettingsFault: the models cannot be opened.
-        StoreUnready: the schema is outdated, or another embedder wrote the store.
-        StoreUnavailable: the database cannot be reached.
-    """
+    """Opens the import of projects into a database, with the models in the settings."""
     async with _writing(settings, dsn) as (writer, embedder):
         yield ImportProject(writer, embedder)
 
@@ -50,9 +44,7 @@ async def open_mem0_import(
     """Opens the import of a table of Mem0 OSS.
 
     Raises:
-        SettingsFault: the models cannot be opened.
-        StoreUnready: the schema is outdated, or another embedder wrote the store.
-        StoreUnavailable: one of the databases cannot be reached.
+        StoreUnavailable: Mem0's database cannot be reached.
         ArchiveUnusable: Mem0's database has no such table.
     """
     async with (
@@ -69,9 +61,7 @@ async def open_mem0_platform_import(
     """Opens the import of an account of Mem0's platform.
 
     Raises:
-        SettingsFault: the models cannot be opened.
-        StoreUnready: the schema is outdated, or another embedder wrote the store.
-        StoreUnavailable: the database or the account cannot be reached.
+        StoreUnavailable: the account cannot be reached.
     """
     async with (
         _writing(settings, dsn) as (writer, embedder),
@@ -82,13 +72,7 @@ async def open_mem0_platform_import(
 
 @asynccontextmanager
 async def open_reembed(settings: Settings, dsn: str) -> AsyncIterator[Reembed]:
-    """Opens the re-embedding of a database's texts with the embedder in the settings.
-
-    Raises:
-        SettingsFault: the models cannot be opened.
-        StoreUnready: the schema is outdated.
-        StoreUnavailable: the database cannot be reached.
-    """
+    """Opens the re-embedding of a database's texts with the embedder in the settings."""
     async with (
         open_database(dsn, settings.postgres) as database,
         open_models(settings.model_choice(), settings.gemini) as models,
@@ -102,12 +86,7 @@ async def open_reembed(settings: Settings, dsn: str) -> AsyncIterator[Reembed]:
 async def open_search_indexing(
     settings: Settings, dsn: str
 ) -> AsyncIterator[PostgresSearchIndexing]:
-    """Opens the indexing of a database for very large scopes.
-
-    Raises:
-        StoreUnready: the schema is outdated.
-        StoreUnavailable: the database cannot be reached.
-    """
+    """Opens the indexing of a database for very large scopes."""
     async with open_database(dsn, settings.postgres) as database:
         await require_ready(PostgresUpkeep(database))
         yield PostgresSearchIndexing(dsn)

@@ -22,16 +22,18 @@ OpenDatabase: TypeAlias = Callable[[str, PostgresOptions], AbstractAsyncContextM
 async def migrate_database(
     dsn: str, on_step: Callable[[str], None], service_role: str | None = None
 ) -> int:
-    """Brings the schema up to date, reports each step, and returns the number of steps.
+    """Brings the schema up to date, and returns the number of migrations that it lacked.
 
-    `service_role` is granted the rights that a server needs.
+    `on_step` is told of each of them. `service_role` is granted the rights that a server needs.
 
     Raises:
         StoreUnavailable: PostgreSQL cannot be reached.
         SchemaConflict: the database was migrated by another build.
         RoleUnknown: there is no such role.
     """
-    return await migrate(dsn, lambda step: on_step(f"{step.version:04} {step.name}"), service_role)
+    return await migrate(
+        dsn, lambda step: on_step(f"migrating to {step.version:04} {step.name}"), service_role
+    )
 
 
 async def is_reachable(dsn: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import lru_cache
@@ -9,7 +10,6 @@ from pathlib import Path
 
 import grpc
 
-from server.api.grpc.interceptors.entry import RateLimiter
 from server.api.grpc.local import LocalCalls
 from server.api.grpc.server import HealthService, ServerOptions, build_health_server
 from server.api.http.door import Door
@@ -21,7 +21,7 @@ from server.api.http.transcoding import transcoded_routes
 from server.api.mcp import mcp_route
 from server.api.page import PageOptions, serving_page
 from server.runtime.certificates import Certificate, CertificateFiles, Certificates
-from server.runtime.settings import AdmissionSettings, Settings, TlsSettings
+from server.runtime.settings import Settings, TlsSettings
 
 
 def open_certificates(settings: TlsSettings) -> Certificates | None:
@@ -33,6 +33,16 @@ def open_certificates(settings: TlsSettings) -> Certificates | None:
     if settings.cert is None or settings.key is None:
         return None
     return Certificates(CertificateFiles(settings.cert, settings.key, settings.client_ca))
+
+
+def listening_context(settings: TlsSettings) -> ssl.SSLContext | None:
+    """Returns a context to listen with, for doors other than gRPC; None without a certificate.
+
+    Raises:
+        CertificateFault: the certificate's files cannot be used.
+    """
+    certificates = open_certificates(settings)
+    return None if certificates is None else certificates.listening_context()
 
 
 def _credentials(certificates: Certificates) -> grpc.ServerCredentials:
@@ -98,17 +108,11 @@ async def serving_health(
         await server.stop(None)
 
 
-def rate_limiter(settings: AdmissionSettings) -> RateLimiter:
-    """Returns the limiter of each project's call rate."""
-    return RateLimiter(settings.project_rate, settings.project_burst)
-
-
 @asynccontextmanager
 async def open_http(
     settings: Settings,
     calls: LocalCalls,
     local_address: str,
-    certificates: Certificates | None,
     shared_port: int | None = None,
 ) -> AsyncIterator[int | None]:
     """Serves HTTP during the block if it is configured; yields the port.
@@ -130,7 +134,7 @@ async def open_http(
         shared_port or port,
         settings.http,
         shares_port=shared_port is not None,
-        tls=None if certificates is None else certificates.listening_context(),
+        tls=listening_context(settings.tls),
     )
     async with mcp_route(local_address, limits.largest) as tools:
         routes = [*mem0_routes(door), *transcoded_routes(door), openapi_route(), tools]
@@ -154,14 +158,13 @@ async def open_page(settings: Settings, local_address: str) -> AsyncIterator[str
     if page.port is None:
         yield None
         return
-    certificates = open_certificates(settings.tls)
     names = tuple(name.strip() for name in page.names.split(",") if name.strip())
     http = HttpOptions(
         page.host,
         page.port,
         settings.http,
         setting="MEMOIR_PAGE_PORT",
-        tls=None if certificates is None else certificates.listening_context(),
+        tls=listening_context(settings.tls),
     )
     options = PageOptions(http, names, local_address)
     async with serving_page(options) as port:

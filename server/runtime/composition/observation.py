@@ -1,4 +1,4 @@
-"""Composes metrics, gauges and statistics, and joins the figures of one server's workers."""
+"""Sets the gauges of a process, and joins the figures of one server's workers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,21 +17,14 @@ from prometheus_client.registry import CollectorRegistry
 from server.api.grpc.admission import Admission
 from server.core.background import running
 from server.core.circuit_breaker import CircuitBreaker
-from server.core.clock import Clock
 from server.core.errors import GraphUnavailable, MemoirError
 from server.graph.ports import Graph
 from server.graph.project.ports import Outbox
 from server.operations.ports import Operations
 from server.projects.ports import PoolUsage
-from server.projects.quotas import ProjectQuotas
-from server.projects.statistics import GetStatistics, ProcessFigures
-from server.runtime.composition.graph import GraphAccess
+from server.projects.statistics import ProcessFigures
 from server.runtime.settings import MetricsSettings
-from server.runtime.workers import answering, ask, ask_all
-from server.storage.postgres.operations import PostgresOperations
-from server.storage.postgres.outbox import PostgresOutbox
-from server.storage.postgres.pool import Database
-from server.storage.postgres.projects import PostgresProjectStore
+from server.runtime.workers import answering, ask_all
 from server.telemetry import metrics
 from server.telemetry.exposition import JoinedMetrics, Snapshot, families_of, serving_metrics
 from server.telemetry.metrics import REGISTRY
@@ -57,11 +50,8 @@ class Worker:
 
     async def figures_of_others(self, project_id: str) -> Sequence[ProcessFigures]:
         """Returns the figures of a project from all other workers that answer."""
-        question = {_FIGURES_OF: project_id}
         others = [number for number in range(self.count) if number != self.number]
-        answers = await asyncio.gather(
-            *(ask(self.directory, number, question) for number in others)
-        )
+        answers = await ask_all(self.directory, others, {_FIGURES_OF: project_id})
         return [
             ProcessFigures(windows_from(answer["windows"]), PoolUsage(**answer["pool"]))
             for answer in answers
@@ -103,73 +93,10 @@ def serving_joined_metrics(
         yield port
 
 
-def _snapshots(directory: Path, count: int) -> Iterator[Snapshot | None]:
-    for answer in ask_all(directory, count, {_METRICS: True}):
-        yield None if answer is None else (answer[0], answer[1])
-
-
-@dataclass(frozen=True, slots=True)
-class Observation:
-    """This server's statistics, and the sampler of its gauges."""
-
-    sampler: Sampler
-    get: GetStatistics
-    statistics: Statistics
-
-
-@dataclass(frozen=True, slots=True)
-class Observed:
-    """The objects that are observed."""
-
-    database: Database
-    access: GraphAccess
-    breakers: Sequence[CircuitBreaker]
-    outbox: PostgresOutbox
-    operations: PostgresOperations
-    admission: Admission
-    quotas: ProjectQuotas
-    statistics: Statistics = field(default_factory=Statistics)
-
-    def open_circuits(self) -> dict[str, bool]:
-        """Returns for each dependency with a breaker whether its circuit is open."""
-        return {breaker.name: breaker.refuses for breaker in self.breakers}
-
-
-def compose_observation(observed: Observed, clock: Clock, worker: Worker | None) -> Observation:
-    """Returns the sampler and the statistics, which cover all workers if there are several."""
-    others = {} if worker is None else {"others": worker.figures_of_others}
-    return Observation(
-        sampler=Sampler(
-            outbox=observed.outbox,
-            operations=observed.operations,
-            graph=observed.access.graph,
-            open_circuits=observed.open_circuits,
-            admission=observed.admission,
-            pool_usage=observed.database.usage,
-        ),
-        get=GetStatistics(
-            PostgresProjectStore(observed.database),
-            observed.access.graph,
-            observed.outbox,
-            observed.operations,
-            observed.statistics,
-            observed.database.usage,
-            clock,
-            quotas=observed.quotas.usages,
-            **others,
-        ),
-        statistics=observed.statistics,
-    )
-
-
-@asynccontextmanager
-async def observing(sampler: Sampler) -> AsyncIterator[None]:
-    """Runs the sampler during the block."""
-    async with (
-        running("sampling", sampler.run()),
-        running("event loop", sampler.watch_event_loop()),
-    ):
-        yield
+def _snapshots(directory: Path, count: int) -> list[Snapshot | None]:
+    # Metrics are served by a thread, which has no event loop yet.
+    answers = asyncio.run(ask_all(directory, range(count), {_METRICS: True}))
+    return [None if answer is None else (answer[0], answer[1]) for answer in answers]
 
 
 INTERVAL_SECONDS = 5.0
@@ -181,19 +108,25 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Sampler:
-    """Sets the gauges of the process every few seconds.
-
-    `open_circuits` returns for each dependency whether its circuit is open.
-    """
+    """Sets the gauges of the process every few seconds."""
 
     outbox: Outbox
     operations: Operations
     graph: Graph
-    open_circuits: Callable[[], Mapping[str, bool]]
+    breakers: Sequence[CircuitBreaker]
     admission: Admission
     pool_usage: Callable[[], PoolUsage]
 
-    async def run(self) -> None:
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Samples, and measures the lag of the event loop, during the block."""
+        async with (
+            running("sampling", self._run()),
+            running("event loop", self._watch_event_loop()),
+        ):
+            yield
+
+    async def _run(self) -> None:
         """Samples until it is cancelled. Values that cannot be read stay as they were."""
         while True:
             await self.sample()
@@ -204,8 +137,7 @@ class Sampler:
         self._sample_process()
         await asyncio.gather(self._sample_store(), self._sample_graph())
 
-    async def watch_event_loop(self) -> None:
-        """Measures the lag of the event loop until it is cancelled."""
+    async def _watch_event_loop(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
             due = loop.time() + LAG_INTERVAL_SECONDS
@@ -220,8 +152,8 @@ class Sampler:
         metrics.ADMISSION_CALLS.labels("running").set(self.admission.running)
         metrics.ADMISSION_CALLS.labels("waiting").set(self.admission.waiting)
         metrics.ADMISSION_CALLS.labels("parked").set(self.admission.parked)
-        for dependency, is_open in self.open_circuits().items():
-            metrics.BREAKER_OPEN.labels(dependency).set(is_open)
+        for breaker in self.breakers:
+            metrics.BREAKER_OPEN.labels(breaker.name).set(breaker.refuses)
 
     async def _sample_store(self) -> None:
         up = metrics.DEPENDENCY_UP.labels("postgresql")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -15,11 +15,12 @@ from opentelemetry.trace import TracerProvider
 from server.api.grpc.admission import Admission
 from server.api.grpc.interceptors.chain import build_chain
 from server.api.grpc.interceptors.drain import DrainGate
+from server.api.grpc.interceptors.entry import RateLimiter
 from server.api.grpc.local import LocalCalls
 from server.api.grpc.server import HealthService, ServerOptions, Servicers, build_server
 from server.api.grpc.services.graph import GraphService
 from server.api.grpc.services.memory import MemoryService, MemoryUseCases
-from server.api.grpc.services.memory_changes import MutationUseCases, ScopeUseCases
+from server.api.grpc.services.memory_changes import MutationUseCases
 from server.api.grpc.services.operations import OperationsService
 from server.api.grpc.services.project import AuditService, ProjectService, StatisticsService
 from server.api.grpc.tokens import KEY_BYTES, Tokens
@@ -31,9 +32,11 @@ from server.memories.add.add_memories import AddMemories
 from server.memories.add.inferred import RememberInferred
 from server.memories.add.verbatim import RememberVerbatim
 from server.memories.change.deletion import BatchDeleteMemories, DeleteMemory, RestoreMemory
+from server.memories.change.ports import MemoryChanges
 from server.memories.change.scopes import DeleteMemories, DeleteScope, ListScopes
 from server.memories.change.update_memory import BatchUpdateMemories, UpdateMemory
 from server.memories.history.events import ListMemoryEvents, WatchMemoryEvents
+from server.memories.history.ports import MemoryHistory
 from server.memories.history.tails import EventTails
 from server.memories.ports import MemoryStore
 from server.memories.search.arms import GraphArm, RerankArm
@@ -47,24 +50,21 @@ from server.projects.administration import GetProject, UpdateProject
 from server.projects.audit import ListAuditEvents
 from server.projects.authorization import Authenticate, Authorize, KeyUses
 from server.projects.quotas import ProjectQuotas
+from server.projects.statistics import GetStatistics
 from server.runtime.composition.doors import (
     local_socket,
     loopback,
     open_certificates,
     open_http,
-    rate_limiter,
     server_options,
     serving_health,
 )
 from server.runtime.composition.graph import GraphAccess, GraphAddress, compose_graph, open_graph
 from server.runtime.composition.models import Models, open_models
 from server.runtime.composition.observation import (
-    Observation,
-    Observed,
+    Sampler,
     Worker,
     answering_others,
-    compose_observation,
-    observing,
 )
 from server.runtime.composition.operations import AsynchronousCalls, compose_operations, working
 from server.runtime.lifecycle import ReadinessProbe, drain
@@ -78,6 +78,7 @@ from server.storage.postgres.pool import Database, open_database
 from server.storage.postgres.projects import PostgresProjectStore
 from server.storage.postgres.schema import PostgresTokenKey, PostgresUpkeep
 from server.storage.postgres.servers import PostgresLeases, PostgresNotifications, new_server_id
+from server.telemetry.statistics import Statistics
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,8 @@ class Service:
     probe: ReadinessProbe
     models: Models
     calls: AsynchronousCalls
-    observation: Observation
+    sampler: Sampler
+    statistics: Statistics
     key_uses: KeyUses
     http_port: int | None = None
     local_address: str = ""
@@ -157,7 +159,6 @@ async def open_service(
                 settings,
                 service.local,
                 local_address,
-                certificates,
                 worker.http_port if worker else None,
             )
         )
@@ -172,10 +173,10 @@ async def open_service(
         stack.push_async_callback(service.key_uses.flush)
         await stack.enter_async_context(running("key-uses", service.key_uses.run()))
         await stack.enter_async_context(working(service.calls))
-        await stack.enter_async_context(observing(service.observation.sampler))
+        await stack.enter_async_context(service.sampler.running())
         if worker is not None:
             await stack.enter_async_context(
-                answering_others(worker, service.observation.statistics, database.usage)
+                answering_others(worker, service.statistics, database.usage)
             )
         await stack.enter_async_context(running("readiness", service.probe.run()))
         yield replace(service, http_port=http_port, local_address=local_address)
@@ -190,16 +191,14 @@ def _private_directory() -> Iterator[Path]:
 
 def _compose_mutations(
     store: MemoryStore,
+    changes: MemoryChanges,
+    history: MemoryHistory,
     embedder: Embedder,
     clock: Clock,
-    database: Database,
-    on_commit: Callable[[], None],
     turns: ScopeTurns,
     watch: WatchMemoryEvents,
 ) -> MutationUseCases:
-    changes = PostgresMemoryChanges(database, on_commit)
     update = UpdateMemory(store, changes, embedder, clock)
-    history = PostgresMemoryHistory(database)
     delete = DeleteMemory(store, changes, history, clock)
     return MutationUseCases(
         update=SerializedByRequestId(update, turns),
@@ -211,19 +210,11 @@ def _compose_mutations(
         restore=SerializedByRequestId(
             RestoreMemory(store, history, changes, embedder, clock), turns
         ),
+        delete_memories=DeleteMemories(changes, clock),
+        delete_scope=DeleteScope(changes, clock),
+        list_scopes=ListScopes(changes, clock),
         events=ListMemoryEvents(history),
         watch=watch,
-    )
-
-
-def _compose_scopes(
-    clock: Clock, database: Database, on_commit: Callable[[], None]
-) -> ScopeUseCases:
-    scopes = PostgresMemoryChanges(database, on_commit)
-    return ScopeUseCases(
-        delete_memories=DeleteMemories(scopes, clock),
-        list=ListScopes(scopes, clock),
-        delete=DeleteScope(scopes, clock),
     )
 
 
@@ -243,6 +234,7 @@ def _compose(
     projector = GraphProjector(outbox, access.graph)
     health, gate = HealthService(), DrainGate()
     on_commit = partial(notifications.notify, Channel.MEMORY_EVENTS)
+    changes = PostgresMemoryChanges(database, on_commit)
     history = PostgresMemoryHistory(database)
     tails = EventTails(history, notifications, gate.closing)
     watch = WatchMemoryEvents(history, tails, gate.closing)
@@ -264,12 +256,21 @@ def _compose(
     add = SerializedByRequestId(
         AddMemories(store, verbatim, inferred, operations.accepted_digest), turns
     )
+    admission, quotas = Admission(settings.admission), ProjectQuotas(projects)
+    statistics = Statistics()
     breakers = [access.breaker, models.reranking]
-    quotas = ProjectQuotas(projects)
-    observed = Observed(
-        database, access, breakers, outbox, operations, Admission(settings.admission), quotas
+    sampler = Sampler(outbox, operations, access.graph, breakers, admission, database.usage)
+    get_statistics = GetStatistics(
+        projects,
+        access.graph,
+        outbox,
+        operations,
+        statistics,
+        database.usage,
+        clock,
+        quotas=quotas.usages,
+        **({} if worker is None else {"others": worker.figures_of_others}),
     )
-    observation = compose_observation(observed, clock, worker)
     calls = compose_operations(
         operations,
         leases,
@@ -277,7 +278,7 @@ def _compose(
         add,
         notifications,
         settings.operations,
-        observed.statistics,
+        statistics,
     )
     use_cases = MemoryUseCases(
         add=add,
@@ -291,10 +292,7 @@ def _compose(
         ),
         get=GetMemory(store, history, clock),
         list=ListMemories(store, history, clock),
-        mutations=_compose_mutations(
-            store, models.embedder, clock, database, on_commit, turns, watch
-        ),
-        scopes=_compose_scopes(clock, database, on_commit),
+        mutations=_compose_mutations(store, changes, history, models.embedder, clock, turns, watch),
     )
     tokens = Tokens(PostgresTokenKey(database, KEY_BYTES).load)
     servicers = Servicers(
@@ -307,17 +305,17 @@ def _compose(
         health=health,
         operations=OperationsService(calls.manage, tokens),
         audit=AuditService(ListAuditEvents(projects), tokens),
-        statistics=StatisticsService(observation.get, gate.closing),
+        statistics=StatisticsService(get_statistics, gate.closing),
     )
     key_uses = KeyUses(projects, clock)
     chain = build_chain(
         gate=gate,
-        admission=observed.admission,
-        rate_limiter=rate_limiter(settings.admission),
+        admission=admission,
+        rate_limiter=RateLimiter(settings.admission.project_rate, settings.admission.project_burst),
         authenticate=Authenticate(projects, on_use=key_uses.note),
         authorize=Authorize(projects),
         now=clock.now,
-        statistics=observed.statistics,
+        statistics=statistics,
         default_timeout_seconds=settings.grpc.default_deadline,
         tracer_provider=tracer_provider,
         quotas=quotas,
@@ -326,6 +324,6 @@ def _compose(
     local = LocalCalls(servicers, chain)
     probe = ReadinessProbe(PostgresUpkeep(database), models.embedder, health.set_ready)
     service = Service(
-        server, port, local, health, gate, probe, models, calls, observation, key_uses
+        server, port, local, health, gate, probe, models, calls, sampler, statistics, key_uses
     )
     return service, projector

@@ -9,43 +9,23 @@ from uuid import UUID
 
 from google.protobuf.message import Message
 from memoir.v1 import memory_pb2, memory_service_pb2
-from pydantic import TypeAdapter
 
 from server.api.grpc.convert.memories import memory_message
-from server.api.grpc.convert.requests import DEFAULT_PAGE_SIZE, filters_of, scope_of
-from server.api.grpc.convert.tokens import (
-    consistency_token,
-    fits,
-    fitting_count,
-    read_number_page_token,
-    read_page_token,
-    read_stream_cursor,
-)
+from server.api.grpc.convert.tokens import consistency_token, fits, fitting_count
 from server.api.grpc.convert.values import from_struct, to_timestamp
 from server.api.grpc.large_messages import item_fields, outline
 from server.api.grpc.status import to_status
 from server.api.grpc.tokens import ProjectTokens
 from server.core.errors import MemoirError
 from server.core.values import MAX_ITEMS_BYTES
-from server.memories.change.deletion import (
-    BatchDeleteCommand,
-    DeleteMemoryCommand,
-    RestoreMemoryCommand,
-)
+from server.memories.change.deletion import BatchDeleteCommand, DeleteMemoryCommand
 from server.memories.change.effects import FieldChanges, MemoryField
-from server.memories.change.scopes import (
-    DeleteMemoriesCommand,
-    DeleteScopeCommand,
-    ListScopesCommand,
-    ScopeCursor,
-)
 from server.memories.change.update_memory import (
     BatchUpdateCommand,
     UpdatedMemory,
     UpdateMemoryCommand,
 )
 from server.memories.conversation import without_nul
-from server.memories.history.events import ListMemoryEventsCommand, WatchMemoryEventsCommand
 from server.memories.scope import DeletionReceipt, ScopeKind, ScopeSummary, StoredDeletion
 from server.operations.idempotency import RequestKey
 from server.projects.project import Caller
@@ -70,7 +50,7 @@ def request_key(request: Message, request_id: str) -> RequestKey | None:
 def update_command(
     request: memory_service_pb2.UpdateMemoryRequest, caller: Caller
 ) -> UpdateMemoryCommand:
-    """UpdateMemory."""
+    """Converts an update of a memory."""
     return UpdateMemoryCommand(
         project_id=caller.project_id,
         memory_id=UUID(request.id),
@@ -96,7 +76,7 @@ def _changes(request: memory_service_pb2.UpdateMemoryRequest) -> FieldChanges:
 def delete_command(
     request: memory_service_pb2.DeleteMemoryRequest, caller: Caller
 ) -> DeleteMemoryCommand:
-    """DeleteMemory."""
+    """Converts a deletion of a memory."""
     return DeleteMemoryCommand(
         project_id=caller.project_id,
         memory_id=UUID(request.id),
@@ -112,24 +92,10 @@ def erases(mode: memory_service_pb2.ErasureMode.ValueType) -> bool:
     return mode == memory_service_pb2.ERASURE_MODE_ERASE
 
 
-def restore_command(
-    request: memory_service_pb2.RestoreMemoryRequest, caller: Caller
-) -> RestoreMemoryCommand:
-    """RestoreMemory."""
-    return RestoreMemoryCommand(
-        project_id=caller.project_id,
-        memory_id=UUID(request.id),
-        version=request.version,
-        etag=request.etag if request.HasField("etag") else None,
-        key=request_key(request, request.request_id),
-        within=caller.scope,
-    )
-
-
 def batch_update_command(
     request: memory_service_pb2.BatchUpdateMemoriesRequest, caller: Caller
 ) -> BatchUpdateCommand:
-    """BatchUpdateMemories."""
+    """Converts a batch of updates."""
     return BatchUpdateCommand(
         project_id=caller.project_id,
         items=[update_command(item, caller) for item in request.requests],
@@ -140,43 +106,11 @@ def batch_update_command(
 def batch_delete_command(
     request: memory_service_pb2.BatchDeleteMemoriesRequest, caller: Caller
 ) -> BatchDeleteCommand:
-    """BatchDeleteMemories."""
+    """Converts a batch of deletions."""
     return BatchDeleteCommand(
         project_id=caller.project_id,
         items=[delete_command(item, caller) for item in request.requests],
         key=request_key(request, request.request_id),
-    )
-
-
-def watch_command(
-    request: memory_service_pb2.WatchMemoryEventsRequest, project_id: str, tokens: ProjectTokens
-) -> WatchMemoryEventsCommand:
-    """WatchMemoryEvents.
-
-    Raises:
-        InvalidRequest: the cursor is not one of this project.
-    """
-    return WatchMemoryEventsCommand(
-        project_id=project_id,
-        scope=scope_of(request),
-        after=read_stream_cursor(tokens, request.cursor) if request.cursor else None,
-    )
-
-
-def events_command(
-    request: memory_service_pb2.ListMemoryEventsRequest, caller: Caller, tokens: ProjectTokens
-) -> ListMemoryEventsCommand:
-    """ListMemoryEvents.
-
-    Raises:
-        InvalidRequest: the page token is not one of this request.
-    """
-    return ListMemoryEventsCommand(
-        project_id=caller.project_id,
-        memory_id=UUID(request.id),
-        page_size=request.page_size or DEFAULT_PAGE_SIZE,
-        after_version=read_number_page_token(tokens, request, request.page_token),
-        within=caller.scope,
     )
 
 
@@ -186,50 +120,7 @@ KINDS = {
     memory_service_pb2.SCOPE_KIND_APP: ScopeKind.APP,
     memory_service_pb2.SCOPE_KIND_RUN: ScopeKind.RUN,
 }
-_SCOPE_CURSORS = TypeAdapter(ScopeCursor)
 _KIND_VALUES = {kind: value for value, kind in KINDS.items()}
-
-
-def delete_memories_command(
-    request: memory_service_pb2.DeleteMemoriesRequest, project_id: str
-) -> DeleteMemoriesCommand:
-    """DeleteMemories."""
-    return DeleteMemoriesCommand(
-        project_id=project_id,
-        scope=scope_of(request),
-        key=request_key(request, request.request_id),
-        filters=filters_of(request),
-        erase=erases(request.erasure_mode),
-        validate_only=request.validate_only,
-    )
-
-
-def delete_scope_command(
-    request: memory_service_pb2.DeleteScopeRequest, project_id: str
-) -> DeleteScopeCommand:
-    """DeleteScope."""
-    return DeleteScopeCommand(
-        project_id=project_id,
-        kind=KINDS[request.kind],
-        scope_id=request.id,
-        key=request_key(request, request.request_id),
-    )
-
-
-def list_scopes_command(
-    request: memory_service_pb2.ListScopesRequest, project_id: str, tokens: ProjectTokens
-) -> ListScopesCommand:
-    """ListScopes.
-
-    Raises:
-        InvalidRequest: the page token is not one of this request.
-    """
-    return ListScopesCommand(
-        project_id=project_id,
-        page_size=request.page_size or DEFAULT_PAGE_SIZE,
-        kind=KINDS.get(request.kind),
-        after=read_page_token(tokens, request, request.page_token, _SCOPE_CURSORS),
-    )
 
 
 def scope_message(

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime
 from typing import Protocol
 from uuid import UUID
 
+from google.protobuf.message import Message as ProtoMessage
 from memoir.v1 import memory_pb2, memory_service_pb2
 from pydantic import TypeAdapter
 
@@ -50,6 +51,11 @@ def scope_of(request: _HasScope) -> Scope:
     return Scope(**{field: getattr(request, field) or None for field in SCOPE_FIELDS})
 
 
+def instant(request: ProtoMessage, field: str) -> datetime | None:
+    """Returns the instant in an optional field; None if it is absent."""
+    return from_timestamp(getattr(request, field)) if request.HasField(field) else None
+
+
 def filters_of(
     request: memory_service_pb2.SearchMemoriesRequest
     | memory_service_pb2.ListMemoriesRequest
@@ -66,7 +72,7 @@ def filters_of(
 def add_command(
     request: memory_service_pb2.AddMemoriesRequest, project_id: str
 ) -> AddMemoriesCommand:
-    """AddMemories."""
+    """Converts an add."""
     raw = add_payload(request) if request.HasField("request_id") else b""
     return AddMemoriesCommand(
         project_id=project_id,
@@ -127,15 +133,15 @@ def _expiration_date(request: memory_service_pb2.AddMemoriesRequest) -> date | N
 
 
 def search_command(
-    request: memory_service_pb2.SearchMemoriesRequest, project_id: str, tokens: ProjectTokens
+    request: memory_service_pb2.SearchMemoriesRequest, tokens: ProjectTokens
 ) -> SearchMemoriesCommand:
-    """SearchMemories.
+    """Converts a search.
 
     Raises:
         InvalidRequest: the filter or the consistency token is not valid.
     """
     return SearchMemoriesCommand(
-        project_id=project_id,
+        project_id=tokens.project_id,
         scope=scope_of(request),
         query=without_nul(request.query),
         top_k=request.top_k if request.HasField("top_k") else DEFAULT_TOP_K,
@@ -146,31 +152,29 @@ def search_command(
         rerank=request.rerank,
         with_relations=request.include_relations,
         position=read_consistency_token(tokens, request.consistency_token),
-        as_of=from_timestamp(request.as_of) if request.HasField("as_of") else None,
+        as_of=instant(request, "as_of"),
         sources=frozenset(_SOURCES[source] for source in request.sources) or EVERY_SOURCE,
-        reference_time=(
-            from_timestamp(request.reference_time) if request.HasField("reference_time") else None
-        ),
+        reference_time=instant(request, "reference_time"),
         explain=request.explain,
         latest_only=request.latest_only,
     )
 
 
 def list_command(
-    request: memory_service_pb2.ListMemoriesRequest, project_id: str, tokens: ProjectTokens
+    request: memory_service_pb2.ListMemoriesRequest, tokens: ProjectTokens
 ) -> ListMemoriesCommand:
-    """ListMemories.
+    """Converts a request for a list of memories.
 
     Raises:
         InvalidRequest: the page token is not one of this request.
     """
     return ListMemoriesCommand(
-        project_id=project_id,
+        project_id=tokens.project_id,
         scope=scope_of(request),
         page_size=request.page_size or DEFAULT_PAGE_SIZE,
         order=ListOrder(request.order_by or ListOrder.NEWEST_FIRST),
         after=read_page_token(tokens, request, request.page_token, _CURSORS),
         show_expired=request.show_expired,
         filters=filters_of(request),
-        as_of=from_timestamp(request.as_of) if request.HasField("as_of") else None,
+        as_of=instant(request, "as_of"),
     )

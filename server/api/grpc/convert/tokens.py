@@ -27,43 +27,43 @@ _STREAM: Final = struct.Struct(">Qqiq16s")
 PAGE_FIELDS = ("page_size", "page_token", "consistency_token")
 
 
-def _question(request: Message) -> bytes:
+def _fixed_part(request: Message) -> bytes:
     """Returns a digest of all parts of the request that must not change from page to page."""
-    question = type(request)()
-    question.CopyFrom(request)
+    fixed_part = type(request)()
+    fixed_part.CopyFrom(request)
     for field in PAGE_FIELDS:
-        if field in question.DESCRIPTOR.fields_by_name:
-            question.ClearField(field)
-    digest = hashlib.sha256(question.DESCRIPTOR.full_name.encode() + b"\0")
-    digest.update(question.SerializeToString(deterministic=True))
+        if field in fixed_part.DESCRIPTOR.fields_by_name:
+            fixed_part.ClearField(field)
+    digest = hashlib.sha256(fixed_part.DESCRIPTOR.full_name.encode() + b"\0")
+    digest.update(fixed_part.SerializeToString(deterministic=True))
     return digest.digest()
 
 
 def _page_token(tokens: ProjectTokens, request: Message, content: bytes) -> str:
-    return tokens.seal(TokenKind.PAGE, content, _question(request))
+    return tokens.seal(TokenKind.PAGE, content, _fixed_part(request))
 
 
 def _page_content(tokens: ProjectTokens, request: Message, token: str) -> bytes:
-    not_one = FieldViolation("page_token", "not a token of this request; start at the first page")
-    return _opened(tokens, TokenKind.PAGE, token, not_one, _question(request))
+    violation = FieldViolation("page_token", "not a token of this request; start at the first page")
+    return _content(tokens, TokenKind.PAGE, token, violation, _fixed_part(request))
 
 
-def _opened(
+def _content(
     tokens: ProjectTokens,
     kind: TokenKind,
     token: str,
-    not_one: FieldViolation,
-    question: bytes = b"",
+    violation: FieldViolation,
+    fixed_part: bytes = b"",
 ) -> bytes:
     """Returns the content of the token.
 
     Raises:
-        InvalidRequest: it cannot be read, with the violation `not_one`.
+        InvalidRequest: with this violation, because the token cannot be read.
     """
     try:
-        return tokens.open(kind, token, question)
+        return tokens.open(kind, token, fixed_part)
     except UnreadableToken as error:
-        raise InvalidRequest([not_one]) from error
+        raise InvalidRequest([violation]) from error
 
 
 def page_token(tokens: ProjectTokens, request: Message, cursor: object | None) -> str:
@@ -132,8 +132,8 @@ def read_stream_cursor(tokens: ProjectTokens, token: str) -> StreamCursor:
     Raises:
         InvalidRequest: the cursor is not one of this project.
     """
-    not_one = FieldViolation("cursor", "not a cursor of this project")
-    content = _opened(tokens, TokenKind.STREAM, token, not_one)
+    violation = FieldViolation("cursor", "not a cursor of this project")
+    content = _content(tokens, TokenKind.STREAM, token, violation)
     transaction_id, position, ordinal, version, memory_id = _STREAM.unpack(content)
     return StreamCursor(transaction_id, position, ordinal, UUID(bytes=memory_id), version)
 
@@ -151,9 +151,9 @@ def read_consistency_token(tokens: ProjectTokens, token: str) -> int | None:
     """
     if not token:
         return None
-    not_one = FieldViolation("consistency_token", "not a token of this project")
+    violation = FieldViolation("consistency_token", "not a token of this project")
     position: int
-    (position,) = _NUMBER.unpack(_opened(tokens, TokenKind.CONSISTENCY, token, not_one))
+    (position,) = _NUMBER.unpack(_content(tokens, TokenKind.CONSISTENCY, token, violation))
     return position
 
 

@@ -11,16 +11,16 @@ from memoir.v1 import memory_service_pb2
 
 from server.api.grpc.convert.memories import add_response, memory_message, search_response
 from server.api.grpc.convert.operations import operation_message
-from server.api.grpc.convert.requests import add_command, add_payload, list_command, search_command
-from server.api.grpc.convert.tokens import fitting_page, page_token
-from server.api.grpc.convert.values import from_timestamp
-from server.api.grpc.interceptors.access import current_caller
-from server.api.grpc.services.memory_changes import (
-    MemoryMutations,
-    MemoryScopes,
-    MutationUseCases,
-    ScopeUseCases,
+from server.api.grpc.convert.requests import (
+    add_command,
+    add_payload,
+    instant,
+    list_command,
+    search_command,
 )
+from server.api.grpc.convert.tokens import fitting_page, page_token
+from server.api.grpc.interceptors.access import current_caller
+from server.api.grpc.services.memory_changes import MemoryMutations, MutationUseCases
 from server.api.grpc.tokens import Tokens
 from server.core.background import by_size
 from server.memories.add.add_memories import AddMemoriesCommand, AddMemoriesOutcome
@@ -47,26 +47,21 @@ class MemoryUseCases:
     get: GetMemory
     list: ListMemories
     mutations: MutationUseCases
-    scopes: ScopeUseCases
     submit: SubmitAdd
 
 
-class MemoryService(MemoryMutations, MemoryScopes):
-    """Adding, finding and reading memories. Methods are named as in the contract."""
+class MemoryService(MemoryMutations):
+    """Adds, finds and reads memories. Its methods are those of the contract."""
 
     def __init__(self, use_cases: MemoryUseCases, tokens: Tokens) -> None:
-        MemoryMutations.__init__(self, use_cases.mutations, tokens)
-        MemoryScopes.__init__(self, use_cases.scopes, tokens)
+        super().__init__(use_cases.mutations, tokens)
         self._use_cases = use_cases
-        self._tokens = tokens
 
-    async def AddMemories(  # noqa: N802 - the contract's name
+    async def AddMemories(
         self, request: memory_service_pb2.AddMemoriesRequest, context: AddContext
     ) -> memory_service_pb2.AddMemoriesResponse:
-        """See the contract."""
-        project_id = current_caller().project_id
-        tokens = await self._tokens.of_project(project_id)
-        command = await by_size(len(request.messages), add_command, request, project_id)
+        tokens = await self._tokens.of_project(current_caller().project_id)
+        command = await by_size(len(request.messages), add_command, request, tokens.project_id)
         if request.async_mode:
             view = await self._use_cases.submit(
                 command, add_payload(request), request.output_format
@@ -82,36 +77,31 @@ class MemoryService(MemoryMutations, MemoryScopes):
             len(outcome.changes), add_response, outcome, tokens, with_relations=with_relations
         )
 
-    async def SearchMemories(  # noqa: N802 - the contract's name
+    async def SearchMemories(
         self, request: memory_service_pb2.SearchMemoriesRequest, _context: object
     ) -> memory_service_pb2.SearchMemoriesResponse:
-        """See the contract."""
-        project_id = current_caller().project_id
-        tokens = await self._tokens.of_project(project_id)
-        outcome = await self._use_cases.search(search_command(request, project_id, tokens))
+        tokens = await self._tokens.of_project(current_caller().project_id)
+        outcome = await self._use_cases.search(search_command(request, tokens))
         return search_response(request, outcome, tokens)
 
-    async def GetMemory(  # noqa: N802 - the contract's name
+    async def GetMemory(
         self, request: memory_service_pb2.GetMemoryRequest, _context: object
     ) -> memory_service_pb2.GetMemoryResponse:
-        """See the contract."""
         caller = current_caller()
         memory = await self._use_cases.get(
             caller.project_id,
             UUID(request.id),
             within=caller.scope,
             show_expired=request.show_expired,
-            as_of=from_timestamp(request.as_of) if request.HasField("as_of") else None,
+            as_of=instant(request, "as_of"),
         )
         return memory_service_pb2.GetMemoryResponse(memory=memory_message(memory))
 
-    async def ListMemories(  # noqa: N802 - the contract's name
+    async def ListMemories(
         self, request: memory_service_pb2.ListMemoriesRequest, _context: object
     ) -> memory_service_pb2.ListMemoriesResponse:
-        """See the contract."""
-        project_id = current_caller().project_id
-        tokens = await self._tokens.of_project(project_id)
-        command = list_command(request, project_id, tokens)
+        tokens = await self._tokens.of_project(current_caller().project_id)
+        command = list_command(request, tokens)
 
         async def page(size: int) -> memory_service_pb2.ListMemoriesResponse:
             found = await self._use_cases.list(replace(command, page_size=size))

@@ -5,32 +5,35 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
+from uuid import UUID
 from weakref import WeakKeyDictionary
 
 from memoir.v1 import memory_service_pb2
+from pydantic import TypeAdapter
 
 from server.api.grpc.convert.changes import (
+    KINDS,
     batch_delete_command,
     batch_delete_response,
     batch_update_command,
     batch_update_response,
     delete_command,
-    delete_memories_command,
-    delete_scope_command,
-    events_command,
-    list_scopes_command,
+    erases,
     receipt_message,
-    restore_command,
+    request_key,
     scope_message,
     update_command,
-    watch_command,
 )
 from server.api.grpc.convert.memories import event_message, memory_message
+from server.api.grpc.convert.requests import DEFAULT_PAGE_SIZE, filters_of, scope_of
 from server.api.grpc.convert.tokens import (
     consistency_token,
     fitting_page,
     number_page_token,
     page_token,
+    read_number_page_token,
+    read_page_token,
+    read_stream_cursor,
     stream_cursor,
 )
 from server.api.grpc.interceptors.access import current_caller
@@ -42,15 +45,30 @@ from server.memories.change.deletion import (
     DeleteMemoryCommand,
     RestoreMemoryCommand,
 )
-from server.memories.change.scopes import DeleteMemories, DeleteScope, ListScopes
+from server.memories.change.scopes import (
+    DeleteMemories,
+    DeleteMemoriesCommand,
+    DeleteScope,
+    DeleteScopeCommand,
+    ListScopes,
+    ListScopesCommand,
+    ScopeCursor,
+)
 from server.memories.change.update_memory import (
     BatchUpdateCommand,
     UpdatedMemory,
     UpdateMemoryCommand,
 )
-from server.memories.history.events import ListMemoryEvents, WatchMemoryEvents
+from server.memories.history.events import (
+    ListMemoryEvents,
+    ListMemoryEventsCommand,
+    WatchMemoryEvents,
+    WatchMemoryEventsCommand,
+)
 from server.memories.memory import StreamCursor
 from server.memories.scope import StoredDeletion
+
+_SCOPE_CURSORS = TypeAdapter(ScopeCursor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +80,15 @@ class MutationUseCases:
     restore: Callable[[RestoreMemoryCommand], Awaitable[UpdatedMemory]]
     update_batch: Callable[[BatchUpdateCommand], Awaitable[list[UpdatedMemory | MemoirError]]]
     delete_batch: Callable[[BatchDeleteCommand], Awaitable[list[StoredDeletion | MemoirError]]]
+    delete_memories: DeleteMemories
+    delete_scope: DeleteScope
+    list_scopes: ListScopes
     events: ListMemoryEvents
     watch: WatchMemoryEvents
 
 
 class MemoryMutations:
-    """Updating, deleting, and reading histories. Methods are named as in the contract."""
+    """Changes memories and scopes, and reads histories. Its methods are those of the contract."""
 
     def __init__(self, mutations: MutationUseCases, tokens: Tokens) -> None:
         self._mutations = mutations
@@ -77,10 +98,9 @@ class MemoryMutations:
             WeakKeyDictionary()
         )
 
-    async def UpdateMemory(  # noqa: N802 - the contract's name
+    async def UpdateMemory(
         self, request: memory_service_pb2.UpdateMemoryRequest, _context: object
     ) -> memory_service_pb2.UpdateMemoryResponse:
-        """See the contract."""
         caller = current_caller()
         tokens = await self._tokens.of_project(caller.project_id)
         updated = await self._mutations.update(update_command(request, caller))
@@ -89,10 +109,9 @@ class MemoryMutations:
             consistency_token=consistency_token(tokens, updated.position),
         )
 
-    async def DeleteMemory(  # noqa: N802 - the contract's name
+    async def DeleteMemory(
         self, request: memory_service_pb2.DeleteMemoryRequest, _context: object
     ) -> memory_service_pb2.DeleteMemoryResponse:
-        """See the contract."""
         caller = current_caller()
         tokens = await self._tokens.of_project(caller.project_id)
         deletion = await self._mutations.delete(delete_command(request, caller))
@@ -101,22 +120,29 @@ class MemoryMutations:
             receipt=receipt_message(deletion.receipt),
         )
 
-    async def RestoreMemory(  # noqa: N802 - the contract's name
+    async def RestoreMemory(
         self, request: memory_service_pb2.RestoreMemoryRequest, _context: object
     ) -> memory_service_pb2.RestoreMemoryResponse:
-        """See the contract."""
         caller = current_caller()
         tokens = await self._tokens.of_project(caller.project_id)
-        restored = await self._mutations.restore(restore_command(request, caller))
+        restored = await self._mutations.restore(
+            RestoreMemoryCommand(
+                project_id=caller.project_id,
+                memory_id=UUID(request.id),
+                version=request.version,
+                etag=request.etag if request.HasField("etag") else None,
+                key=request_key(request, request.request_id),
+                within=caller.scope,
+            )
+        )
         return memory_service_pb2.RestoreMemoryResponse(
             memory=memory_message(restored.memory),
             consistency_token=consistency_token(tokens, restored.position),
         )
 
-    async def BatchUpdateMemories(  # noqa: N802 - the contract's name
+    async def BatchUpdateMemories(
         self, request: memory_service_pb2.BatchUpdateMemoriesRequest, _context: object
     ) -> memory_service_pb2.BatchUpdateMemoriesResponse:
-        """See the contract."""
         caller = current_caller()
         tokens = await self._tokens.of_project(caller.project_id)
         command = await asyncio.to_thread(batch_update_command, request, caller)
@@ -124,23 +150,27 @@ class MemoryMutations:
         correlation_id = current_request().correlation_id
         return await asyncio.to_thread(batch_update_response, outcomes, correlation_id, tokens)
 
-    async def BatchDeleteMemories(  # noqa: N802 - the contract's name
+    async def BatchDeleteMemories(
         self, request: memory_service_pb2.BatchDeleteMemoriesRequest, _context: object
     ) -> memory_service_pb2.BatchDeleteMemoriesResponse:
-        """See the contract."""
         caller = current_caller()
         tokens = await self._tokens.of_project(caller.project_id)
         command = batch_delete_command(request, caller)
         outcomes = await self._mutations.delete_batch(command)
         return batch_delete_response(command, outcomes, current_request().correlation_id, tokens)
 
-    async def ListMemoryEvents(  # noqa: N802 - the contract's name
+    async def ListMemoryEvents(
         self, request: memory_service_pb2.ListMemoryEventsRequest, _context: object
     ) -> memory_service_pb2.ListMemoryEventsResponse:
-        """See the contract."""
         caller = current_caller()
         tokens = await self._tokens.of_project(caller.project_id)
-        command = events_command(request, caller, tokens)
+        command = ListMemoryEventsCommand(
+            project_id=caller.project_id,
+            memory_id=UUID(request.id),
+            page_size=request.page_size or DEFAULT_PAGE_SIZE,
+            after_version=read_number_page_token(tokens, request, request.page_token),
+            within=caller.scope,
+        )
 
         async def page(size: int) -> memory_service_pb2.ListMemoryEventsResponse:
             found = await self._mutations.events(replace(command, page_size=size))
@@ -151,13 +181,16 @@ class MemoryMutations:
 
         return await fitting_page(page, command.page_size, "events")
 
-    async def WatchMemoryEvents(  # noqa: N802 - the contract's name
+    async def WatchMemoryEvents(
         self, request: memory_service_pb2.WatchMemoryEventsRequest, _context: object
     ) -> AsyncIterator[memory_service_pb2.WatchMemoryEventsResponse]:
-        """See the contract."""
-        project_id = current_caller().project_id
-        tokens = await self._tokens.of_project(project_id)
-        async for streamed in self._mutations.watch(watch_command(request, project_id, tokens)):
+        tokens = await self._tokens.of_project(current_caller().project_id)
+        command = WatchMemoryEventsCommand(
+            project_id=tokens.project_id,
+            scope=scope_of(request),
+            after=read_stream_cursor(tokens, request.cursor) if request.cursor else None,
+        )
+        async for streamed in self._mutations.watch(command):
             if isinstance(streamed, StreamCursor):
                 yield memory_service_pb2.WatchMemoryEventsResponse(
                     cursor=stream_cursor(tokens, streamed)
@@ -172,31 +205,19 @@ class MemoryMutations:
                 self._streamed[streamed] = response
             yield response
 
-
-@dataclass(frozen=True, slots=True)
-class ScopeUseCases:
-    """The use cases of these methods."""
-
-    delete_memories: DeleteMemories
-    list: ListScopes
-    delete: DeleteScope
-
-
-class MemoryScopes:
-    """Listing and deleting scopes. Methods are named as in the contract."""
-
-    def __init__(self, scopes: ScopeUseCases, tokens: Tokens) -> None:
-        self._scopes = scopes
-        self._tokens = tokens
-
-    async def DeleteMemories(  # noqa: N802 - the contract's name
+    async def DeleteMemories(
         self, request: memory_service_pb2.DeleteMemoriesRequest, _context: object
     ) -> memory_service_pb2.DeleteMemoriesResponse:
-        """See the contract."""
-        project_id = current_caller().project_id
-        tokens = await self._tokens.of_project(project_id)
-        command = delete_memories_command(request, project_id)
-        deletion = await self._scopes.delete_memories(command)
+        tokens = await self._tokens.of_project(current_caller().project_id)
+        command = DeleteMemoriesCommand(
+            project_id=tokens.project_id,
+            scope=scope_of(request),
+            key=request_key(request, request.request_id),
+            filters=filters_of(request),
+            erase=erases(request.erasure_mode),
+            validate_only=request.validate_only,
+        )
+        deletion = await self._mutations.delete_memories(command)
         return memory_service_pb2.DeleteMemoriesResponse(
             receipt=receipt_message(deletion.receipt),
             consistency_token=(
@@ -204,16 +225,19 @@ class MemoryScopes:
             ),
         )
 
-    async def ListScopes(  # noqa: N802 - the contract's name
+    async def ListScopes(
         self, request: memory_service_pb2.ListScopesRequest, _context: object
     ) -> memory_service_pb2.ListScopesResponse:
-        """See the contract."""
-        project_id = current_caller().project_id
-        tokens = await self._tokens.of_project(project_id)
-        command = list_scopes_command(request, project_id, tokens)
+        tokens = await self._tokens.of_project(current_caller().project_id)
+        command = ListScopesCommand(
+            project_id=tokens.project_id,
+            page_size=request.page_size or DEFAULT_PAGE_SIZE,
+            kind=KINDS.get(request.kind),
+            after=read_page_token(tokens, request, request.page_token, _SCOPE_CURSORS),
+        )
 
         async def page(size: int) -> memory_service_pb2.ListScopesResponse:
-            found = await self._scopes.list(replace(command, page_size=size))
+            found = await self._mutations.list_scopes(replace(command, page_size=size))
             return memory_service_pb2.ListScopesResponse(
                 scopes=map(scope_message, found.items),
                 next_page_token=page_token(tokens, request, found.next),
@@ -221,14 +245,17 @@ class MemoryScopes:
 
         return await fitting_page(page, command.page_size, "scopes")
 
-    async def DeleteScope(  # noqa: N802 - the contract's name
+    async def DeleteScope(
         self, request: memory_service_pb2.DeleteScopeRequest, _context: object
     ) -> memory_service_pb2.DeleteScopeResponse:
-        """See the contract."""
-        project_id = current_caller().project_id
-        tokens = await self._tokens.of_project(project_id)
-        command = delete_scope_command(request, project_id)
-        deletion = await self._scopes.delete(command)
+        tokens = await self._tokens.of_project(current_caller().project_id)
+        command = DeleteScopeCommand(
+            project_id=tokens.project_id,
+            kind=KINDS[request.kind],
+            scope_id=request.id,
+            key=request_key(request, request.request_id),
+        )
+        deletion = await self._mutations.delete_scope(command)
         return memory_service_pb2.DeleteScopeResponse(
             receipt=receipt_message(deletion.receipt),
             consistency_token=consistency_token(tokens, deletion.position),

@@ -30,26 +30,24 @@ ANSWER_SECONDS = 0.25
 
 
 class OperationsService:
-    """Serves `google.longrunning.Operations`. Its methods have the names in the contract."""
+    """Manages asynchronous calls. Its methods are those of `google.longrunning.Operations`."""
 
     def __init__(self, operations: ManageOperations, tokens: Tokens) -> None:
         self._operations = operations
         self._tokens = tokens
 
-    async def GetOperation(  # noqa: N802 - the contract's name
+    async def GetOperation(
         self, request: operations_proto_pb2.GetOperationRequest, _context: object
     ) -> operations_proto_pb2.Operation:
-        """See the contract."""
         operation_id = read_operation_name(request.name)
         caller = current_caller()
         tokens = await self._tokens.of_project(caller.project_id)
         view = await self._operations.get(caller.project_id, operation_id, caller.scope)
         return operation_message(view, tokens)
 
-    async def ListOperations(  # noqa: N802 - the contract's name
+    async def ListOperations(
         self, request: operations_proto_pb2.ListOperationsRequest, _context: object
     ) -> operations_proto_pb2.ListOperationsResponse:
-        """See the contract."""
         read_parent(request.name)
         states = read_state_filter(request.filter)
         caller = current_caller()
@@ -68,10 +66,9 @@ class OperationsService:
         size = min(max(request.page_size, 0) or DEFAULT_PAGE_SIZE, LARGEST_PAGE)
         return await fitting_page(page, size, "operations")
 
-    async def WaitOperation(  # noqa: N802 - the contract's name
+    async def WaitOperation(
         self, request: operations_proto_pb2.WaitOperationRequest, _context: object
     ) -> operations_proto_pb2.Operation:
-        """See the contract."""
         operation_id = read_operation_name(request.name)
         caller = current_caller()
         tokens = await self._tokens.of_project(caller.project_id)
@@ -83,10 +80,9 @@ class OperationsService:
             tokens,
         )
 
-    async def CancelOperation(  # noqa: N802 - the contract's name
+    async def CancelOperation(
         self, request: operations_proto_pb2.CancelOperationRequest, _context: object
     ) -> Empty:
-        """See the contract."""
         operation_id = read_operation_name(request.name)
         status = to_status(OperationCancelled(), current_request().correlation_id)
         caller = current_caller()
@@ -95,10 +91,9 @@ class OperationsService:
         )
         return Empty()
 
-    async def DeleteOperation(  # noqa: N802 - the contract's name
+    async def DeleteOperation(
         self, request: operations_proto_pb2.DeleteOperationRequest, _context: object
     ) -> Empty:
-        """See the contract."""
         operation_id = read_operation_name(request.name)
         caller = current_caller()
         await self._operations.delete(caller.project_id, operation_id, caller.scope)

@@ -29,23 +29,21 @@ from server.projects.statistics import GetStatistics
 
 
 class ProjectService:
-    """Reading and changing a project's settings. Methods are named as in the contract."""
+    """Reads and changes a project's settings. Its methods are those of the contract."""
 
     def __init__(self, get: GetProject, update: UpdateProject) -> None:
         self._get = get
         self._update = update
 
-    async def GetProject(  # noqa: N802 - the contract's name
+    async def GetProject(
         self, _request: project_service_pb2.GetProjectRequest, _context: object
     ) -> project_service_pb2.GetProjectResponse:
-        """See the contract."""
         project = await self._get(current_caller().project_id)
         return project_service_pb2.GetProjectResponse(project=project_message(project))
 
-    async def UpdateProject(  # noqa: N802 - the contract's name
+    async def UpdateProject(
         self, request: project_service_pb2.UpdateProjectRequest, _context: object
     ) -> project_service_pb2.UpdateProjectResponse:
-        """See the contract."""
         command = update_project_command(request, current_caller().project_id)
         project = await self._update(command)
         return project_service_pb2.UpdateProjectResponse(project=project_message(project))
@@ -56,26 +54,24 @@ WATCHED_SECONDS: Final = 0.1
 
 
 class StatisticsService:
-    """Statistics of a project. Methods are named as in the contract."""
+    """Reads the statistics of a project. Its methods are those of the contract."""
 
     def __init__(self, get: GetStatistics, draining: asyncio.Event) -> None:
         self._get = get
         self._draining = draining
         self._watched = SharedAnswers(self._answer, WATCHED_SECONDS)
 
-    async def GetStatistics(  # noqa: N802 - the contract's name
+    async def GetStatistics(
         self, _request: statistics_service_pb2.GetStatisticsRequest, _context: object
     ) -> statistics_service_pb2.GetStatisticsResponse:
-        """See the contract."""
         statistics = await self._get(current_caller().project_id)
         return statistics_service_pb2.GetStatisticsResponse(
             statistics=statistics_message(statistics)
         )
 
-    async def WatchStatistics(  # noqa: N802 - the contract's name
+    async def WatchStatistics(
         self, request: statistics_service_pb2.WatchStatisticsRequest, _context: object
     ) -> AsyncIterator[statistics_service_pb2.WatchStatisticsResponse]:
-        """See the contract."""
         project_id, seconds = current_caller().project_id, interval_seconds(request)
         while not self._draining.is_set():
             yield await self._watched(project_id)
@@ -91,32 +87,29 @@ class StatisticsService:
 
 
 class AuditService:
-    """Reading the audit log. Methods are named as in the contract."""
+    """Reads the audit log. Its methods are those of the contract."""
 
     def __init__(self, list_events: ListAuditEvents, tokens: Tokens) -> None:
         self._list = list_events
         self._tokens = tokens
 
-    async def ListAuditEvents(  # noqa: N802 - the contract's name
+    async def ListAuditEvents(
         self, request: audit_service_pb2.ListAuditEventsRequest, _context: object
     ) -> audit_service_pb2.ListAuditEventsResponse:
-        """See the contract."""
-        project_id = current_caller().project_id
-        tokens = await self._tokens.of_project(project_id)
+        tokens = await self._tokens.of_project(current_caller().project_id)
         before = read_number_page_token(tokens, request, request.page_token)
 
         async def page(size: int) -> audit_service_pb2.ListAuditEventsResponse:
-            found = await self._list(project_id, size, before)
+            found = await self._list(tokens.project_id, size, before)
             return audit_service_pb2.ListAuditEventsResponse(
-                events=map(audit_message, found.items),
+                events=map(_audit_message, found.items),
                 next_page_token=number_page_token(tokens, request, found.next),
             )
 
         return await fitting_page(page, request.page_size or DEFAULT_PAGE_SIZE, "events")
 
 
-def audit_message(event: AuditEvent) -> audit_service_pb2.AuditEvent:
-    """Returns an event as clients see it."""
+def _audit_message(event: AuditEvent) -> audit_service_pb2.AuditEvent:
     return audit_service_pb2.AuditEvent(
         id=str(event.id),
         time=to_timestamp(event.time),

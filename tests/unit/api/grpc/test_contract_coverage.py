@@ -23,7 +23,7 @@ from server.api.grpc.server import (
 )
 from server.api.grpc.services.graph import GraphService, GraphUseCases
 from server.api.grpc.services.memory import MemoryService, MemoryUseCases
-from server.api.grpc.services.memory_changes import MutationUseCases, ScopeUseCases
+from server.api.grpc.services.memory_changes import MutationUseCases
 from server.api.grpc.services.operations import OperationsService
 from server.api.grpc.services.project import AuditService, ProjectService, StatisticsService
 from server.graph.explore.access import CaughtUp, PastGraph, VisibleRelations
@@ -85,11 +85,6 @@ def servicers() -> Servicers:
         get=GetMemory(store, FakeHistory(), clock),
         list=ListMemories(store, FakeHistory(), clock),
         mutations=life_of(store),
-        scopes=ScopeUseCases(
-            delete_memories=DeleteMemories(FakeChanges(store), clock),
-            list=ListScopes(FakeChanges(store), clock),
-            delete=DeleteScope(FakeChanges(store), clock),
-        ),
     )
     operations, outbox = FakeOperations(), FakeOutbox()
     graph = GraphService(graph_of(store, clock), TOKENS)
@@ -129,6 +124,9 @@ def life_of(store: FakeStore) -> MutationUseCases:
         update_batch=BatchUpdateMemories(update, changes, embedder, clock),
         delete_batch=BatchDeleteMemories(delete, changes, clock),
         restore=RestoreMemory(store, history, changes, embedder, clock),
+        delete_memories=DeleteMemories(changes, clock),
+        delete_scope=DeleteScope(changes, clock),
+        list_scopes=ListScopes(changes, clock),
         events=ListMemoryEvents(history),
         watch=WatchMemoryEvents(
             stream, EventTails(stream, FakeNotifications(), draining), draining

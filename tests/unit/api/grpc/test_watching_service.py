@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any, cast
+from types import SimpleNamespace
+from typing import Any
 
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from memoir.v1 import memory_service_pb2
 
 from server.api.grpc.interceptors.access import enter_caller
-from server.api.grpc.services.memory_changes import MemoryMutations, MutationUseCases
+from server.api.grpc.services.memory_changes import MemoryMutations
 from server.api.grpc.tokens import Tokens
 from server.memories.history.events import WatchMemoryEventsCommand
 from server.memories.history.ports import StreamedEvent
@@ -37,9 +38,8 @@ def service(*events: StreamedEvent) -> MemoryMutations:
     async def key() -> bytes:
         return AESSIV.generate_key(512)
 
-    unused: Any = None
-    uses = MutationUseCases(unused, unused, unused, unused, unused, unused, cast("Any", watch))
-    return MemoryMutations(uses, Tokens(key))
+    use_cases: Any = SimpleNamespace(watch=watch)
+    return MemoryMutations(use_cases, Tokens(key))
 
 
 async def watched(of: MemoryMutations) -> list[memory_service_pb2.WatchMemoryEventsResponse]:

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from memoir.v1 import memory_pb2, memory_service_pb2
 
 from server.api.grpc.convert.changes import batch_update_response
-from server.api.grpc.convert.graph import neighbourhood_message
 from server.api.grpc.convert.memories import add_response
 from server.api.grpc.convert.tokens import fits, fitting_count, fitting_page
+from server.api.grpc.services.graph import neighbourhood_message
 from server.core.errors import AnswerTooLarge, MemoryNotFound
 from server.core.values import MAX_ANSWER_BYTES, MAX_ITEMS_BYTES
 from server.graph.explore.entities import Neighbourhood

@@ -14,9 +14,9 @@ from memoir.v1.memory_service_pb2 import (
     SearchMemoriesRequest,
 )
 
-from server.api.grpc.convert.graph import relations_command
 from server.api.grpc.convert.requests import add_command, list_command, scope_of, search_command
 from server.api.grpc.convert.tokens import consistency_token, page_token
+from server.api.grpc.services.graph import relations_command
 from server.core.errors import InvalidRequest
 from server.graph.explore.relations import ListRelationsCommand
 from server.graph.model import RelationCursor
@@ -30,7 +30,7 @@ from server.memories.search.read_memories import ListMemoriesCommand
 from server.memories.search.search_memories import SearchMemoriesCommand
 from tests.support.tokens import tokens_of
 
-TOKENS = tokens_of()
+TOKENS = tokens_of("p")
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 ALICE = Scope(user_id="alice")
 REQUEST_ID = "0193b0c0-0000-7000-8000-000000000001"
@@ -159,7 +159,7 @@ def test_each_scope_field_is_converted_to_its_own(field: str) -> None:
 
 def test_a_minimal_search_has_the_defaults() -> None:
     request = SearchMemoriesRequest(query="tea", user_id="alice")
-    assert search_command(request, "p", TOKENS) == SearchMemoriesCommand(
+    assert search_command(request, TOKENS) == SearchMemoriesCommand(
         project_id="p",
         scope=ALICE,
         query="tea",
@@ -179,7 +179,7 @@ def test_all_fields_of_a_search_are_converted() -> None:
         categories=["food", "he\0alth"],
         show_expired=True,
     )
-    assert search_command(request, "p", TOKENS) == SearchMemoriesCommand(
+    assert search_command(request, TOKENS) == SearchMemoriesCommand(
         project_id="p",
         scope=ALICE,
         query="tea",
@@ -191,7 +191,7 @@ def test_all_fields_of_a_search_are_converted() -> None:
 
 
 def test_a_minimal_list_has_the_defaults() -> None:
-    assert list_command(ListMemoriesRequest(user_id="alice"), "p", TOKENS) == ListMemoriesCommand(
+    assert list_command(ListMemoriesRequest(user_id="alice"), TOKENS) == ListMemoriesCommand(
         project_id="p",
         scope=ALICE,
         page_size=50,
@@ -207,7 +207,7 @@ def test_all_fields_of_a_list_are_converted() -> None:
     )
     cursor = ListCursor(NOW, UUID(int=1))
     request.page_token = page_token(TOKENS, request, cursor)
-    assert list_command(request, "p", TOKENS) == ListMemoriesCommand(
+    assert list_command(request, TOKENS) == ListMemoriesCommand(
         project_id="p",
         scope=ALICE,
         page_size=7,
@@ -219,13 +219,11 @@ def test_all_fields_of_a_list_are_converted() -> None:
 
 def test_a_list_accepts_only_its_own_tokens() -> None:
     with pytest.raises(InvalidRequest):
-        list_command(ListMemoriesRequest(user_id="alice", page_token="x"), "p", TOKENS)
+        list_command(ListMemoriesRequest(user_id="alice", page_token="x"), TOKENS)
 
 
 def test_a_minimal_list_of_relations_has_the_defaults() -> None:
-    assert relations_command(
-        ListRelationsRequest(user_id="alice"), "p", TOKENS
-    ) == ListRelationsCommand(
+    assert relations_command(ListRelationsRequest(user_id="alice"), TOKENS) == ListRelationsCommand(
         project_id="p",
         scope=ALICE,
         page_size=50,
@@ -246,7 +244,7 @@ def test_all_fields_of_a_list_of_relations_are_converted() -> None:
     )
     cursor = RelationCursor(NOW, UUID(int=1), "alice", "lives_in", "lisbon")
     request.page_token = page_token(TOKENS, request, cursor)
-    assert relations_command(request, "p", TOKENS) == ListRelationsCommand(
+    assert relations_command(request, TOKENS) == ListRelationsCommand(
         project_id="p",
         scope=ALICE,
         page_size=7,
@@ -260,12 +258,12 @@ def test_all_fields_of_a_list_of_relations_are_converted() -> None:
 @pytest.mark.parametrize("field", ["entity", "relation"])
 def test_a_condition_that_consists_of_nul_is_not_dropped(field: str) -> None:
     request = ListRelationsRequest(**{field: "\0"})  # type: ignore[arg-type] # names fit
-    assert getattr(relations_command(request, "p", TOKENS), field) == ""
+    assert getattr(relations_command(request, TOKENS), field) == ""
 
 
 @pytest.mark.parametrize("field", ["page_token", "consistency_token"])
 def test_lists_of_relations_refuse_foreign_tokens(field: str) -> None:
     request = ListRelationsRequest(user_id="alice", **{field: "x"})  # type: ignore[arg-type] # names fit
     with pytest.raises(InvalidRequest) as raised:
-        relations_command(request, "p", TOKENS)
+        relations_command(request, TOKENS)
     assert [violation.field for violation in raised.value.violations] == [field]

@@ -18,7 +18,7 @@ from server.memories.memory import ArmScore, ScoredMemory
 from server.memories.passages import EVERY_SOURCE, Hit, Passage, ScoredPassage, Source
 from server.memories.scope import Scope
 from server.memories.search.search_memories import SearchMemoriesOutcome
-from tests.support.builders import NOW, PROJECT
+from tests.support.builders import NOW
 from tests.support.tokens import tokens_of
 from tests.unit.api.grpc.convert.test_convert_memories import MEMORY, as_json
 
@@ -88,15 +88,13 @@ def test_memories_and_passages_have_their_own_fields() -> None:
     ],
 )
 def test_only_the_named_sources_are_searched(given: list[int], meant: set[Source]) -> None:
-    assert search_command(request(sources=given), PROJECT, tokens_of()).sources == meant
+    assert search_command(request(sources=given), tokens_of()).sources == meant
 
 
 def test_the_reference_time_of_the_request_is_used() -> None:
     asked = NOW - timedelta(days=365)
-    assert (
-        search_command(request(reference_time=asked), PROJECT, tokens_of()).reference_time == asked
-    )
-    assert search_command(request(), PROJECT, tokens_of()).reference_time is None
+    assert search_command(request(reference_time=asked), tokens_of()).reference_time == asked
+    assert search_command(request(), tokens_of()).reference_time is None
 
 
 def test_results_that_do_not_fit_into_a_response_are_read_in_pages() -> None:
