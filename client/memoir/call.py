@@ -1,8 +1,10 @@
-"""A call, as both clients make it: its method, its request, and how to read its response."""
+"""A call, as both clients make it: its request and metadata, and how to read its response."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 from uuid import uuid4
@@ -63,3 +65,29 @@ def _seconds(timeout: object) -> float | None:
 def as_write(fields: Mapping[str, object]) -> dict[str, object]:
     """Returns the fields of a write, with a request id that makes repeating it safe."""
     return {"request_id": str(uuid4()), **fields}
+
+
+DEFAULT_TIMEOUT = 30.0
+"""The default timeout of a call with all its retries, in seconds."""
+
+_correlation_id: ContextVar[str | None] = ContextVar("memoir_correlation_id", default=None)
+
+
+@contextmanager
+def correlation(correlation_id: str) -> Iterator[None]:
+    """Sends this `x-correlation-id` with every call in the block.
+
+    It appears in every log line, span, event and operation of the calls.
+    """
+    token = _correlation_id.set(correlation_id)
+    try:
+        yield
+    finally:
+        _correlation_id.reset(token)
+
+
+def metadata(api_key: str) -> tuple[tuple[str, str], ...]:
+    """Returns the metadata of a call."""
+    current = _correlation_id.get()
+    traced = (("x-correlation-id", current),) if current else ()
+    return (("authorization", f"Token {api_key}"), *traced)

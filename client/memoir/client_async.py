@@ -9,8 +9,8 @@ from typing import Any, Self, TypeVar, Unpack
 
 import grpc.aio
 from google.longrunning import operations_proto_pb2 as operations_pb2
-from memoir import graph_calls, memory_calls, operation_calls, project_calls, transport
-from memoir.call import Call, Page
+from memoir import graph_calls, memory_calls, operation_calls, project_calls
+from memoir.call import DEFAULT_TIMEOUT, Call, Page, correlation, metadata
 from memoir.channels import Tls, api_key_or_default, open_async_channel
 from memoir.errors import from_rpc_error
 from memoir.graph import Entity, EntityNeighborhood, Relation
@@ -69,7 +69,7 @@ class AsyncClient:
         api_key: str | None = None,
         *,
         tls: Tls | None = None,
-        timeout: float = transport.DEFAULT_TIMEOUT,
+        timeout: float = DEFAULT_TIMEOUT,
         retries: RetryPolicy | None = None,
         channel: grpc.aio.Channel | None = None,
     ) -> None:
@@ -92,7 +92,7 @@ class AsyncClient:
 
     def correlation(self, correlation_id: str) -> AbstractContextManager[None]:
         """Sets the correlation id of the calls in a `with` block, for logs and traces."""
-        return transport.correlation(correlation_id)
+        return correlation(correlation_id)
 
     async def add(self, messages: Messages, **options: Unpack[AddOptions]) -> AddResult:
         """Adds the lasting facts of a conversation, and returns the changes.
@@ -240,7 +240,7 @@ class AsyncClient:
                 response = await invoke(
                     call.request,
                     timeout=attempts.remaining(),
-                    metadata=transport.metadata(self._api_key),
+                    metadata=metadata(self._api_key),
                 )
                 return call.read(response)
             except grpc.aio.AioRpcError as error:
@@ -280,9 +280,8 @@ class AsyncClient:
             request_serializer=call.request.__class__.SerializeToString,
             response_deserializer=call.response_type.FromString,
         )
-        metadata = transport.metadata(self._api_key)
         responses: AsyncIterable[Any] = invoke(
-            call.request, timeout=call.timeout, metadata=metadata
+            call.request, timeout=call.timeout, metadata=metadata(self._api_key)
         )
         return responses
 

@@ -1,4 +1,4 @@
-"""The calls of GraphService."""
+"""The calls of GraphService; each function returns one, lists return that of a page."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ _GRAPH = "/memoir.v1.GraphService/"
 
 
 def relations(page_token: str, options: Mapping[str, object]) -> Call[Page[Relation]]:
-    """Returns the call of a page of ListRelations."""
     return make_call(
         _GRAPH + "ListRelations",
         graph_service_pb2.ListRelationsRequest,
@@ -23,7 +22,6 @@ def relations(page_token: str, options: Mapping[str, object]) -> Call[Page[Relat
 
 
 def entity(name: str, options: Mapping[str, object]) -> Call[EntityNeighborhood]:
-    """GetEntity."""
     return make_call(
         _GRAPH + "GetEntity",
         graph_service_pb2.GetEntityRequest,
@@ -34,7 +32,6 @@ def entity(name: str, options: Mapping[str, object]) -> Call[EntityNeighborhood]
 
 
 def entities(page_token: str, options: Mapping[str, object]) -> Call[Page[Entity]]:
-    """Returns the call of a page of ListEntities."""
     return make_call(
         _GRAPH + "ListEntities",
         graph_service_pb2.ListEntitiesRequest,
@@ -47,7 +44,6 @@ def entities(page_token: str, options: Mapping[str, object]) -> Call[Page[Entity
 def paths(
     source: str, target: str, options: Mapping[str, object]
 ) -> Call[tuple[tuple[Relation, ...], ...]]:
-    """FindPaths."""
     return make_call(
         _GRAPH + "FindPaths",
         graph_service_pb2.FindPathsRequest,

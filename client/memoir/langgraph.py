@@ -120,7 +120,7 @@ class MemoirStore(BaseStore):
 
     def _search(self, op: SearchOp) -> list[SearchItem]:
         end = op.offset + op.limit
-        conditions = [*_within(op.namespace_prefix), *_matching(op.filter or {})]
+        conditions = [*_in_namespace(op.namespace_prefix), *_filters_of(op.filter or {})]
         if op.query:
             found = self._hits(op.query, end, [*conditions, {f"{_METADATA}.indexed": True}])
         else:
@@ -187,13 +187,13 @@ def _metadata(op: PutOp) -> Json:
     }
 
 
-def _within(prefix: Namespace) -> list[Json]:
+def _in_namespace(prefix: Namespace) -> list[Json]:
     if not prefix:
         return []
     return [{f"{_METADATA}.prefixes.p{len(prefix)}": ".".join(prefix)}]
 
 
-def _matching(wanted: Mapping[str, Any]) -> Iterator[Json]:
+def _filters_of(wanted: Mapping[str, Any]) -> Iterator[Json]:
     """Yields LangGraph's conditions on values as filters of the server.
 
     Raises:
@@ -213,30 +213,30 @@ def _filtered(conditions: Sequence[Json]) -> dict[str, Any]:
     return {"filters": {"AND": list(conditions)}} if conditions else {}
 
 
-def _kept(memory: Memory) -> dict[str, Any]:
-    kept: dict[str, Any] = _whole(memory.metadata[_NAME])
-    return kept
+def _stored(memory: Memory) -> dict[str, Any]:
+    stored: dict[str, Any] = _with_integers(memory.metadata[_NAME])
+    return stored
 
 
-def _whole(value: Any) -> Any:
+def _with_integers(value: Any) -> Any:
     """Returns the JSON value with whole numbers as integers, because metadata has only floats."""
     if isinstance(value, dict):
-        return {name: _whole(item) for name, item in value.items()}
+        return {name: _with_integers(item) for name, item in value.items()}
     if isinstance(value, list):
-        return [_whole(item) for item in value]
+        return [_with_integers(item) for item in value]
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _namespace(memory: Memory) -> Namespace:
-    return tuple(_kept(memory)["namespace"])
+    return tuple(_stored(memory)["namespace"])
 
 
 def _item(memory: Memory) -> Item:
-    kept = _kept(memory)
+    stored = _stored(memory)
     return Item(
-        value=kept["value"],
-        key=kept["key"],
-        namespace=tuple(kept["namespace"]),
+        value=stored["value"],
+        key=stored["key"],
+        namespace=tuple(stored["namespace"]),
         created_at=memory.create_time,
         updated_at=memory.update_time,
     )

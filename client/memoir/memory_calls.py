@@ -1,4 +1,4 @@
-"""The calls of MemoryService."""
+"""The calls of MemoryService; each function returns one, lists return that of a page."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ _UPDATABLE = ("text", "metadata", "categories", "expiration_date")
 
 
 def add(messages: Messages, options: Mapping[str, object]) -> Call[AddResult]:
-    """Returns the call of AddMemories."""
     return make_call(
         _MEMORY + "AddMemories",
         memory_service_pb2.AddMemoriesRequest,
@@ -28,7 +27,6 @@ def add(messages: Messages, options: Mapping[str, object]) -> Call[AddResult]:
 
 
 def submit(messages: Messages, options: Mapping[str, object]) -> Call[operations_pb2.Operation]:
-    """Returns the call of AddMemories with `async_mode`."""
     return make_call(
         _MEMORY + "AddMemories",
         memory_service_pb2.AddMemoriesRequest,
@@ -39,7 +37,6 @@ def submit(messages: Messages, options: Mapping[str, object]) -> Call[operations
 
 
 def search(query: str, options: Mapping[str, object]) -> Call[SearchResult]:
-    """SearchMemories."""
     return make_call(
         _MEMORY + "SearchMemories",
         memory_service_pb2.SearchMemoriesRequest,
@@ -50,7 +47,6 @@ def search(query: str, options: Mapping[str, object]) -> Call[SearchResult]:
 
 
 def get(memory_id: str, options: Mapping[str, object]) -> Call[Memory]:
-    """GetMemory."""
     return make_call(
         _MEMORY + "GetMemory",
         memory_service_pb2.GetMemoryRequest,
@@ -61,7 +57,6 @@ def get(memory_id: str, options: Mapping[str, object]) -> Call[Memory]:
 
 
 def list_memories(page_token: str, options: Mapping[str, object]) -> Call[Page[Memory]]:
-    """Returns the call of a page of ListMemories."""
     return make_call(
         _MEMORY + "ListMemories",
         memory_service_pb2.ListMemoriesRequest,
@@ -72,7 +67,6 @@ def list_memories(page_token: str, options: Mapping[str, object]) -> Call[Page[M
 
 
 def update(memory_id: str, options: Mapping[str, object]) -> Call[Memory]:
-    """UpdateMemory."""
     return make_call(
         _MEMORY + "UpdateMemory",
         memory_service_pb2.UpdateMemoryRequest,
@@ -83,7 +77,6 @@ def update(memory_id: str, options: Mapping[str, object]) -> Call[Memory]:
 
 
 def delete(memory_id: str, options: Mapping[str, object]) -> Call[None]:
-    """DeleteMemory."""
     return make_call(
         _MEMORY + "DeleteMemory",
         memory_service_pb2.DeleteMemoryRequest,
@@ -94,7 +87,6 @@ def delete(memory_id: str, options: Mapping[str, object]) -> Call[None]:
 
 
 def restore(memory_id: str, version: int, options: Mapping[str, object]) -> Call[Memory]:
-    """RestoreMemory."""
     return make_call(
         _MEMORY + "RestoreMemory",
         memory_service_pb2.RestoreMemoryRequest,
@@ -135,7 +127,6 @@ def update_many(
 
 
 def delete_many(ids: Sequence[str], options: Mapping[str, object]) -> Call[tuple[BatchItem, ...]]:
-    """BatchDeleteMemories."""
     rest = _erasing(options)
     mode = rest.pop("erasure_mode", None)
     requests = [
@@ -155,7 +146,6 @@ def delete_many(ids: Sequence[str], options: Mapping[str, object]) -> Call[tuple
 
 
 def delete_all(options: Mapping[str, object]) -> Call[Receipt]:
-    """DeleteMemories."""
     return make_call(
         _MEMORY + "DeleteMemories",
         memory_service_pb2.DeleteMemoriesRequest,
@@ -168,7 +158,6 @@ def delete_all(options: Mapping[str, object]) -> Call[Receipt]:
 def history(
     memory_id: str, page_token: str, options: Mapping[str, object]
 ) -> Call[Page[MemoryEvent]]:
-    """Returns the call of a page of ListMemoryEvents."""
     return make_call(
         _MEMORY + "ListMemoryEvents",
         memory_service_pb2.ListMemoryEventsRequest,
@@ -181,7 +170,6 @@ def history(
 def scopes(
     kind: str | None, page_token: str, options: Mapping[str, object]
 ) -> Call[Page[ScopeSummary]]:
-    """Returns the call of a page of ListScopes."""
     return make_call(
         _MEMORY + "ListScopes",
         memory_service_pb2.ListScopesRequest,
@@ -192,7 +180,6 @@ def scopes(
 
 
 def delete_scope(kind: str, scope_id: str, options: Mapping[str, object]) -> Call[Receipt]:
-    """DeleteScope."""
     return make_call(
         _MEMORY + "DeleteScope",
         memory_service_pb2.DeleteScopeRequest,

@@ -19,7 +19,6 @@ _LONGEST_WAIT = 10.0
 
 
 def operation(name: str) -> Call[operations_pb2.Operation]:
-    """GetOperation."""
     return Call(
         _OPERATIONS + "GetOperation",
         operations_pb2.GetOperationRequest(name=name),
@@ -38,7 +37,6 @@ def wait_operation(name: str, seconds: float) -> Call[operations_pb2.Operation]:
 
 
 def cancel_operation(name: str) -> Call[None]:
-    """CancelOperation."""
     return Call(
         _OPERATIONS + "CancelOperation",
         operations_pb2.CancelOperationRequest(name=name),
@@ -48,7 +46,6 @@ def cancel_operation(name: str) -> Call[None]:
 
 
 def delete_operation(name: str) -> Call[None]:
-    """DeleteOperation."""
     return Call(
         _OPERATIONS + "DeleteOperation",
         operations_pb2.DeleteOperationRequest(name=name),
@@ -60,7 +57,6 @@ def delete_operation(name: str) -> Call[None]:
 def operations(
     page_token: str, options: Mapping[str, object]
 ) -> Call[Page[operations_pb2.Operation]]:
-    """Returns the call of a page of ListOperations."""
     return make_call(
         _OPERATIONS + "ListOperations",
         operations_pb2.ListOperationsRequest,

@@ -1,4 +1,7 @@
-"""The calls of ProjectService, StatisticsService and AuditService."""
+"""The calls of ProjectService, StatisticsService and AuditService; each function returns one.
+
+Statistics and events of the audit log are returned as messages of the contract.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,6 @@ _STATISTICS = "/memoir.v1.StatisticsService/"
 
 
 def project(options: Mapping[str, object]) -> Call[Project]:
-    """GetProject."""
     return make_call(
         _PROJECT + "GetProject",
         project_service_pb2.GetProjectRequest,
@@ -26,7 +28,6 @@ def project(options: Mapping[str, object]) -> Call[Project]:
 
 
 def update_project(options: Mapping[str, object]) -> Call[Project]:
-    """Returns the call of UpdateProject with the given settings."""
     identity = ("org_id", "project_id", "etag", "timeout")
     settings = {name: value for name, value in options.items() if name not in identity}
     return make_call(
@@ -43,7 +44,6 @@ def update_project(options: Mapping[str, object]) -> Call[Project]:
 
 
 def statistics(options: Mapping[str, object]) -> Call[statistics_service_pb2.Statistics]:
-    """Returns the call of GetStatistics, whose result is the contract's message."""
     return make_call(
         _STATISTICS + "GetStatistics",
         statistics_service_pb2.GetStatisticsRequest,
@@ -54,7 +54,6 @@ def statistics(options: Mapping[str, object]) -> Call[statistics_service_pb2.Sta
 
 
 def watch_statistics(options: Mapping[str, object]) -> Call[statistics_service_pb2.Statistics]:
-    """Returns the call of WatchStatistics, whose results are the contract's messages."""
     return make_call(
         _STATISTICS + "WatchStatistics",
         statistics_service_pb2.WatchStatisticsRequest,
@@ -67,7 +66,6 @@ def watch_statistics(options: Mapping[str, object]) -> Call[statistics_service_p
 def audit_events(
     page_token: str, options: Mapping[str, object]
 ) -> Call[Page[audit_service_pb2.AuditEvent]]:
-    """Returns the call of a page of ListAuditEvents, with the contract's messages."""
     return make_call(
         _AUDIT + "ListAuditEvents",
         audit_service_pb2.ListAuditEventsRequest,

@@ -15,7 +15,7 @@ from mcp.server.mcpserver import Context
 from mcp.server.transport_security import TransportSecuritySettings
 from memoir.client_async import AsyncClient
 from memoir.errors import MemoirError
-from memoir.mcp.scope import fixed_scope
+from memoir.mcp import fixed_scope
 from memoir.mcp.tools import Account, build_server
 from memoir.options import Scope
 from starlette.datastructures import Headers

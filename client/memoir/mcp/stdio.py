@@ -10,7 +10,7 @@ from importlib.metadata import version
 
 from memoir.channels import API_KEY_VARIABLE, tls_of
 from memoir.client_async import AsyncClient
-from memoir.mcp.scope import fixed_scope
+from memoir.mcp import fixed_scope
 from memoir.options import Scope
 
 ADDRESS_VARIABLE = "MEMOIR_ADDRESS"

@@ -70,17 +70,17 @@ class Account:
 AccountOf: TypeAlias = Callable[[Context], Account]
 
 
-def _telling(tool: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
+def _reporting_errors(tool: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
     """Returns the tool with errors of the service reported to the model."""
 
     @wraps(tool)
-    async def told(*args: P.args, **kwargs: P.kwargs) -> T:
+    async def reporting(*args: P.args, **kwargs: P.kwargs) -> T:
         try:
             return await tool(*args, **kwargs)
         except MemoirError as error:
             raise ToolError(str(error)) from error
 
-    return told
+    return reporting
 
 
 def build_server(account_of: AccountOf, version: str) -> MCPServer:
@@ -100,7 +100,7 @@ def build_server(account_of: AccountOf, version: str) -> MCPServer:
 
 def _add_reading_tools(server: MCPServer, account_of: AccountOf) -> None:
     @server.tool(title="Search memories", annotations=_READS)
-    @_telling
+    @_reporting_errors
     async def search_memories(
         query: Annotated[str, Field(description="What to look for, as a question or keywords")],
         context: Context,
@@ -112,7 +112,7 @@ def _add_reading_tools(server: MCPServer, account_of: AccountOf) -> None:
         return HitsAnswer([hit_answer(hit) for hit in found])
 
     @server.tool(title="List memories", annotations=_READS)
-    @_telling
+    @_reporting_errors
     async def list_memories(context: Context, limit: Limit = 50) -> MemoriesAnswer:
         """Reads memories, newest first."""
         account = account_of(context)
@@ -124,13 +124,13 @@ def _add_reading_tools(server: MCPServer, account_of: AccountOf) -> None:
         return MemoriesAnswer(memories, more=False)
 
     @server.tool(title="Read one memory", annotations=_READS)
-    @_telling
+    @_reporting_errors
     async def get_memory(memory_id: Id, context: Context) -> MemoryAnswer:
         """Reads one memory by its id."""
         return memory_answer(await account_of(context).own(memory_id))
 
     @server.tool(title="Look around an entity", annotations=_READS)
-    @_telling
+    @_reporting_errors
     async def entity_graph(
         name: Annotated[str, Field(description="The entity's name, or one of its aliases")],
         context: Context,
@@ -149,7 +149,7 @@ def _add_reading_tools(server: MCPServer, account_of: AccountOf) -> None:
 
 def _add_writing_tools(server: MCPServer, account_of: AccountOf) -> None:
     @server.tool(title="Add a memory", annotations=_ADDS)
-    @_telling
+    @_reporting_errors
     async def add_memory(
         text: Annotated[str, Field(description="The user's own words")],
         context: Context,
@@ -162,7 +162,7 @@ def _add_writing_tools(server: MCPServer, account_of: AccountOf) -> None:
         return changes_answer(await account.client.add(text, infer=not verbatim, **account.scope))
 
     @server.tool(title="Change a memory", annotations=_DESTROYS)
-    @_telling
+    @_reporting_errors
     async def update_memory(
         memory_id: Id,
         text: Annotated[str, Field(description="The new text, which replaces the old one")],
@@ -174,7 +174,7 @@ def _add_writing_tools(server: MCPServer, account_of: AccountOf) -> None:
         return memory_answer(await account.client.update(memory.id, text=text, etag=memory.etag))
 
     @server.tool(title="Delete a memory", annotations=_DESTROYS)
-    @_telling
+    @_reporting_errors
     async def delete_memory(memory_id: Id, context: Context) -> DeletedAnswer:
         """Deletes one memory."""
         account = account_of(context)
@@ -183,7 +183,7 @@ def _add_writing_tools(server: MCPServer, account_of: AccountOf) -> None:
         return DeletedAnswer(memory.id, memory.text)
 
     @server.tool(title="Forget", annotations=_DESTROYS)
-    @_telling
+    @_reporting_errors
     async def forget(
         what: Annotated[
             str,
