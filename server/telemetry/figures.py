@@ -34,7 +34,28 @@ class TokenUse:
 
 
 @dataclass(slots=True)
-class Tally:
+class Counts:
+    """Memories that changed, and reads of caches."""
+
+    added: int = 0
+    updated: int = 0
+    deleted: int = 0
+    restored: int = 0
+    cache_hits: int = 0
+    cache_misses: int = 0
+
+    def add_counts(self, other: Counts) -> None:
+        """Adds the counts of `other`."""
+        self.added += other.added
+        self.updated += other.updated
+        self.deleted += other.deleted
+        self.restored += other.restored
+        self.cache_hits += other.cache_hits
+        self.cache_misses += other.cache_misses
+
+
+@dataclass(slots=True)
+class Tally(Counts):
     """Collects figures while a call runs; its owner adds it to a project at the end.
 
     Tasks that a call starts share its tally. `may_be_traced` is false for a call without a span, so
@@ -45,12 +66,6 @@ class Tally:
     model_calls: list[ModelCall] = field(default_factory=list)
     tokens: list[TokenUse] = field(default_factory=list)
     arms: list[tuple[str, bool]] = field(default_factory=list)
-    added: int = 0
-    updated: int = 0
-    deleted: int = 0
-    restored: int = 0
-    cache_hits: int = 0
-    cache_misses: int = 0
     may_be_traced: bool = True
 
     def join(self, shared: Tally) -> None:
@@ -195,7 +210,7 @@ class ArmFigures:
 
 
 @dataclass(slots=True)
-class Figures:
+class Figures(Counts):
     """Counts and durations of one project in a span of time."""
 
     methods: defaultdict[str, MethodFigures] = field(
@@ -207,12 +222,6 @@ class Figures:
     )
     arms: defaultdict[str, ArmFigures] = field(default_factory=lambda: defaultdict(ArmFigures))
     slowest: list[EndedCall] = field(default_factory=list)
-    added: int = 0
-    updated: int = 0
-    deleted: int = 0
-    restored: int = 0
-    cache_hits: int = 0
-    cache_misses: int = 0
 
     def add_call(self, call: EndedCall) -> None:
         """Adds a call."""
@@ -237,7 +246,7 @@ class Figures:
         for arm, ran in tally.arms:
             self.arms[arm].runs += ran
             self.arms[arm].skips += not ran
-        self._add_counts(tally)
+        self.add_counts(tally)
 
     def merge(self, other: Figures) -> None:
         """Adds the figures of `other`."""
@@ -256,16 +265,8 @@ class Figures:
         for name, arm in other.arms.items():
             self.arms[name].runs += arm.runs
             self.arms[name].skips += arm.skips
-        self._add_counts(other)
+        self.add_counts(other)
         self._keep_slowest(other.slowest)
-
-    def _add_counts(self, other: Tally | Figures) -> None:
-        self.added += other.added
-        self.updated += other.updated
-        self.deleted += other.deleted
-        self.restored += other.restored
-        self.cache_hits += other.cache_hits
-        self.cache_misses += other.cache_misses
 
     def _keep_slowest(self, calls: Iterable[EndedCall]) -> None:
         for call in calls:

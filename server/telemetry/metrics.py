@@ -72,16 +72,20 @@ JOINED_BY: Final[dict[str, Join]] = {
     "process_max_fds": "min",
     "python_info": "max",
 }
-"""How the gauges are joined that are not summed over the workers of a server; see below."""
+"""How gauges of the workers of a server are joined if they are not summed."""
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 _SHORT_SECONDS = (0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5)
 _COUNTS = (0, 1, 2, 5, 10, 20, 50, 100, 200, 500)
 
 
-def _histogram(name: str, help: str, labels: tuple[str, ...] = (), **more: object) -> Histogram:  # noqa: A002 - Prometheus's word
-    buckets = more.get("buckets", _SECONDS)
-    assert isinstance(buckets, tuple)
+def _histogram(
+    name: str,
+    help: str,  # noqa: A002 - Prometheus's word
+    labels: tuple[str, ...] = (),
+    *,
+    buckets: tuple[float, ...] = _SECONDS,
+) -> Histogram:
     return Histogram(name, help, labels, buckets=buckets, registry=REGISTRY)
 
 

@@ -6,12 +6,14 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from dataclasses import fields as dataclass_fields
 from datetime import datetime
 from typing import Any, Final
 
 from cachetools import LRUCache
 
 from server.telemetry.figures import (
+    Counts,
     Durations,
     EndedCall,
     Figures,
@@ -153,7 +155,7 @@ def _sum(slots: Iterable[_Slot]) -> Figures:
     return total
 
 
-_COUNTS: Final = ("added", "updated", "deleted", "restored", "cache_hits", "cache_misses")
+_COUNTS: Final = tuple(count.name for count in dataclass_fields(Counts))
 _OF_MODELS: Final = ("calls", "failures", "read", "written")
 
 

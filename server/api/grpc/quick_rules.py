@@ -146,11 +146,11 @@ def _list_rules(rules: validate_pb2.RepeatedRules, item_keeps: Keeps | None) -> 
     if not named and item_keeps is None:
         return None
     least, most = rules.min_items, rules.max_items if "max_items" in named else float("inf")
-    each, is_set = item_keeps or _sure, rules.unique
+    each, is_unique = item_keeps or _sure, rules.unique
     return lambda items: (
         least <= len(items) <= most
         and all(map(each, items))
-        and (not is_set or len(items) == len(set(items)))
+        and (not is_unique or len(items) == len(set(items)))
     )
 
 

@@ -73,38 +73,27 @@ OUTCOMES: Mapping[
 _INTERNAL = (_Code.INTERNAL, _Reason.ERROR_REASON_INTERNAL)
 
 
-def outcome_of(
-    error: Exception,
-) -> tuple[grpc.StatusCode, error_reason_pb2.ErrorReason.ValueType]:
-    """Returns the code and the reason of an error; INTERNAL if it is not in the table."""
-    if isinstance(error, errors.MemoirError):
-        return OUTCOMES.get(type(error), _INTERNAL)
-    return _INTERNAL
-
-
 def to_status(error: Exception, correlation_id: str) -> status_pb2.Status:
     """Returns the status to answer, with every detail that the error has.
 
     An error that is not in the table reveals nothing. Texts and lists are cut if the status would
     otherwise exceed the metadata that clients accept.
     """
-    code, reason = outcome_of(error)
-    known = isinstance(error, errors.MemoirError) and type(error) in OUTCOMES
-    status = status_pb2.Status(
-        code=code.value[0],
-        message=_cut(str(error), _MESSAGE_LIMIT) if known else INTERNAL_MESSAGE,
-    )
-    info = error_details_pb2.ErrorInfo(domain=ERROR_DOMAIN, reason=_Reason.Name(reason))
-    if known and isinstance(error, errors.MemoirError):
+    code, reason, message = *_INTERNAL, INTERNAL_MESSAGE
+    info = error_details_pb2.ErrorInfo(domain=ERROR_DOMAIN)
+    details: list[Message] = [info, error_details_pb2.RequestInfo(request_id=correlation_id)]
+    if isinstance(error, errors.MemoirError) and type(error) in OUTCOMES:
+        code, reason = OUTCOMES[type(error)]
+        message = _cut(str(error), _MESSAGE_LIMIT)
         info.metadata.update({k: _cut(v, _METADATA_LIMIT) for k, v in error.metadata.items()})
-    for detail in (info, error_details_pb2.RequestInfo(request_id=correlation_id)):
-        status.details.append(_packed(detail))
-    if known:
-        status.details.extend(_packed(detail) for detail in _particulars(error))
-    return status
+        details += _particulars(error)
+    info.reason = _Reason.Name(reason)
+    return status_pb2.Status(
+        code=code.value[0], message=message, details=[_packed(detail) for detail in details]
+    )
 
 
-def _particulars(error: Exception) -> Iterator[Message]:
+def _particulars(error: errors.MemoirError) -> Iterator[Message]:
     if isinstance(error, errors.InvalidRequest):
         yield _bad_request(error.violations)
     if isinstance(error, errors.QuotaExceeded | errors.QuotaInUse):

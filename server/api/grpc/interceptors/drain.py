@@ -28,13 +28,13 @@ class DrainGate:
         """The number of calls that have entered but not left."""
         return len(self._in_flight)
 
-    def passed(self) -> Passage:
+    def admitted(self) -> CallInFlight:
         """Admits the call of the current task for the block.
 
         Raises:
             ShuttingDown: the gate is closed, or the call was cut off.
         """
-        return Passage(self)
+        return CallInFlight(self)
 
     def enter(self, call: asyncio.Task[Any]) -> None:
         """Admits a call.
@@ -84,7 +84,7 @@ class DrainGate:
             await asyncio.sleep(left)
 
 
-class Passage:
+class CallInFlight:
     """The block of one call; a class, because that is cheaper than a generator."""
 
     __slots__ = ("_call", "_gate")

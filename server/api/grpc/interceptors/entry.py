@@ -136,7 +136,7 @@ class EntryInterceptor(CallInterceptor):
             if remaining is not None:
                 _enter_deadline(remaining)
             return await proceed(request, context)
-        with self._gate.passed():
+        with self._gate.admitted():
             if remaining is None and not method.streams_responses:
                 _enter_deadline(self._default_seconds)
                 rest = self._admitted(method, request, context, proceed)

@@ -48,7 +48,7 @@ class Held:
         self.task = asyncio.create_task(self._run(gate))
 
     async def _run(self, gate: DrainGate) -> None:
-        with gate.passed():
+        with gate.admitted():
             await self.let_go.wait()
 
 
@@ -116,7 +116,7 @@ async def test_idle_waits_for_the_last_call(gate: DrainGate) -> None:
 async def test_every_refusal_restarts_the_quiet_period(gate: DrainGate) -> None:
     gate.close()
     await gate.quiet(0.05)
-    with pytest.raises(ShuttingDown), gate.passed():
+    with pytest.raises(ShuttingDown), gate.admitted():
         pass
     refused = time.monotonic()
     await gate.quiet(0.05)
