@@ -25,7 +25,7 @@ APP = "adk-example"
 
 
 class Recalling(BaseAgent):
-    """Answers by what the user said in earlier sessions."""
+    """Answers with what the user said in earlier sessions."""
 
     async def _run_async_impl(self, ctx: InvocationContext) -> AsyncGenerator[Event, None]:
         found = await ctx.memory_service.search_memory(

@@ -61,7 +61,7 @@ class Demo:
     async def add(
         self, messages: Messages, expiration_date: str | None = None
     ) -> memory_service_pb2.AddMemoriesResponse:
-        """Says something and prints what it changed."""
+        """Adds messages and prints what changed."""
         console.rule("AddMemories")
         for role, content in messages:
             console.print(f"[bold]{role}[/bold]: {content}")
@@ -81,7 +81,7 @@ class Demo:
         return response
 
     async def search(self, question: str, filters: Struct | None = None) -> None:
-        """Asks and prints the two best hits."""
+        """Searches and prints the two best hits."""
         response = await self.memories.SearchMemories(
             memory_service_pb2.SearchMemoriesRequest(
                 user_id=self.user, query=question, top_k=2, filters=filters
@@ -98,7 +98,7 @@ class Demo:
             console.print(f"  {result.score:.2f}  {text}{note}")
 
     async def delete_and_restore(self, memory_id: str, version: int) -> str:
-        """Deletes a memory, brings it back as it was, and returns the token of the change."""
+        """Deletes a memory, restores it, and returns the consistency token of the restoration."""
         console.rule("DeleteMemory, RestoreMemory")
         deleted = await self.memories.DeleteMemory(
             memory_service_pb2.DeleteMemoryRequest(id=memory_id), metadata=self.metadata
@@ -112,7 +112,7 @@ class Demo:
         return restored.consistency_token
 
     async def history(self, memory_id: str) -> None:
-        """Prints what happened to a memory."""
+        """Prints the history of a memory."""
         response = await self.memories.ListMemoryEvents(
             memory_service_pb2.ListMemoryEventsRequest(id=memory_id), metadata=self.metadata
         )
@@ -122,7 +122,7 @@ class Demo:
             console.print(f"  v{event.version}  {name:7}  {text}")
 
     async def relations(self, token: str) -> None:
-        """Prints who relates to what, once the graph has followed."""
+        """Prints the relations, once the graph has the change with this token."""
         request = graph_service_pb2.ListRelationsRequest(user_id=self.user, consistency_token=token)
         response = await self._from_graph(request)
         for relation in response.relations:
@@ -131,10 +131,10 @@ class Demo:
     async def _from_graph(
         self, request: graph_service_pb2.ListRelationsRequest
     ) -> graph_service_pb2.ListRelationsResponse:
-        """Asks again for up to a minute while the graph is away: Neo4j takes a while to start.
+        """Retries for up to a minute, because Neo4j takes a while to start.
 
         Raises:
-            grpc.aio.AioRpcError: it stays away.
+            grpc.aio.AioRpcError: the graph stays unavailable, or the call is refused.
         """
         for _ in range(GRAPH_ATTEMPTS):
             try:
@@ -148,14 +148,17 @@ class Demo:
 
 
 def context() -> Metadata:
-    """The trace that the demo was started in, if in one (https://www.w3.org/TR/trace-context/)."""
+    """Returns the trace in which the demo was started, if any.
+
+    https://www.w3.org/TR/trace-context/
+    """
     traceparent = os.environ.get("TRACEPARENT")
     return (("traceparent", traceparent),) if traceparent else ()
 
 
 async def main() -> None:
-    """Plays the conversation."""
-    address, key = where()
+    """Finds the server and runs the demo."""
+    address, key = find_server()
     async with grpc.aio.insecure_channel(address) as channel:
         demo = Demo(
             memory_service_pb2_grpc.MemoryServiceStub(channel),
@@ -168,7 +171,7 @@ async def main() -> None:
 
 
 async def play(demo: Demo) -> None:
-    """The conversation, its questions, and what became of it."""
+    """Holds a conversation, asks questions, and shows what changed."""
     await demo.add(FIRST)
     changed = await demo.add(LATER)
     tomorrow = (datetime.now(UTC) + timedelta(days=1)).date().isoformat()
@@ -192,7 +195,7 @@ async def play(demo: Demo) -> None:
 
 
 def filter_of(condition: dict[str, object]) -> Struct:
-    """A filter in the Mem0 v2 grammar."""
+    """Returns a filter in the Mem0 v2 grammar."""
     return ParseDict(condition, Struct())
 
 
@@ -204,8 +207,8 @@ def show_result(result: memory_service_pb2.AddMemoriesResult) -> None:
     console.print(f"  {event:6}  {result.data.memory}{before}{tags}")
 
 
-def where() -> tuple[str, str]:
-    """The address and the key: from the arguments, else of the server on the data directory."""
+def find_server() -> tuple[str, str]:
+    """Returns address and key: from the arguments, else of the server on the data directory."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--address", help="host:port of the server")
     parser.add_argument("--key", help="API key")
@@ -216,13 +219,13 @@ def where() -> tuple[str, str]:
         key = arguments.key or (data_dir / "development-key").read_text(encoding="utf-8").strip()
     except (OSError, ValueError, KeyError):
         sys.exit(
-            f"no server runs on {data_dir}: start one with `make run`, or name --address, --key"
+            f"no server runs on {data_dir}: start one with `make run`, or give --address and --key"
         )
     return address, key
 
 
 def running_address(data_dir: Path) -> str:
-    """The address that the running server has written into its data directory."""
+    """Returns the address that the running server has written into its data directory."""
     return str(json.loads((data_dir / "runtime.json").read_text(encoding="utf-8"))["grpc_address"])
 
 

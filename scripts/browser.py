@@ -37,7 +37,7 @@ class NoBrowser(RuntimeError):
 
 @dataclass
 class Tab:
-    """A page. `complaints` are the exceptions and refused content in its console."""
+    """A page. `complaints` are the exceptions, errors and warnings in its console."""
 
     socket: aiohttp.ClientWebSocketResponse
     complaints: list[str] = field(default_factory=list)
@@ -55,7 +55,11 @@ class Tab:
                 self.complaints.append(json.dumps(received["params"]))
 
     async def send(self, method: str, **parameters: object) -> dict[str, Any]:
-        """The result of a command."""
+        """Sends a command and returns its result.
+
+        Raises:
+            PageFault: the browser refused it.
+        """
         number = next(self._numbers)
         answer = self._answers[number] = asyncio.get_running_loop().create_future()
         command: dict[str, object] = {"id": number, "method": method, "params": parameters}
@@ -69,7 +73,11 @@ class Tab:
         return result
 
     async def evaluate(self, expression: str) -> Any:
-        """The value of a JavaScript expression in the page."""
+        """Returns the value of a JavaScript expression in the page.
+
+        Raises:
+            PageFault: the expression failed.
+        """
         result = await self.send(
             "Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True
         )
@@ -117,7 +125,7 @@ class Tab:
         return str(await self.evaluate(f"document.querySelector({json.dumps(selector)}).innerText"))
 
     async def resize(self, width: int, height: int) -> None:
-        """Gives the page as many CSS pixels, without scroll bars."""
+        """Sets the size of the page in CSS pixels, and hides its scroll bars."""
         await self.send(
             "Emulation.setDeviceMetricsOverride",
             width=width,
@@ -134,7 +142,7 @@ class Tab:
 
 
 def _is_complaint(event: dict[str, Any]) -> bool:
-    """Whether the event is an exception or an error or warning in the log."""
+    """Whether the event is an exception, or an error or a warning in the log."""
     if event.get("method") == "Log.entryAdded":
         return event["params"]["entry"]["level"] in _COMPLAINTS
     return event.get("method") == "Runtime.exceptionThrown"
@@ -147,7 +155,7 @@ def find_chromium() -> str | None:
 
 @asynccontextmanager
 async def browser(profile: Path) -> AsyncIterator[str]:
-    """A Chromium for the block: the address of its DevTools.
+    """Runs Chromium during the block, and yields the address of its DevTools.
 
     Raises:
         NoBrowser: there is no Chromium.

@@ -1,4 +1,4 @@
-"""Contract types for import-linter: what packages and the modules of rooms may import, no cycles.
+"""Contract types for import-linter: what packages and rooms may import, and that nothing is cyclic.
 
 The built-in `forbidden` type lists what may not be imported, which a new dependency slips past.
 """

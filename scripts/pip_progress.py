@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 EVERY = 20
-"""Packages between two lines where the output is no terminal."""
+"""Packages between two lines if the output is not a terminal."""
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Renders deploy/kubernetes: the Helm chart as plain manifests, for those who do not use Helm.
+"""Renders the Helm chart as plain manifests in deploy/kubernetes, for those who do not use Helm.
 
 python -m scripts.render_manifests
 """
@@ -26,10 +26,10 @@ _ARGUMENTS: Final[Mapping[str, tuple[str, ...]]] = {
 
 
 def render(*arguments: str) -> str:
-    """The manifests of the chart as `helm template` prints them.
+    """Returns the manifests of the chart, as `helm template` prints them.
 
     Raises:
-        FileNotFoundError: helm is not there; `make tools` builds it.
+        FileNotFoundError: helm is missing; `make tools` builds it.
         subprocess.CalledProcessError: the chart is wrong.
     """
     local = ROOT / ".local/bin/helm"
@@ -46,7 +46,7 @@ def render(*arguments: str) -> str:
 
 
 def manifests() -> dict[str, str]:
-    """What each file of deploy/kubernetes should hold."""
+    """Returns the content of each file in deploy/kubernetes."""
     return {name: _NOTE + render(*arguments) for name, arguments in _ARGUMENTS.items()}
 
 

@@ -1,7 +1,7 @@
-"""Makes the pictures in docs/images from a server at work.
+"""Makes the pictures in docs/images from a busy server.
 
-It starts a server on databases of its own in a temporary folder, lets invented people talk to it
-for a minute, and takes what `top` and the web page show.
+It starts a server with its own databases in a temporary folder, lets invented people talk to it for
+a minute, and takes pictures of `top` and of the web page.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _FONTS = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A server at work: where it listens, and the key that opens its project."""
+    """A running server: its addresses, and the key of its project."""
 
     page: str
     address: str
@@ -53,12 +53,12 @@ class Running:
 
     @property
     def metadata(self) -> tuple[tuple[str, str], ...]:
-        """What every call needs."""
+        """The metadata of every call."""
         return (("authorization", f"Token {self.key}"),)
 
 
 async def main() -> None:
-    """Runs the command. Ends with status 1 where a picture is larger than it should be."""
+    """Runs the command. Ends with status 1 if a picture is too large."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--into", type=Path, default=IMAGES, help="folder (default: docs/images)")
     parser.add_argument("--seconds", type=float, default=LOAD_SECONDS, help="how long to work")
@@ -75,10 +75,11 @@ async def main() -> None:
 
 @asynccontextmanager
 async def serving(folder: Path) -> AsyncIterator[Running]:
-    """A server on databases of its own in the folder, for the block, its graph included.
+    """Runs a server with its own databases, in the folder, during the block.
 
     Raises:
-        RuntimeError: it ended, or its graph stayed away.
+        RuntimeError: it ended before it served.
+        TimeoutError: it, or its graph, took too long to start.
     """
     with (folder / "log").open("ab") as log:
         process = await asyncio.create_subprocess_exec(
@@ -94,7 +95,7 @@ async def serving(folder: Path) -> AsyncIterator[Running]:
         at = json.loads((folder / "data" / "runtime.json").read_text(encoding="utf-8"))
         key = (folder / "data" / "development-key").read_text(encoding="utf-8").strip()
         running = Running(page, at["grpc_address"], key)
-        await _graph_is_up(running)
+        await _wait_for_graph(running)
         yield running
     finally:
         if process.returncode is None:
@@ -122,7 +123,7 @@ async def _page_of(process: asyncio.subprocess.Process) -> str:
     raise RuntimeError("the server ended before it served")
 
 
-async def _graph_is_up(running: Running) -> None:
+async def _wait_for_graph(running: Running) -> None:
     async with asyncio.timeout(GRAPH_SECONDS):
         async for statistics in watched(running):
             if statistics.graph.available:
@@ -130,7 +131,7 @@ async def _graph_is_up(running: Running) -> None:
 
 
 async def watched(running: Running) -> AsyncIterator[statistics_service_pb2.Statistics]:
-    """The project's statistics, as `top` gets them."""
+    """Yields the project's statistics, as `top` gets them."""
     async with grpc.aio.insecure_channel(running.address) as channel:
         request = statistics_service_pb2.WatchStatisticsRequest()
         stub = StatisticsServiceStub(channel)
@@ -139,7 +140,7 @@ async def watched(running: Running) -> AsyncIterator[statistics_service_pb2.Stat
 
 
 async def take_all(running: Running, into: Path, folder: Path, seconds: float) -> None:
-    """Puts the server to work and takes every picture, the live ones at the end of the work."""
+    """Keeps the server busy for `seconds`, and then takes every picture."""
     view = TopView()
     async with (
         browser(folder / "profile") as endpoint,
@@ -172,7 +173,7 @@ async def _follow(running: Running, view: TopView) -> None:
 
 
 def top_picture(view: TopView, address: str) -> str:
-    """What `top` draws, as an SVG that loads nothing from elsewhere."""
+    """Returns what `top` draws, as an SVG that loads nothing."""
     console = Console(record=True, width=TOP_COLUMNS, file=io.StringIO(), force_terminal=True)
     console.print(view.render(f"Memoir at {address}"))
     drawn = console.export_svg(title="python -m server top", unique_id="top")
@@ -180,19 +181,19 @@ def top_picture(view: TopView, address: str) -> str:
 
 
 async def enter(tab: Tab, key: str) -> None:
-    """Opens the project."""
+    """Signs in with the key."""
     await tab.fill("#key", key)
     await tab.click("#login button")
     await tab.until("!document.querySelector('nav').hidden")
 
 
 async def show_statistics(tab: Tab) -> None:
-    """The statistics, as they stand."""
+    """Shows the statistics."""
     await tab.until("document.querySelectorAll('.charts canvas').length === 3")
 
 
 async def show_search(tab: Tab) -> None:
-    """A question of the person whose graph is shown."""
+    """Searches for a question of the person whose graph is shown."""
     await tab.click("#tab-search")
     await tab.until("document.querySelector('#search-ids option')")
     await tab.fill("#search-id", SHOWN_USER)
@@ -202,7 +203,7 @@ async def show_search(tab: Tab) -> None:
 
 
 async def show_history(tab: Tab) -> None:
-    """The history of a memory that has changed, among those that were found."""
+    """Shows the history of a found memory that has changed."""
     await tab.evaluate(
         "[...document.querySelectorAll('#results .result')]"
         ".find((each) => each.innerText.includes('architect')).querySelector('.link').click()"
@@ -211,7 +212,7 @@ async def show_history(tab: Tab) -> None:
 
 
 async def show_graph(tab: Tab) -> None:
-    """The graph of a person, with one of its entities chosen."""
+    """Shows the graph of a person, with one of its entities chosen."""
     await tab.evaluate("document.querySelector('#memory').close()")
     await tab.click("#tab-graph")
     await tab.until("document.querySelector('#graph-ids option')")

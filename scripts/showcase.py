@@ -1,4 +1,4 @@
-"""Invented people who talk to a server for a while, so that there is something to look at."""
+"""Invented people who talk to a server for a while, so that its pictures show something."""
 
 from __future__ import annotations
 
@@ -85,13 +85,13 @@ class Showcase:
     metadata: tuple[tuple[str, str], ...]
 
     async def play(self, seconds: float) -> None:
-        """Says everything there is to say, and goes on with the rest until the time is up."""
+        """Holds all conversations, and repeats the other calls until the time is up."""
         talking = asyncio.create_task(self._talk(seconds))
         kinds = (
             (NOTE_PAUSE, self._note),
             (SEARCH_PAUSE, self._search),
             (LATER_PAUSE, self._add_later),
-            (FAULT_PAUSE, self._err),
+            (FAULT_PAUSE, self._fail),
         )
         around = [asyncio.create_task(self._repeat(pause, work)) for pause, work in kinds]
         await asyncio.wait(around, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
@@ -116,7 +116,7 @@ class Showcase:
     async def _repeat(self, pause: float, work: Callable[[str, int], Awaitable[None]]) -> None:
         for turn, user in enumerate(cycle(TALKS)):
             await work(user, turn)
-            # A Poisson process, as of callers who know nothing of each other.
+            # A Poisson process, because callers are independent.
             await asyncio.sleep(random.expovariate(1 / pause))
 
     async def _add(self, user: str, text: str, *, infer: bool = True, later: bool = False) -> None:
@@ -145,7 +145,7 @@ class Showcase:
         )
         await self.memories.SearchMemories(request, metadata=self.metadata)
 
-    async def _err(self, user: str, turn: int) -> None:
+    async def _fail(self, user: str, turn: int) -> None:
         with suppress(grpc.aio.AioRpcError):
             if turn % 2:
                 nothing = memory_service_pb2.GetMemoryRequest(id=NO_MEMORY)

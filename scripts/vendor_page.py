@@ -1,7 +1,7 @@
-"""Fetches the page's libraries from npm again, as manifest.json names them, and checks digests.
+"""Fetches the page's libraries in manifest.json from npm, and checks their digests.
 
-For a newer version: change `version` in the manifest, run this, and put in the digests that it
-tells of, once the new files have been looked at.
+To update a library, change its `version` in the manifest, run this, review the new files, and copy
+the digests that it prints into the manifest.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ VENDOR = Path(__file__).resolve().parents[1] / "server" / "api" / "page" / "stat
 
 
 def main() -> None:
-    """Runs the command. Ends with status 1 where a file is not what the manifest says."""
+    """Runs the command. Ends with status 1 if a file has another digest than in the manifest."""
     faults: list[str] = []
     for library in json.loads((VENDOR / "manifest.json").read_text(encoding="utf-8")):
         with tempfile.TemporaryDirectory() as directory:
