@@ -129,7 +129,6 @@ class _LocalContext(grpc.aio.ServicerContext[Any, Any]):
         self._end = asyncio.get_running_loop().time() + (request.timeout or 0.0)
         # None as long as no code was set, as in gRPC's own context, whose types deny it.
         self._code: Any = None
-        self._details = ""
         self.status: status_pb2.Status | None = None
         self.trailers: Metadata = ()
         self.traceparent: str | None = None
@@ -144,7 +143,7 @@ class _LocalContext(grpc.aio.ServicerContext[Any, Any]):
     async def abort(
         self, code: grpc.StatusCode, details: str = "", trailing_metadata: Any = ()
     ) -> Never:
-        self._code, self._details = code, details
+        self._code = code
         self.set_trailing_metadata(trailing_metadata)
         self.status = _status_in(self.trailers)
         if self.status is None:
@@ -175,10 +174,7 @@ class _LocalContext(grpc.aio.ServicerContext[Any, Any]):
         return code
 
     def set_details(self, details: str) -> None:
-        self._details = details
-
-    def details(self) -> str:
-        return self._details
+        del details  # Errors have a status with details.
 
     def set_compression(self, compression: grpc.Compression) -> None:
         del compression  # Doors have their own compression.
@@ -205,15 +201,6 @@ class _LocalContext(grpc.aio.ServicerContext[Any, Any]):
             remaining = max(0.0, self._end - asyncio.get_running_loop().time())
         seconds: float = remaining
         return seconds
-
-    def add_done_callback(self, callback: Any) -> None:
-        raise NotImplementedError("a local call ends when its task does")
-
-    def cancelled(self) -> bool:
-        return False
-
-    def done(self) -> bool:
-        return False
 
 
 def _correlation_id(trailers: Metadata) -> str:

@@ -38,14 +38,12 @@ async def open_models(choice: ModelChoice, settings: GeminiSettings) -> AsyncIte
         yield Models(OfflineEmbedder.load(), OfflineLanguageModel(), OfflineReranker(), breaker)
         return
     async with _open_gemini(settings, breaker) as models:
-        yield Models(*models, breaker)
+        yield models
 
 
 @asynccontextmanager
-async def _open_gemini(
-    settings: GeminiSettings, breaker: CircuitBreaker
-) -> AsyncIterator[tuple[Embedder, LanguageModel, Reranker]]:
-    """Opens the three models for the block. `breaker` guards the reranker.
+async def _open_gemini(settings: GeminiSettings, breaker: CircuitBreaker) -> AsyncIterator[Models]:
+    """Opens Gemini's models for the block.
 
     Raises:
         SettingsFault: there is no key.
@@ -60,10 +58,11 @@ async def _open_gemini(
         raise SettingsFault("MEMOIR_MODELS=gemini needs GEMINI_API_KEY")
     client = GeminiClient(settings.api_key.get_secret_value(), settings)
     try:
-        yield (
+        yield Models(
             GeminiEmbedder(client, settings),
             GeminiLanguageModel(client, settings),
             GuardedReranker(GeminiReranker(client, settings), breaker),
+            breaker,
         )
     finally:
         await client.close()
