@@ -104,7 +104,7 @@ class Client:
     def submit(self, messages: Messages, **options: Unpack[AddOptions]) -> Operation:
         """Submits a conversation durably and returns at once.
 
-        The work is done soon, within a scope in the order of the calls.
+        The work is done soon, in the order of the calls of a scope.
         """
         return Operation(self, self._run(memory_calls.submit(messages, options)))
 

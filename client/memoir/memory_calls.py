@@ -1,4 +1,4 @@
-"""The calls of MemoryService; each function returns one, lists return that of a page."""
+"""The calls of MemoryService. Each function returns one; those for lists, the call of a page."""
 
 from __future__ import annotations
 

@@ -104,13 +104,13 @@ class EraseOptions(WriteOptions, total=False):
 
 
 class DeleteOptions(EraseOptions, total=False):
-    """Options of deleting one memory: only if it still has this etag."""
+    """Options of deleting one memory. With an `etag`, only if the memory still has that etag."""
 
     etag: str
 
 
 class RestoreOptions(WriteOptions, total=False):
-    """Options of restoring a memory: only if it still has this etag."""
+    """Options of restoring a memory. With an `etag`, only if the memory still has that etag."""
 
     etag: str
 
@@ -140,7 +140,7 @@ class WatchOptions(Scope, CallOptions, total=False):
 
 
 class GraphOptions(Scope, CallOptions, total=False):
-    """Options of reads of the graph, which reflect the write of the `consistency_token`."""
+    """Options of reads of the graph. With a `consistency_token` they reflect that write."""
 
     consistency_token: str
 

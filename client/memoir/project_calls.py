@@ -1,6 +1,6 @@
-"""The calls of ProjectService, StatisticsService and AuditService; each function returns one.
+"""The calls of ProjectService, StatisticsService and AuditService. Each function returns one.
 
-Statistics and events of the audit log are returned as messages of the contract.
+The results of statistics and of the audit log are messages of the contract.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ class RetryPolicy:
         return self.backoff(attempt, error)
 
     def backoff(self, attempt: int, error: MemoirError) -> float:
-        """Returns the seconds to wait after consecutive failure `attempt`, without a maximum."""
+        """Returns the seconds to wait after failure `attempt`, however many there were."""
         if error.retry_after is not None:
             return error.retry_after
         longest = min(self.longest_delay, self.initial_delay * 2.0 ** min(attempt - 1, 30))

@@ -151,7 +151,7 @@ async def open_store() -> AsyncIterator[Store]:
 
 @asynccontextmanager
 async def opened(open_: OpenDatabase[Opened]) -> AsyncIterator[Opened]:
-    """Opens the store in the settings, and yields what `open_` makes of it.
+    """Opens the store in the settings, and yields what `open_` opens in it.
 
     Raises:
         SettingsFault, EmbeddedError: as `open_store`.

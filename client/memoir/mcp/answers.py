@@ -1,6 +1,6 @@
 """The structured output of the tools.
 
-These classes have no slots, because the library would mistake them for default values.
+These classes have no slots, because the library would take the attributes of slots for defaults.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ class GraphAnswer:
 
 
 def memory_answer(memory: Memory) -> MemoryAnswer:
-    """One memory."""
+    """Returns a memory."""
     return MemoryAnswer(
         memory.id,
         memory.text,
@@ -127,10 +127,10 @@ def changes_answer(result: AddResult) -> ChangesAnswer:
 
 
 def entity_answer(entity: Entity) -> EntityAnswer:
-    """One entity."""
+    """Returns an entity."""
     return EntityAnswer(entity.name, entity.type, list(entity.aliases))
 
 
 def relation_answer(relation: Relation) -> RelationAnswer:
-    """One relation."""
+    """Returns a relation."""
     return RelationAnswer(relation.source, relation.relation, relation.target, relation.memory_id)

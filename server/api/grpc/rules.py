@@ -14,7 +14,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from memoir.v1 import graph_service_pb2, memory_service_pb2, project_service_pb2
 
 from server.api.grpc.convert.requests import filters_of
-from server.api.grpc.convert.values import StructError, plain
+from server.api.grpc.convert.values import StructError, checked_struct
 from server.core.errors import FieldViolation, InvalidRequest
 from server.memories.conversation import without_nul
 
@@ -159,7 +159,7 @@ def _says_something(content: str) -> bool:
 
 def _metadata(field: str, metadata: Struct) -> Violations:
     try:
-        value = plain(metadata, MAX_METADATA_DEPTH)
+        value = checked_struct(metadata, MAX_METADATA_DEPTH)
     except StructError as error:
         yield FieldViolation(f"{field}{error.path}", error.problem)
         return

@@ -15,7 +15,7 @@ from server.storage.postgres.scope_indexes import MOST_BYTES
 
 
 def reading(prefix: str) -> SettingsConfigDict:
-    """Has a section read the variables with a prefix; an empty one counts as not set."""
+    """Makes a section read the variables with a prefix; an empty variable counts as not set."""
     return SettingsConfigDict(env_prefix=prefix, env_ignore_empty=True, extra="ignore")
 
 

@@ -104,7 +104,7 @@ def add_payload(request: memory_service_pb2.AddMemoriesRequest) -> bytes:
 def accepted_command(
     payload: bytes, project_id: str, accept_time: datetime, lease: OperationLease
 ) -> AddMemoriesCommand:
-    """Returns the command of an AddMemories that was accepted then, which is its "now"."""
+    """Converts an asynchronous add, whose "now" is the time at which it was accepted."""
     request = memory_service_pb2.AddMemoriesRequest.FromString(payload)
     command = add_command(request, project_id)
     return replace(command, event_time=command.event_time or accept_time, operation=lease)

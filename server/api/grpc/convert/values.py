@@ -24,8 +24,8 @@ class StructError(Exception):
         self.problem = problem
 
 
-def plain(struct: Struct, max_depth: int) -> dict[str, StructValue]:
-    """Returns the struct as a dictionary; whole numbers stay floats.
+def checked_struct(struct: Struct, max_depth: int) -> dict[str, StructValue]:
+    """Returns a struct that can be stored, as a dictionary; whole numbers stay floats.
 
     The struct itself is the first level; each nested object and list adds a level.
 
