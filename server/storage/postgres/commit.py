@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import asyncpg
 
@@ -13,7 +13,6 @@ from server.core.errors import ConcurrentChange, RequestIdReused
 from server.memories.changes import Call, ChangeSet, Deletion, Update
 from server.memories.memory import today
 from server.memories.ports import Committed
-from server.storage.postgres.commit_groups import CommitGroups
 from server.storage.postgres.connections import transaction
 from server.storage.postgres.record_calls import committed_in, record_statement
 from server.storage.postgres.rows import (
@@ -22,6 +21,7 @@ from server.storage.postgres.rows import (
     from_relations,
     to_halfvec,
 )
+from server.storage.postgres.shared_statements import SharedStatements
 from server.storage.postgres.statements import load_sql
 from server.telemetry.recording import record_changes, stage
 
@@ -64,7 +64,7 @@ class Commits:
     ) -> None:
         self._database = database
         self._on_commit = on_commit
-        self._groups = CommitGroups(self._record)
+        self._small = SharedStatements("commit-group", self._record)
 
     async def commit(self, changes: ChangeSet) -> Committed:
         """Stores the change set; see `MemoryStore.commit`.
@@ -76,7 +76,7 @@ class Commits:
         only_adds = not (changes.updated or changes.deleted or changes.forget_requests)
         try:
             with stage("commit"), translate_conflicts(changes.call):
-                committed = await self._groups.write(changes) if only_adds else None
+                committed = await self._add(changes) if only_adds else None
                 if committed is None:
                     async with self._database.connection() as connection, transaction(connection):
                         committed = await _commit_all(connection, changes)
@@ -90,11 +90,29 @@ class Commits:
         self._on_commit(changes, committed)
         return committed
 
+    def _add(self, changes: ChangeSet) -> Awaitable[Committed | None]:
+        """Writes a call whose changes are all additions; returns None if it was not written."""
+        if is_small(changes):
+            return self._small.answer(changes.call.project_id, changes)
+        return self._small.answer_alone(changes)
+
     async def _record(self, together: Sequence[ChangeSet]) -> list[Committed | None]:
         """Writes calls of one project with their new memories, in one transaction."""
         bound = await record_statement(together)
         async with self._database.connection() as connection:
             return committed_in(await connection.fetch(*bound), len(together))
+
+
+_FEW_ITEMS: Final = 10
+_FEW_CHARACTERS: Final = 10_000
+
+
+def is_small(changes: ChangeSet) -> bool:
+    """Whether the call is so small that others hardly wait for it."""
+    characters = sum(len(message.content) for message in changes.messages)
+    return (
+        len(changes.messages) + len(changes.added) <= _FEW_ITEMS and characters <= _FEW_CHARACTERS
+    )
 
 
 async def _commit_all(connection: Connection, changes: ChangeSet) -> Committed:
