@@ -33,14 +33,14 @@ from server.api.grpc.local import CONTRACT_METHODS, LocalCalls, LocalMethod, Loc
 from server.api.grpc.server import Servicers
 from server.core.fairness import FairPlaces
 from server.projects.authorization import Authenticate, Authorize
-from server.projects.project import KEY_PREFIX, Caller, Holding, Principal, Quotas
+from server.projects.project import KEY_PREFIX, Caller, Principal, Quotas, StorageUse
 from server.projects.quotas import ProjectQuotas, ProjectUse
 from server.telemetry.logging import configure_logging
 from server.telemetry.statistics import Statistics
 
 PRINCIPAL: Final = Principal("key", "org", "project")
 CALLER: Final = Caller("key", "org", "project")
-HOLDING: Final = Holding(Quotas(), 0, 0)
+HOLDING: Final = StorageUse(Quotas(), 0, 0)
 USE: Final = ProjectUse(HOLDING, 0.0, 0.0)
 CALL: Final = AdmittedCall(Admission(AdmissionLimits()), MethodClass.WRITE, 0, "project", 0.0)
 EVERYTHING: Final = "everything"

@@ -14,9 +14,9 @@ import structlog
 from server.core.clock import Clock, new_id
 from server.core.errors import MemoirError
 from server.core.values import Vector
-from server.memories.change.ports import MemoryChanges
 from server.memories.changes import Call
 from server.memories.memory import today
+from server.memories.ports import MemoryStore
 from server.memories.scope import Scope
 from server.models.ports import Embedder, EmbeddingPurpose
 
@@ -166,12 +166,12 @@ class PurgeExpired:
 
     def __init__(
         self,
-        changes: MemoryChanges,
+        store: MemoryStore,
         clock: Clock,
         kept_days: int,
         interval: timedelta = INTERVAL,
     ) -> None:
-        self._changes = changes
+        self._store = store
         self._clock = clock
         self._kept_days = kept_days
         self._interval = interval
@@ -195,7 +195,7 @@ class PurgeExpired:
         """
         erased: Counter[str] = Counter()
         expired_before = today(self._clock.now()) - timedelta(days=self._kept_days)
-        while receipt := await self._changes.purge(expired_before, MEMORIES_AT_ONCE, self._call):
+        while receipt := await self._store.purge(expired_before, MEMORIES_AT_ONCE, self._call):
             erased.update(asdict(receipt))
         if erased:
             log.info("retention.purged", **erased)

@@ -29,7 +29,7 @@ class EventType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """A verbatim passage of a stored message; "" means the whole message.
+    """A verbatim quote of a stored message; "" means the whole message.
 
     `message_length` is the message's length in characters, or 0 if the memory is the message.
     """

@@ -1,8 +1,8 @@
-"""The port that stores memories, the conversations that they came from, and what they relate."""
+"""The port that stores memories: what they say and relate, their past, and changes to them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Protocol
@@ -13,12 +13,26 @@ from server.graph.model import Relation
 from server.graph.names import Split
 from server.memories.add.inference import Candidate, Category
 from server.memories.add.proposals import Notice
-from server.memories.changes import ChangeSet
-from server.memories.conversation import StoredMessage
+from server.memories.changes import Call, ChangeSet, Deletion, Replacement
+from server.memories.conversation import Message
 from server.memories.filters.filter import Filter
-from server.memories.memory import EventType, ListCursor, ListOrder, Memory
+from server.memories.memory import (
+    EventType,
+    ListCursor,
+    ListOrder,
+    Memory,
+    MemoryEvent,
+    PastVersion,
+    StreamCursor,
+)
 from server.memories.passages import EVERY_SOURCE, Hit, Source
-from server.memories.scope import Scope
+from server.memories.scope import (
+    DeletionReceipt,
+    Scope,
+    ScopeKind,
+    ScopeSummary,
+    StoredDeletion,
+)
 from server.memories.search.question_clues import Recollection
 from server.memories.search.ranking import EVEN, ArmWeights
 from server.memories.search.time_spans import TimeSpan
@@ -113,6 +127,7 @@ class ListQuery:
     """The memories to list: of one project and scope, at most `limit`, after `after`.
 
     `filters` must match too. `with_entities` leaves out memories without entities and relations.
+    `time` is the past instant to list; None means now.
     """
 
     project_id: str
@@ -123,6 +138,7 @@ class ListQuery:
     after: ListCursor | None = None
     filters: Filter | None = None
     with_entities: bool = False
+    time: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,11 +165,34 @@ class AliasCount:
     memories: int
 
 
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
+class StreamedEvent:
+    """An event, and the cursor after it. Streams that send it share one object."""
+
+    event: MemoryEvent
+    cursor: StreamCursor
+
+
+@dataclass(frozen=True, slots=True)
+class StreamPage:
+    """The next events, and the cursor to continue from.
+
+    `is_last` is whether there are no more events for now; `is_held_back` is whether more events
+    become readable when the currently open transactions end.
+    """
+
+    events: Sequence[StreamedEvent]
+    cursor: StreamCursor
+    is_last: bool
+    is_held_back: bool
+
+
 class MemoryStore(Protocol):
     """The source of truth.
 
-    Every method works within one project and raises StoreUnavailable if PostgreSQL cannot be
-    reached or refuses work.
+    Every method but `purge` and `stream_end` works within one project. Every method raises
+    StoreUnavailable if PostgreSQL cannot be reached or refuses work. Each change, its call, its
+    history and its outbox rows are one transaction.
     """
 
     async def commit(self, changes: ChangeSet) -> Committed:
@@ -171,8 +210,10 @@ class MemoryStore(Protocol):
         """
         ...
 
-    async def find_call(self, project_id: str, request_id: UUID) -> StoredCall | None:
-        """Returns the earlier call with this `request_id`, if any."""
+    async def find_call(
+        self, project_id: str, request_id: UUID, item: int = 0
+    ) -> StoredCall | None:
+        """Returns the earlier call, or batch item, with this `request_id`, if any."""
         ...
 
     async def get_call(self, project_id: str, call_id: UUID) -> StoredCall | None:
@@ -195,9 +236,7 @@ class MemoryStore(Protocol):
         """
         ...
 
-    async def recent_messages(
-        self, project_id: str, scope: Scope, limit: int
-    ) -> list[StoredMessage]:
+    async def recent_messages(self, project_id: str, scope: Scope, limit: int) -> list[Message]:
         """Returns the last messages of exactly this scope, oldest first."""
         ...
 
@@ -205,8 +244,14 @@ class MemoryStore(Protocol):
         """Returns the best hits, best first. All conditions apply before the limit."""
         ...
 
-    async def get(self, project_id: str, memory_id: UUID, visible_on: date | None) -> Memory | None:
-        """Returns the memory if the project has it and it is visible."""
+    async def get(
+        self,
+        project_id: str,
+        memory_id: UUID,
+        visible_on: date | None,
+        time: datetime | None = None,
+    ) -> Memory | None:
+        """Returns the memory if it is visible, or if it was at the past instant `time`."""
         ...
 
     async def list(self, query: ListQuery) -> list[Memory]:
@@ -254,4 +299,133 @@ class MemoryStore(Protocol):
 
     async def rejoin(self, project_id: str, split: Split) -> bool:
         """Undoes a split and updates the graph. Returns whether there was one."""
+        ...
+
+    async def replace(self, call: Call, change: Replacement) -> int:
+        """Stores the next state of a memory and returns the position of the change.
+
+        An expired memory that is equal to it is deleted to make room.
+
+        Raises:
+            RequestIdReused: the call's `request_id` and `item` are taken.
+            ConcurrentChange: the memory has a newer version, or is immutable.
+            MemoryDuplicate: another memory of the scope is equal to it.
+        """
+        ...
+
+    async def delete(self, call: Call, deletion: Deletion) -> StoredDeletion:
+        """Deletes a memory; its history stays.
+
+        Raises:
+            RequestIdReused: the call's `request_id` and `item` are taken.
+            ConcurrentChange: the memory has changed since it was read.
+        """
+        ...
+
+    async def erase(self, call: Call, deletion: Deletion) -> StoredDeletion:
+        """Deletes a memory together with its history, even if it was already deleted.
+
+        Raises:
+            RequestIdReused: the call's `request_id` and `item` are taken.
+            ConcurrentChange: the memory has changed since it was read.
+        """
+        ...
+
+    async def find_deletion(
+        self, project_id: str, request_id: UUID, item: int = 0
+    ) -> StoredDeletion | None:
+        """Returns the receipt of an earlier deletion, or batch item, with this `request_id`.
+
+        For calls of other methods, the receipt is empty.
+        """
+        ...
+
+    async def claim_batch(self, batch: Call) -> frozenset[int]:
+        """Takes the batch's `request_id`, and returns the numbers of items that are already done.
+
+        Raises:
+            RequestIdReused: the id was used before with another payload.
+        """
+        ...
+
+    async def list_scopes(
+        self, project_id: str, kind: ScopeKind, after_id: str, limit: int, visible_on: date
+    ) -> Sequence[ScopeSummary]:
+        """Returns scopes of this kind that have memories, by id, after `after_id` ("" for all)."""
+        ...
+
+    async def delete_memories(
+        self,
+        call: Call,
+        filters: Filter | None = None,
+        *,
+        erase: bool = False,
+        validate_only: bool = False,
+    ) -> StoredDeletion:
+        """Deletes every memory that matches the call's scope and the filters, also from the graph.
+
+        The memories' history and source messages stay, unless `erase` is true. With `validate_only`
+        nothing is deleted or recorded, and the receipt counts what would be deleted.
+
+        Raises:
+            ValueError: the scope is empty and there are no filters.
+            RequestIdReused: the call's `request_id` is taken; nothing was deleted.
+            ConcurrentChange: other calls changed the same memories; nothing was deleted.
+        """
+        ...
+
+    async def erase_scope(
+        self, call: Call, kind: ScopeKind, scope_id: str
+    ) -> StoredDeletion | None:
+        """Deletes everything stored about a user, agent, app or run; None if there is nothing.
+
+        The graph is updated through the outbox. The call itself is kept, without naming the scope.
+
+        Raises:
+            RequestIdReused: the call's `request_id` is taken; nothing was deleted.
+            ConcurrentChange: other calls changed the same memories; nothing was deleted.
+        """
+        ...
+
+    async def purge(
+        self, expired_before: date, limit: int, call_of: Callable[[str], Call]
+    ) -> DeletionReceipt | None:
+        """Erases up to `limit` memories of one project whose last day was before this date.
+
+        This covers deleted memories too. Returns None if no memories are due in any project.
+        `call_of` creates the call for the project that was found. Several servers may call it at
+        once: one of them does the work, the others find nothing to do. A memory that another call
+        is changing is left for the next time.
+
+        Raises:
+            ConcurrentChange: other calls changed the same memories; nothing was erased.
+        """
+        ...
+
+    async def events(
+        self, project_id: str, memory_id: UUID, after_version: int, limit: int
+    ) -> Sequence[MemoryEvent]:
+        """Returns the events after the version `after_version` (0 for all), oldest first."""
+        ...
+
+    async def version(
+        self, project_id: str, memory_id: UUID, version: int | None = None
+    ) -> PastVersion | None:
+        """Returns the memory at one version, if its history has that version.
+
+        Without a version, returns the last version that is not a deletion.
+        """
+        ...
+
+    async def stream_end(self) -> StreamCursor:
+        """Returns the cursor after all committed events that have no open transaction before them.
+
+        The events of a project have a fixed order: no event appears before one that was read.
+        """
+        ...
+
+    async def stream(
+        self, project_id: str, scope: Scope, after: StreamCursor, limit: int
+    ) -> StreamPage:
+        """Returns up to `limit` events after a cursor, of the scope or, if empty, the project."""
         ...

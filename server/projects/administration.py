@@ -23,11 +23,11 @@ from server.projects.authorization import CACHE_SECONDS
 from server.projects.ports import ProjectStore
 from server.projects.project import (
     ApiKey,
-    Holding,
     KeyRole,
     Project,
     ProjectChanges,
     Quotas,
+    StorageUse,
     key_digest,
     key_id,
     new_key,
@@ -96,7 +96,7 @@ class Administration:
         """Returns all projects."""
         return await self._projects.list_projects()
 
-    async def quotas(self, project_id: str) -> Holding:
+    async def quotas(self, project_id: str) -> StorageUse:
         """Returns a project's quotas and counts of its content.
 
         Raises:
@@ -104,7 +104,7 @@ class Administration:
         """
         if await self._projects.get_project(project_id) is None:
             raise NotFound(f"there is no project {project_id!r}")
-        return await self._projects.holding(project_id)
+        return await self._projects.storage_use(project_id)
 
     async def set_quotas(self, project_id: str, changes: Mapping[str, int]) -> Quotas:
         """Changes the named quotas of a project, and returns all of them.

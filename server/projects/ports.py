@@ -1,4 +1,4 @@
-"""Ports that store projects and keys, count their content, trace requests, and move projects."""
+"""The port that stores projects and keys, counts their content, traces requests, and moves them."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from server.projects.project import (
     ApiKey,
     AuditEvent,
     ChangeCounts,
-    Holding,
-    Holdings,
+    ContentCounts,
     Principal,
     Project,
     Quotas,
+    StorageUse,
 )
 
 
@@ -99,8 +99,37 @@ class RequestTrace:
     operations: Sequence[TracedOperation]
 
 
+@dataclass(frozen=True, slots=True)
+class ProjectSnapshot:
+    """A project as it was at one instant.
+
+    `last_position` is the highest position of a change, 0 if there is none. `embedding_model` made
+    the store's embeddings; it is None if nothing was ever embedded. `counts` are the numbers of
+    rows of each kind.
+
+    `rows` reads the rows of a kind as JSON objects, in batches and in a stable order, without the
+    project's id.
+    """
+
+    last_position: int
+    embedding_model: str | None
+    counts: Mapping[RowKind, int]
+    rows: Callable[[RowKind], AsyncIterator[list[str]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Mem0Source:
+    """A table of Mem0 OSS, or an account of Mem0's platform: a number of memories, oldest first.
+
+    Reading the batches of `memories` raises StoreUnavailable if the source cannot be reached.
+    """
+
+    count: int
+    memories: AsyncIterator[list[Mem0Memory]]
+
+
 class ProjectStore(Protocol):
-    """Projects and keys, counts of a project's content, traces of requests, and the audit log.
+    """Projects with their keys, counts, traces of requests, audit log and archives.
 
     Every method raises StoreUnavailable if PostgreSQL cannot be reached.
     """
@@ -132,7 +161,7 @@ class ProjectStore(Protocol):
         """Stores the project's quotas. Returns False if there is no such project."""
         ...
 
-    async def holding(self, project_id: str) -> Holding:
+    async def storage_use(self, project_id: str) -> StorageUse:
         """Returns the project's quotas and counts; no quotas if there is no such project."""
         ...
 
@@ -161,7 +190,7 @@ class ProjectStore(Protocol):
         """Revokes a key. Returns False if there is no such key or it is already revoked."""
         ...
 
-    async def count_holdings(self, project_id: str, visible_on: date) -> Holdings:
+    async def count_content(self, project_id: str, visible_on: date) -> ContentCounts:
         """Counts the project's content, in time proportional to it."""
         ...
 
@@ -212,28 +241,6 @@ class ProjectStore(Protocol):
         """Returns events of one project, or of all, after a position and a time, oldest first."""
         ...
 
-
-@dataclass(frozen=True, slots=True)
-class ProjectSnapshot:
-    """A project as it was at one instant.
-
-    `last_position` is the highest position of a change, 0 if there is none. `embedding_model` made
-    the store's embeddings; it is None if nothing was ever embedded. `counts` are the numbers of
-    rows of each kind.
-
-    `rows` reads the rows of a kind as JSON objects, in batches and in a stable order, without the
-    project's id.
-    """
-
-    last_position: int
-    embedding_model: str | None
-    counts: Mapping[RowKind, int]
-    rows: Callable[[RowKind], AsyncIterator[list[str]]]
-
-
-class ProjectArchives(Protocol):
-    """Reads and writes whole projects. Each writing call is one transaction."""
-
     def snapshot(
         self, project_id: str, *, embeddings: bool
     ) -> AbstractAsyncContextManager[ProjectSnapshot]:
@@ -245,8 +252,8 @@ class ProjectArchives(Protocol):
         """
         ...
 
-    async def begin(self, project_id: str, header: ArchiveHeader) -> None:
-        """Prepares the project for the archive, so that later changes get higher positions.
+    async def begin_import(self, project_id: str, header: ArchiveHeader) -> None:
+        """Prepares the project for an archive, so that later changes get higher positions.
 
         Raises:
             ProjectUnknown: there is no such project.
@@ -254,20 +261,20 @@ class ProjectArchives(Protocol):
         """
         ...
 
-    async def write(self, project_id: str, kind: RowKind, rows: Sequence[str]) -> int:
-        """Writes rows without vectors, as a snapshot returns them, and returns how many were new.
+    async def write_rows(self, project_id: str, kind: RowKind, rows: Sequence[str]) -> int:
+        """Writes rows of an archive that have no vectors, and returns how many were new.
 
-        Existing rows stay unchanged.
+        Existing rows stay unchanged. This and `write_embedded` are one transaction each.
 
         Raises:
             ArchiveUnusable: a row does not fit.
         """
         ...
 
-    async def missing(
+    async def missing_rows(
         self, project_id: str, rows: Sequence[str], kind: RowKind = RowKind.MEMORY
     ) -> list[str]:
-        """Returns the rows, of memories or passages, that still have to be written.
+        """Returns the rows of an archive, memories or passages, that still have to be written.
 
         These are neither stored nor have they been changed or deleted since an earlier import.
 
@@ -291,14 +298,3 @@ class ProjectArchives(Protocol):
             ArchiveUnusable: a row does not fit.
         """
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Mem0Source:
-    """A table of Mem0 OSS, or an account of Mem0's platform: a number of memories, oldest first.
-
-    Reading the batches of `memories` raises StoreUnavailable if the source cannot be reached.
-    """
-
-    count: int
-    memories: AsyncIterator[list[Mem0Memory]]

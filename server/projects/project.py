@@ -59,7 +59,7 @@ class Quotas:
 
 
 @dataclass(frozen=True, slots=True)
-class Holding:
+class StorageUse:
     """A project's quotas and counts of its content; counts without a quota are 0."""
 
     quotas: Quotas = Quotas()
@@ -179,7 +179,7 @@ def key_id(key: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Holdings:
+class ContentCounts:
     """Counts of a project's visible memories, messages and scopes with memories."""
 
     memories: int = 0

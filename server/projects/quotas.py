@@ -15,7 +15,7 @@ from cachetools import LRUCache
 from server.core.background import Background
 from server.core.errors import QuotaExceeded, QuotaInUse, StoreUnavailable
 from server.projects.ports import ProjectStore
-from server.projects.project import Holding, Quotas
+from server.projects.project import Quotas, StorageUse
 
 REFRESH_SECONDS: Final = 5.0
 """How old quotas and counts may be, in seconds, unless counting takes long."""
@@ -38,7 +38,7 @@ class QuotaUsage:
 class ProjectUse:
     """A project's quotas, content and calls in progress, as far as this process knows."""
 
-    def __init__(self, holding: Holding, now: float, cost: float) -> None:
+    def __init__(self, holding: StorageUse, now: float, cost: float) -> None:
         self.calls = 0
         self.streams = 0
         self._tokens = 0.0
@@ -46,7 +46,7 @@ class ProjectUse:
         self.take(holding, now, cost)
         self._tokens = float(self.quotas.calls_per_second)
 
-    def take(self, holding: Holding, now: float, cost: float) -> None:
+    def take(self, holding: StorageUse, now: float, cost: float) -> None:
         """Stores quotas and counts that were just read, which took `cost` seconds."""
         self.quotas: Quotas = holding.quotas
         self.memories = holding.memories
@@ -164,7 +164,7 @@ class ProjectQuotas:
             holding, cost = await self._read(project_id)
             use.take(holding, self._monotonic(), cost)
 
-    async def _read(self, project_id: str) -> tuple[Holding, float]:
+    async def _read(self, project_id: str) -> tuple[StorageUse, float]:
         begun = self._monotonic()
-        holding = await self._projects.holding(project_id)
+        holding = await self._projects.storage_use(project_id)
         return holding, self._monotonic() - begun

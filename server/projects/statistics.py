@@ -16,14 +16,14 @@ from server.graph.project.ports import Backlog, Outbox
 from server.memories.memory import today
 from server.operations.ports import Operations, QueueStatistics
 from server.projects.ports import PoolUsage, ProjectStore
-from server.projects.project import ChangeCounts, GraphCounts, Holdings
+from server.projects.project import ChangeCounts, ContentCounts, GraphCounts
 from server.projects.quotas import QuotaUsage
 from server.telemetry.statistics import Statistics, WindowFigures, joined_windows
 
 QUEUES_SECONDS: Final = 0.5
 """How long the counts of queued work are cached, in seconds, for all watchers."""
 
-HOLDINGS_SECONDS: Final = 10.0
+CONTENT_SECONDS: Final = 10.0
 """How long the more expensive counts of the content are cached, in seconds."""
 
 _MOST_PROJECTS: Final = 1_000
@@ -31,10 +31,10 @@ _MINUTE, _HOUR = timedelta(minutes=1), timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class Content:
     """Counts of the content; the graph's counts are None if it is unavailable."""
 
-    store: Holdings
+    store: ContentCounts
     graph: GraphCounts | None
 
 
@@ -54,7 +54,7 @@ class ProjectStatistics:
 
     time: datetime
     start_time: datetime
-    held: Held
+    content: Content
     waiting: Waiting
     windows: WindowFigures
     pool: PoolUsage
@@ -109,7 +109,7 @@ class GetStatistics:
         self._clock = clock
         self._others = others
         self._start_time = clock.now()
-        self._held = TtlCache[str, Held](HOLDINGS_SECONDS, _MOST_PROJECTS)
+        self._content = TtlCache[str, Content](CONTENT_SECONDS, _MOST_PROJECTS)
         self._waiting = TtlCache[str, Waiting](QUEUES_SECONDS, _MOST_PROJECTS)
 
     async def __call__(self, project_id: str) -> ProjectStatistics:
@@ -118,10 +118,10 @@ class GetStatistics:
         Raises:
             StoreUnavailable: PostgreSQL cannot be reached.
         """
-        held = self._held.get(project_id)
-        if held is None:
-            held = await self._count_held(project_id)
-            self._held.put(project_id, held)
+        content = self._content.get(project_id)
+        if content is None:
+            content = await self._count_content(project_id)
+            self._content.put(project_id, content)
         waiting = self._waiting.get(project_id)
         if waiting is None:
             waiting = await self._count_waiting(project_id)
@@ -131,19 +131,19 @@ class GetStatistics:
         return ProjectStatistics(
             time=self._clock.now(),
             start_time=self._start_time,
-            held=held,
+            content=content,
             waiting=waiting,
             windows=joined_windows(process.windows for process in processes),
             pool=_joined_pools([process.pool for process in processes]),
             quotas=await self._quotas(project_id),
         )
 
-    async def _count_held(self, project_id: str) -> Held:
+    async def _count_content(self, project_id: str) -> Content:
         store, graph = await asyncio.gather(
-            self._projects.count_holdings(project_id, today(self._clock.now())),
+            self._projects.count_content(project_id, today(self._clock.now())),
             self._count_graph(project_id),
         )
-        return Held(store, graph)
+        return Content(store, graph)
 
     async def _count_graph(self, project_id: str) -> GraphCounts | None:
         try:

@@ -6,34 +6,38 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from importlib import resources
+from typing import TypeVar
 
 _NAME = re.compile(r"(?:--|//) name: (?P<name>\w+)\n")
+_BLOCK = re.compile(r"\{(?P<name>\w+)\}")
+
+StatementT = TypeVar("StatementT")
 
 
-class Statements(Mapping[str, str]):
+class Statements(Mapping[str, StatementT]):
     """The statements of one file by name. It cannot be changed."""
 
-    __slots__ = ("_file", "_texts")
+    __slots__ = ("_statements", "file")
 
-    def __init__(self, file: str, texts: Mapping[str, str]) -> None:
-        self._file = file
-        self._texts = dict(texts)
+    def __init__(self, file: str, statements: Mapping[str, StatementT]) -> None:
+        self.file = file
+        self._statements = dict(statements)
 
-    def __getitem__(self, name: str) -> str:
+    def __getitem__(self, name: str) -> StatementT:
         """Returns the statement with this name.
 
         Raises:
             KeyError: there is none; the message names the file and its statements.
         """
-        if name not in self._texts:
-            raise KeyError(f"{self._file} has no statement {name!r}, only {sorted(self._texts)}")
-        return self._texts[name]
+        if name not in self._statements:
+            raise KeyError(f"{self.file} has no statement {name!r}, only {sorted(self)}")
+        return self._statements[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._texts)
+        return iter(self._statements)
 
     def __len__(self) -> int:
-        return len(self._texts)
+        return len(self._statements)
 
 
 def load_cypher(package: str, filename: str) -> Mapping[str, str]:
@@ -41,18 +45,23 @@ def load_cypher(package: str, filename: str) -> Mapping[str, str]:
 
     A statement begins with a line `// name: some_name` and ends before the next such line. It keeps
     its comments and its name, which the database and traces show. Only comments may precede the
-    first statement. Parameters are Cypher's own, such as `$project_id`.
+    first statement. `{some_block}` is replaced by the text after a line `// block: some_block`.
+    Parameters are Cypher's own, such as `$project_id`.
 
     Raises:
         FileNotFoundError: the package has no such file.
         ValueError: a name is missing, malformed or occurs twice, a statement is empty, or a
             statement precedes the first name.
     """
-    (texts,) = split_blocks(filename, read_resource(package, filename), "//", ("name",))
+    text = read_resource(package, filename)
+    texts, blocks = split_blocks(filename, text, "//", ("name", "block"))
     for name in texts:
         if not name.isidentifier():
             raise ValueError(f"{filename}: {name!r} is not a name")
-    named = {name: f"// name: {name}\n{body}" for name, body in texts.items()}
+    named = {
+        name: f"// name: {name}\n" + _BLOCK.sub(lambda at: blocks.get(at["name"], at[0]), body)
+        for name, body in texts.items()
+    }
     return Statements(f"{package}/{filename}", named)
 
 

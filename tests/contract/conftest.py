@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from server.graph.ports import Graph
-from server.memories.change.ports import MemoryChanges
 from server.memories.ports import MemoryStore
-from server.storage.postgres.memory_changes import PostgresMemoryChanges
 from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.pool import Database
-from tests.support.fake_changes import FakeChanges
 from tests.support.fake_graph import FakeGraph
 from tests.support.fake_store import FakeStore
 
@@ -27,17 +26,15 @@ def store(database: Database) -> MemoryStore:
 
 
 @pytest.fixture
-def changes(
-    request: pytest.FixtureRequest, store: MemoryStore, commits: list[None]
-) -> MemoryChanges:
-    """Changes what `store` holds, also where a suite has a fake of it."""
+def changes(request: pytest.FixtureRequest, store: MemoryStore, commits: list[None]) -> MemoryStore:
+    """Another view of what `store` holds, also where a suite has a fake of it."""
 
     def on_commit() -> None:
         commits.append(None)
 
     if isinstance(store, FakeStore):
-        return FakeChanges(store, on_commit)
-    return PostgresMemoryChanges(request.getfixturevalue("database"), on_commit)
+        return replace(store, on_commit=on_commit)
+    return PostgresMemoryStore(request.getfixturevalue("database"), on_commit)
 
 
 @pytest.fixture(params=["fake", "neo4j"])

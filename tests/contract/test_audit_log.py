@@ -18,14 +18,12 @@ from server.core.request_context import (
     enter_origin,
     enter_request,
 )
-from server.memories.change.ports import MemoryChanges
 from server.memories.changes import Deletion
 from server.memories.ports import MemoryStore
 from server.memories.scope import Scope
 from server.projects.audit import ListAuditEvents, all_events
 from server.projects.ports import ProjectStore
 from server.projects.project import ApiKey, AuditEvent, KeyRole, Project, key_digest
-from server.storage.postgres.memory_changes import PostgresMemoryChanges
 from server.storage.postgres.pool import Database
 from server.storage.postgres.projects import PostgresProjectStore
 from tests.support.builders import NOW, PROJECT, addition, call, change_set
@@ -101,7 +99,7 @@ async def test_changes_of_keys_are_logged_without_their_digests(
         assert "digest" not in {*event.before, *event.after}
 
 
-async def forgotten(store: MemoryStore, changes: MemoryChanges, *, erase: bool) -> UUID:
+async def forgotten(store: MemoryStore, changes: MemoryStore, *, erase: bool) -> UUID:
     """A memory that one with another key added and then deleted."""
     of = call()
     item = addition(of, f"I saw a {CANARY}")
@@ -120,7 +118,7 @@ async def forgotten(store: MemoryStore, changes: MemoryChanges, *, erase: bool) 
 @pytest.mark.parametrize("erase", [False, True])
 async def test_a_deletion_is_logged_by_ids_and_counts_alone(
     store: MemoryStore,
-    changes: MemoryChanges,
+    changes: MemoryStore,
     projects: ProjectStore,
     postgres_dsn: str,
     erase: bool,
@@ -153,9 +151,8 @@ async def test_retention_is_logged_for_each_project(
     of = call()
     item = addition(of, "tea", expiration_date=day - timedelta(days=10))
     await store.commit(change_set(of, added=[item]))
-    changes = PostgresMemoryChanges(database, on_commit=lambda: None)
     by = replace(call(scope=Scope()), method="Retention")
-    await changes.purge(day, 10, lambda _project: by)
+    await store.purge(day, 10, lambda _project: by)
     [event] = await projects.latest_audit_events(PROJECT, 0, 10)
     assert (event.action, event.key_id, event.peer) == ("Retention", None, None)
     assert event.after["memories"] == 1

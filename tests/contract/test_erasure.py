@@ -14,18 +14,14 @@ import pytest
 from server.core.errors import ConcurrentChange, MemoirError, RequestIdReused
 from server.memories.add.proposals import Notice, NoticeReason
 from server.memories.change.effects import BLANK
-from server.memories.change.ports import MemoryChanges
 from server.memories.changes import Deletion, Replacement
 from server.memories.conversation import StoredMessage
 from server.memories.filters.parser import parse_filter
-from server.memories.history.ports import MemoryHistory
 from server.memories.memory import EventType, Evidence, ListOrder, Memory, StreamCursor
 from server.memories.ports import ListQuery, MemoryStore
 from server.memories.scope import DeletionReceipt, Scope, ScopeKind, StoredDeletion
 from server.storage.postgres import memory_changes
 from server.storage.postgres.erasing import erase
-from server.storage.postgres.memory_changes import PostgresMemoryChanges
-from server.storage.postgres.memory_history import PostgresMemoryHistory
 from server.storage.postgres.outbox import PostgresOutbox
 from server.storage.postgres.pool import Database
 from tests.support.builders import (
@@ -47,16 +43,6 @@ from tests.support.fakes import FakeClock
 LATER = NOW + timedelta(hours=1)
 CANARY = "kestrel"
 SAID = f"My code word is {CANARY}."
-
-
-@pytest.fixture
-def scopes(database: Database) -> MemoryChanges:
-    return PostgresMemoryChanges(database, on_commit=lambda: None)
-
-
-@pytest.fixture
-def history(database: Database) -> MemoryHistory:
-    return PostgresMemoryHistory(database)
 
 
 async def told(
@@ -89,7 +75,7 @@ async def contents(database: Database, project_id: str = PROJECT) -> list[str]:
 
 
 async def test_nothing_of_an_erased_memory_is_left_in_any_table(
-    store: MemoryStore, changes: MemoryChanges, database: Database
+    store: MemoryStore, changes: MemoryStore, database: Database
 ) -> None:
     of = call()
     source = message(SAID)
@@ -121,19 +107,19 @@ async def test_nothing_of_an_erased_memory_is_left_in_any_table(
 
 
 async def test_one_event_without_a_state_stays(
-    store: MemoryStore, changes: MemoryChanges, history: MemoryHistory, database: Database
+    store: MemoryStore, changes: MemoryStore, database: Database
 ) -> None:
     [memory] = await told(store, ("tea", "tea"))
     of = replace(call(time=LATER, request_id=uuid4(), payload_digest=b"p"), method="DeleteMemory")
     deletion = await changes.erase(of, Deletion(memory.id, 1))
-    [event] = await history.events(PROJECT, memory.id, 0, 9)
+    [event] = await store.events(PROJECT, memory.id, 0, 9)
     assert (event.type, event.version) == (EventType.DELETE, 2)
     assert (event.before, event.after, event.scope) == (None, None, ALICE)
     assert event.provenance.call_id == of.id
-    assert await history.version(PROJECT, memory.id) is None
-    assert await history.get(PROJECT, memory.id, LATER, None) is None
-    query = ListQuery(PROJECT, ALICE, 9, ListOrder.NEWEST_FIRST, None)
-    assert await history.list(query, NOW) == []
+    assert await store.version(PROJECT, memory.id) is None
+    assert await store.get(PROJECT, memory.id, None, LATER) is None
+    query = ListQuery(PROJECT, ALICE, 9, ListOrder.NEWEST_FIRST, None, time=NOW)
+    assert await store.list(query) == []
     assert of.request_id is not None
     assert await changes.find_deletion(PROJECT, of.request_id, 0) == deletion
     made = await store.get_call(PROJECT, memory.provenance.call_id)
@@ -147,24 +133,23 @@ async def test_one_event_without_a_state_stays(
 
 
 async def test_those_who_watch_the_scope_see_the_erasure_and_no_others(
-    store: MemoryStore, changes: MemoryChanges, database: Database
+    store: MemoryStore, changes: MemoryStore, database: Database
 ) -> None:
     [memory] = await told(store, ("tea", "tea"))
-    stream = PostgresMemoryHistory(database)
-    start = await stream.stream_end()
+    start = await store.stream_end()
     await changes.erase(call(), Deletion(memory.id, 1))
-    page = await stream.stream(PROJECT, ALICE, start, 9)
+    page = await store.stream(PROJECT, ALICE, start, 9)
     assert [(e.event.memory_id, e.event.type) for e in page.events] == [
         (memory.id, EventType.DELETE)
     ]
-    assert (await stream.stream(PROJECT, Scope(user_id="bob"), start, 9)).events == []
+    assert (await store.stream(PROJECT, Scope(user_id="bob"), start, 9)).events == []
     # Whoever begins before all sees no trace of the time in between.
-    whole = await stream.stream(PROJECT, ALICE, StreamCursor(0), 9)
+    whole = await store.stream(PROJECT, ALICE, StreamCursor(0), 9)
     assert len(whole.events) == 1
 
 
 async def test_an_erased_memory_leaves_the_graph(
-    store: MemoryStore, changes: MemoryChanges, database: Database
+    store: MemoryStore, changes: MemoryStore, database: Database
 ) -> None:
     outbox = PostgresOutbox(database, FakeClock())
     [memory] = await told(store, ("tea", "tea"))
@@ -176,7 +161,7 @@ async def test_an_erased_memory_leaves_the_graph(
 
 
 async def test_a_message_that_another_memory_rests_on_keeps_what_that_one_needs(
-    store: MemoryStore, changes: MemoryChanges, database: Database
+    store: MemoryStore, changes: MemoryStore, database: Database
 ) -> None:
     [first, second] = await told(
         store, ("tea", "I like tea."), ("Lisbon", "I live in Lisbon."),
@@ -191,7 +176,7 @@ async def test_a_message_that_another_memory_rests_on_keeps_what_that_one_needs(
 
 
 async def test_a_passage_that_two_memories_share_stays_until_both_are_erased(
-    store: MemoryStore, changes: MemoryChanges, database: Database
+    store: MemoryStore, changes: MemoryStore, database: Database
 ) -> None:
     both = "I live in Lisbon and work at Acme."
     [first, second] = await told(store, ("Lisbon", both), ("Acme", both), said=both)
@@ -204,7 +189,7 @@ async def test_a_passage_that_two_memories_share_stays_until_both_are_erased(
 
 
 async def test_long_passages_are_blanked_in_the_other_messages_of_the_scope_alone(
-    store: MemoryStore, changes: MemoryChanges, database: Database
+    store: MemoryStore, changes: MemoryStore, database: Database
 ) -> None:
     [memory] = await told(store, ("tea", SAID))
     again = f"Again: {SAID.upper().rstrip('.')}! And tea."
@@ -217,11 +202,11 @@ async def test_long_passages_are_blanked_in_the_other_messages_of_the_scope_alon
 
 
 async def test_earlier_deletions_are_erased_too(
-    store: MemoryStore, changes: MemoryChanges, history: MemoryHistory, database: Database
+    store: MemoryStore, changes: MemoryStore, database: Database
 ) -> None:
     [memory] = await told(store, (SAID, SAID))
     await changes.delete(call(), Deletion(memory.id, 1))
-    past = await history.version(PROJECT, memory.id)
+    past = await store.version(PROJECT, memory.id)
     assert past is not None
     assert (past.memory, past.last_version) == (memory, 2)
     with pytest.raises(ConcurrentChange):
@@ -234,7 +219,7 @@ async def test_earlier_deletions_are_erased_too(
 
 
 async def test_failed_operations_keep_no_erased_messages(
-    store: MemoryStore, changes: MemoryChanges, database: Database
+    store: MemoryStore, changes: MemoryStore, database: Database
 ) -> None:
     [memory] = await told(store, (SAID, SAID))
     async with database.connection() as connection:
@@ -251,54 +236,52 @@ async def test_failed_operations_keep_no_erased_messages(
 
 
 async def test_what_matches_is_erased_with_a_receipt_that_can_be_had_before(
-    store: MemoryStore, scopes: MemoryChanges, database: Database
+    store: MemoryStore, database: Database
 ) -> None:
     await told(store, (SAID, SAID))
     await told(store, ("tea", "tea"), said="tea")
     filters = parse_filter({"text": {"contains": CANARY}})
     of = call(request_id=uuid4())
-    looked = await scopes.delete_memories(of, filters, erase=True, validate_only=True)
+    looked = await store.delete_memories(of, filters, erase=True, validate_only=True)
     assert looked.receipt == DeletionReceipt(memories=1, messages=1, events=1, graph_memories=1)
     assert of.request_id is not None
-    assert await scopes.find_deletion(PROJECT, of.request_id) is None
+    assert await store.find_deletion(PROJECT, of.request_id) is None
     assert "memories" in await tables_with(database, CANARY)
-    deletion = await scopes.delete_memories(of, filters, erase=True)
+    deletion = await store.delete_memories(of, filters, erase=True)
     assert deletion.receipt == looked.receipt
     assert await tables_with(database, CANARY) == set()
     assert await contents(database) == ["tea"]
 
 
-async def test_validating_a_plain_deletion_deletes_nothing(
-    store: MemoryStore, scopes: MemoryChanges
-) -> None:
+async def test_validating_a_plain_deletion_deletes_nothing(store: MemoryStore) -> None:
     await told(store, ("tea", "tea"), ("coffee", "coffee"))
-    looked = await scopes.delete_memories(call(), validate_only=True)
+    looked = await store.delete_memories(call(), validate_only=True)
     assert looked.receipt == DeletionReceipt(memories=2)
-    assert (await scopes.delete_memories(call())).receipt == looked.receipt
+    assert (await store.delete_memories(call())).receipt == looked.receipt
 
 
 async def test_erasing_a_whole_scope_leaves_the_others_alone(
-    store: MemoryStore, scopes: MemoryChanges, database: Database
+    store: MemoryStore, database: Database
 ) -> None:
     await store.commit(adding(*(f"{SAID} {n}" for n in range(200))))
     await store.commit(adding(f"{SAID} of Bob", scope=Scope(user_id="bob")))
-    deletion = await scopes.delete_memories(call(), erase=True)
+    deletion = await store.delete_memories(call(), erase=True)
     assert (deletion.receipt.memories, deletion.receipt.messages) == (200, 200)
     assert await contents(database) == [f"{SAID} of Bob"]
 
 
 async def test_deleting_the_scope_takes_what_its_erasures_left(
-    store: MemoryStore, scopes: MemoryChanges, database: Database
+    store: MemoryStore, database: Database
 ) -> None:
     await told(store, ("tea", "tea"), scope=Scope(user_id="alice", agent_id="a"))
-    await scopes.delete_memories(call(scope=Scope(agent_id="a")), erase=True)
+    await store.delete_memories(call(scope=Scope(agent_id="a")), erase=True)
     assert "memory_events" in await tables_with(database, "alice")
-    assert await scopes.erase_scope(call(scope=Scope()), ScopeKind.USER, "alice") is not None
+    assert await store.erase_scope(call(scope=Scope()), ScopeKind.USER, "alice") is not None
     assert await tables_with(database, "alice") == set()
 
 
 async def test_a_memory_that_is_restored_meanwhile_is_not_erased(
-    store: MemoryStore, changes: MemoryChanges, monkeypatch: pytest.MonkeyPatch
+    store: MemoryStore, changes: MemoryStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     [memory] = await told(store, ("tea", "tea"))
     await changes.delete(call(), Deletion(memory.id, 1))
@@ -318,7 +301,7 @@ async def test_a_memory_that_is_restored_meanwhile_is_not_erased(
 
 
 async def test_of_rivals_for_a_deleted_memory_one_wins(
-    store: MemoryStore, changes: MemoryChanges
+    store: MemoryStore, changes: MemoryStore
 ) -> None:
     [memory] = await told(store, ("tea", "tea"))
     await changes.delete(call(), Deletion(memory.id, 1))
@@ -340,12 +323,10 @@ async def test_of_rivals_for_a_deleted_memory_one_wins(
     )
 
 
-async def test_nothing_crosses_projects(
-    store: MemoryStore, changes: MemoryChanges, history: MemoryHistory
-) -> None:
+async def test_nothing_crosses_projects(store: MemoryStore, changes: MemoryStore) -> None:
     [theirs] = await told(store, ("tea", "tea"), project_id="project-2")
     with pytest.raises(ConcurrentChange):
         await changes.erase(call(), Deletion(theirs.id, 1))
-    assert await history.version(PROJECT, theirs.id) is None
-    assert await history.version("project-2", UUID(int=1)) is None
+    assert await store.version(PROJECT, theirs.id) is None
+    assert await store.version("project-2", UUID(int=1)) is None
     assert await store.get("project-2", theirs.id, None) == theirs

@@ -5,13 +5,10 @@ from __future__ import annotations
 import asyncpg
 import pytest
 
-from server.memories.history.ports import MemoryHistory
 from server.memories.memory import EventType, StreamCursor
 from server.memories.ports import MemoryStore
 from server.memories.scope import Scope
 from server.storage.postgres import memory_history
-from server.storage.postgres.memory_history import PostgresMemoryHistory
-from server.storage.postgres.pool import Database
 from tests.support.builders import ALICE, PROJECT, addition, call, change_set
 from tests.support.lives import with_a_life
 
@@ -19,24 +16,19 @@ BEGIN = StreamCursor(0)
 EVERYONE = Scope()
 
 
-@pytest.fixture
-def stream(database: Database) -> MemoryHistory:
-    return PostgresMemoryHistory(database)
-
-
 async def remember(store: MemoryStore, text: str, scope: Scope = ALICE) -> None:
     of = call(scope=scope)
     await store.commit(change_set(of, added=[addition(of, text)]))
 
 
-async def texts(stream: MemoryHistory, after: StreamCursor) -> tuple[list[str], StreamCursor]:
-    page = await stream.stream(PROJECT, EVERYONE, after, 100)
+async def texts(store: MemoryStore, after: StreamCursor) -> tuple[list[str], StreamCursor]:
+    page = await store.stream(PROJECT, EVERYONE, after, 100)
     return [s.event.after.text for s in page.events if s.event.after], page.cursor
 
 
-async def test_a_life_is_read_in_its_order(store: MemoryStore, stream: MemoryHistory) -> None:
+async def test_a_life_is_read_in_its_order(store: MemoryStore) -> None:
     await with_a_life(store)
-    page = await stream.stream(PROJECT, ALICE, BEGIN, 10)
+    page = await store.stream(PROJECT, ALICE, BEGIN, 10)
     assert [
         (
             s.event.type,
@@ -55,15 +47,13 @@ async def test_a_life_is_read_in_its_order(store: MemoryStore, stream: MemoryHis
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 100])
-async def test_pages_hold_each_event_once(
-    store: MemoryStore, stream: MemoryHistory, limit: int
-) -> None:
+async def test_pages_hold_each_event_once(store: MemoryStore, limit: int) -> None:
     await with_a_life(store)
     await with_a_life(store, Scope(user_id="bob", run_id="r"))
     seen = []
     after = BEGIN
     while True:
-        page = await stream.stream(PROJECT, EVERYONE, after, limit)
+        page = await store.stream(PROJECT, EVERYONE, after, limit)
         assert len(page.events) <= limit
         seen += [(s.event.memory_id, s.event.version) for s in page.events]
         after = page.cursor
@@ -72,9 +62,7 @@ async def test_pages_hold_each_event_once(
     assert len(seen) == len(set(seen)) == 6
 
 
-async def test_a_scope_sees_its_own_and_its_deletions(
-    store: MemoryStore, stream: MemoryHistory
-) -> None:
+async def test_a_scope_sees_its_own_and_its_deletions(store: MemoryStore) -> None:
     await with_a_life(store, Scope(user_id="bob", run_id="r"))
     for scope, count in (
         (Scope(user_id="bob"), 3),
@@ -83,12 +71,12 @@ async def test_a_scope_sees_its_own_and_its_deletions(
         (Scope(user_id="bob", run_id="other"), 0),
         (Scope(agent_id="bob"), 0),
     ):
-        page = await stream.stream(PROJECT, scope, BEGIN, 10)
+        page = await store.stream(PROJECT, scope, BEGIN, 10)
         assert len(page.events) == count
 
 
 async def test_a_quiet_scope_of_a_busy_project_is_read_in_steps(
-    store: MemoryStore, stream: MemoryHistory, monkeypatch: pytest.MonkeyPatch
+    store: MemoryStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(memory_history, "MOST_LOOKED_AT", 5)
     bob = Scope(user_id="bob")
@@ -96,9 +84,9 @@ async def test_a_quiet_scope_of_a_busy_project_is_read_in_steps(
         for n in range(texts_of_alice):
             await remember(store, f"alice {n} of {texts_of_alice}")
         await remember(store, f"bob after {texts_of_alice}", bob)
-    pages = [await stream.stream(PROJECT, bob, BEGIN, 2)]
+    pages = [await store.stream(PROJECT, bob, BEGIN, 2)]
     while not pages[-1].is_last:
-        pages.append(await stream.stream(PROJECT, bob, pages[-1].cursor, 2))
+        pages.append(await store.stream(PROJECT, bob, pages[-1].cursor, 2))
     assert [[s.event.after.text for s in page.events if s.event.after] for page in pages] == [
         [],
         [],
@@ -108,17 +96,17 @@ async def test_a_quiet_scope_of_a_busy_project_is_read_in_steps(
     ]
 
 
-async def test_another_project_sees_nothing(store: MemoryStore, stream: MemoryHistory) -> None:
+async def test_another_project_sees_nothing(store: MemoryStore) -> None:
     await with_a_life(store)
-    page = await stream.stream("another", EVERYONE, BEGIN, 10)
+    page = await store.stream("another", EVERYONE, BEGIN, 10)
     assert (page.events, page.is_last, page.is_held_back) == ([], True, False)
 
 
 async def test_late_commits_are_neither_missed_nor_overtaken(
-    store: MemoryStore, stream: MemoryHistory, postgres_dsn: str
+    store: MemoryStore, postgres_dsn: str
 ) -> None:
     await remember(store, "first")
-    first, cursor = await texts(stream, BEGIN)
+    first, cursor = await texts(store, BEGIN)
     assert first == ["first"]
 
     # A transaction that has its id and its place before the next event, and commits after it.
@@ -132,21 +120,19 @@ async def test_late_commits_are_neither_missed_nor_overtaken(
             " jsonb_set(state, '{text}', '\"slow\"') FROM memory_events"
         )
         await remember(store, "second")
-        page = await stream.stream(PROJECT, EVERYONE, cursor, 10)
+        page = await store.stream(PROJECT, EVERYONE, cursor, 10)
         assert (page.events, page.is_last, page.is_held_back) == ([], True, True)
         await begun.commit()
     finally:
         await slow.close()
 
-    both, cursor = await texts(stream, page.cursor)
+    both, cursor = await texts(store, page.cursor)
     assert both == ["slow", "second"]
-    assert await texts(stream, cursor) == ([], cursor)
+    assert await texts(store, cursor) == ([], cursor)
 
 
-async def test_now_is_after_everything_that_is_there(
-    store: MemoryStore, stream: MemoryHistory
-) -> None:
+async def test_now_is_after_everything_that_is_there(store: MemoryStore) -> None:
     await remember(store, "before")
-    now = await stream.stream_end()
+    now = await store.stream_end()
     await remember(store, "after")
-    assert (await texts(stream, now))[0] == ["after"]
+    assert (await texts(store, now))[0] == ["after"]

@@ -12,12 +12,10 @@ import pytest
 from server.core.errors import ConcurrentChange, MemoryDuplicate, RequestIdReused
 from server.core.values import Vector
 from server.graph.project.ports import Outbox
-from server.memories.change.ports import MemoryChanges
 from server.memories.changes import Call, Deletion, Replacement
 from server.memories.memory import EventType, Memory
 from server.memories.ports import MemoryStore, SearchQuery
 from server.memories.scope import Scope
-from server.storage.postgres.memory_history import PostgresMemoryHistory
 from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.outbox import PostgresOutbox
 from server.storage.postgres.pool import Database
@@ -82,7 +80,7 @@ def update(
 
 
 async def test_the_next_state_is_read_back_whole(
-    store: MemoryStore, changes: MemoryChanges, commits: list[None]
+    store: MemoryStore, changes: MemoryStore, commits: list[None]
 ) -> None:
     memory = await stored(
         store, metadata={"a": 1}, categories=["food"], relations=[LISBON], expiration_date=TODAY
@@ -105,7 +103,7 @@ async def test_the_next_state_is_read_back_whole(
     assert [round(hit.score, 2) for hit in hits] == [1.0]
     assert commits == [None]
     assert by.request_id is not None
-    found = await changes.find_change(PROJECT, by.request_id, 0)
+    found = await changes.find_call(PROJECT, by.request_id, 0)
     assert found is not None
     assert (found.payload_digest, found.position) == (b"p", position)
     [change] = found.changes
@@ -117,7 +115,7 @@ async def test_the_next_state_is_read_back_whole(
 
 
 async def test_without_an_embedding_the_stored_one_stays(
-    store: MemoryStore, changes: MemoryChanges
+    store: MemoryStore, changes: MemoryStore
 ) -> None:
     memory = await stored(store, embedding=vector(0, 0, 1))
     by = call(time=LATER)
@@ -129,7 +127,7 @@ async def test_without_an_embedding_the_stored_one_stays(
 
 @only_on_postgres
 async def test_a_change_and_a_removal_reach_the_graph(
-    store: MemoryStore, changes: MemoryChanges, outbox: Outbox
+    store: MemoryStore, changes: MemoryStore, outbox: Outbox
 ) -> None:
     memory = await stored(store)
     await outbox.settle(await outbox.claim(10, timedelta(seconds=9)))
@@ -144,7 +142,7 @@ async def test_a_change_and_a_removal_reach_the_graph(
 
 
 async def test_a_change_decided_on_an_older_state_writes_nothing(
-    store: MemoryStore, changes: MemoryChanges
+    store: MemoryStore, changes: MemoryStore
 ) -> None:
     memory = await stored(store)
     by = call()
@@ -155,14 +153,14 @@ async def test_a_change_decided_on_an_older_state_writes_nothing(
     with pytest.raises(ConcurrentChange):
         await changes.delete(stale, Deletion(memory.id, 1))
     assert stale.request_id is not None
-    assert await changes.find_change(PROJECT, stale.request_id, 0) is None
+    assert await changes.find_call(PROJECT, stale.request_id, 0) is None
     after = await store.get(PROJECT, memory.id, TODAY)
     assert after is not None
     assert after.text == "coffee"
 
 
 async def test_an_equal_memory_of_the_scope_is_reported(
-    store: MemoryStore, changes: MemoryChanges
+    store: MemoryStore, changes: MemoryStore
 ) -> None:
     memory = await stored(store)
     await store.commit(adding("coffee"))
@@ -173,7 +171,7 @@ async def test_an_equal_memory_of_the_scope_is_reported(
 
 
 async def test_an_expired_holder_of_the_same_text_makes_way(
-    store: MemoryStore, changes: MemoryChanges
+    store: MemoryStore, changes: MemoryStore
 ) -> None:
     memory = await stored(store)
     expired = await stored(store, "coffee", expiration_date=TODAY - timedelta(days=1))
@@ -182,9 +180,7 @@ async def test_an_expired_holder_of_the_same_text_makes_way(
     assert await store.get(PROJECT, expired.id, None) is None
 
 
-async def test_an_immutable_memory_is_not_changed(
-    store: MemoryStore, changes: MemoryChanges
-) -> None:
+async def test_an_immutable_memory_is_not_changed(store: MemoryStore, changes: MemoryStore) -> None:
     memory = await stored(store, immutable=True)
     by = call()
     with pytest.raises(ConcurrentChange):
@@ -192,7 +188,7 @@ async def test_an_immutable_memory_is_not_changed(
 
 
 async def test_a_request_id_is_taken_once_for_each_item(
-    store: MemoryStore, changes: MemoryChanges
+    store: MemoryStore, changes: MemoryStore
 ) -> None:
     first, second = await stored(store, "one"), await stored(store, "two")
     key = uuid4()
@@ -205,11 +201,11 @@ async def test_a_request_id_is_taken_once_for_each_item(
         await changes.replace(again, update(second, again, "three"))
     assert await store.get(PROJECT, second.id, TODAY) == second
     await changes.delete(replace(call(request_id=key), item=2), Deletion(second.id, 1))
-    assert await changes.find_change("project-2", key, 1) is None
+    assert await changes.find_call("project-2", key, 1) is None
 
 
 async def test_a_batch_is_claimed_once_and_returns_finished_items(
-    store: MemoryStore, changes: MemoryChanges
+    store: MemoryStore, changes: MemoryStore
 ) -> None:
     memory = await stored(store)
     batch = call(request_id=uuid4(), payload_digest=b"p")
@@ -224,7 +220,7 @@ async def test_a_batch_is_claimed_once_and_returns_finished_items(
     assert await changes.claim_batch(replace(batch, project_id="project-2")) == frozenset()
 
 
-async def test_nothing_crosses_projects(store: MemoryStore, changes: MemoryChanges) -> None:
+async def test_nothing_crosses_projects(store: MemoryStore, changes: MemoryStore) -> None:
     theirs = adding("theirs", project_id="project-2")
     await store.commit(theirs)
     memory = memory_of(theirs, theirs.added[0])
@@ -253,7 +249,7 @@ def restoring(**fields: object) -> Call:
 @only_on_postgres
 @pytest.mark.parametrize("deleted", [False, True])
 async def test_a_memory_is_restored_whole(
-    store: MemoryStore, changes: MemoryChanges, outbox: Outbox, database: Database, deleted: bool
+    store: MemoryStore, changes: MemoryStore, outbox: Outbox, database: Database, deleted: bool
 ) -> None:
     memory = await stored(
         store, metadata={"a": 1}, categories=["food"], relations=[LISBON], expiration_date=TODAY
@@ -281,21 +277,21 @@ async def test_a_memory_is_restored_whole(
     assert [hit.id for hit in hits] == [memory.id]
     [dirty] = await outbox.claim(10, timedelta(seconds=9))
     assert (dirty.memory_id, dirty.position) == (memory.id, position)
-    [*_, last] = await PostgresMemoryHistory(database).events(PROJECT, memory.id, 0, 9)
+    [*_, last] = await store.events(PROJECT, memory.id, 0, 9)
     assert (last.type, last.version, last.after) == (EventType.RESTORE, newest + 1, wanted.memory)
     assert (last.before is None) == deleted
     assert of.request_id is not None
-    found = await changes.find_change(PROJECT, of.request_id, 0)
+    found = await changes.find_call(PROJECT, of.request_id, 0)
     assert found is not None
     assert [(c.event, c.memory) for c in found.changes] == [(EventType.RESTORE, wanted.memory)]
-    past = await PostgresMemoryHistory(database).version(PROJECT, memory.id, newest + 1)
+    past = await store.version(PROJECT, memory.id, newest + 1)
     assert past is not None
     assert past.embedding is not None
     assert list(past.embedding) == [0, 0, 1]
 
 
 async def test_a_restoration_decided_on_an_older_version_writes_nothing(
-    store: MemoryStore, changes: MemoryChanges
+    store: MemoryStore, changes: MemoryStore
 ) -> None:
     memory = await stored(store)
     by = call()
@@ -310,7 +306,7 @@ async def test_a_restoration_decided_on_an_older_version_writes_nothing(
 
 
 async def test_a_restored_memory_never_doubles_what_is_visible(
-    store: MemoryStore, changes: MemoryChanges
+    store: MemoryStore, changes: MemoryStore
 ) -> None:
     memory = await stored(store)
     await changes.delete(call(), Deletion(memory.id, 1))
@@ -325,7 +321,7 @@ async def test_a_restored_memory_never_doubles_what_is_visible(
 
 
 async def test_an_immutable_memory_is_not_restored_while_it_is_there(
-    store: MemoryStore, changes: MemoryChanges
+    store: MemoryStore, changes: MemoryStore
 ) -> None:
     memory = await stored(store, immutable=True)
     with pytest.raises(ConcurrentChange):
@@ -336,7 +332,7 @@ async def test_an_immutable_memory_is_not_restored_while_it_is_there(
 
 
 async def test_a_purge_is_bounded_and_of_one_project(
-    store: MemoryStore, changes: MemoryChanges
+    store: MemoryStore, changes: MemoryStore
 ) -> None:
     for days, project_id in ((9, PROJECT), (8, "project-2"), (7, PROJECT), (6, PROJECT)):
         of = call(project_id=project_id)
@@ -353,9 +349,7 @@ async def test_a_purge_is_bounded_and_of_one_project(
     assert seen == [PROJECT, "project-2", PROJECT]
 
 
-async def test_a_purge_leaves_what_expired_later(
-    store: MemoryStore, changes: MemoryChanges
-) -> None:
+async def test_a_purge_leaves_what_expired_later(store: MemoryStore, changes: MemoryStore) -> None:
     last = await stored(store, "that day", expiration_date=TODAY)
     never = await stored(store, "never")
     assert await changes.purge(TODAY, 9, lambda _project: call()) is None

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
 
 import pytest
 
-from server.memories.history.ports import MemoryHistory
-from server.memories.memory import EventType, ListCursor, ListOrder
+from server.memories.memory import EventType, ListCursor, ListOrder, MemoryEvent
 from server.memories.ports import ListQuery, MemoryStore
 from server.memories.scope import Scope
-from server.storage.postgres.memory_history import PostgresMemoryHistory
 from server.storage.postgres.memory_store import PostgresMemoryStore
 from tests.support.builders import ALICE, NOW, PROJECT, adding, addition, call, change_set
-from tests.support.fake_history import FakeHistory
 from tests.support.fake_store import FakeStore
 from tests.support.lives import HOUR, with_a_life
 
@@ -28,18 +26,9 @@ def store(request: pytest.FixtureRequest) -> MemoryStore:
     return PostgresMemoryStore(request.getfixturevalue("database"), on_commit=lambda: None)
 
 
-@pytest.fixture
-def history(request: pytest.FixtureRequest, store: MemoryStore) -> MemoryHistory:
-    if isinstance(store, FakeStore):
-        return FakeHistory(store.past)
-    return PostgresMemoryHistory(request.getfixturevalue("database"))
-
-
-async def test_a_deleted_memory_has_its_whole_history(
-    store: MemoryStore, history: MemoryHistory
-) -> None:
+async def test_a_deleted_memory_has_its_whole_history(store: MemoryStore) -> None:
     item = await with_a_life(store)
-    events = await history.events(PROJECT, item.memory.id, 0, 10)
+    events = await store.events(PROJECT, item.memory.id, 0, 10)
 
     assert [(e.type, e.version, e.time) for e in events] == [
         (EventType.ADD, 1, NOW),
@@ -56,16 +45,15 @@ async def test_a_deleted_memory_has_its_whole_history(
 
 
 @pytest.mark.parametrize("size", [1, 2, 3])
-async def test_pages_of_events_are_the_whole_history(
-    store: MemoryStore, history: MemoryHistory, size: int
-) -> None:
+async def test_pages_of_events_are_the_whole_history(store: MemoryStore, size: int) -> None:
     item = await with_a_life(store)
-    seen, after = [], 0
-    while page := await history.events(PROJECT, item.memory.id, after, size):
+    seen: list[MemoryEvent] = []
+    after = 0
+    while page := await store.events(PROJECT, item.memory.id, after, size):
         assert len(page) <= size
         seen += page
         after = page[-1].version
-    assert seen == await history.events(PROJECT, item.memory.id, 0, 10)
+    assert seen == await store.events(PROJECT, item.memory.id, 0, 10)
 
 
 @pytest.mark.parametrize(
@@ -79,51 +67,52 @@ async def test_pages_of_events_are_the_whole_history(
     ],
 )
 async def test_a_memory_is_read_as_it_was(
-    store: MemoryStore, history: MemoryHistory, since: timedelta, text: str | None
+    store: MemoryStore, since: timedelta, text: str | None
 ) -> None:
     item = await with_a_life(store)
-    memory = await history.get(PROJECT, item.memory.id, NOW + since, TODAY)
+    memory = await store.get(PROJECT, item.memory.id, TODAY, NOW + since)
     assert (memory.text if memory else None) == text
-    listed = await history.list(
-        ListQuery(PROJECT, ALICE, 10, ListOrder.NEWEST_FIRST, TODAY), NOW + since
+    listed = await store.list(
+        ListQuery(PROJECT, ALICE, 10, ListOrder.NEWEST_FIRST, TODAY, time=NOW + since)
     )
     assert listed == ([memory] if memory else [])
 
 
-async def test_the_present_equals_the_store(store: MemoryStore, history: MemoryHistory) -> None:
+async def test_the_present_equals_the_store(store: MemoryStore) -> None:
     await with_a_life(store)
     await store.commit(adding("one", "two"))
     await store.commit(adding("of a run", scope=Scope(user_id="alice", run_id="r")))
     await store.commit(adding("of Bob", scope=Scope(user_id="bob")))
     for scope in (ALICE, Scope(run_id="r"), Scope()):
         query = ListQuery(PROJECT, scope, 10, ListOrder.OLDEST_FIRST, TODAY)
-        assert await history.list(query, NOW + 3 * HOUR) == await store.list(query)
+        past = replace(query, time=NOW + 3 * HOUR)
+        assert await store.list(past) == await store.list(query)
 
 
-async def test_expired_memories_were_visible_until_then(
-    store: MemoryStore, history: MemoryHistory
-) -> None:
+async def test_expired_memories_were_visible_until_then(store: MemoryStore) -> None:
     of = call()
     item = addition(of, "one", expiration_date=TODAY)
     await store.commit(change_set(of, added=[item]))
     found = [
-        await history.get(PROJECT, item.memory.id, NOW, day)
+        await store.get(PROJECT, item.memory.id, day, NOW)
         for day in (TODAY, TODAY + timedelta(days=1), None)
     ]
     assert found == [item.memory, None, item.memory]
-    query = ListQuery(PROJECT, ALICE, 10, ListOrder.OLDEST_FIRST, TODAY + timedelta(days=1))
-    assert await history.list(query, NOW) == []
+    tomorrow = TODAY + timedelta(days=1)
+    query = ListQuery(PROJECT, ALICE, 10, ListOrder.OLDEST_FIRST, tomorrow, time=NOW)
+    assert await store.list(query) == []
 
 
 @pytest.mark.parametrize("order", list(ListOrder))
 async def test_pages_of_the_past_hold_every_memory_once_in_order(
-    store: MemoryStore, history: MemoryHistory, order: ListOrder
+    store: MemoryStore, order: ListOrder
 ) -> None:
     for n in range(7):
         of = call(time=NOW + timedelta(seconds=n // 2))
         await store.commit(change_set(of, [], [addition(of, f"memory {n}")]))
     seen, after = [], None
-    while page := await history.list(ListQuery(PROJECT, ALICE, 3, order, TODAY, after), NOW + HOUR):
+    query = ListQuery(PROJECT, ALICE, 3, order, TODAY, time=NOW + HOUR)
+    while page := await store.list(replace(query, after=after)):
         seen += page
         after = ListCursor(page[-1].create_time, page[-1].id)
     keys = [(memory.create_time, memory.id) for memory in seen]
@@ -131,11 +120,11 @@ async def test_pages_of_the_past_hold_every_memory_once_in_order(
     assert keys == sorted(keys, reverse=order is ListOrder.NEWEST_FIRST)
 
 
-async def test_nothing_crosses_projects(store: MemoryStore, history: MemoryHistory) -> None:
+async def test_nothing_crosses_projects(store: MemoryStore) -> None:
     theirs = adding("theirs", project_id="project-2")
     await store.commit(theirs)
     memory_id = theirs.added[0].memory_id
-    assert await history.events(PROJECT, memory_id, 0, 10) == []
-    assert await history.get(PROJECT, memory_id, NOW, None) is None
-    query = ListQuery(PROJECT, Scope(), 10, ListOrder.OLDEST_FIRST, None)
-    assert await history.list(query, NOW) == []
+    assert await store.events(PROJECT, memory_id, 0, 10) == []
+    assert await store.get(PROJECT, memory_id, None, NOW) is None
+    query = ListQuery(PROJECT, Scope(), 10, ListOrder.OLDEST_FIRST, None, time=NOW)
+    assert await store.list(query) == []

@@ -13,7 +13,6 @@ from server.core.errors import ConcurrentChange, RequestIdReused
 from server.memories.scope import Scope, ScopeKind
 from server.operations.operation import OperationState
 from server.operations.ports import ClaimedOperation, Operations, Shares
-from server.storage.postgres.memory_changes import PostgresMemoryChanges
 from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.operations import PostgresOperations
 from server.storage.postgres.pool import Database
@@ -267,8 +266,7 @@ async def test_an_erased_user_leaves_nothing_to_be_done(
         for one in await stored_operations.claim(10, LONG, ALL)
         if one.lease.operation_id == kept.id
     ]
-    scopes = PostgresMemoryChanges(database, on_commit=lambda: None)
-    assert await scopes.erase_scope(call(scope=Scope()), ScopeKind.USER, "alice") is not None
+    assert await store.erase_scope(call(scope=Scope()), ScopeKind.USER, "alice") is not None
     assert await stored_operations.get(PROJECT, kept.id) is None
     assert await stored_operations.get(PROJECT, other.id) is not None
     with pytest.raises(ConcurrentChange):
@@ -292,8 +290,7 @@ async def test_an_erased_users_operations_are_forgotten_whatever_became_of_them(
         cancelled = await stored_operations.submit(submission(scope))
         assert await stored_operations.cancel(PROJECT, cancelled.id, b"error")
         await stored_operations.submit(submission(scope))
-    scopes = PostgresMemoryChanges(database, on_commit=lambda: None)
-    assert await scopes.erase_scope(call(scope=Scope()), ScopeKind.USER, "alice") is not None
+    assert await store.erase_scope(call(scope=Scope()), ScopeKind.USER, "alice") is not None
     left = await stored_operations.list(PROJECT, None, 100, None)
     assert [operation.scope for operation in left] == [BOB] * 5
     assert len({operation.state for operation in left}) == 4

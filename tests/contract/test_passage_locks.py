@@ -13,23 +13,21 @@ import pytest
 from server.memories.changes import Deletion
 from server.memories.memory import Memory
 from server.memories.scope import Scope, ScopeKind
-from server.storage.postgres.memory_changes import PostgresMemoryChanges
 from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.pool import Database
 from tests.support.builders import addition, call, change_set
 from tests.support.passages import Told, passages, tell
 from tests.support.postgres import until_somebody_waits
 
-Stores: TypeAlias = tuple[PostgresMemoryStore, PostgresMemoryChanges]
-Delete: TypeAlias = Callable[[Stores, Memory], Awaitable[object]]
+Delete: TypeAlias = Callable[[PostgresMemoryStore, Memory], Awaitable[object]]
 
 DELETIONS: dict[str, Delete] = {
-    "memory": lambda stores, memory: stores[0].commit(
+    "memory": lambda store, memory: store.commit(
         change_set(call(), deleted=[Deletion(memory.id, 1)])
     ),
-    "scope": lambda stores, _: stores[1].delete_memories(call()),
-    "scope with its history": lambda stores, _: stores[1].delete_memories(call(), erase=True),
-    "user": lambda stores, _: stores[1].erase_scope(call(scope=Scope()), ScopeKind.USER, "alice"),
+    "scope": lambda store, _: store.delete_memories(call()),
+    "scope with its history": lambda store, _: store.delete_memories(call(), erase=True),
+    "user": lambda store, _: store.erase_scope(call(scope=Scope()), ScopeKind.USER, "alice"),
 }
 
 
@@ -44,21 +42,18 @@ def stored_last_first(told: Told) -> Told:
 async def test_a_deletion_that_waits_for_a_passage_holds_no_later_one(
     database: Database, postgres_dsn: str, delete: Delete
 ) -> None:
-    stores = (
-        PostgresMemoryStore(database, on_commit=lambda: None),
-        PostgresMemoryChanges(database, on_commit=lambda: None),
-    )
+    store = PostgresMemoryStore(database, on_commit=lambda: None)
     fact = addition(call(), "User drinks tea")
-    await stores[0].commit(change_set(call(), added=[fact]))
+    await store.commit(change_set(call(), added=[fact]))
     told = stored_last_first(passages(("I drink tea.",), ("You drink tea, I see.",)))
-    await tell(stores[0], told)
+    await tell(store, told)
     first, last = sorted(p.passage_id for p in told.passages)
     lock = "SELECT FROM passages WHERE passage_id = $1 FOR UPDATE NOWAIT"
     rival = await asyncpg.connect(postgres_dsn)
     try:
         async with rival.transaction():
             await rival.execute(lock, first)
-            deletion = asyncio.ensure_future(delete(stores, fact.memory))
+            deletion = asyncio.ensure_future(delete(store, fact.memory))
             await until_somebody_waits(rival)
             await rival.execute(lock, last)
         await deletion

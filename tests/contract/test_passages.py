@@ -14,7 +14,6 @@ from server.memories.passages import ScoredPassage, Source
 from server.memories.ports import MemoryStore, SearchQuery
 from server.memories.scope import DeletionReceipt, Scope, ScopeKind
 from server.projects.project import Project
-from server.storage.postgres.memory_changes import PostgresMemoryChanges
 from server.storage.postgres.pool import Database
 from server.storage.postgres.projects import PostgresProjectStore
 from tests.support.builders import ALICE, NOW, PROJECT, addition, call, change_set, revision, vector
@@ -25,11 +24,6 @@ TEA = ("I drink tea. ", "It rains.")
 """The passage of a message of two sentences."""
 
 SAID = "".join(TEA)
-
-
-@pytest.fixture
-def scopes(database: Database) -> PostgresMemoryChanges:
-    return PostgresMemoryChanges(database, on_commit=lambda: None)
 
 
 async def test_a_passage_is_found_with_its_message(store: MemoryStore) -> None:
@@ -196,9 +190,7 @@ async def test_an_updated_memory_takes_along_what_tells_of_its_former_text(
     }
 
 
-async def test_passages_are_deleted_by_scope_and_by_filter(
-    store: MemoryStore, scopes: PostgresMemoryChanges
-) -> None:
+async def test_passages_are_deleted_by_scope_and_by_filter(store: MemoryStore) -> None:
     bob = Scope(user_id="bob")
     await tell(store, passages(("Public.",), ("Open.",), metadata={"kind": "public"}))
     await tell(store, passages(("Private.",), metadata={"kind": "private"}))
@@ -206,34 +198,32 @@ async def test_passages_are_deleted_by_scope_and_by_filter(
     private = parse_filter({"metadata.kind": "private"})
     before = NOW + timedelta(seconds=30)
     removal = call(time=NOW + timedelta(minutes=1))
-    deletion = await scopes.delete_memories(replace(removal, scope=ALICE), private)
+    deletion = await store.delete_memories(replace(removal, scope=ALICE), private)
     assert deletion.receipt == DeletionReceipt(passages=1)
     assert await found(store) == {"Public.", "Open."}
     assert await found(store, time=before) == {"Public.", "Open.", "Private."}
-    deletion = await scopes.delete_memories(call(scope=ALICE))
+    deletion = await store.delete_memories(call(scope=ALICE))
     assert deletion.receipt == DeletionReceipt(passages=2)
     assert await found(store) == set()
     assert await found(store, scope=bob) == {"Of Bob."}
 
 
-async def test_completely_deleted_messages_can_be_added_again(
-    store: MemoryStore, scopes: PostgresMemoryChanges
-) -> None:
+async def test_completely_deleted_messages_can_be_added_again(store: MemoryStore) -> None:
     await tell(store, passages(TEA))
-    await scopes.delete_memories(call(scope=ALICE, time=NOW + timedelta(minutes=1)))
+    await store.delete_memories(call(scope=ALICE, time=NOW + timedelta(minutes=1)))
     await tell(store, passages(TEA), time=NOW + timedelta(minutes=2))
     assert await found(store) == {SAID}
 
 
 async def test_erasing_a_scope_leaves_no_passage_behind(
-    store: MemoryStore, scopes: PostgresMemoryChanges, database: Database
+    store: MemoryStore, database: Database
 ) -> None:
     fact = addition(call(), "User drinks tea")
     await store.commit(change_set(call(), added=[fact]))
     await tell(store, passages(TEA, ("And more.",)))
     await store.commit(change_set(call(), deleted=[Deletion(fact.memory.id, 1)]))
     await tell(store, passages(("Of Bob.",)), scope=Scope(user_id="bob"))
-    deletion = await scopes.erase_scope(call(), ScopeKind.USER, "alice")
+    deletion = await store.erase_scope(call(), ScopeKind.USER, "alice")
     assert deletion is not None
     assert deletion.receipt.passages == 2
     async with database.connection() as connection:

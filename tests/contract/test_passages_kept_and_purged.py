@@ -16,8 +16,6 @@ from server.memories.ports import MemoryStore
 from server.memories.scope import DeletionReceipt, Scope
 from server.projects.archive.export_import import ExportProject, ImportProject
 from server.projects.project import Project
-from server.storage.postgres.archive import PostgresProjectArchives
-from server.storage.postgres.memory_changes import PostgresMemoryChanges
 from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.pool import Database
 from server.storage.postgres.projects import PostgresProjectStore
@@ -59,8 +57,7 @@ async def test_erasing_a_memory_erases_passages_that_tell_of_it(
     # The message of the other call says none of the memory's phrases, so it would stay.
     async with database.connection() as connection:
         await connection.execute("DELETE FROM messages WHERE position($1 IN content) > 0", CANARY)
-    changes = PostgresMemoryChanges(database, on_commit=lambda: None)
-    await changes.erase(call(), replace(removal, version=2 if deleted_before else 1))
+    await store.erase(call(), replace(removal, version=2 if deleted_before else 1))
     assert await tables_with(database, CANARY) == set()
     assert await found(store) == {"It rains."}
 
@@ -69,8 +66,7 @@ async def test_erasing_by_filter_erases_passages_too(
     store: MemoryStore, database: Database
 ) -> None:
     await remember_and_tell(store)
-    scopes = PostgresMemoryChanges(database, on_commit=lambda: None)
-    deletion = await scopes.delete_memories(call(scope=ALICE), erase=True)
+    deletion = await store.delete_memories(call(scope=ALICE), erase=True)
     assert deletion.receipt.passages == 2
     assert await found(store) == set()
     async with database.connection() as connection:
@@ -84,14 +80,13 @@ async def test_expired_passages_are_purged_with_their_messages(
     of = await tell(store, passages((f"{CANARY}. ",), expiration_date=expired))
     cited = of.messages[0]
     await tell(store, passages(("Later.",), expiration_date=later))
-    changes = PostgresMemoryChanges(database, on_commit=lambda: None)
 
     def by(project_id: str) -> Call:
         return replace(call(project_id=project_id, scope=Scope()), method="Retention")
 
-    receipt = await changes.purge(TODAY - timedelta(days=5), 9, by)
+    receipt = await store.purge(TODAY - timedelta(days=5), 9, by)
     assert receipt == DeletionReceipt(messages=1, passages=1)
-    assert await changes.purge(TODAY - timedelta(days=5), 9, by) is None
+    assert await store.purge(TODAY - timedelta(days=5), 9, by) is None
     assert await tables_with(database, CANARY) == set()
     assert cited.content.strip() == f"{CANARY}."
     assert await found(store, visible_on=None) == {"Later."}
@@ -109,17 +104,15 @@ async def test_an_archive_takes_passages_along(
     expected = await found(store)
 
     lines: list[str] = []
-    await ExportProject(PostgresProjectArchives(database))(PROJECT, lines.append)
+    await ExportProject(PostgresProjectStore(database))(PROJECT, lines.append)
     embedder = FakeEmbedder(dimensions=3)
-    imported = await ImportProject(PostgresProjectArchives(other_database), embedder)(
-        PROJECT, lines
-    )
+    imported = await ImportProject(PostgresProjectStore(other_database), embedder)(PROJECT, lines)
     assert imported.new["passage"] == 3
 
     there = PostgresMemoryStore(other_database, on_commit=lambda: None)
     assert await found(there) == expected == {"Is it far?", "It rains."}
     assert await found(there, time=between) == await found(store, time=between)
-    again = await ImportProject(PostgresProjectArchives(other_database), embedder)(PROJECT, lines)
+    again = await ImportProject(PostgresProjectStore(other_database), embedder)(PROJECT, lines)
     assert again.new["passage"] == 0
 
 

@@ -13,11 +13,11 @@ from server.memories.scope import Scope
 from server.projects.ports import ProjectStore
 from server.projects.project import (
     ApiKey,
-    Holding,
     KeyRole,
     Principal,
     Project,
     Quotas,
+    StorageUse,
     key_digest,
     key_id,
     new_key,
@@ -214,11 +214,11 @@ async def test_the_key_itself_is_nowhere_in_the_database(
 async def test_quotas_are_read_back(projects: ProjectStore) -> None:
     await projects.create_project(project())
     for project_id in ("p1", "unknown"):
-        assert await projects.holding(project_id) == Holding()
+        assert await projects.storage_use(project_id) == StorageUse()
     assert await projects.set_quotas("p1", QUOTAS)
     assert not await projects.set_quotas("unknown", QUOTAS)
-    assert await projects.holding("p1") == Holding(QUOTAS)
-    assert await projects.holding("unknown") == Holding()
+    assert await projects.storage_use("p1") == StorageUse(QUOTAS)
+    assert await projects.storage_use("unknown") == StorageUse()
     assert await projects.get_project("p1") == project()
 
 
@@ -229,6 +229,6 @@ async def test_what_is_held_is_counted_for_projects_with_quotas(
     store = PostgresMemoryStore(database, on_commit=lambda: None)
     of = call(project_id="p1")
     await store.commit(change_set(of, added=[addition(of, "tée")], messages=[message("Ich ä")]))
-    assert await stored_projects.holding("p1") == Holding()
+    assert await stored_projects.storage_use("p1") == StorageUse()
     await stored_projects.set_quotas("p1", QUOTAS)
-    assert await stored_projects.holding("p1") == Holding(QUOTAS, memories=1, bytes=4 + 6)
+    assert await stored_projects.storage_use("p1") == StorageUse(QUOTAS, memories=1, bytes=4 + 6)

@@ -11,7 +11,6 @@ import asyncpg
 import pytest
 
 from server.maintenance import PurgeExpired
-from server.memories.change.ports import MemoryChanges
 from server.memories.changes import Call, Deletion, Replacement
 from server.memories.ports import MemoryStore
 from server.memories.scope import DeletionReceipt, Scope
@@ -47,7 +46,7 @@ async def expiring(
 
 
 async def test_what_expired_before_the_day_is_erased_with_its_messages(
-    store: MemoryStore, changes: MemoryChanges, database: Database
+    store: MemoryStore, changes: MemoryStore, database: Database
 ) -> None:
     due = await expiring(store, f"{CANARY} due", TODAY - timedelta(days=31))
     later = await expiring(store, "expired later", TODAY - timedelta(days=30))
@@ -63,7 +62,7 @@ async def test_what_expired_before_the_day_is_erased_with_its_messages(
 
 
 async def test_the_history_of_a_deleted_memory_goes_by_its_last_expiration(
-    store: MemoryStore, changes: MemoryChanges, database: Database
+    store: MemoryStore, changes: MemoryStore, database: Database
 ) -> None:
     past = TODAY - timedelta(days=1)
     gone = await expiring(store, f"{CANARY} gone", past)
@@ -87,7 +86,7 @@ async def test_the_history_of_a_deleted_memory_goes_by_its_last_expiration(
 
 
 async def test_what_made_way_for_a_new_memory_is_erased_in_time(
-    store: MemoryStore, changes: MemoryChanges, database: Database
+    store: MemoryStore, changes: MemoryStore, database: Database
 ) -> None:
     old = await expiring(store, "tea", TODAY - timedelta(days=1))
     new = await expiring(store, "tea", None)
@@ -101,7 +100,7 @@ async def test_what_made_way_for_a_new_memory_is_erased_in_time(
 
 
 async def test_servers_that_purge_at_once_erase_each_memory_once(
-    store: MemoryStore, changes: MemoryChanges, database: Database
+    store: MemoryStore, changes: MemoryStore, database: Database
 ) -> None:
     for number in range(20):
         await expiring(store, f"{CANARY} {number}", TODAY - timedelta(days=2))
@@ -115,7 +114,7 @@ async def test_servers_that_purge_at_once_erase_each_memory_once(
 
 
 async def test_a_memory_that_others_change_is_left_for_the_next_time(
-    store: MemoryStore, changes: MemoryChanges, postgres_dsn: str
+    store: MemoryStore, changes: MemoryStore, postgres_dsn: str
 ) -> None:
     held = await expiring(store, "held", TODAY - timedelta(days=1))
     rival = await asyncpg.connect(postgres_dsn)

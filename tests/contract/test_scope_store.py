@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID, uuid4
@@ -11,13 +12,11 @@ import asyncpg
 import pytest
 
 from server.core.errors import RequestIdReused
-from server.memories.change.ports import MemoryChanges
 from server.memories.changes import Deletion
 from server.memories.filters.parser import parse_filter
 from server.memories.memory import ListOrder
 from server.memories.ports import ListQuery, MemoryStore
 from server.memories.scope import DeletionReceipt, Scope, ScopeKind, ScopeSummary
-from server.storage.postgres.memory_history import PostgresMemoryHistory
 from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.outbox import PostgresOutbox
 from server.storage.postgres.pool import Database
@@ -55,7 +54,7 @@ def store(request: pytest.FixtureRequest) -> MemoryStore:
 
 
 @pytest.fixture
-def scopes(changes: MemoryChanges) -> MemoryChanges:
+def scopes(changes: MemoryStore) -> MemoryStore:
     return changes
 
 
@@ -88,7 +87,7 @@ async def texts(store: MemoryStore, project_id: str = PROJECT) -> set[str]:
     ],
 )
 async def test_the_memories_of_a_scope_are_removed_and_no_others(
-    store: MemoryStore, scopes: MemoryChanges, commits: list[None], scope: Scope, left: set[str]
+    store: MemoryStore, scopes: MemoryStore, commits: list[None], scope: Scope, left: set[str]
 ) -> None:
     await fill(store)
     deletion = await scopes.delete_memories(call(scope=scope))
@@ -99,7 +98,7 @@ async def test_the_memories_of_a_scope_are_removed_and_no_others(
     assert commits == [None]
 
 
-async def test_a_removal_never_empties_a_project(store: MemoryStore, scopes: MemoryChanges) -> None:
+async def test_a_removal_never_empties_a_project(store: MemoryStore, scopes: MemoryStore) -> None:
     await fill(store)
     with pytest.raises(ValueError, match="neither scope nor filters"):
         await scopes.delete_memories(call(scope=Scope()))
@@ -108,7 +107,7 @@ async def test_a_removal_never_empties_a_project(store: MemoryStore, scopes: Mem
 
 @pytest.mark.parametrize("scope", [Scope(), Scope(user_id="alice")])
 async def test_only_what_matches_the_filters_is_removed(
-    store: MemoryStore, scopes: MemoryChanges, scope: Scope
+    store: MemoryStore, scopes: MemoryStore, scope: Scope
 ) -> None:
     await fill(store)
     filters = parse_filter({"text": "user"})
@@ -120,7 +119,7 @@ async def test_only_what_matches_the_filters_is_removed(
 
 @only_on_postgres
 async def test_removed_memories_leave_the_graph_and_keep_their_history(
-    store: MemoryStore, scopes: MemoryChanges, database: Database
+    store: MemoryStore, scopes: MemoryStore, database: Database
 ) -> None:
     ids = await fill(store)
     of = call(correlation_id="correlation-9", time=NOW + timedelta(hours=1))
@@ -129,14 +128,13 @@ async def test_removed_memories_leave_the_graph_and_keep_their_history(
     dirty = {entry.memory_id: entry for entry in claimed}
     assert dirty[ids["user"]].correlation_id == "correlation-9"
     assert dirty[ids["user"]].position == deletion.position
-    history = PostgresMemoryHistory(database)
-    events = await history.events(PROJECT, ids["user"], 0, 9)
+    events = await store.events(PROJECT, ids["user"], 0, 9)
     assert [(e.version, e.provenance.call_id == of.id) for e in events] == [(1, False), (2, True)]
     assert events[-1].before == events[0].after
 
 
 async def test_a_deletion_is_done_once_for_a_request_id(
-    store: MemoryStore, scopes: MemoryChanges
+    store: MemoryStore, scopes: MemoryStore
 ) -> None:
     await fill(store)
     of = call(request_id=uuid4(), payload_digest=b"p")
@@ -184,7 +182,7 @@ async def rows_that_name(database: Database, *words: str) -> dict[str, int]:
 
 @only_on_postgres
 async def test_nothing_is_left_of_an_erased_user(
-    store: MemoryStore, scopes: MemoryChanges, database: Database, commits: list[None]
+    store: MemoryStore, scopes: MemoryStore, database: Database, commits: list[None]
 ) -> None:
     await with_a_past(store)
     await store.commit(adding("of Bob", scope=Scope(user_id="bob")))
@@ -202,7 +200,7 @@ async def test_nothing_is_left_of_an_erased_user(
 
 @only_on_postgres
 async def test_an_erased_user_leaves_the_graph(
-    store: MemoryStore, scopes: MemoryChanges, database: Database
+    store: MemoryStore, scopes: MemoryStore, database: Database
 ) -> None:
     outbox = PostgresOutbox(database, FakeClock())
     ids = await fill(store)
@@ -214,7 +212,7 @@ async def test_an_erased_user_leaves_the_graph(
 
 
 async def test_an_erasure_is_of_one_kind_and_one_project(
-    store: MemoryStore, scopes: MemoryChanges
+    store: MemoryStore, scopes: MemoryStore
 ) -> None:
     await fill(store)
     assert await scopes.erase_scope(call(scope=Scope()), ScopeKind.AGENT, "alice") is not None
@@ -223,7 +221,7 @@ async def test_an_erasure_is_of_one_kind_and_one_project(
 
 
 async def test_erasing_what_is_not_there_writes_nothing(
-    store: MemoryStore, scopes: MemoryChanges, commits: list[None]
+    store: MemoryStore, scopes: MemoryStore, commits: list[None]
 ) -> None:
     of = call(scope=Scope(), request_id=uuid4())
     assert of.request_id is not None
@@ -234,7 +232,7 @@ async def test_erasing_what_is_not_there_writes_nothing(
 
 @only_on_postgres
 async def test_an_erasure_waits_for_a_change_in_progress_and_takes_it_too(
-    store: MemoryStore, scopes: MemoryChanges, database: Database, postgres_dsn: str
+    store: MemoryStore, scopes: MemoryStore, database: Database, postgres_dsn: str
 ) -> None:
     ids = await fill(store)
     rival = await asyncpg.connect(postgres_dsn)
@@ -257,12 +255,12 @@ async def test_an_erasure_waits_for_a_change_in_progress_and_takes_it_too(
         await rival.close()
     assert deletion is not None
     assert deletion.receipt.events == 2
-    assert await PostgresMemoryHistory(database).events(PROJECT, ids["agent"], 0, 9) == []
+    assert await store.events(PROJECT, ids["agent"], 0, 9) == []
 
 
 @pytest.mark.parametrize("whole", [False, True])
 async def test_a_large_scope_goes_in_one_call(
-    store: MemoryStore, scopes: MemoryChanges, whole: bool
+    store: MemoryStore, scopes: MemoryStore, whole: bool
 ) -> None:
     for start in range(0, MANY, 1000):
         await store.commit(adding(*(f"memory {n}" for n in range(start, start + 1000))))
@@ -276,7 +274,7 @@ async def test_a_large_scope_goes_in_one_call(
 
 
 async def test_scopes_are_listed_with_what_they_hold(
-    store: MemoryStore, scopes: MemoryChanges
+    store: MemoryStore, scopes: MemoryStore
 ) -> None:
     await fill(store)
     of = call(time=NOW + timedelta(hours=1))
@@ -285,7 +283,7 @@ async def test_scopes_are_listed_with_what_they_hold(
     expired = addition(old, "old", expiration_date=TODAY - timedelta(days=1))
     await store.commit(change_set(old, added=[expired]))
 
-    async def listed(kind: ScopeKind, after: str = "", limit: int = 9) -> list[ScopeSummary]:
+    async def listed(kind: ScopeKind, after: str = "", limit: int = 9) -> Sequence[ScopeSummary]:
         return await scopes.list_scopes(PROJECT, kind, after, limit, TODAY)
 
     users = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 
 from server.memories.scope import Scope
-from server.projects.project import ChangeCounts, GraphCounts, Holdings
+from server.projects.project import ChangeCounts, ContentCounts, GraphCounts
 from server.storage.neo4j.graph import Neo4jGraph
 from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.pool import Database
@@ -22,7 +22,7 @@ def store_on(database: Database) -> PostgresMemoryStore:
 
 
 async def test_a_project_without_anything_holds_nothing(database: Database) -> None:
-    assert await PostgresProjectStore(database).count_holdings("nobody", TODAY) == Holdings()
+    assert await PostgresProjectStore(database).count_content("nobody", TODAY) == ContentCounts()
 
 
 async def test_memories_messages_and_scopes_are_counted(database: Database) -> None:
@@ -30,7 +30,7 @@ async def test_memories_messages_and_scopes_are_counted(database: Database) -> N
     await store.commit(adding("Alice likes tea", "Alice likes jam"))
     await store.commit(adding("Bob likes tea", scope=Scope(user_id="bob")))
     await store.commit(adding("Of others", project_id="other"))
-    assert await statistics.count_holdings(PROJECT, TODAY) == Holdings(3, 3, 2)
+    assert await statistics.count_content(PROJECT, TODAY) == ContentCounts(3, 3, 2)
 
 
 async def test_expired_memories_are_not_counted(database: Database) -> None:
@@ -38,7 +38,7 @@ async def test_expired_memories_are_not_counted(database: Database) -> None:
     passing = addition(of, "It rains", expiration_date=date(2020, 1, 1))
     await store.commit(change_set(of, [], [passing]))
     await store.commit(adding("It is dry"))
-    held = await PostgresProjectStore(database).count_holdings(PROJECT, TODAY)
+    held = await PostgresProjectStore(database).count_content(PROJECT, TODAY)
     assert held.memories == 1
 
 

@@ -9,14 +9,12 @@ from neo4j import AsyncDriver
 
 from server.core.clock import Clock
 from server.core.errors import InvalidRequest
-from server.graph.explore.access import PastGraph
+from server.graph.explore.access import VisibleGraph
 from server.graph.model import Entity, Relation
 from server.graph.ports import RelationQuery
 from server.graph.project.maintenance import EntityJoins, JoinState
 from server.memories.scope import Scope, ScopeKind
-from server.storage.neo4j.graph import Neo4jGraph
-from server.storage.postgres.memory_changes import PostgresMemoryChanges
-from server.storage.postgres.memory_history import PostgresMemoryHistory
+from server.storage.neo4j.graph import AbsentGraph, Neo4jGraph
 from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.pool import Database
 from tests.support.builders import ALICE, PROJECT, call
@@ -120,11 +118,11 @@ async def test_a_split_applies_to_later_instants_only(
 ) -> None:
     await remember_robert(stores, "Robert lives in Oslo", OSLO)
     await stores.project()
-    past = PastGraph(PostgresMemoryHistory(database), PostgresMemoryStore(database, lambda: None))
+    graph = VisibleGraph(AbsentGraph(), stores.outbox, stores.store, Clock())
     before = Clock().now()
     await joins.split(PROJECT, SPACE, "Bob", "Robert")
     for instant, name in ((before, "Bob"), (before + timedelta(days=1), "Robert")):
-        reader = await past.at(PROJECT, ALICE, instant)
+        reader = await graph.past(PROJECT, ALICE, instant)
         [relation] = await reader.list_relations(RelationQuery(PROJECT, ALICE, 10))
         assert relation.relation.source.name == name
 
@@ -135,9 +133,8 @@ async def test_splits_are_deleted_with_their_user(
     await remember_robert(stores, "Robert lives in Oslo", OSLO)
     await stores.project()
     await joins.split(PROJECT, SPACE, "Bob", "Robert")
-    scopes = PostgresMemoryChanges(database, on_commit=lambda: None)
-    await scopes.erase_scope(call(scope=Scope()), ScopeKind.USER, "bob")
+    await stores.store.erase_scope(call(scope=Scope()), ScopeKind.USER, "bob")
     assert await joins.list(PROJECT)
-    await scopes.erase_scope(call(scope=Scope()), ScopeKind.USER, "alice")
+    await stores.store.erase_scope(call(scope=Scope()), ScopeKind.USER, "alice")
     await stores.project()
     assert await joins.list(PROJECT) == []

@@ -1,4 +1,4 @@
-"""Direct changes of memories, on a fake store."""
+"""Memories that are changed by hand, in memory."""
 
 from __future__ import annotations
 
@@ -8,36 +8,72 @@ from datetime import date
 from uuid import UUID
 
 from server.core.errors import ConcurrentChange, MemoryDuplicate, RequestIdReused
+from server.core.values import Vector
 from server.memories.change.effects import memory_digest
-from server.memories.changes import Call, Deletion, Replacement
+from server.memories.changes import Call, ChangeSet, Deletion, Replacement
 from server.memories.filters.filter import Filter
 from server.memories.memory import EventType, Memory, today
 from server.memories.ports import StoredCall, StoredChange
 from server.memories.scope import DeletionReceipt, Scope, ScopeKind, ScopeSummary, StoredDeletion
-from tests.support.fake_store import FakeStore
+from tests.support.fake_history import FakeHistory
 from tests.support.filter_matching import matches
 
 
 @dataclass
-class FakeChanges:
-    """Changes the memories of `store`. `calls` are the calls with an effect, in order.
+class FakeChanges(FakeHistory):
+    """The memories of a `FakeStore`. `calls` are the calls that changed some by hand, in order.
 
     It passes tests/contract/test_memory_changes.py and test_scope_store.py, except for tests that
     need history, a graph or messages.
     """
 
-    store: FakeStore
+    memories: dict[UUID, Memory] = field(default_factory=dict)
+    change_sets: list[ChangeSet] = field(default_factory=list)
     on_commit: Callable[[], None] = lambda: None
     calls: list[Call] = field(default_factory=list)
     replacements: list[Replacement] = field(default_factory=list)
     erased: list[Deletion] = field(default_factory=list)
+    _vectors: dict[UUID, Vector] = field(default_factory=dict)
+    _holders: dict[tuple[str, Scope, bytes], UUID] = field(default_factory=dict)
+    _places: dict[UUID, tuple[str, Scope, bytes]] = field(default_factory=dict)
     _stored: dict[tuple[str, UUID, int], StoredCall] = field(default_factory=dict)
     _deletions: dict[UUID, StoredDeletion] = field(default_factory=dict)
     _last_versions: dict[UUID, int] = field(default_factory=dict)
 
+    def holder(self, like: Memory, digest: bytes) -> Memory | None:
+        """Returns the memory of the same scope with this digest."""
+        holder = self._holders.get((like.project_id, like.scope, digest))
+        return None if holder is None else self.memories.get(holder)
+
+    def keep(self, memory: Memory, digest: bytes, embedding: Vector | None = None) -> None:
+        """Stores a version of a memory; without a new embedding the earlier one stays."""
+        self._let_go(memory.id)
+        place = self._places[memory.id] = memory.project_id, memory.scope, digest
+        self.memories[memory.id] = memory
+        self._holders[place] = memory.id
+        if embedding is not None:
+            self._vectors[memory.id] = embedding
+
+    def remove(self, memory_id: UUID) -> StoredChange:
+        """Removes the memory."""
+        memory = self.memories.pop(memory_id)
+        self._let_go(memory_id)
+        self._vectors.pop(memory_id, None)
+        return StoredChange(EventType.DELETE, memory, memory.text)
+
+    def _let_go(self, memory_id: UUID) -> None:
+        place = self._places.pop(memory_id, None)
+        if place is not None and self._holders.get(place) == memory_id:
+            del self._holders[place]
+
+    async def find_call(
+        self, project_id: str, request_id: UUID, item: int = 0
+    ) -> StoredCall | None:
+        return self._stored.get((project_id, request_id, item))
+
     async def replace(self, call: Call, change: Replacement) -> int:
         memory = change.memory
-        before = self.store.memories.get(memory.id)
+        before = self.memories.get(memory.id)
         if before is not None and before.project_id != call.project_id:
             before = None
         if before is None and change.restores is None:
@@ -48,7 +84,7 @@ class FakeChanges:
         self._require_free(call)
         digest = memory_digest(memory)
         self._make_room(call, memory, digest)
-        self.store.keep(memory, digest, change.embedding)
+        self.keep(memory, digest, change.embedding)
         self.replacements.append(change)
         if before is None or change.restores is not None:
             return self._record(call, StoredChange(EventType.RESTORE, memory, None))
@@ -62,7 +98,7 @@ class FakeChanges:
     async def erase(self, call: Call, deletion: Deletion) -> StoredDeletion:
         self._require_free(call)
         self.erased.append(deletion)
-        before = self.store.memories.get(deletion.memory_id)
+        before = self.memories.get(deletion.memory_id)
         return self._delete(call, [before] if before else [])
 
     async def list_scopes(
@@ -114,7 +150,7 @@ class FakeChanges:
     ) -> DeletionReceipt | None:
         due = [
             memory
-            for memory in self.store.memories.values()
+            for memory in self.memories.values()
             if (memory.expiration_date or date.max) < expired_before
         ]
         of_one = [memory for memory in due if memory.project_id == due[0].project_id][:limit]
@@ -140,11 +176,8 @@ class FakeChanges:
             self._record(batch)
         return frozenset(earlier) - {0}
 
-    async def find_change(self, project_id: str, request_id: UUID, item: int) -> StoredCall | None:
-        return self._stored.get((project_id, request_id, item))
-
     def _current(self, call: Call, memory_id: UUID, version: int) -> Memory:
-        memory = self.store.memories.get(memory_id)
+        memory = self.memories.get(memory_id)
         if memory is None or (memory.project_id, memory.version) != (call.project_id, version):
             raise ConcurrentChange
         return memory
@@ -152,17 +185,17 @@ class FakeChanges:
     def _within(self, project_id: str, scope: Scope) -> list[Memory]:
         return [
             memory
-            for memory in self.store.memories.values()
+            for memory in self.memories.values()
             if memory.project_id == project_id and set(scope.parts()) <= set(memory.scope.parts())
         ]
 
     def _make_room(self, call: Call, memory: Memory, digest: bytes) -> None:
-        holder = self.store.holder(memory, digest)
+        holder = self.holder(memory, digest)
         if holder is None or holder.id == memory.id:
             return
         if (holder.expiration_date or date.max) >= today(call.time):
             raise MemoryDuplicate(memory.id)
-        self.store.remove(holder.id)
+        self.remove(holder.id)
 
     def _require_free(self, call: Call) -> None:
         if call.request_id and (call.project_id, call.request_id, call.item) in self._stored:
@@ -170,7 +203,7 @@ class FakeChanges:
 
     def _delete(self, call: Call, memories: Sequence[Memory]) -> StoredDeletion:
         for memory in memories:
-            self.store.remove(memory.id)
+            self.remove(memory.id)
             self._last_versions[memory.id] = memory.version + 1
         changes = (StoredChange(EventType.DELETE, memory, memory.text) for memory in memories)
         position = self._record(call, *changes)
@@ -180,7 +213,7 @@ class FakeChanges:
 
     def _record(self, call: Call, *changes: StoredChange) -> int:
         self.calls.append(call)
-        position = len(self.store.change_sets) + len(self.calls)
+        position = len(self.change_sets) + len(self.calls)
         if call.request_id:
             self._stored[call.project_id, call.request_id, call.item] = StoredCall(
                 id=call.id,

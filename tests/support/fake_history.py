@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import builtins
 from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,18 +10,16 @@ from datetime import date, datetime
 from itertools import islice
 from uuid import UUID
 
-from server.memories.history.ports import StreamedEvent, StreamPage
 from server.memories.memory import EventType, Memory, MemoryEvent, PastVersion, StreamCursor
-from server.memories.ports import ListQuery
+from server.memories.ports import StreamedEvent, StreamPage
 from server.memories.scope import Scope
 from tests.support.builders import NOW
-from tests.support.fake_store import FakeStore
 from tests.support.lives import Past
 
 
 @dataclass
 class FakeHistory:
-    """Reads `past`, which may belong to a `FakeStore`.
+    """The history of a `FakeStore`, which reads `past`.
 
     It passes tests/contract/test_memory_history.py.
 
@@ -32,10 +29,10 @@ class FakeHistory:
     """
 
     past: Past = field(default_factory=Past)
-    asked: builtins.list[tuple[datetime, date | None]] = field(default_factory=list)
-    scopes: builtins.list[Scope] = field(default_factory=list)
-    streamed: builtins.list[StreamedEvent] = field(default_factory=list)
-    reads: builtins.list[Scope] = field(default_factory=list)
+    asked: list[tuple[datetime, date | None]] = field(default_factory=list)
+    scopes: list[Scope] = field(default_factory=list)
+    streamed: list[StreamedEvent] = field(default_factory=list)
+    reads: list[Scope] = field(default_factory=list)
     error: Exception | None = None
     on_read: Callable[[], None] = lambda: None
 
@@ -55,28 +52,18 @@ class FakeHistory:
 
     async def events(
         self, project_id: str, memory_id: UUID, after_version: int, limit: int
-    ) -> builtins.list[MemoryEvent]:
+    ) -> list[MemoryEvent]:
         events = self._events(project_id, memory_id)
         return [event for event in events if event.version > after_version][:limit]
 
-    async def get(
-        self, project_id: str, memory_id: UUID, time: datetime, visible_on: date | None
-    ) -> Memory | None:
-        self.asked.append((time, visible_on))
-        return await self._store_at(time).get(project_id, memory_id, visible_on)
-
-    async def list(self, query: ListQuery, time: datetime) -> builtins.list[Memory]:
-        self.asked.append((time, query.visible_on))
-        self.scopes.append(query.scope)
-        return await self._store_at(time).list(query)
-
-    def _events(self, project_id: str, memory_id: UUID) -> builtins.list[MemoryEvent]:
+    def _events(self, project_id: str, memory_id: UUID) -> list[MemoryEvent]:
         states = [(event, event.after or event.before) for event in self.past.of(memory_id)]
         return [event for event, state in states if not state or state.project_id == project_id]
 
-    def _store_at(self, time: datetime) -> FakeStore:
+    def memories_at(self, time: datetime) -> list[Memory]:
+        """Returns the memories as they were."""
         states = {event.memory_id: event.after for event in self.past.events if event.time <= time}
-        return FakeStore(memories={id_: state for id_, state in states.items() if state})
+        return [state for state in states.values() if state]
 
     def happen(self, memory: Memory) -> None:
         """Appends the event of an added memory to the stream."""

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from operator import itemgetter
 from uuid import UUID
 
-from server.core.errors import ConcurrentChange, RequestIdReused
+from server.core.errors import ConcurrentChange
 from server.core.values import Vector
 from server.graph.model import StatedRelation
 from server.graph.names import Split
 from server.memories.add.inference import Candidate
 from server.memories.changes import Addition, Change, ChangeSet, Update
-from server.memories.conversation import StoredMessage
+from server.memories.conversation import Message
 from server.memories.memory import EventType, ListOrder, Memory, ScoredMemory, today
 from server.memories.passages import Hit
 from server.memories.ports import (
@@ -35,8 +35,8 @@ from server.memories.search.question_clues import Clue, Recollection
 from server.operations.ports import ScopeLease
 from server.projects.project import Project
 from tests.support.builders import memory_of, provenance
+from tests.support.fake_changes import FakeChanges
 from tests.support.filter_matching import matches
-from tests.support.lives import Past
 
 
 @dataclass
@@ -80,34 +80,32 @@ class FakeLeases:
 
 
 @dataclass
-class FakeStore:
+class FakeStore(FakeChanges):
     """Stores commits; `change_sets` and `searches` hold all of them in order.
 
-    A `FakeHistory` can read `past`. `clues`, by name, and `related` are what `recall` returns, and
-    `recalls` holds its queries; both stay apart from the memories.
+    `clues`, by name, and `related` are what `recall` returns, and `recalls` holds its queries; both
+    stay apart from the memories.
 
     It passes tests/contract/test_memory_store.py.
     """
 
-    change_sets: list[ChangeSet] = field(default_factory=list)
     searches: list[SearchQuery] = field(default_factory=list)
     leases: FakeLeases = field(default_factory=FakeLeases)
     projects: dict[str, Project] = field(default_factory=dict)
-    memories: dict[UUID, Memory] = field(default_factory=dict)
-    on_commit: Callable[[], None] = lambda: None
-    past: Past = field(default_factory=Past)
     clues: dict[str, list[Clue]] = field(default_factory=dict)
     related: list[StatedRelation] = field(default_factory=list)
     recalls: list[RecallQuery] = field(default_factory=list)
     _splits: list[Split] = field(default_factory=list)
-    _vectors: dict[UUID, Vector] = field(default_factory=dict)
-    _digests: dict[UUID, bytes] = field(default_factory=dict)
-    _calls: dict[tuple[str, UUID], StoredCall] = field(default_factory=dict)
+    _by_id: dict[tuple[str, UUID], StoredCall] = field(default_factory=dict)
 
-    def _read(self, project_id: str, scope: Scope, visible_on: date | None) -> list[Memory]:
+    def _read(
+        self, project_id: str, scope: Scope, visible_on: date | None, time: datetime | None = None
+    ) -> list[Memory]:
+        if time is not None:
+            self.asked.append((time, visible_on))
         return [
             memory
-            for memory in self.memories.values()
+            for memory in (self.memories.values() if time is None else self.memories_at(time))
             if memory.project_id == project_id
             and set(scope.parts()) <= set(memory.scope.parts())
             and (not visible_on or (memory.expiration_date or date.max) >= visible_on)
@@ -118,8 +116,7 @@ class FakeStore:
 
     async def commit(self, changes: ChangeSet) -> Committed:
         call = changes.call
-        if call.request_id and (call.project_id, call.request_id) in self._calls:
-            raise RequestIdReused(call.request_id)
+        self._require_free(call)
         if not self._is_current(changes):
             raise ConcurrentChange
         if changes.lease is not None:
@@ -132,7 +129,7 @@ class FakeStore:
         for each in done:
             self.past.record(each, call, self._vectors.get(each.memory.id))
         self.change_sets.append(changes)
-        position = len(self.change_sets)
+        position = len(self.change_sets) + len(self.calls)
         stored = StoredCall(
             id=call.id,
             payload_digest=call.payload_digest,
@@ -142,9 +139,9 @@ class FakeStore:
             changes=done,
             notices=call.notices,
         )
-        self._calls[call.project_id, call.id] = stored
+        self._by_id[call.project_id, call.id] = stored
         if call.request_id:
-            self._calls[call.project_id, call.request_id] = stored
+            self._stored[call.project_id, call.request_id, call.item] = stored
         self.on_commit()
         added = (each.memory.id for each in done if each.event is EventType.ADD)
         return Committed(frozenset(added), position)
@@ -165,17 +162,6 @@ class FakeStore:
                 return False
         return True
 
-    def holder(self, like: Memory, digest: bytes) -> Memory | None:
-        """Returns the memory of the same scope with this digest."""
-        place = like.project_id, like.scope, digest
-        return next(
-            (m for m in self.memories.values() if self._place(m) == place),
-            None,
-        )
-
-    def _place(self, memory: Memory) -> tuple[str, Scope, bytes | None]:
-        return memory.project_id, memory.scope, self._digests.get(memory.id)
-
     def _apply(self, changes: ChangeSet, change: Change) -> StoredChange | None:
         if isinstance(change, Addition):
             return self._add(changes, change)
@@ -192,13 +178,6 @@ class FakeStore:
             self.remove(holder.id)
         self.keep(memory, item.digest, item.embedding)
         return StoredChange(EventType.ADD, memory, None)
-
-    def keep(self, memory: Memory, digest: bytes, embedding: Vector | None = None) -> None:
-        """Stores a version of a memory; without a new embedding the earlier one stays."""
-        self.memories[memory.id] = memory
-        self._digests[memory.id] = digest
-        if embedding is not None:
-            self._vectors[memory.id] = embedding
 
     def _update(self, changes: ChangeSet, update: Update) -> StoredChange:
         before, call = self.memories[update.memory_id], changes.call
@@ -220,18 +199,8 @@ class FakeStore:
         self.keep(after, update.digest, update.embedding)
         return StoredChange(EventType.UPDATE, after, before.text)
 
-    def remove(self, memory_id: UUID) -> StoredChange:
-        """Removes the memory."""
-        memory = self.memories.pop(memory_id)
-        self._digests.pop(memory_id, None)
-        self._vectors.pop(memory_id, None)
-        return StoredChange(EventType.DELETE, memory, memory.text)
-
-    async def find_call(self, project_id: str, request_id: UUID) -> StoredCall | None:
-        return self._calls.get((project_id, request_id))
-
     async def get_call(self, project_id: str, call_id: UUID) -> StoredCall | None:
-        return self._calls.get((project_id, call_id))
+        return self._by_id.get((project_id, call_id))
 
     async def begin_add(
         self,
@@ -281,11 +250,9 @@ class FakeStore:
             memory.name,
         )
 
-    async def recent_messages(
-        self, project_id: str, scope: Scope, limit: int
-    ) -> list[StoredMessage]:
+    async def recent_messages(self, project_id: str, scope: Scope, limit: int) -> list[Message]:
         kept = [
-            message
+            Message(message.role, message.content, message.name)
             for changes in self.change_sets
             if (changes.call.project_id, changes.call.scope) == (project_id, scope)
             for message in changes.messages
@@ -306,12 +273,20 @@ class FakeStore:
         best = sorted(hits, key=lambda hit: -hit.score)[: query.limit]
         return list(best)
 
-    async def get(self, project_id: str, memory_id: UUID, visible_on: date | None) -> Memory | None:
-        found = self._read(project_id, Scope(), visible_on)
+    async def get(
+        self,
+        project_id: str,
+        memory_id: UUID,
+        visible_on: date | None,
+        time: datetime | None = None,
+    ) -> Memory | None:
+        found = self._read(project_id, Scope(), visible_on, time)
         return next((memory for memory in found if memory.id == memory_id), None)
 
     async def list(self, query: ListQuery) -> list[Memory]:
-        found = self._read(query.project_id, query.scope, query.visible_on)
+        if query.time is not None:
+            self.scopes.append(query.scope)
+        found = self._read(query.project_id, query.scope, query.visible_on, query.time)
         found = [m for m in found if query.filters is None or matches(query.filters, m)]
         if query.with_entities:
             found = [m for m in found if m.entities or m.relations]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from array import array
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from math import sqrt
@@ -13,16 +14,17 @@ from server.core.clock import Clock
 from server.core.values import Vector
 from server.memories.add.inference import InferenceAnswer, InferenceRequest, ProposedOperation
 from server.models.ports import EmbeddingPurpose
-from server.projects.ports import RequestTrace
+from server.projects.archive.format import ArchiveHeader, RowKind
+from server.projects.ports import ProjectSnapshot, RequestTrace
 from server.projects.project import (
     ApiKey,
     AuditEvent,
     ChangeCounts,
-    Holding,
-    Holdings,
+    ContentCounts,
     Principal,
     Project,
     Quotas,
+    StorageUse,
 )
 from tests.support.builders import EMBEDDER, NOW
 
@@ -115,7 +117,7 @@ class FakeProjectStore:
 
     projects: dict[str, Project] = field(default_factory=dict)
     keys: dict[bytes, ApiKey] = field(default_factory=dict)
-    holdings: dict[str, Holding] = field(default_factory=dict)
+    storage: dict[str, StorageUse] = field(default_factory=dict)
     lookups: int = 0
     now: Callable[[], datetime] = lambda: NOW
 
@@ -146,12 +148,14 @@ class FakeProjectStore:
     async def set_quotas(self, project_id: str, quotas: Quotas) -> bool:
         if project_id not in self.projects:
             return False
-        self.holdings[project_id] = replace(self.holdings.get(project_id, Holding()), quotas=quotas)
+        self.storage[project_id] = replace(
+            self.storage.get(project_id, StorageUse()), quotas=quotas
+        )
         return True
 
-    async def holding(self, project_id: str) -> Holding:
+    async def storage_use(self, project_id: str) -> StorageUse:
         self.lookups += 1
-        return self.holdings.get(project_id, Holding())
+        return self.storage.get(project_id, StorageUse())
 
     async def create_key(self, key: ApiKey, digest: bytes) -> None:
         self.keys[digest] = key
@@ -182,8 +186,8 @@ class FakeProjectStore:
                 return True
         return False
 
-    async def count_holdings(self, project_id: str, visible_on: date) -> Holdings:
-        return Holdings()
+    async def count_content(self, project_id: str, visible_on: date) -> ContentCounts:
+        return ContentCounts()
 
     async def count_changes(
         self, project_id: str, since: datetime, lately: datetime
@@ -218,3 +222,32 @@ class FakeProjectStore:
         self, project_id: str | None, since: datetime, after: int, limit: int
     ) -> list[AuditEvent]:
         return []
+
+    @asynccontextmanager
+    async def snapshot(
+        self, project_id: str, *, embeddings: bool
+    ) -> AsyncIterator[ProjectSnapshot]:
+        async def no_rows(_kind: RowKind) -> AsyncIterator[list[str]]:
+            yield []
+
+        yield ProjectSnapshot(0, None, {}, no_rows)
+
+    async def begin_import(self, project_id: str, header: ArchiveHeader) -> None:
+        """Accepts every archive."""
+
+    async def write_rows(self, project_id: str, kind: RowKind, rows: Sequence[str]) -> int:
+        return 0
+
+    async def missing_rows(
+        self, project_id: str, rows: Sequence[str], kind: RowKind = RowKind.MEMORY
+    ) -> list[str]:
+        return []
+
+    async def write_embedded(
+        self,
+        project_id: str,
+        rows: Sequence[str],
+        embeddings: Sequence[Vector],
+        kind: RowKind = RowKind.MEMORY,
+    ) -> int:
+        return 0

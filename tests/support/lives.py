@@ -34,6 +34,7 @@ class Past:
 
     events: list[MemoryEvent] = field(default_factory=list)
     embeddings: dict[tuple[UUID, int], Vector] = field(default_factory=dict)
+    _states: dict[UUID, Memory | None] = field(default_factory=dict)
 
     def of(self, memory_id: UUID) -> list[MemoryEvent]:
         """Returns the events of one memory."""
@@ -47,7 +48,7 @@ class Past:
             change.event,
             memory.version + is_deletion,
             call.time,
-            self._state(memory.id),
+            self._states.get(memory.id),
             None if is_deletion else memory,
             _provenance(call) if is_deletion else memory.provenance,
         )
@@ -56,21 +57,19 @@ class Past:
     def live(self, memory_id: UUID, *states: tuple[Memory | None, Vector | None]) -> None:
         """Gives a memory these versions in order; a version without a state is a deletion."""
         self.events = [event for event in self.events if event.memory_id != memory_id]
+        self._states.pop(memory_id, None)
         provenance = _provenance(call())
         for version, (after, embedding) in enumerate(states, start=1):
-            before = self._state(memory_id)
+            before = self._states.get(memory_id)
             kind = EventType.DELETE if after is None else EventType.UPDATE
             event = MemoryEvent(memory_id, kind, version, ALWAYS, before, after, provenance)
             self._add(event, embedding)
 
     def _add(self, event: MemoryEvent, embedding: Vector | None) -> None:
         self.events.append(event)
+        self._states[event.memory_id] = event.after
         if embedding is not None and event.after is not None:
             self.embeddings[event.memory_id, event.version] = embedding
-
-    def _state(self, memory_id: UUID) -> Memory | None:
-        events = self.of(memory_id)
-        return events[-1].after if events else None
 
 
 def past_of(memories: Sequence[Memory]) -> Past:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
@@ -23,7 +24,6 @@ from server.memories.scope import Scope, ScopeKind
 from server.storage import postgres
 from server.storage.postgres import (
     erasing,
-    memory_history,
     memory_store,
     ranking_statements,
     scope_indexes,
@@ -145,7 +145,8 @@ def _lists() -> Iterator[tuple[str, str]]:
     for order in ListOrder:
         query = ListQuery("project-1", _RUN, 10, order, _NOW.date(), after, _FILTER)
         yield f"list_{order.name.lower()}", memory_store.list_statement(query)[0]
-        yield f"list_at_{order.name.lower()}", memory_history.list_statement(query, _NOW)[0]
+        past = replace(query, time=_NOW)
+        yield f"list_at_{order.name.lower()}", memory_store.list_statement(past)[0]
 
 
 def slotted(files: dict[str, SqlFile]) -> set[str]:

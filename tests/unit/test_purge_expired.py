@@ -14,16 +14,14 @@ from server.maintenance import PURGE_EXPIRED, PurgeExpired
 from server.memories.changes import Call
 from server.memories.scope import DeletionReceipt, Scope
 from tests.support.builders import NOW, PROJECT
-from tests.support.fake_changes import FakeChanges
 from tests.support.fake_store import FakeStore
 from tests.support.fakes import FakeClock
 
 
 @dataclass
-class Expired(FakeChanges):
+class Expired(FakeStore):
     """Has `batches` to erase, but first fails with each of `faults`."""
 
-    store: FakeStore = field(default_factory=FakeStore)
     batches: list[DeletionReceipt] = field(default_factory=list)
     faults: list[Exception] = field(default_factory=list)
     days: list[date] = field(default_factory=list)

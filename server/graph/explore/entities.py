@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from server.core.clock import Clock
 from server.core.errors import EntityNotFound
 from server.core.pages import Page
-from server.graph.explore.access import CaughtUp, KnownEntities, PastGraph, VisibleRelations
+from server.graph.explore.access import VisibleGraph
 from server.graph.explore.in_memory import reach
 from server.graph.model import EntityCursor, KnownEntity, StatedRelation, words_of
-from server.graph.ports import EntityQuery, GraphReader, GraphScope, Surroundings
+from server.graph.ports import EntityQuery, GraphScope, Surroundings
 from server.memories.scope import Scope
 
 
@@ -49,20 +48,8 @@ class GetEntity:
     single read of PostgreSQL.
     """
 
-    def __init__(
-        self,
-        graph: GraphReader,
-        caught_up: CaughtUp,
-        visible: VisibleRelations,
-        past: PastGraph,
-        clock: Clock,
-    ) -> None:
+    def __init__(self, graph: VisibleGraph) -> None:
         self._graph = graph
-        self._caught_up = caught_up
-        self._known = KnownEntities(graph, visible)
-        self._visible = visible
-        self._past = past
-        self._clock = clock
 
     async def __call__(self, command: GetEntityCommand) -> Neighbourhood:
         """Returns the entity with its neighbourhood.
@@ -74,18 +61,18 @@ class GetEntity:
             InvalidRequest: the scope had too many memories at the past instant.
         """
         if command.as_of is not None:
-            past = await self._past.at(command.project_id, command.scope, command.as_of)
+            past = await self._graph.past(command.project_id, command.scope, command.as_of)
             within = _within(command, command.as_of)
             found = await past.find_entities(within, command.name)
             if not found:
                 raise EntityNotFound(command.name)
             around = await past.explore(within, found[0].known.ref, command.depth)
             return _neighbourhood(found[0].known, around, around.relations, command.depth)
-        await self._caught_up(command.project_id, command.scope, command.position)
-        within = _within(command, self._clock.now())
-        entity, *_ = await self._known.named(within, command.name)
-        around = await self._graph.explore(within, entity.ref, command.depth)
-        visible = await self._visible(command.project_id, around.relations)
+        await self._graph.catch_up(command.project_id, command.scope, command.position)
+        within = _within(command, self._graph.now())
+        entity, *_ = await self._graph.named(within, command.name)
+        around = await self._graph.reader.explore(within, entity.ref, command.depth)
+        visible = await self._graph.visible(command.project_id, around.relations)
         return _neighbourhood(entity, around, visible, command.depth)
 
 
@@ -118,10 +105,8 @@ class ListEntitiesCommand:
 class ListEntities:
     """Lists entities of the graph, page by page."""
 
-    def __init__(self, graph: GraphReader, caught_up: CaughtUp, visible: VisibleRelations) -> None:
+    def __init__(self, graph: VisibleGraph) -> None:
         self._graph = graph
-        self._caught_up = caught_up
-        self._known = KnownEntities(graph, visible)
 
     async def __call__(self, command: ListEntitiesCommand) -> Page[KnownEntity, EntityCursor]:
         """Returns one page, which can be short even if there is a next page.
@@ -133,8 +118,8 @@ class ListEntities:
         words = words_of(command.query or "")
         if command.query is not None and not words:
             return Page([], None)
-        await self._caught_up(command.project_id, command.scope, command.position)
-        page = await self._graph.list_entities(
+        await self._graph.catch_up(command.project_id, command.scope, command.position)
+        page = await self._graph.reader.list_entities(
             EntityQuery(
                 GraphScope(command.project_id, command.scope),
                 command.page_size,
@@ -142,4 +127,4 @@ class ListEntities:
                 command.after,
             )
         )
-        return Page(await self._known.shown(command.project_id, page.items), page.next)
+        return Page(await self._graph.mentioned(command.project_id, page.items), page.next)

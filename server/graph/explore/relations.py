@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from server.core.clock import Clock
 from server.core.pages import Page, page_of
-from server.graph.explore.access import CaughtUp, KnownEntities, PastGraph, VisibleRelations
+from server.graph.explore.access import VisibleGraph
 from server.graph.explore.in_memory import shortest_paths
 from server.graph.model import KnownEntity, RelationCursor, StatedRelation
-from server.graph.ports import GraphReader, GraphScope, RelationQuery
+from server.graph.ports import GraphScope, RelationQuery
 from server.memories.scope import Scope
 
 
@@ -36,19 +35,8 @@ class ListRelationsCommand:
 class ListRelations:
     """Lists relations, without relations of deleted memories even if the graph is behind."""
 
-    def __init__(
-        self,
-        graph: GraphReader,
-        caught_up: CaughtUp,
-        visible: VisibleRelations,
-        past: PastGraph,
-        clock: Clock,
-    ) -> None:
+    def __init__(self, graph: VisibleGraph) -> None:
         self._graph = graph
-        self._caught_up = caught_up
-        self._visible = visible
-        self._past = past
-        self._clock = clock
 
     async def __call__(self, command: ListRelationsCommand) -> Page[StatedRelation, RelationCursor]:
         """Returns one page, which can be short even if there is a next page.
@@ -58,13 +46,13 @@ class ListRelations:
             GraphUnavailable, StoreUnavailable: the graph or the store cannot be read.
             InvalidRequest: there were too many memories at the past instant.
         """
-        graph, time = self._graph, command.as_of
+        reader, time = self._graph.reader, command.as_of
         if time is None:
-            await self._caught_up(command.project_id, command.scope, command.position)
-            time = self._clock.now()
+            await self._graph.catch_up(command.project_id, command.scope, command.position)
+            time = self._graph.now()
         else:
-            graph = await self._past.at(command.project_id, command.scope, time)
-        stated = await graph.list_relations(
+            reader = await self._graph.past(command.project_id, command.scope, time)
+        stated = await reader.list_relations(
             RelationQuery(
                 project_id=command.project_id,
                 scope=command.scope,
@@ -78,7 +66,7 @@ class ListRelations:
         page = page_of(stated, command.page_size, _cursor_of)
         if command.as_of is not None:
             return page
-        return Page(await self._visible(command.project_id, page.items), page.next)
+        return Page(await self._graph.visible(command.project_id, page.items), page.next)
 
 
 def _cursor_of(stated: StatedRelation) -> RelationCursor:
@@ -110,14 +98,8 @@ class FindPathsCommand:
 class FindPaths:
     """Finds paths by exploring from both ends, each only half as far."""
 
-    def __init__(
-        self, graph: GraphReader, caught_up: CaughtUp, visible: VisibleRelations, clock: Clock
-    ) -> None:
+    def __init__(self, graph: VisibleGraph) -> None:
         self._graph = graph
-        self._caught_up = caught_up
-        self._known = KnownEntities(graph, visible)
-        self._visible = visible
-        self._clock = clock
 
     async def __call__(self, command: FindPathsCommand) -> list[list[StatedRelation]]:
         """Returns the paths, shortest first.
@@ -127,19 +109,20 @@ class FindPaths:
             GraphBehind: the write at `position` does not reach the graph in time.
             GraphUnavailable, StoreUnavailable: the graph or the store cannot be read.
         """
-        await self._caught_up(command.project_id, command.scope, command.position)
-        within = GraphScope(command.project_id, command.scope, self._clock.now())
-        sources = await self._known.named(within, command.source)
-        targets = await self._known.named(within, command.target)
+        graph = self._graph
+        await graph.catch_up(command.project_id, command.scope, command.position)
+        within = GraphScope(command.project_id, command.scope, graph.now())
+        sources = await graph.named(within, command.source)
+        targets = await graph.named(within, command.target)
         ends = _in_one_space(sources, targets)
         if ends is None:
             return []
         source, target = ends
         half = command.max_length // 2
-        near = await self._graph.explore(within, source.ref, command.max_length - half)
-        far = await self._graph.explore(within, target.ref, half)
+        near = await graph.reader.explore(within, source.ref, command.max_length - half)
+        far = await graph.reader.explore(within, target.ref, half)
         known = dict.fromkeys([*near.relations, *far.relations])
-        visible = await self._visible(command.project_id, list(known))
+        visible = await graph.visible(command.project_id, list(known))
         return shortest_paths(
             visible, source.ref.key, target.ref.key, command.max_length, command.limit
         )

@@ -29,12 +29,12 @@ from server.graph.ports import (
     RelationQuery,
     Surroundings,
 )
-from server.memories.memory import ListOrder, Memory, today
+from server.memories.memory import ListOrder, today
 from server.memories.ports import ListQuery, MemoryStore
 from server.memories.scope import Scope
 
 MOST_MEMORIES: Final = 10_000
-"""The maximum number of memories with entities for which a graph is computed."""
+"""The maximum number of memories for which a graph is computed."""
 
 
 class SpacesReader:
@@ -112,34 +112,52 @@ class ScopedGraphReader:
 
     async def _spaces(self, project_id: str, scope: Scope) -> list[PastSpace]:
         """Returns the scope's part of each graph space that its memories belong to."""
-        now = self._clock.now()
-        query = ListQuery(
+        return await computed_spaces(
+            self._store,
             project_id,
             scope,
-            MOST_MEMORIES + 1,
-            ListOrder.NEWEST_FIRST,
-            visible_on=today(now),
-            with_entities=True,
+            self._clock.now(),
+            FieldViolation("user_id", _TOO_MANY),
+            is_past=False,
         )
-        memories = await self._store.list(query)
-        if len(memories) > MOST_MEMORIES:
-            raise InvalidRequest([FieldViolation("user_id", _TOO_MANY)])
-        return await computed_spaces(self._store, project_id, memories, now)
-
-
-async def computed_spaces(
-    store: MemoryStore, project_id: str, memories: Sequence[Memory], time: datetime
-) -> list[PastSpace]:
-    """Returns the graphs of the memories' spaces, with the splits of names made up to `time`."""
-    names = sorted({memory.scope.graph_space() for memory in memories})
-    splits = await store.splits(project_id, names, time)
-    return await by_size(len(memories), spaces_of, memories, splits)
 
 
 _TOO_MANY: Final = (
     f"the scope has more than {MOST_MEMORIES} memories with entities; name only a user, or a "
     "smaller scope"
 )
+
+
+async def computed_spaces(
+    store: MemoryStore,
+    project_id: str,
+    scope: Scope,
+    time: datetime,
+    too_many: FieldViolation,
+    *,
+    is_past: bool,
+) -> list[PastSpace]:
+    """Returns the graphs of a scope's memories, with the splits of names, now or as of `time`.
+
+    Raises:
+        InvalidRequest: the scope has more than `MOST_MEMORIES`, as `too_many` says.
+        StoreUnavailable: the memories cannot be read.
+    """
+    query = ListQuery(
+        project_id,
+        scope,
+        MOST_MEMORIES + 1,
+        ListOrder.NEWEST_FIRST,
+        visible_on=today(time),
+        with_entities=not is_past,
+        time=time if is_past else None,
+    )
+    memories = await store.list(query)
+    if len(memories) > MOST_MEMORIES:
+        raise InvalidRequest([too_many])
+    names = sorted({memory.scope.graph_space() for memory in memories})
+    splits = await store.splits(project_id, names, time)
+    return await by_size(len(memories), spaces_of, memories, splits)
 
 
 def _holds(stated: StatedRelation, time: datetime | None) -> bool:

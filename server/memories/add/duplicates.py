@@ -17,8 +17,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from operator import mul
 from uuid import UUID
@@ -151,45 +151,41 @@ def without_near_duplicates(
     additions.
     """
     changed = {change.memory_id for change in changes if not isinstance(change, Addition)}
-    unchanged = [StatedFact(c.text, c.vector) for c in candidates if c.id not in changed]
-    updated = [StatedFact(c.text, c.embedding) for c in changes if isinstance(c, Update)]
-    known = KnownFacts([*unchanged, *updated], threshold)
+    known = KnownFacts(threshold)
+    for candidate in candidates:
+        if candidate.id not in changed:
+            known.add(candidate.text, candidate.vector)
+    for change in changes:
+        if isinstance(change, Update):
+            known.add(change.text, change.embedding)
     kept: list[Change] = []
     for change in changes:
         if isinstance(change, Addition):
-            fact = StatedFact(change.text, change.embedding)
-            if known.has(fact):
+            if known.has(change.text, change.embedding):
                 continue
-            known.add(fact)
+            known.add(change.text, change.embedding)
         kept.append(change)
     return kept
 
 
-@dataclass(frozen=True, slots=True)
-class StatedFact:
-    """A fact's text and its L2-normalised vector."""
-
-    text: str
-    vector: Sequence[float]
-
-
 class KnownFacts:
-    """Facts that are held or will be held; `threshold` is the embedder's minimum cosine."""
+    """Facts that are held or will be held, with L2-normalised vectors.
 
-    def __init__(self, facts: Iterable[StatedFact], threshold: float) -> None:
+    `threshold` is the embedder's minimum cosine of near duplicates.
+    """
+
+    def __init__(self, threshold: float) -> None:
         self._threshold = threshold
         self._vectors: dict[object, list[Sequence[float]]] = {}
-        for fact in facts:
-            self.add(fact)
 
-    def add(self, fact: StatedFact) -> None:
+    def add(self, text: str, vector: Sequence[float]) -> None:
         """Adds a fact to the known ones."""
-        self._vectors.setdefault(_wording(fact.text), []).append(fact.vector)
+        self._vectors.setdefault(_wording(text), []).append(vector)
 
-    def has(self, fact: StatedFact) -> bool:
+    def has(self, text: str, vector: Sequence[float]) -> bool:
         """Whether a known fact is almost the same."""
-        alike = self._vectors.get(_wording(fact.text), [])
-        return any(_cosine(vector, fact.vector) >= self._threshold for vector in alike)
+        alike = self._vectors.get(_wording(text), [])
+        return any(_cosine(known, vector) >= self._threshold for known in alike)
 
 
 def _cosine(one: Sequence[float], other: Sequence[float]) -> float:

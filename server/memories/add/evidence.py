@@ -27,7 +27,7 @@ from server.graph.model import entity_key
 from server.memories.add.inference import Candidate
 from server.memories.add.others_text import OthersText, OthersTextKind, find_others_text
 from server.memories.add.proposals import Action, Notice, NoticeReason, counted
-from server.memories.add.quotes import Passage
+from server.memories.add.quotes import Quote
 from server.memories.conversation import Message, Role
 
 _USER_KEYS = frozenset({entity_key("user"), entity_key("the user")})
@@ -130,12 +130,12 @@ class OwnWords:
         self._messages = messages
         self._others: dict[int, list[OthersText]] = {}
 
-    def state(self, passage: Passage, action: Action) -> bool:
-        """Whether the passage is its speaker's own statement, as far as the action requires it."""
+    def state(self, quote: Quote, action: Action) -> bool:
+        """Whether the quote is its speaker's own statement, as far as the action requires it."""
         touched = [
             span
-            for span in self._others_text(passage.message_index)
-            if span.start < passage.end and passage.start < span.end
+            for span in self._others_text(quote.message_index)
+            if span.start < quote.end and quote.start < span.end
         ]
         if not touched:
             return True
@@ -143,7 +143,7 @@ class OwnWords:
             return False
         if any(span.kind is not OthersTextKind.QUOTATION for span in touched):
             return False
-        return self._words_outside(passage, touched) >= MIN_WORDS
+        return self._words_outside(quote, touched) >= MIN_WORDS
 
     def notices(self) -> list[Notice]:
         """Returns notices of users' text that counts as somebody else's, except for quotations."""
@@ -165,10 +165,10 @@ class OwnWords:
             self._others[index] = find_others_text(self._messages[index].content or "")
         return self._others[index]
 
-    def _words_outside(self, passage: Passage, touched: Sequence[OthersText]) -> int:
-        content = self._messages[passage.message_index].content or ""
-        starts = [passage.start, *(span.end for span in touched)]
-        ends = [*(span.start for span in touched), passage.end]
+    def _words_outside(self, quote: Quote, touched: Sequence[OthersText]) -> int:
+        content = self._messages[quote.message_index].content or ""
+        starts = [quote.start, *(span.end for span in touched)]
+        ends = [*(span.start for span in touched), quote.end]
         return sum(
             words_in(content, start, end)
             for start, end in zip(starts, ends, strict=True)
@@ -176,58 +176,58 @@ class OwnWords:
         )
 
 
-def asserted_end(passage: Passage, content: str) -> int:
-    """Returns where the passage's assertions end: before its last clause if that is a question.
+def asserted_end(quote: Quote, content: str) -> int:
+    """Returns where the quote's assertions end: before its last clause if that is a question.
 
     "Should I move to Oslo?" asserts nothing; "I live in Oslo, what can I do there?" asserts the
     first clause. A clause that begins like a statement counts as a statement even if a question
     follows without punctuation, as in "I have two dogs is that ok?".
     """
-    marks = list(_CLAUSE_END.finditer(content, passage.start, passage.end))
-    is_whole = bool(marks) and not words_in(content, marks[-1].end(), passage.end)
+    marks = list(_CLAUSE_END.finditer(content, quote.start, quote.end))
+    is_whole = bool(marks) and not words_in(content, marks[-1].end(), quote.end)
     closing = (
         marks.pop()
         if is_whole
-        else _CLAUSE_END.search(content, passage.end, passage.end + _LONGEST_CLAUSE)
+        else _CLAUSE_END.search(content, quote.end, quote.end + _LONGEST_CLAUSE)
     )
     if closing is None or not any(map(_is_question_mark, closing.group())):
-        return passage.end
-    reaches_mark = not words_in(content, passage.end, closing.start())
-    begins_clause = bool(marks) or _begins_clause(content, passage.start)
+        return quote.end
+    reaches_mark = not words_in(content, quote.end, closing.start())
+    begins_clause = bool(marks) or _begins_clause(content, quote.start)
     if begins_clause and not reaches_mark:
-        return passage.end
-    return marks[-1].end() if marks else passage.start
+        return quote.end
+    return marks[-1].end() if marks else quote.start
 
 
-def is_cut_from_negation(passage: Passage, content: str) -> bool:
-    """Whether a negation stands before the passage in its clause, so that it says the opposite.
+def is_cut_from_negation(quote: Quote, content: str) -> bool:
+    """Whether a negation stands before the quote in its clause, so that it says the opposite.
 
     "It isn't true that I live in Oslo" does not state "I live in Oslo". The words are English, and
     those of some other languages.
     """
-    return any(word in _NEGATIONS or word.endswith("n't") for word in _before(passage, content))
+    return any(word in _NEGATIONS or word.endswith("n't") for word in _before(quote, content))
 
 
-def is_cut_from_condition(passage: Passage, content: str) -> bool:
-    """Whether the passage is only imagined: `if`, `I wish` and the like stand before it."""
-    return not _UNREAL.isdisjoint(_before(passage, content))
+def is_cut_from_condition(quote: Quote, content: str) -> bool:
+    """Whether the quote is only imagined: `if`, `I wish` and the like stand before it."""
+    return not _UNREAL.isdisjoint(_before(quote, content))
 
 
-def is_reported(passage: Passage, content: str) -> bool:
-    """Whether somebody else says, thinks or asks what the passage states.
+def is_reported(quote: Quote, content: str) -> bool:
+    """Whether somebody else says, thinks or asks what the quote states.
 
     It is the speaker's own statement after "I told you that".
     """
-    before = _before(passage, content)
+    before = _before(quote, content)
     return any(
         word in _REPORTING and subject not in _FIRST_PERSON
         for subject, word in pairwise(["", *before])
     )
 
 
-def _before(passage: Passage, content: str) -> list[str]:
-    """Returns the words before the passage in its clause, in lower case."""
-    *_, before = _JOINT.split(_same_clause(content, passage.start))
+def _before(quote: Quote, content: str) -> list[str]:
+    """Returns the words before the quote in its clause, in lower case."""
+    *_, before = _JOINT.split(_same_clause(content, quote.start))
     return words(before.lower())
 
 

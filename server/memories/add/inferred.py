@@ -265,10 +265,9 @@ class RememberInferred:
     async def _context(self, command: AddMemoriesCommand) -> list[Message]:
         if not command.with_context:
             return []
-        stored = await self._store.recent_messages(
+        return await self._store.recent_messages(
             command.project_id, command.scope, CONTEXT_MESSAGES
         )
-        return [Message(message.role, message.content, message.name) for message in stored]
 
 
 def _may_keep_passages(command: AddMemoriesCommand) -> bool:

@@ -1,9 +1,9 @@
 """Finds the parts of a message that are somebody else's words, and not its speaker's statements.
 
-People paste mail, chats, code and documents into their messages. Such a passage is no evidence of
-facts about them or of changes. Passages are found by their structure: quotation marks, markers at
-the beginning of lines, headings, and requests that announce a text. When in doubt, a passage counts
-as somebody else's.
+People paste mail, chats, code and documents into their messages. Such a part is no evidence of
+facts about them or of changes. Parts are found by their structure: quotation marks, markers at the
+beginning of lines, headings, and requests that announce a text. When in doubt, a part counts as
+somebody else's.
 
 The time is linear in the length of the message.
 """
@@ -18,7 +18,7 @@ from itertools import groupby
 
 
 class OthersTextKind(StrEnum):
-    """Why a passage counts as somebody else's."""
+    """Why a part of a message counts as somebody else's."""
 
     QUOTED_MAIL = "quoted mail"
     CODE = "code"
@@ -30,7 +30,7 @@ class OthersTextKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, order=True)
 class OthersText:
-    """A passage of a message, from `start` up to but not including `end`, in characters."""
+    """A part of a message, from `start` up to but not including `end`, in characters."""
 
     start: int
     end: int
@@ -168,7 +168,7 @@ _QUOTATION = re.compile(
 
 
 def find_others_text(content: str) -> list[OthersText]:
-    """Returns the passages that are somebody else's, in order and without overlaps."""
+    """Returns the parts that are somebody else's, in order and without overlaps."""
     spans: list[OthersText] = []
     if "\n" in content or ":" in content or "\uff1a" in content or ">" in content:
         spans += _blocks(content)
@@ -178,7 +178,7 @@ def find_others_text(content: str) -> list[OthersText]:
 
 
 def is_within(spans: Sequence[OthersText], start: int, end: int) -> bool:
-    """Whether the passage from `start` to `end` lies wholly inside one of the spans."""
+    """Whether the text from `start` to `end` lies wholly inside one of the spans."""
     return any(span.start <= start and end <= span.end for span in spans)
 
 
@@ -291,7 +291,7 @@ def _transcripts(lines: Sequence[_Line]) -> Iterator[OthersText]:
 
 
 def _talk(run: Sequence[tuple[_Line, re.Match[str]]]) -> Iterator[OthersText]:
-    """Yields the lines as one passage if they are a conversation, not a form (`City: Rome`).
+    """Yields the lines as one part if they are a conversation, not a form (`City: Rome`).
 
     A turn has a time, a speaker who speaks again, a person's name, or a full stop.
     """

@@ -31,7 +31,7 @@ from server.memories.add.proposals import (
     Proposal,
     read_proposals,
 )
-from server.memories.add.quotes import Passage, clean_text
+from server.memories.add.quotes import Quote, clean_text
 from server.memories.add.screening import (
     Refusal,
     Screened,
@@ -52,16 +52,16 @@ class Plan:
 
     No two change the same memory, and no two result in the same fact. `dropped` lists, for the log,
     the proposals that were left out and why; it may contain text from the model. `notices` report
-    them to the client. `forget_requests` are the passages that ask to forget something, whether or
-    not it is stored: they become neither memories nor passages. `evidence` are the passages that
+    them to the client. `forget_requests` are the quotes that ask to forget something, whether or
+    not it is stored: they become neither memories nor passages. `evidence` are the quotes that
     support the changes, including changes without effect.
     """
 
     changes: tuple[Change, ...]
     dropped: tuple[str, ...] = ()
     notices: tuple[Notice, ...] = ()
-    forget_requests: tuple[Passage, ...] = ()
-    evidence: tuple[Passage, ...] = ()
+    forget_requests: tuple[Quote, ...] = ()
+    evidence: tuple[Quote, ...] = ()
 
 
 def plan(
@@ -118,12 +118,12 @@ def _screened(
     )
 
 
-def _forget_requests(screened: Sequence[Screened]) -> tuple[Passage, ...]:
+def _forget_requests(screened: Sequence[Screened]) -> tuple[Quote, ...]:
     requests = (s.evidence for s in screened if s.proposal.action is Action.FORGET)
     return tuple(dict.fromkeys(requests))
 
 
-def _unmatched(screened: Sequence[Screened]) -> list[Passage]:
+def _unmatched(screened: Sequence[Screened]) -> list[Quote]:
     """Returns the requests to forget that match no stored memory."""
     forgets = [s for s in screened if s.proposal.action is Action.FORGET]
     matched = {s.evidence for s in forgets if s.proposal.candidate is not None}
@@ -131,7 +131,7 @@ def _unmatched(screened: Sequence[Screened]) -> list[Passage]:
 
 
 def _without_requests(
-    screened: Sequence[Screened], requests: Sequence[Passage]
+    screened: Sequence[Screened], requests: Sequence[Quote]
 ) -> tuple[list[Screened], list[Refusal]]:
     """Returns the operations without facts whose evidence is a request to forget."""
     usable: list[Screened] = []

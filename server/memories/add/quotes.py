@@ -30,7 +30,7 @@ def clean_text(text: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Passage:
+class Quote:
     """A piece of a message, from character `start` up to but excluding `end`."""
 
     message_index: int
@@ -38,35 +38,35 @@ class Passage:
     end: int
     text: str
 
-    def overlaps(self, other: Passage) -> bool:
-        """Whether the passages share a character."""
+    def overlaps(self, other: Quote) -> bool:
+        """Whether the quotes share a character."""
         same_message = self.message_index == other.message_index
         return same_message and self.start < other.end and other.start < self.end
 
 
 class QuoteFinder:
-    """Finds passages in messages, ignoring case, white space and the style of quotation marks."""
+    """Finds quotes in messages, ignoring case, white space and the style of quotation marks."""
 
     def __init__(self, messages: Sequence[Message]) -> None:
         self._messages = messages
         self._folded: dict[int, _Folded] = {}
 
-    def find(self, message_index: int, quote: str) -> Iterator[Passage]:
-        """Yields the passages of the message that match the quote.
+    def find(self, message_index: int, text: str) -> Iterator[Quote]:
+        """Yields the places of the message that match the text.
 
-        Exact matches come first, then folded matches. Passages do not overlap, and there are at
-        most 100 of each kind.
+        Exact matches come first, then folded matches. Those of one kind do not overlap, and there
+        are at most 100.
         """
         content = self._messages[message_index].content or ""
-        stripped = quote.strip()
+        stripped = text.strip()
         if not stripped:
             return
         for start in _places(content, stripped):
-            yield Passage(message_index, start, start + len(stripped), stripped)
+            yield Quote(message_index, start, start + len(stripped), stripped)
         if message_index not in self._folded:
             self._folded[message_index] = _Folded(content)
         for start, end in self._folded[message_index].find(stripped):
-            yield Passage(message_index, start, end, content[start:end])
+            yield Quote(message_index, start, end, content[start:end])
 
 
 class _Folded:
@@ -91,9 +91,9 @@ class _Folded:
         for place in _places(self._characters, wanted):
             start = self._origins[place]
             end = self._origins[place + len(wanted) - 1] + 1
-            passage = self._text[start:end]
-            start += len(passage) - len(passage.lstrip())
-            end -= len(passage) - len(passage.rstrip())
+            found = self._text[start:end]
+            start += len(found) - len(found.lstrip())
+            end -= len(found) - len(found.rstrip())
             if start < end:
                 yield start, end
 

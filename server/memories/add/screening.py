@@ -29,7 +29,7 @@ from server.memories.add.proposals import (
     Proposal,
     counted,
 )
-from server.memories.add.quotes import Passage, QuoteFinder, clean_text
+from server.memories.add.quotes import Quote, QuoteFinder, clean_text
 from server.memories.conversation import Message, Role, is_small_talk
 
 _REPLACING = frozenset({Action.UPDATE, Action.DELETE})
@@ -53,10 +53,10 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Screened:
-    """A proposal that may be executed, the passage that supports it, and its categories."""
+    """A proposal that may be executed, the quote that supports it, and its categories."""
 
     proposal: Proposal
-    evidence: Passage
+    evidence: Quote
     categories: tuple[str, ...] = ()
 
 
@@ -93,32 +93,32 @@ class Screening:
         """Returns notices of text that cannot be evidence."""
         return self._own_words.notices()
 
-    def _evidence(self, proposal: Proposal, content: str) -> Passage | Refusal:
+    def _evidence(self, proposal: Proposal, content: str) -> Quote | Refusal:
         if not self._has_clause(proposal.message_index, content):
             # The model cannot provide a better quote.
             problem = "its message has no clause"
             return Refusal(proposal.number, problem, NoticeReason.NO_EVIDENCE)
         problem, reason = "its quote is not in the message", None
-        for passage in self._quotes.find(proposal.message_index, proposal.operation.quote):
-            if words_in(content, passage.start, passage.end) < MIN_WORDS:
+        for quote in self._quotes.find(proposal.message_index, proposal.operation.quote):
+            if words_in(content, quote.start, quote.end) < MIN_WORDS:
                 problem = "its quote is not a clause of the message"
-            elif is_small_talk(passage.text):
+            elif is_small_talk(quote.text):
                 problem = "its quote is a courtesy"
                 reason = NoticeReason.NO_EVIDENCE
-            elif _is_asked(passage, content) and not _is_request(proposal, passage):
+            elif _is_asked(quote, content) and not _is_request(proposal, quote):
                 problem = "its quote is a question"
                 reason = NoticeReason.NO_EVIDENCE
-            elif is_cut_from_negation(passage, content):
+            elif is_cut_from_negation(quote, content):
                 problem = "its quote leaves out that its clause is denied"
                 reason = NoticeReason.NO_EVIDENCE
-            elif is_cut_from_condition(passage, content):
+            elif is_cut_from_condition(quote, content):
                 problem = "its quote leaves out that its clause is only imagined"
                 reason = NoticeReason.NO_EVIDENCE
-            elif proposal.action in _REPLACING and is_reported(passage, content):
+            elif proposal.action in _REPLACING and is_reported(quote, content):
                 problem = "its quote is what somebody else says or thinks"
                 reason = NoticeReason.NOT_OWN_TEXT
-            elif self._own_words.state(passage, proposal.action):
-                return passage
+            elif self._own_words.state(quote, proposal.action):
+                return quote
             else:
                 problem = "its quote is somebody else's text"
                 reason = NoticeReason.NOT_OWN_TEXT
@@ -182,13 +182,13 @@ class Screening:
         return tuple(dict.fromkeys(self._spelling[n] for n in names if n in self._spelling))
 
 
-def _is_asked(passage: Passage, content: str) -> bool:
-    end = asserted_end(passage, content)
-    return end < passage.end and words_in(content, passage.start, end) < MIN_WORDS
+def _is_asked(quote: Quote, content: str) -> bool:
+    end = asserted_end(quote, content)
+    return end < quote.end and words_in(content, quote.start, end) < MIN_WORDS
 
 
-def _is_request(proposal: Proposal, passage: Passage) -> bool:
-    return proposal.action is Action.FORGET and asks_to_forget(passage.text)
+def _is_request(proposal: Proposal, quote: Quote) -> bool:
+    return proposal.action is Action.FORGET and asks_to_forget(quote.text)
 
 
 def _against_change(proposal: Proposal, message: Message) -> Refusal | None:
@@ -242,7 +242,7 @@ def too_many_deletions(count: int, limit: int) -> Notice:
     return Notice(NoticeReason.DELETIONS_LIMIT, text)
 
 
-def unmatched_request(request: Passage) -> Notice:
+def unmatched_request(request: Quote) -> Notice:
     """Returns the notice that no memory matched a request to forget.
 
     It does not quote the request, because notices are stored and the request may contain what is to

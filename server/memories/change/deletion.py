@@ -19,7 +19,6 @@ from server.core.errors import (
 )
 from server.core.values import Vector
 from server.memories.change.effects import new_call, provenance
-from server.memories.change.ports import MemoryChanges
 from server.memories.change.scopes import earlier_deletion
 from server.memories.change.update_memory import (
     UpdatedMemory,
@@ -29,7 +28,6 @@ from server.memories.change.update_memory import (
     stale_etag,
 )
 from server.memories.changes import Call, Deletion, Replacement
-from server.memories.history.ports import MemoryHistory
 from server.memories.memory import Memory, PastVersion, embedded_text, today
 from server.memories.ports import MemoryStore
 from server.memories.scope import Scope, StoredDeletion, is_within
@@ -57,12 +55,8 @@ class DeleteMemoryCommand:
 class DeleteMemory:
     """Deletes a memory, even if it is immutable or expired."""
 
-    def __init__(
-        self, store: MemoryStore, changes: MemoryChanges, history: MemoryHistory, clock: Clock
-    ) -> None:
+    def __init__(self, store: MemoryStore, clock: Clock) -> None:
         self._store = store
-        self._changes = changes
-        self._history = history
         self._clock = clock
 
     def __call__(self, command: DeleteMemoryCommand) -> Coroutine[Any, Any, StoredDeletion]:
@@ -77,7 +71,7 @@ class DeleteMemory:
             ConcurrentChange: another call changed it at the same time.
             StoreUnavailable: nothing was deleted.
         """
-        earlier = partial(earlier_deletion, self._changes, command.project_id)
+        earlier = partial(earlier_deletion, self._store, command.project_id)
         return once(command.key, earlier, lambda: self._delete(command))
 
     async def _delete(self, command: DeleteMemoryCommand) -> StoredDeletion:
@@ -88,7 +82,7 @@ class DeleteMemory:
             raise MemoryNotFound(command.memory_id)
         if command.etag is not None and command.etag != memory.etag:
             raise EtagMismatch(command.memory_id)
-        delete = self._changes.erase if command.erase else self._changes.delete
+        delete = self._store.erase if command.erase else self._store.delete
         with stale_etag(command.memory_id, command.etag):
             return await delete(self._call(command, memory), Deletion(memory.id, memory.version))
 
@@ -96,13 +90,13 @@ class DeleteMemory:
         """Erases the history of a memory that is already deleted."""
         past = None
         if command.erase:
-            past = await self._history.version(command.project_id, command.memory_id)
+            past = await self._store.version(command.project_id, command.memory_id)
         if past is None or past.memory is None or not is_within(past.memory.scope, command.within):
             raise MemoryNotFound(command.memory_id)
         if command.etag is not None:
             raise EtagMismatch(command.memory_id)
         deletion = Deletion(command.memory_id, past.last_version)
-        return await self._changes.erase(self._call(command, past.memory), deletion)
+        return await self._store.erase(self._call(command, past.memory), deletion)
 
     def _call(self, command: DeleteMemoryCommand, memory: Memory) -> Call:
         return new_call(
@@ -130,9 +124,9 @@ class BatchDeleteCommand:
 class BatchDeleteMemories:
     """Deletes several memories, each in its own transaction."""
 
-    def __init__(self, delete: DeleteMemory, changes: MemoryChanges, clock: Clock) -> None:
+    def __init__(self, delete: DeleteMemory, store: MemoryStore, clock: Clock) -> None:
         self._delete = delete
-        self._changes = changes
+        self._store = store
         self._clock = clock
 
     async def __call__(self, command: BatchDeleteCommand) -> list[StoredDeletion | MemoirError]:
@@ -150,7 +144,7 @@ class BatchDeleteMemories:
         batch = new_call(
             command.project_id, Scope(), BATCH_DELETE_MEMORIES, self._clock.now(), command.key
         )
-        await self._changes.claim_batch(batch)
+        await self._store.claim_batch(batch)
         items = [
             replace(item, method=BATCH_DELETE_MEMORIES, key=item_key(command.key, index))
             for index, item in enumerate(command.items)
@@ -182,17 +176,8 @@ class RestoreMemory:
     It uses the embedding from the history; the text is embedded again only if there is none.
     """
 
-    def __init__(
-        self,
-        store: MemoryStore,
-        history: MemoryHistory,
-        changes: MemoryChanges,
-        embedder: Embedder,
-        clock: Clock,
-    ) -> None:
+    def __init__(self, store: MemoryStore, embedder: Embedder, clock: Clock) -> None:
         self._store = store
-        self._history = history
-        self._changes = changes
         self._embedder = embedder
         self._clock = clock
 
@@ -211,11 +196,11 @@ class RestoreMemory:
             MemoryDuplicate: another memory of its scope is equal to it.
             ModelUnavailable, ModelQuotaExhausted, StoreUnavailable: nothing was changed.
         """
-        earlier = partial(earlier_change, self._changes, command.project_id)
+        earlier = partial(earlier_change, self._store, command.project_id)
         return once(command.key, earlier, lambda: self._restore(command))
 
     async def _restore(self, command: RestoreMemoryCommand) -> UpdatedMemory:
-        past = await self._history.version(command.project_id, command.memory_id, command.version)
+        past = await self._store.version(command.project_id, command.memory_id, command.version)
         # A deletion has no scope, so a confined key must not learn that the memory existed.
         scope = past.memory.scope if past is not None and past.memory is not None else Scope()
         if past is None or not is_within(scope, command.within):
@@ -232,7 +217,7 @@ class RestoreMemory:
         )
         replacement = Replacement(restored, embedding, restores=command.version)
         with stale_etag(command.memory_id, command.etag):
-            return UpdatedMemory(restored, await self._changes.replace(call, replacement))
+            return UpdatedMemory(restored, await self._store.replace(call, replacement))
 
     def _require_restorable(self, past: PastVersion) -> Memory:
         if past.memory is None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from server.core.clock import new_id
 from server.core.request_context import current_origin, current_request
@@ -51,22 +51,8 @@ def with_changes(before: Memory, changes: FieldChanges, made_by: Call) -> Memory
 
     A new text drops the entities, relations and evidence of the old text.
     """
-    named = changes.fields
-    after = replace(
-        before,
-        text=changes.text if MemoryField.TEXT in named else before.text,
-        metadata=changes.metadata if MemoryField.METADATA in named else before.metadata,
-        categories=tuple(
-            changes.categories if MemoryField.CATEGORIES in named else before.categories
-        ),
-        expiration_date=(
-            changes.expiration_date
-            if MemoryField.EXPIRATION_DATE in named
-            else before.expiration_date
-        ),
-        update_time=made_by.time,
-        version=before.version + 1,
-    )
+    named: dict[str, Any] = {field.value: getattr(changes, field) for field in changes.fields}
+    after = replace(before, **named, update_time=made_by.time, version=before.version + 1)
     if after.text == before.text:
         return replace(after, provenance=provenance(made_by, before.provenance.evidence))
     return replace(after, entities=(), relations=(), provenance=provenance(made_by))
@@ -92,8 +78,8 @@ def memory_digest(memory: Memory) -> bytes:
 
 
 BLANK = "[erased]"
-# Shorter passages also occur in messages that are unrelated to the memory. In the messages that the
-# memory came from, passages of any length are removed.
+# Shorter phrases also occur in messages that are unrelated to the memory. In the messages that the
+# memory came from, phrases of any length are removed.
 MIN_REPEATED_LENGTH = 12
 
 # The end of a sentence is ignored, because a repetition may continue there.
@@ -102,27 +88,27 @@ SENTENCE_ENDS: Final = " \t\r\n.!?…。！？"  # noqa: RUF001 - full-width sig
 _Span: TypeAlias = tuple[int, int]
 
 
-def phrase_of(passage: str) -> str:
-    """Returns the passage without the end of its sentence, to find repetitions."""
-    return passage.strip().rstrip(SENTENCE_ENDS) or passage
+def phrase_of(text: str) -> str:
+    """Returns the text without the end of its sentence, to find repetitions."""
+    return text.strip().rstrip(SENTENCE_ENDS) or text
 
 
 def redacted(content: str, erased: Iterable[str], kept: Sequence[str]) -> tuple[str, bool]:
-    """Returns the message without the erased passages, and whether a passage had to stay.
+    """Returns the message without the erased phrases, and whether a phrase had to stay.
 
-    `kept` are passages that are evidence of other memories, "" for the whole message. Erased
-    passages are found regardless of case; passages that overlap a kept passage stay. The longest
-    are removed first, so that nothing remains of a passage that contains a shorter one.
+    `kept` are phrases that are evidence of other memories, "" for the whole message. Erased
+    phrases are found regardless of case; phrases that overlap a kept phrase stay. The longest
+    are removed first, so that nothing remains of a phrase that contains a shorter one.
     """
     protected = [
         span
-        for passage in kept
-        for span in (_occurrences(content, passage) if passage else [(0, len(content))])
+        for phrase in kept
+        for span in (_occurrences(content, phrase) if phrase else [(0, len(content))])
     ]
     blanks: list[_Span] = []
     retained = False
-    for passage in sorted(set(erased) - {""}, key=len, reverse=True):
-        for span in _occurrences(content, passage):
+    for phrase in sorted(set(erased) - {""}, key=len, reverse=True):
+        for span in _occurrences(content, phrase):
             if any(_overlap(span, other) for other in protected):
                 retained = True
             elif not any(_overlap(span, other) for other in blanks):
@@ -130,9 +116,9 @@ def redacted(content: str, erased: Iterable[str], kept: Sequence[str]) -> tuple[
     return _blanked(content, blanks), retained
 
 
-def _occurrences(content: str, passage: str) -> Iterator[_Span]:
+def _occurrences(content: str, phrase: str) -> Iterator[_Span]:
     # A lookahead also finds overlapping occurrences.
-    for found in re.finditer(f"(?=({re.escape(passage)}))", content, re.IGNORECASE):
+    for found in re.finditer(f"(?=({re.escape(phrase)}))", content, re.IGNORECASE):
         yield found.span(1)
 
 

@@ -9,22 +9,22 @@ from server.core.clock import Clock
 from server.core.errors import FieldViolation, InvalidRequest, ScopeNotFound
 from server.core.pages import Page, page_of
 from server.memories.change.effects import new_call
-from server.memories.change.ports import MemoryChanges
 from server.memories.filters.filter import Filter
 from server.memories.memory import today
+from server.memories.ports import MemoryStore
 from server.memories.scope import Scope, ScopeKind, ScopeSummary, StoredDeletion
 from server.operations.idempotency import RequestKey, once
 
 
 async def earlier_deletion(
-    changes: MemoryChanges, project_id: str, key: RequestKey
+    store: MemoryStore, project_id: str, key: RequestKey
 ) -> StoredDeletion | None:
     """Returns the stored deletion of an earlier call with this key, if there is one.
 
     Raises:
         RequestIdReused: the key was used with another payload.
     """
-    deletion = await changes.find_deletion(project_id, key.id, key.item)
+    deletion = await store.find_deletion(project_id, key.id, key.item)
     if deletion is not None:
         key.require_same(deletion.payload_digest)
     return deletion
@@ -51,8 +51,8 @@ class DeleteMemoriesCommand:
 class DeleteMemories:
     """Deletes memories, including immutable and expired ones."""
 
-    def __init__(self, scopes: MemoryChanges, clock: Clock) -> None:
-        self._scopes = scopes
+    def __init__(self, store: MemoryStore, clock: Clock) -> None:
+        self._store = store
         self._clock = clock
 
     async def __call__(self, command: DeleteMemoriesCommand) -> StoredDeletion:
@@ -75,11 +75,11 @@ class DeleteMemories:
             call = new_call(
                 command.project_id, command.scope, DELETE_MEMORIES, self._clock.now(), key
             )
-            return await self._scopes.delete_memories(
+            return await self._store.delete_memories(
                 call, command.filters, erase=command.erase, validate_only=command.validate_only
             )
 
-        earlier = partial(earlier_deletion, self._scopes, command.project_id)
+        earlier = partial(earlier_deletion, self._store, command.project_id)
         return await once(key, earlier, delete)
 
 
@@ -102,8 +102,8 @@ class DeleteScope:
     Only the record of this deletion stays, with its receipt but without the scope's id.
     """
 
-    def __init__(self, scopes: MemoryChanges, clock: Clock) -> None:
-        self._scopes = scopes
+    def __init__(self, store: MemoryStore, clock: Clock) -> None:
+        self._store = store
         self._clock = clock
 
     async def __call__(self, command: DeleteScopeCommand) -> StoredDeletion:
@@ -121,12 +121,12 @@ class DeleteScope:
             call = new_call(
                 command.project_id, Scope(), DELETE_SCOPE, self._clock.now(), command.key
             )
-            deletion = await self._scopes.erase_scope(call, command.kind, command.scope_id)
+            deletion = await self._store.erase_scope(call, command.kind, command.scope_id)
             if deletion is None:
                 raise ScopeNotFound
             return deletion
 
-        earlier = partial(earlier_deletion, self._scopes, command.project_id)
+        earlier = partial(earlier_deletion, self._store, command.project_id)
         return await once(command.key, earlier, delete)
 
 
@@ -151,8 +151,8 @@ class ListScopesCommand:
 class ListScopes:
     """Reads scopes page by page, by kind and id."""
 
-    def __init__(self, scopes: MemoryChanges, clock: Clock) -> None:
-        self._scopes = scopes
+    def __init__(self, store: MemoryStore, clock: Clock) -> None:
+        self._store = store
         self._clock = clock
 
     async def __call__(self, command: ListScopesCommand) -> Page[ScopeSummary, ScopeCursor]:
@@ -166,7 +166,7 @@ class ListScopes:
         found: list[ScopeSummary] = []
         for kind, after_id in _kinds_from(command):
             if len(found) < wanted:
-                found += await self._scopes.list_scopes(
+                found += await self._store.list_scopes(
                     command.project_id, kind, after_id, wanted - len(found), visible_on
                 )
         return page_of(found, command.page_size, lambda scope: ScopeCursor(scope.kind, scope.id))

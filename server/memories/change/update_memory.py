@@ -22,7 +22,6 @@ from server.core.errors import (
 )
 from server.core.values import Vector
 from server.memories.change.effects import FieldChanges, new_call, with_changes
-from server.memories.change.ports import MemoryChanges
 from server.memories.changes import Call, Replacement
 from server.memories.memory import Memory, embedded_text, today
 from server.memories.ports import MemoryStore
@@ -56,14 +55,14 @@ class UpdatedMemory:
 
 
 async def earlier_change(
-    changes: MemoryChanges, project_id: str, key: RequestKey
+    store: MemoryStore, project_id: str, key: RequestKey
 ) -> UpdatedMemory | None:
     """Returns the stored outcome of an earlier call with this key, if there is one.
 
     Raises:
         RequestIdReused: the key was used with another payload.
     """
-    call = await changes.find_change(project_id, key.id, key.item)
+    call = await store.find_call(project_id, key.id, key.item)
     if call is None:
         return None
     key.require_same(call.payload_digest)
@@ -88,11 +87,8 @@ def stale_etag(memory_id: UUID, etag: str | None) -> Iterator[None]:
 class UpdateMemory:
     """Updates a visible memory: two round trips, and one embedding if the text changes."""
 
-    def __init__(
-        self, store: MemoryStore, changes: MemoryChanges, embedder: Embedder, clock: Clock
-    ) -> None:
+    def __init__(self, store: MemoryStore, embedder: Embedder, clock: Clock) -> None:
         self._store = store
-        self._changes = changes
         self._embedder = embedder
         self._clock = clock
 
@@ -113,7 +109,7 @@ class UpdateMemory:
             MemoryDuplicate: another memory of its scope would be equal to it.
             ModelUnavailable, ModelQuotaExhausted, StoreUnavailable: nothing was changed.
         """
-        earlier = partial(earlier_change, self._changes, command.project_id)
+        earlier = partial(earlier_change, self._store, command.project_id)
         return once(command.key, earlier, lambda: self._update(command, vector))
 
     async def _update(self, command: UpdateMemoryCommand, vector: Vector | None) -> UpdatedMemory:
@@ -130,7 +126,7 @@ class UpdateMemory:
         call = self._call(command, before, embedded=embedding is not None)
         after = with_changes(before, command.changes, call)
         with stale_etag(command.memory_id, command.etag):
-            position = await self._changes.replace(call, Replacement(after, embedding))
+            position = await self._store.replace(call, Replacement(after, embedding))
         return UpdatedMemory(after, position)
 
     async def _read(self, command: UpdateMemoryCommand) -> Memory:
@@ -207,10 +203,10 @@ class BatchUpdateMemories:
     """Updates several memories, each in its own transaction; embeds all new texts together."""
 
     def __init__(
-        self, update: UpdateMemory, changes: MemoryChanges, embedder: Embedder, clock: Clock
+        self, update: UpdateMemory, store: MemoryStore, embedder: Embedder, clock: Clock
     ) -> None:
         self._update = update
-        self._changes = changes
+        self._store = store
         self._embedder = embedder
         self._clock = clock
 
@@ -223,13 +219,13 @@ class BatchUpdateMemories:
         Raises:
             RequestIdReused: the request id was used before with another payload.
             ModelUnavailable, ModelQuotaExhausted, StoreUnavailable: nothing was changed.
-                        DeadlineExceeded: the deadline has passed; completed updates stay.
+            DeadlineExceeded: the deadline has passed; completed updates stay.
         """
         # The batch's own call changes no memory and has no scope.
         batch = new_call(
             command.project_id, Scope(), BATCH_UPDATE_MEMORIES, self._clock.now(), command.key
         )
-        done = await self._changes.claim_batch(batch)
+        done = await self._store.claim_batch(batch)
         vectors = await self._embed(command.items, done)
         items = [
             replace(item, method=BATCH_UPDATE_MEMORIES, key=item_key(command.key, index))

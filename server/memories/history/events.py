@@ -9,9 +9,9 @@ from uuid import UUID
 
 from server.core.errors import MemoryNotFound, ShuttingDown
 from server.core.pages import Page, page_of
-from server.memories.history.ports import MemoryHistory, StreamedEvent
 from server.memories.history.tails import PAGE_SIZE, EventTails, Follower
 from server.memories.memory import MemoryEvent, StreamCursor
+from server.memories.ports import MemoryStore, StreamedEvent
 from server.memories.scope import Scope, is_within
 
 
@@ -32,8 +32,8 @@ class ListMemoryEventsCommand:
 class ListMemoryEvents:
     """Reads a memory's history, oldest event first, even if it was deleted or has expired."""
 
-    def __init__(self, history: MemoryHistory) -> None:
-        self._history = history
+    def __init__(self, store: MemoryStore) -> None:
+        self._store = store
 
     async def __call__(self, command: ListMemoryEventsCommand) -> Page[MemoryEvent, int]:
         """Returns one page.
@@ -42,7 +42,7 @@ class ListMemoryEvents:
             MemoryNotFound: the project never had the memory, or its history was erased.
             StoreUnavailable: the history cannot be read.
         """
-        events = await self._history.events(
+        events = await self._store.events(
             command.project_id, command.memory_id, command.after_version, command.page_size + 1
         )
         if not events and not command.after_version:
@@ -71,8 +71,8 @@ class WatchMemoryEvents:
     the tail, which all streams of the project share.
     """
 
-    def __init__(self, history: MemoryHistory, tails: EventTails, draining: asyncio.Event) -> None:
-        self._history = history
+    def __init__(self, store: MemoryStore, tails: EventTails, draining: asyncio.Event) -> None:
+        self._store = store
         self._tails = tails
         self._draining = draining
 
@@ -85,7 +85,7 @@ class WatchMemoryEvents:
             ShuttingDown: this server is stopping; another server can resume after the last cursor.
             StoreUnavailable: the events cannot be read.
         """
-        now = await self._history.stream_end()
+        now = await self._store.stream_end()
         after = command.after
         if after is None:
             after = now
@@ -109,7 +109,7 @@ class WatchMemoryEvents:
         """Yields the events after a cursor, up to the newest and at least to the follower's."""
         is_behind = after < follower.begin
         while is_behind:
-            page = await self._history.stream(command.project_id, command.scope, after, PAGE_SIZE)
+            page = await self._store.stream(command.project_id, command.scope, after, PAGE_SIZE)
             for streamed in page.events:
                 await follower.pace.step()
                 yield streamed

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from server.core.pacing import Pace
-from server.memories.history.ports import MemoryHistory, StreamedEvent, StreamPage
 from server.memories.memory import StreamCursor
+from server.memories.ports import MemoryStore, StreamedEvent, StreamPage
 from server.memories.scope import Scope
 from server.operations.ports import Channel, Notifications
 
@@ -155,9 +155,9 @@ class EventTails:
     """
 
     def __init__(
-        self, history: MemoryHistory, notifications: Notifications, draining: asyncio.Event
+        self, store: MemoryStore, notifications: Notifications, draining: asyncio.Event
     ) -> None:
-        self._history = history
+        self._store = store
         self._notifications = notifications
         self._draining = draining
         self._readings: dict[str, _Reading] = {}
@@ -191,7 +191,7 @@ class EventTails:
         with self._notifications.subscribe(Channel.MEMORY_EVENTS, changed.set):
             while not self._draining.is_set():
                 changed.clear()
-                page = await self._history.stream(project_id, _WHOLE_PROJECT, tail.end, PAGE_SIZE)
+                page = await self._store.stream(project_id, _WHOLE_PROJECT, tail.end, PAGE_SIZE)
                 tail.take(page)
                 await tail.taken()
                 if page.is_last:

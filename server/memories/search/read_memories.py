@@ -10,7 +10,6 @@ from server.core.clock import Clock
 from server.core.errors import MemoryNotFound
 from server.core.pages import Page, page_of
 from server.memories.filters.filter import Filter
-from server.memories.history.ports import MemoryHistory
 from server.memories.memory import ListCursor, ListOrder, Memory, today
 from server.memories.ports import ListQuery, MemoryStore
 from server.memories.scope import Scope, is_within
@@ -19,9 +18,8 @@ from server.memories.scope import Scope, is_within
 class GetMemory:
     """Reads one memory."""
 
-    def __init__(self, store: MemoryStore, history: MemoryHistory, clock: Clock) -> None:
+    def __init__(self, store: MemoryStore, clock: Clock) -> None:
         self._store = store
-        self._history = history
         self._clock = clock
 
     async def __call__(
@@ -41,10 +39,7 @@ class GetMemory:
             StoreUnavailable: the memory cannot be read.
         """
         visible_on = None if show_expired else today(as_of or self._clock.now())
-        if as_of is None:
-            memory = await self._store.get(project_id, memory_id, visible_on)
-        else:
-            memory = await self._history.get(project_id, memory_id, as_of, visible_on)
+        memory = await self._store.get(project_id, memory_id, visible_on, as_of)
         if memory is None or not is_within(memory.scope, within):
             raise MemoryNotFound(memory_id)
         return memory
@@ -70,9 +65,8 @@ class ListMemoriesCommand:
 class ListMemories:
     """Reads a scope page by page."""
 
-    def __init__(self, store: MemoryStore, history: MemoryHistory, clock: Clock) -> None:
+    def __init__(self, store: MemoryStore, clock: Clock) -> None:
         self._store = store
-        self._history = history
         self._clock = clock
 
     async def __call__(self, command: ListMemoriesCommand) -> Page[Memory, ListCursor]:
@@ -81,21 +75,17 @@ class ListMemories:
         Raises:
             StoreUnavailable: the memories cannot be read.
         """
-        as_of = command.as_of
         query = ListQuery(
             project_id=command.project_id,
             scope=command.scope,
             limit=command.page_size + 1,
             order=command.order,
-            visible_on=None if command.show_expired else today(as_of or self._clock.now()),
+            visible_on=None if command.show_expired else today(command.as_of or self._clock.now()),
             after=command.after,
             filters=command.filters,
+            time=command.as_of,
         )
-        if as_of is None:
-            memories = await self._store.list(query)
-        else:
-            memories = await self._history.list(query, as_of)
-        return page_of(memories, command.page_size, _cursor_of)
+        return page_of(await self._store.list(query), command.page_size, _cursor_of)
 
 
 def _cursor_of(memory: Memory) -> ListCursor:

@@ -24,7 +24,7 @@ from server.projects.archive.format import (
     row_line,
 )
 from server.projects.archive.mem0 import Mem0Memory, Mem0Rows, Mem0Unusable, to_rows
-from server.projects.ports import Mem0Source, ProjectArchives
+from server.projects.ports import Mem0Source, ProjectStore
 
 
 class ExportProject:
@@ -34,8 +34,8 @@ class ExportProject:
     bounded.
     """
 
-    def __init__(self, reader: ProjectArchives) -> None:
-        self._reader = reader
+    def __init__(self, projects: ProjectStore) -> None:
+        self._projects = projects
 
     async def __call__(
         self,
@@ -59,7 +59,7 @@ class ExportProject:
             checksum.take(line)
             write_line(line)
 
-        async with self._reader.snapshot(project_id, embeddings=embeddings) as snapshot:
+        async with self._projects.snapshot(project_id, embeddings=embeddings) as snapshot:
             model = snapshot.embedding_model if embeddings else None
             write(ArchiveHeader(uuid4(), snapshot.last_position, model).line())
             total = sum(snapshot.counts.values())
@@ -94,8 +94,8 @@ class ImportProject:
     embedded. The projector updates the graph.
     """
 
-    def __init__(self, writer: ProjectArchives, embedder: Embedder) -> None:
-        self._writer = writer
+    def __init__(self, projects: ProjectStore, embedder: Embedder) -> None:
+        self._projects = projects
         self._embedder = embedder
 
     async def __call__(
@@ -118,7 +118,7 @@ class ImportProject:
         numbered = iter(lines)
         first = next(numbered, "").rstrip("\r\n")
         header = read_header(first)
-        await self._writer.begin(project_id, header)
+        await self._projects.begin_import(project_id, header)
         rows = _rows(first, numbered, imported.read)
         while batch := list(islice(rows, BATCH)):
             for kind, group in groupby(batch, key=lambda row: row[0]):
@@ -131,12 +131,12 @@ class ImportProject:
         self, project_id: str, header: ArchiveHeader, kind: RowKind, rows: Sequence[str]
     ) -> int:
         if kind not in EMBEDDED:
-            return await self._writer.write(project_id, kind, rows)
-        missing = await self._writer.missing(project_id, rows, kind)
+            return await self._projects.write_rows(project_id, kind, rows)
+        missing = await self._projects.missing_rows(project_id, rows, kind)
         if not missing:
             return 0
         embeddings = await self._embeddings(header, missing)
-        return await self._writer.write_embedded(project_id, missing, embeddings, kind)
+        return await self._projects.write_embedded(project_id, missing, embeddings, kind)
 
     async def _embeddings(self, header: ArchiveHeader, rows: Sequence[str]) -> list[Vector]:
         given = [json.loads(row) for row in rows]
@@ -201,9 +201,9 @@ class ImportMem0:
     scope only the oldest is kept. The import can be repeated; existing memories stay unchanged.
     """
 
-    def __init__(self, source: Mem0Source, writer: ProjectArchives, embedder: Embedder) -> None:
+    def __init__(self, source: Mem0Source, projects: ProjectStore, embedder: Embedder) -> None:
         self._source = source
-        self._writer = writer
+        self._projects = projects
         self._embedder = embedder
 
     async def __call__(
@@ -223,7 +223,7 @@ class ImportMem0:
         """
         total = self._source.count
         archive = uuid5(NAMESPACE_URL, f"mem0:{source_name}")
-        await self._writer.begin(project_id, ArchiveHeader(archive, total))
+        await self._projects.begin_import(project_id, ArchiveHeader(archive, total))
         imported = Mem0Imported()
         # The set takes 48 bytes for each memory, so a table of millions fits.
         seen: set[bytes] = set()
@@ -255,15 +255,15 @@ class ImportMem0:
         return kept
 
     async def _write(self, project_id: str, rows: Sequence[Mem0Rows]) -> int:
-        missing = set(await self._writer.missing(project_id, [row.memory for row in rows]))
+        missing = set(await self._projects.missing_rows(project_id, [row.memory for row in rows]))
         new = [row for row in rows if row.memory in missing]
         if not new:
             return 0
         embeddings = await self._embedder.embed(
             [row.text for row in new], EmbeddingPurpose.DOCUMENT
         )
-        await self._writer.write(project_id, RowKind.CALL, [row.call for row in new])
-        await self._writer.write(project_id, RowKind.EVENT, [row.event for row in new])
-        return await self._writer.write_embedded(
+        await self._projects.write_rows(project_id, RowKind.CALL, [row.call for row in new])
+        await self._projects.write_rows(project_id, RowKind.EVENT, [row.event for row in new])
+        return await self._projects.write_embedded(
             project_id, [row.memory for row in new], embeddings
         )

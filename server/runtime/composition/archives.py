@@ -16,8 +16,9 @@ from server.projects.archive.export_import import ExportProject, ImportMem0, Imp
 from server.runtime.composition.models import open_models
 from server.runtime.settings import Settings
 from server.storage.mem0_platform import open_mem0_platform
-from server.storage.postgres.archive import PostgresProjectArchives, open_mem0_table
+from server.storage.postgres.archive import open_mem0_table
 from server.storage.postgres.pool import open_database
+from server.storage.postgres.projects import PostgresProjectStore
 from server.storage.postgres.schema import PostgresUpkeep
 from server.storage.postgres.vector_index import PostgresSearchIndexing
 
@@ -27,14 +28,14 @@ async def open_export(settings: Settings, dsn: str) -> AsyncIterator[ExportProje
     """Opens the export of projects from a database."""
     async with open_database(dsn, settings.postgres) as database:
         await require_ready(PostgresUpkeep(database))
-        yield ExportProject(PostgresProjectArchives(database))
+        yield ExportProject(PostgresProjectStore(database))
 
 
 @asynccontextmanager
 async def open_import(settings: Settings, dsn: str) -> AsyncIterator[ImportProject]:
     """Opens the import of projects into a database, with the models in the settings."""
-    async with _writing(settings, dsn) as (writer, embedder):
-        yield ImportProject(writer, embedder)
+    async with _writing(settings, dsn) as (projects, embedder):
+        yield ImportProject(projects, embedder)
 
 
 @asynccontextmanager
@@ -48,10 +49,10 @@ async def open_mem0_import(
         ArchiveUnusable: Mem0's database has no such table.
     """
     async with (
-        _writing(settings, dsn) as (writer, embedder),
+        _writing(settings, dsn) as (projects, embedder),
         open_mem0_table(mem0_dsn, table) as mem0,
     ):
-        yield ImportMem0(mem0, writer, embedder)
+        yield ImportMem0(mem0, projects, embedder)
 
 
 @asynccontextmanager
@@ -64,10 +65,10 @@ async def open_mem0_platform_import(
         StoreUnavailable: the account cannot be reached.
     """
     async with (
-        _writing(settings, dsn) as (writer, embedder),
+        _writing(settings, dsn) as (projects, embedder),
         open_mem0_platform(host, api_key) as mem0,
     ):
-        yield ImportMem0(mem0, writer, embedder)
+        yield ImportMem0(mem0, projects, embedder)
 
 
 @asynccontextmanager
@@ -95,10 +96,10 @@ async def open_search_indexing(
 @asynccontextmanager
 async def _writing(
     settings: Settings, dsn: str
-) -> AsyncIterator[tuple[PostgresProjectArchives, Embedder]]:
+) -> AsyncIterator[tuple[PostgresProjectStore, Embedder]]:
     async with (
         open_database(dsn, settings.postgres) as database,
         open_models(settings.model_choice(), settings.gemini) as models,
     ):
         await require_ready(PostgresUpkeep(database), models.embedder)
-        yield PostgresProjectArchives(database), models.embedder
+        yield PostgresProjectStore(database), models.embedder

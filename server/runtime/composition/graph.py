@@ -11,7 +11,7 @@ from server.api.grpc.services.graph import GraphUseCases
 from server.core.circuit_breaker import CircuitBreaker
 from server.core.clock import Clock
 from server.core.errors import GraphUnavailable
-from server.graph.explore.access import CaughtUp, PastGraph, VisibleRelations
+from server.graph.explore.access import VisibleGraph
 from server.graph.explore.entities import GetEntity, ListEntities
 from server.graph.explore.relations import FindPaths, ListRelations
 from server.graph.explore.scoped_reader import ScopedGraphReader
@@ -19,7 +19,6 @@ from server.graph.ports import Graph, GraphReader
 from server.graph.project.maintenance import EntityJoins, RebuildGraph, VerifyGraph
 from server.graph.project.ports import Outbox
 from server.graph.project.projector import GraphProjector
-from server.memories.history.ports import MemoryHistory
 from server.memories.ports import MemoryStore
 from server.runtime.settings import Neo4jSettings, Settings
 from server.storage.neo4j.audit import Neo4jGraphAudit
@@ -118,19 +117,13 @@ async def open_entity_joins(dsn: str, settings: PostgresOptions) -> AsyncIterato
 
 
 def compose_graph(
-    graph: GraphReader,
-    outbox: Outbox,
-    store: MemoryStore,
-    history: MemoryHistory,
-    clock: Clock,
+    graph: GraphReader, outbox: Outbox, store: MemoryStore, clock: Clock
 ) -> GraphUseCases:
     """Returns the use cases of GraphService."""
-    caught_up, visible = CaughtUp(outbox), VisibleRelations(store, clock)
-    scoped = ScopedGraphReader(graph, store, clock)
-    past = PastGraph(history, store)
+    visible = VisibleGraph(ScopedGraphReader(graph, store, clock), outbox, store, clock)
     return GraphUseCases(
-        list_relations=ListRelations(scoped, caught_up, visible, past, clock),
-        get_entity=GetEntity(scoped, caught_up, visible, past, clock),
-        list_entities=ListEntities(scoped, caught_up, visible),
-        find_paths=FindPaths(scoped, caught_up, visible, clock),
+        list_relations=ListRelations(visible),
+        get_entity=GetEntity(visible),
+        list_entities=ListEntities(visible),
+        find_paths=FindPaths(visible),
     )

@@ -32,11 +32,9 @@ from server.memories.add.add_memories import AddMemories
 from server.memories.add.inferred import RememberInferred
 from server.memories.add.verbatim import RememberVerbatim
 from server.memories.change.deletion import BatchDeleteMemories, DeleteMemory, RestoreMemory
-from server.memories.change.ports import MemoryChanges
 from server.memories.change.scopes import DeleteMemories, DeleteScope, ListScopes
 from server.memories.change.update_memory import BatchUpdateMemories, UpdateMemory
 from server.memories.history.events import ListMemoryEvents, WatchMemoryEvents
-from server.memories.history.ports import MemoryHistory
 from server.memories.history.tails import EventTails
 from server.memories.ports import MemoryStore
 from server.memories.search.arms import GraphArm, RerankArm
@@ -69,8 +67,6 @@ from server.runtime.composition.observation import (
 from server.runtime.composition.operations import AsynchronousCalls, compose_operations, working
 from server.runtime.lifecycle import ReadinessProbe, drain
 from server.runtime.settings import Settings
-from server.storage.postgres.memory_changes import PostgresMemoryChanges
-from server.storage.postgres.memory_history import PostgresMemoryHistory
 from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.operations import PostgresOperations
 from server.storage.postgres.outbox import PostgresOutbox
@@ -99,6 +95,7 @@ class Service:
     sampler: Sampler
     statistics: Statistics
     key_uses: KeyUses
+    purge: PurgeExpired
     http_port: int | None = None
     local_address: str = ""
 
@@ -165,11 +162,7 @@ async def open_service(
         stack.enter_context(notifications.subscribe(Channel.MEMORY_EVENTS, projector.wake))
         await stack.enter_async_context(running("projector", projector.run()))
         if settings.retention.purge_days:
-            changes = PostgresMemoryChanges(
-                database, partial(notifications.notify, Channel.MEMORY_EVENTS)
-            )
-            purge = PurgeExpired(changes, Clock(), settings.retention.purge_days)
-            await stack.enter_async_context(running("retention", purge.run()))
+            await stack.enter_async_context(running("retention", service.purge.run()))
         stack.push_async_callback(service.key_uses.flush)
         await stack.enter_async_context(running("key-uses", service.key_uses.run()))
         await stack.enter_async_context(working(service.calls))
@@ -191,29 +184,25 @@ def _private_directory() -> Iterator[Path]:
 
 def _compose_mutations(
     store: MemoryStore,
-    changes: MemoryChanges,
-    history: MemoryHistory,
     embedder: Embedder,
     clock: Clock,
     turns: ScopeTurns,
     watch: WatchMemoryEvents,
 ) -> MutationUseCases:
-    update = UpdateMemory(store, changes, embedder, clock)
-    delete = DeleteMemory(store, changes, history, clock)
+    update = UpdateMemory(store, embedder, clock)
+    delete = DeleteMemory(store, clock)
     return MutationUseCases(
         update=SerializedByRequestId(update, turns),
         delete=SerializedByRequestId(delete, turns),
         update_batch=SerializedByRequestId(
-            BatchUpdateMemories(update, changes, embedder, clock), turns
+            BatchUpdateMemories(update, store, embedder, clock), turns
         ),
-        delete_batch=SerializedByRequestId(BatchDeleteMemories(delete, changes, clock), turns),
-        restore=SerializedByRequestId(
-            RestoreMemory(store, history, changes, embedder, clock), turns
-        ),
-        delete_memories=DeleteMemories(changes, clock),
-        delete_scope=DeleteScope(changes, clock),
-        list_scopes=ListScopes(changes, clock),
-        events=ListMemoryEvents(history),
+        delete_batch=SerializedByRequestId(BatchDeleteMemories(delete, store, clock), turns),
+        restore=SerializedByRequestId(RestoreMemory(store, embedder, clock), turns),
+        delete_memories=DeleteMemories(store, clock),
+        delete_scope=DeleteScope(store, clock),
+        list_scopes=ListScopes(store, clock),
+        events=ListMemoryEvents(store),
         watch=watch,
     )
 
@@ -233,14 +222,14 @@ def _compose(
     outbox = PostgresOutbox(database, clock)
     projector = GraphProjector(outbox, access.graph)
     health, gate = HealthService(), DrainGate()
-    on_commit = partial(notifications.notify, Channel.MEMORY_EVENTS)
-    changes = PostgresMemoryChanges(database, on_commit)
-    history = PostgresMemoryHistory(database)
-    tails = EventTails(history, notifications, gate.closing)
-    watch = WatchMemoryEvents(history, tails, gate.closing)
     store = PostgresMemoryStore(
-        database, on_commit, settings.search.index_mb * 2**20, notifications.server_id
+        database,
+        partial(notifications.notify, Channel.MEMORY_EVENTS),
+        settings.search.index_mb * 2**20,
+        notifications.server_id,
     )
+    tails = EventTails(store, notifications, gate.closing)
+    watch = WatchMemoryEvents(store, tails, gate.closing)
     leases = PostgresLeases(database, notifications.server_id)
     turns = ScopeTurns(leases)
     inferred = RememberInferred(
@@ -290,17 +279,14 @@ def _compose(
             GraphArm(store, clock),
             RerankArm(models.reranker, settings.gemini.rerank_timeout),
         ),
-        get=GetMemory(store, history, clock),
-        list=ListMemories(store, history, clock),
-        mutations=_compose_mutations(store, changes, history, models.embedder, clock, turns, watch),
+        get=GetMemory(store, clock),
+        list=ListMemories(store, clock),
+        mutations=_compose_mutations(store, models.embedder, clock, turns, watch),
     )
     tokens = Tokens(PostgresTokenKey(database, KEY_BYTES).load)
     servicers = Servicers(
         memory=MemoryService(use_cases, tokens),
-        graph=GraphService(
-            compose_graph(access.graph, outbox, store, history, clock),
-            tokens,
-        ),
+        graph=GraphService(compose_graph(access.graph, outbox, store, clock), tokens),
         project=ProjectService(GetProject(projects), UpdateProject(projects, clock)),
         health=health,
         operations=OperationsService(calls.manage, tokens),
@@ -324,6 +310,17 @@ def _compose(
     local = LocalCalls(servicers, chain)
     probe = ReadinessProbe(PostgresUpkeep(database), models.embedder, health.set_ready)
     service = Service(
-        server, port, local, health, gate, probe, models, calls, sampler, statistics, key_uses
+        server,
+        port,
+        local,
+        health,
+        gate,
+        probe,
+        models,
+        calls,
+        sampler,
+        statistics,
+        key_uses,
+        PurgeExpired(store, clock, settings.retention.purge_days),
     )
     return service, projector

@@ -2,21 +2,20 @@
 // statement starts at an index, by project and space; a read never leaves a space, because no
 // relation does.
 //
-// `{holding}`, `{stated}` and `{mentions}` stand for the blocks of those names. However many edges an
-// entity has, only `most_edges` of them are read. Instants are microseconds since 1970, as in
-// projection.cypher.
+// However many edges an entity has, only `most_edges` of them are read. Instants are microseconds
+// since 1970, as in projection.cypher.
 
-// name: holding
+// block: holding
 ($given.holding_at IS NULL OR r.superseded_at IS NULL OR r.superseded_at > $given.holding_at)
 
-// name: stated
+// block: stated
 RETURN source.key AS source_key, source.name AS source_name, source.type AS source_type,
        target.key AS target_key, target.name AS target_name, target.type AS target_type,
        r.relation AS relation, r.memory_id AS memory_id,
        r.event_time AS event_time,
        r.superseded_at AS superseded_at
 
-// name: mentions
+// block: mentions
 CALL {
   WITH e
   MATCH (m:Memory)-[:MENTIONS]->(e)

@@ -51,16 +51,7 @@ MOST_MATCHES: Final = 1000
 _MOST_ALIASED: Final = 50
 """The maximum number of entities with the same alias that are found in a space."""
 
-_RAW = load_cypher(__package__, "exploring.cypher")
-_BLOCKS: Final = ("mentions", "stated", "holding")
-
-
-def statement(name: str) -> str:
-    """Returns a statement with its blocks inserted. Nothing here comes from a client."""
-    text = _RAW[name]
-    for block in _BLOCKS:
-        text = text.replace(f"{{{block}}}", _RAW[block])
-    return text
+STATEMENTS = load_cypher(__package__, "exploring.cypher")
 
 
 def space_of(scope: Scope) -> str:
@@ -163,7 +154,7 @@ def within_transaction(tx: AsyncManagedTransaction, within: GraphScope) -> Run:
     """Returns a function that runs statements in the transaction."""
 
     async def run(name: str, /, **more: Any) -> list[Record]:
-        result = await tx.run(statement(name), given(parameters(within, **more)))
+        result = await tx.run(STATEMENTS[name], given(parameters(within, **more)))
         return [record async for record in result]
 
     return run
@@ -227,7 +218,7 @@ async def list_relations(tx: AsyncManagedTransaction, query: RelationQuery) -> l
     Raises:
         ValueError: the scope does not include a whole graph space.
     """
-    result = await tx.run(statement("relation_page"), given(relations_parameters(query)))
+    result = await tx.run(STATEMENTS["relation_page"], given(relations_parameters(query)))
     return [stated_relation(record) async for record in result]
 
 

@@ -172,38 +172,15 @@ async def _number(tx: AsyncManagedTransaction, name: str, project_id: str) -> in
     return int(record["number"])
 
 
+async def _absent(*_arguments: object, **_options: object) -> Never:
+    raise GraphUnavailable
+
+
 class AbsentGraph:
     """Implements `server.graph.ports.Graph` without Neo4j: always unavailable.
 
     Changes wait in the outbox until the server starts with a graph.
     """
 
-    async def prepare(self) -> None:
-        raise GraphUnavailable
-
-    async def check(self) -> None:
-        raise GraphUnavailable
-
-    async def project(self, subgraphs: Sequence[MemorySubgraph]) -> None:
-        del subgraphs
-        raise GraphUnavailable
-
-    async def list_relations(self, query: RelationQuery) -> Never:
-        del query
-        raise GraphUnavailable
-
-    async def find_entities(self, within: GraphScope, name: str) -> Never:
-        del within, name
-        raise GraphUnavailable
-
-    async def list_entities(self, query: EntityQuery) -> Never:
-        del query
-        raise GraphUnavailable
-
-    async def explore(self, within: GraphScope, start: EntityRef, hops: int) -> Never:
-        del within, start, hops
-        raise GraphUnavailable
-
-    async def count(self, project_id: str) -> Never:
-        del project_id
-        raise GraphUnavailable
+    prepare = check = project = count = staticmethod(_absent)
+    list_relations = find_entities = list_entities = explore = staticmethod(_absent)

@@ -35,7 +35,7 @@ ARCHIVE_BATCH = 500
 
 
 class PostgresProjectArchives:
-    """Implements `server.projects.ports.ProjectArchives`."""
+    """Implements the methods of `server.projects.ports.ProjectStore` on archives."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -68,7 +68,7 @@ class PostgresProjectArchives:
                 rows,
             )
 
-    async def begin(self, project_id: str, header: ArchiveHeader) -> None:
+    async def begin_import(self, project_id: str, header: ArchiveHeader) -> None:
         archive = str(header.archive_id)
         async with self._database.connection() as connection, transaction(connection):
             occupant = await connection.fetchrow(*ARCHIVE_SQL["occupant"](project_id=project_id))
@@ -79,10 +79,10 @@ class PostgresProjectArchives:
             await connection.execute(*ARCHIVE_SQL["occupy"](project_id=project_id, archive=archive))
             await connection.execute(*ARCHIVE_SQL["advance"](last_position=header.last_position))
 
-    async def write(self, project_id: str, kind: RowKind, rows: Sequence[str]) -> int:
+    async def write_rows(self, project_id: str, kind: RowKind, rows: Sequence[str]) -> int:
         return len(await self._fetch(f"write_{kind}", project_id, rows))
 
-    async def missing(
+    async def missing_rows(
         self, project_id: str, rows: Sequence[str], kind: RowKind = RowKind.MEMORY
     ) -> list[str]:
         return [row["line"] for row in await self._fetch(f"missing_{kind}", project_id, rows)]

@@ -1,4 +1,4 @@
--- Reading the past: every event holds the whole state that it led to. The slots `origin` and
+-- Reading the past: every event holds the whole state that it led to. The slots `scope` and
 -- `filters` take conditions of filters.py, `page` one of the blocks below. Other blocks are in
 -- memory_columns.sql.
 
@@ -53,9 +53,10 @@ WHERE e.project_id = :project_id AND e.memory_id = :memory_id
 ORDER BY e.version DESC
 LIMIT 1;
 
--- name: list_at (origin, filters, page)
+-- name: list_at (scope, filters, page)
 -- Every memory was added by a call of its own scope, at the time of that call: so the calls of the
--- scope (`origin`) lead to the memories as they were (`m`), in the order of the list.
+-- scope (`origin`, to which the slot `scope` applies) lead to the memories as they were (`m`), in the
+-- order of the list.
 SELECT {memory_columns}
 FROM calls AS origin
 JOIN memory_events AS born
@@ -72,7 +73,7 @@ CROSS JOIN LATERAL jsonb_populate_record(NULL::memories, last.state) AS m
 WHERE origin.project_id = :project_id AND origin.call_time <= :time
   AND last.state IS NOT NULL
   AND {visible}
-  AND {origin}
+  AND {scope}
   AND {filters}
   AND {page}
 LIMIT :limit;

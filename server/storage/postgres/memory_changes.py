@@ -13,7 +13,7 @@ from server.core.errors import ConcurrentChange, MemoryDuplicate, RequestIdReuse
 from server.memories.change.effects import memory_digest
 from server.memories.changes import Call, Deletion, Replacement
 from server.memories.filters.filter import Filter
-from server.memories.ports import StoredCall
+from server.memories.memory import EventType
 from server.memories.scope import DeletionReceipt, ScopeKind, ScopeSummary, StoredDeletion
 from server.storage.postgres.commit import purge_expired, translate_conflicts
 from server.storage.postgres.connections import transaction
@@ -31,7 +31,6 @@ from server.storage.postgres.erasing import (
 )
 from server.storage.postgres.erasing import SQL as ERASE
 from server.storage.postgres.filters import reads_values
-from server.storage.postgres.memory_store import read_call
 from server.storage.postgres.pool import Database
 from server.storage.postgres.record_calls import call_values
 from server.storage.postgres.rows import from_entities, from_evidence, from_relations, to_halfvec
@@ -45,7 +44,7 @@ _DIGEST_INDEX = "memories_digest"
 
 
 class PostgresMemoryChanges:
-    """Implements `server.memories.change.ports.MemoryChanges`.
+    """Implements the methods of `server.memories.ports.MemoryStore` that change memories by hand.
 
     `on_commit` is called after every commit, so that readers waiting for changes do not poll.
     """
@@ -71,7 +70,7 @@ class PostgresMemoryChanges:
             async with self._database.connection() as connection:
                 with stage("commit"):
                     row = await connection.fetchrow(
-                        *CHANGES["remove_memory"](
+                        *CHANGES["delete_by_hand"](
                             **call_values(call),
                             memory_id=deletion.memory_id,
                             version=deletion.version,
@@ -194,13 +193,6 @@ class PostgresMemoryChanges:
             )
         return to_deletion(row, row["payload_digest"]) if row else None
 
-    async def find_change(self, project_id: str, request_id: UUID, item: int) -> StoredCall | None:
-        async with self._database.connection() as connection:
-            call = await connection.fetchrow(
-                *CHANGES["find_item"](project_id=project_id, request_id=request_id, item=item)
-            )
-            return await read_call(connection, project_id, call)
-
 
 async def _replace(connection: Connection, call: Call, change: Replacement) -> int | None:
     """Stores the next state, after purging an expired memory that is equal to it, if any.
@@ -238,9 +230,12 @@ def _replacement(call: Call, change: Replacement, digest: bytes) -> BoundStateme
         "embedding": None if change.embedding is None else to_halfvec(change.embedding),
     }
     if change.restores is not None:
-        return CHANGES["restore_memory"](**values, from_version=change.restores)
-    return CHANGES["amend_memory"](
+        return CHANGES["restore_memory"](
+            **values, from_version=change.restores, type=EventType.RESTORE
+        )
+    return CHANGES["replace_memory"](
         **values,
+        type=EventType.UPDATE,
         text=memory.text,
         metadata=dict(memory.metadata),
         categories=list(memory.categories),

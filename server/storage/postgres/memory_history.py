@@ -3,61 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, datetime
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
 from server.core.background import by_size
-from server.memories.history.ports import StreamedEvent, StreamPage
-from server.memories.memory import (
-    EventType,
-    ListOrder,
-    Memory,
-    MemoryEvent,
-    PastVersion,
-    StreamCursor,
-)
-from server.memories.ports import ListQuery
+from server.memories.memory import EventType, Memory, MemoryEvent, PastVersion, StreamCursor
+from server.memories.ports import StreamedEvent, StreamPage
 from server.memories.scope import Scope
-from server.storage.postgres.filters import filter_condition, reading, scope_condition
+from server.storage.postgres.filters import scope_condition
 from server.storage.postgres.pool import Database
 from server.storage.postgres.rows import from_halfvec, to_memory, to_provenance
-from server.storage.postgres.statements import BoundStatement, load_sql
+from server.storage.postgres.statements import load_sql
 
 if TYPE_CHECKING:
     from server.storage.postgres.rows import Row
 
 SQL = load_sql("history.sql", "memory_columns.sql")
 STREAM_SQL = load_sql("event_stream.sql", "memory_columns.sql")
-_PAGES = {ListOrder.NEWEST_FIRST: "newest_first", ListOrder.OLDEST_FIRST: "oldest_first"}
 
 MOST_LOOKED_AT: Final = 1000
 """The maximum number of events of a project that a page reads, which bounds the cost for a quiet
 scope of a busy project."""
 
 
-def list_statement(query: ListQuery, time: datetime) -> BoundStatement:
-    """Returns the statement that lists the memories as of a past instant."""
-    origin = scope_condition(query.scope, table="origin")
-    filters = filter_condition(query.filters)
-    after = query.after
-    statement = SQL["list_at"].fill(
-        origin=origin.text, filters=filters.text, page=SQL.blocks[_PAGES[query.order]]
-    )
-    return statement(
-        project_id=query.project_id,
-        time=time,
-        visible_on=query.visible_on,
-        after_time=after.create_time if after else None,
-        after_id=after.memory_id if after else None,
-        limit=query.limit,
-        **origin.values,
-        **filters.values,
-    )
-
-
 class PostgresMemoryHistory:
-    """Implements `server.memories.history.ports.MemoryHistory`."""
+    """Implements the methods of `server.memories.ports.MemoryStore` on events."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -82,16 +52,6 @@ class PostgresMemoryHistory:
             before = after
         return [event for event in events if event.version > after_version][:limit]
 
-    async def get(
-        self, project_id: str, memory_id: UUID, time: datetime, visible_on: date | None
-    ) -> Memory | None:
-        row = await self._database.fetchrow(
-            SQL["state_at"](
-                project_id=project_id, memory_id=memory_id, time=time, visible_on=visible_on
-            )
-        )
-        return to_memory(row) if row else None
-
     async def version(
         self, project_id: str, memory_id: UUID, version: int | None = None
     ) -> PastVersion | None:
@@ -106,11 +66,6 @@ class PostgresMemoryHistory:
             embedding=None if embedding is None else from_halfvec(embedding),
             last_version=row["last_version"],
         )
-
-    async def list(self, query: ListQuery, time: datetime) -> list[Memory]:
-        async with reading(self._database, query.filters) as connection:
-            rows = await connection.fetch(*list_statement(query, time))
-        return [to_memory(row) for row in rows]
 
     async def stream_end(self) -> StreamCursor:
         return StreamCursor(int(await self._database.fetchval(STREAM_SQL["horizon"]())))
@@ -169,10 +124,6 @@ def to_event(memory_id: UUID, row: Row, before: Memory | None, after: Memory | N
         provenance=to_provenance(row),
         erased_scope=Scope(**row["erased_scope"]) if row["erased_scope"] else None,
     )
-
-
-if TYPE_CHECKING:
-    from server.storage.postgres.rows import Row
 
 
 def _position(after: StreamCursor) -> dict[str, object]:

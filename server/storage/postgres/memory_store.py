@@ -9,14 +9,12 @@ from uuid import UUID
 
 from server.core.background import by_size
 from server.core.values import Vector
-from server.graph.names import Split
 from server.memories.changes import ChangeSet
-from server.memories.conversation import StoredMessage
+from server.memories.conversation import Message, Role
 from server.memories.memory import EventType, ListOrder, Memory
 from server.memories.passages import Hit
 from server.memories.ports import (
     AddBasis,
-    AliasCount,
     Committed,
     ListQuery,
     RecallQuery,
@@ -31,14 +29,12 @@ from server.storage.postgres.adding import AddBases
 from server.storage.postgres.commit import Commits
 from server.storage.postgres.entities import EntitySplits
 from server.storage.postgres.filters import filter_condition, reading, scope_condition
+from server.storage.postgres.memory_changes import PostgresMemoryChanges
+from server.storage.postgres.memory_history import SQL as HISTORY
+from server.storage.postgres.memory_history import PostgresMemoryHistory
 from server.storage.postgres.pool import Database
 from server.storage.postgres.recall import recall
-from server.storage.postgres.rows import (
-    to_memory,
-    to_notices,
-    to_relations,
-    to_stored_message,
-)
+from server.storage.postgres.rows import to_memory, to_notices, to_relations
 from server.storage.postgres.scope_indexes import MOST_BYTES, ScopeIndexes
 from server.storage.postgres.search import Searches
 from server.storage.postgres.statements import BoundStatement, load_sql
@@ -54,8 +50,10 @@ CANDIDATES_PART: Final = 8
 """The cache of candidates may take one part in this many of the size of the indexes."""
 
 
-async def read_call(connection: Connection, project_id: str, call: Row | None) -> StoredCall | None:
-    """Returns the call in a row of `find_call` or `find_item`; None without a row."""
+async def _stored_call(
+    connection: Connection, project_id: str, call: Row | None
+) -> StoredCall | None:
+    """Returns the call in a row of `find_call` or `get_call`; None without a row."""
     if call is None:
         return None
     rows = await connection.fetch(
@@ -84,29 +82,31 @@ _PAGES = {ListOrder.NEWEST_FIRST: "newest_first", ListOrder.OLDEST_FIRST: "oldes
 
 
 def list_statement(query: ListQuery) -> BoundStatement:
-    """Returns the statement that lists memories."""
-    scope, filters = scope_condition(query.scope), filter_condition(query.filters)
+    """Returns the statement that lists memories, now or as of a past instant."""
+    # In the past, the calls of the scope lead to its memories.
+    sql, name, table = (SQL, "list", "m") if query.time is None else (HISTORY, "list_at", "origin")
+    scope, filters = scope_condition(query.scope, table), filter_condition(query.filters)
     after = query.after
-    statement = SQL["list"].fill(
-        scope=scope.text,
-        filters=f"{filters.text} AND {SQL.blocks['has_entities']}"
-        if query.with_entities
-        else filters.text,
-        page=SQL.blocks[_PAGES[query.order]],
-    )
-    return statement(
-        project_id=query.project_id,
-        visible_on=query.visible_on,
-        after_time=after.create_time if after else None,
-        after_id=after.memory_id if after else None,
-        limit=query.limit,
+    values: dict[str, object] = {
+        "project_id": query.project_id,
+        "visible_on": query.visible_on,
+        "after_time": after.create_time if after else None,
+        "after_id": after.memory_id if after else None,
+        "limit": query.limit,
         **scope.values,
         **filters.values,
-    )
+    }
+    if query.time is not None:
+        values["time"] = query.time
+    condition = filters.text
+    if query.with_entities:
+        condition += f" AND {SQL.blocks['has_entities']}"
+    page = sql.blocks[_PAGES[query.order]]
+    return sql[name].fill(scope=scope.text, filters=condition, page=page)(**values)
 
 
-class PostgresMemoryStore:
-    """Implements `server.memories.ports.MemoryStore`.
+class PostgresMemoryStore(PostgresMemoryChanges, PostgresMemoryHistory, EntitySplits):
+    """Implements `server.memories.ports.MemoryStore`; the base classes implement parts of it.
 
     `on_commit` is called after every commit, to wake tasks that wait for changes. `index_bytes`
     limits the memory for scopes that are held to speed up searches. The server with `server_id`
@@ -120,11 +120,9 @@ class PostgresMemoryStore:
         index_bytes: int = MOST_BYTES,
         server_id: int | None = None,
     ) -> None:
-        self._database = database
-        self._on_commit = on_commit
+        super().__init__(database, on_commit)
         self._commits = Commits(database, self._committed)
         self._bases = AddBases(database, server_id, index_bytes // CANDIDATES_PART)
-        self._splits = EntitySplits(database)
         self._searches = Searches(database, indexes=ScopeIndexes(database, index_bytes))
 
     def commit(self, changes: ChangeSet) -> Coroutine[Any, Any, Committed]:
@@ -134,19 +132,21 @@ class PostgresMemoryStore:
         self._bases.keep(changes, committed)
         self._on_commit()
 
-    async def find_call(self, project_id: str, request_id: UUID) -> StoredCall | None:
+    async def find_call(
+        self, project_id: str, request_id: UUID, item: int = 0
+    ) -> StoredCall | None:
         async with self._database.connection() as connection:
             call = await connection.fetchrow(
-                *SQL["find_call"](project_id=project_id, request_id=request_id)
+                *SQL["find_call"](project_id=project_id, request_id=request_id, item=item)
             )
-            return await read_call(connection, project_id, call)
+            return await _stored_call(connection, project_id, call)
 
     async def get_call(self, project_id: str, call_id: UUID) -> StoredCall | None:
         async with self._database.connection() as connection:
             call = await connection.fetchrow(
                 *SQL["get_call"](project_id=project_id, call_id=call_id)
             )
-            return await read_call(connection, project_id, call)
+            return await _stored_call(connection, project_id, call)
 
     def begin_add(
         self,
@@ -158,20 +158,25 @@ class PostgresMemoryStore:
     ) -> Coroutine[Any, Any, AddBasis | None]:
         return self._bases.begin(lease, duration, vectors, limit, visible_on)
 
-    async def recent_messages(
-        self, project_id: str, scope: Scope, limit: int
-    ) -> list[StoredMessage]:
+    async def recent_messages(self, project_id: str, scope: Scope, limit: int) -> list[Message]:
         rows = await self._database.fetch(
             SQL["recent_messages"](project_id=project_id, scope_key=scope.key(), limit=limit)
         )
-        return [to_stored_message(row) for row in reversed(rows)]
+        return [Message(Role(row["role"]), row["content"], row["name"]) for row in reversed(rows)]
 
     def search(self, query: SearchQuery) -> Coroutine[Any, Any, list[Hit]]:
         return self._searches.search(query)
 
-    async def get(self, project_id: str, memory_id: UUID, visible_on: date | None) -> Memory | None:
+    async def get(
+        self,
+        project_id: str,
+        memory_id: UUID,
+        visible_on: date | None,
+        time: datetime | None = None,
+    ) -> Memory | None:
+        wanted = {"project_id": project_id, "memory_id": memory_id, "visible_on": visible_on}
         row = await self._database.fetchrow(
-            SQL["get"](project_id=project_id, memory_id=memory_id, visible_on=visible_on)
+            SQL["get"](**wanted) if time is None else HISTORY["state_at"](**wanted, time=time)
         )
         return to_memory(row) if row else None
 
@@ -195,19 +200,3 @@ class PostgresMemoryStore:
     async def recall(self, query: RecallQuery) -> Recollection:
         async with self._database.connection() as connection:
             return await recall(connection, query)
-
-    async def stated_aliases(
-        self, project_id: str, space: str | None = None
-    ) -> Sequence[AliasCount]:
-        return await self._splits.stated_aliases(project_id, space)
-
-    async def splits(
-        self, project_id: str, spaces: Sequence[str] | None, at: datetime
-    ) -> Sequence[Split]:
-        return await self._splits.splits(project_id, spaces, at)
-
-    async def split(self, project_id: str, split: Split) -> int:
-        return await self._splits.split(project_id, split)
-
-    async def rejoin(self, project_id: str, split: Split) -> bool:
-        return await self._splits.rejoin(project_id, split)

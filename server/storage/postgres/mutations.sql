@@ -2,11 +2,36 @@
 -- passages.sql. The slots `scope` and `filters` take conditions of filters.py, `column` the name of
 -- a scope field.
 
--- name: amend_memory
--- Returns no row, and writes nothing, unless the memory still has the version that the change is
--- based on.
+-- block: written_state
+-- What follows writing the state of a memory in the CTE `written`: the call, the event, and the
+-- outbox row. Ends with the statement's result: no row if nothing was written.
+recorded AS (
+    INSERT INTO calls ({call_columns})
+    SELECT {call_values}
+    FROM new_position, written
+),
+history AS (
+    INSERT INTO memory_events (
+        project_id, memory_id, version, position, ordinal, call_id, type, change_time, state,
+        embedding
+    )
+    SELECT :project_id, written.memory_id, written.version, new_position.position, 0, :call_id,
+           :type, :call_time, to_jsonb(written), :embedding::halfvec
+    FROM written, new_position
+),
+enqueued AS (
+    {enqueue}
+    SELECT :project_id, written.memory_id, new_position.position, new_position.position,
+           :correlation_id, :traceparent
+    FROM written, new_position
+    {enqueue_again}
+)
+SELECT new_position.position FROM new_position, written
+
+-- name: replace_memory
+-- Writes nothing unless the memory still has the version that the change is based on.
 WITH new_position AS MATERIALIZED (SELECT nextval('change_position') AS position),
-updated AS (
+written AS (
     UPDATE memories SET
         version = version + 1, call_id = :call_id, text = :text, digest = :digest,
         embedding = coalesce(:embedding::halfvec, embedding), metadata = :metadata,
@@ -16,75 +41,14 @@ updated AS (
     WHERE project_id = :project_id AND memory_id = :memory_id AND version = :version AND NOT immutable
     RETURNING {state}
 ),
-recorded AS (
-    INSERT INTO calls ({call_columns})
-    SELECT {call_values}
-    FROM new_position, updated
-),
-history AS (
-    INSERT INTO memory_events (
-        project_id, memory_id, version, position, ordinal, call_id, type, change_time, state,
-        embedding
-    )
-    SELECT :project_id, updated.memory_id, updated.version, new_position.position, 0, :call_id,
-           'UPDATE', :call_time,
-           to_jsonb(updated), :embedding::halfvec
-    FROM updated, new_position
-),
-enqueued AS (
-    {enqueue}
-    SELECT :project_id, updated.memory_id, new_position.position, new_position.position,
-           :correlation_id, :traceparent
-    FROM updated, new_position
-    {enqueue_again}
-)
-SELECT new_position.position FROM new_position, updated;
-
--- name: remove_memory
--- Returns no row, and writes nothing, unless the memory still has the version that the change is
--- based on.
-WITH new_position AS MATERIALIZED (SELECT nextval('change_position') AS position),
-deleted AS (
-    DELETE FROM memories
-    WHERE project_id = :project_id AND memory_id = :memory_id AND version = :version
-    RETURNING memory_id, version, {had_subgraph}
-),
-receipt AS MATERIALIZED (
-    SELECT jsonb_build_object(
-        'memories', count(*), 'graph_memories', count(*) FILTER (WHERE had_subgraph)
-    ) AS counts
-    FROM deleted
-),
-recorded AS (
-    INSERT INTO calls ({call_columns}, outcome)
-    SELECT {call_values}, receipt.counts
-    FROM new_position, deleted, receipt
-),
-history AS (
-    INSERT INTO memory_events (
-        project_id, memory_id, version, position, ordinal, call_id, type, change_time, state
-    )
-    SELECT :project_id, deleted.memory_id, deleted.version + 1, new_position.position, 0, :call_id,
-           'DELETE', :call_time, NULL
-    FROM deleted, new_position
-),
-enqueued AS (
-    {enqueue}
-    SELECT :project_id, deleted.memory_id, new_position.position, new_position.position,
-           :correlation_id, :traceparent
-    FROM deleted, new_position
-    WHERE had_subgraph
-    {enqueue_again}
-)
-SELECT new_position.position, receipt.counts FROM new_position, deleted, receipt;
+{written_state};
 
 -- name: restore_memory
 -- Writes the memory as it was at `from_version`, whether it still exists, at the newest version
--- (`version`), or was deleted. Returns no row, and writes nothing, if it exists at another version
--- or is immutable. If it was deleted, a concurrent event with the same version violates the primary
--- key.
+-- (`version`), or was deleted. Writes nothing if it exists at another version or is immutable. If it
+-- was deleted, a concurrent event with the same version violates the primary key.
 WITH new_position AS MATERIALIZED (SELECT nextval('change_position') AS position),
-restored AS (
+written AS (
     INSERT INTO memories AS m (
         project_id, memory_id, version, call_id, user_id, agent_id, app_id, run_id, scope_key,
         digest, text, role, name, inferred, immutable, metadata, categories, entities, relations,
@@ -109,29 +73,51 @@ restored AS (
     WHERE m.version = :version AND NOT m.immutable
     RETURNING {state}
 ),
+{written_state};
+
+-- block: deletion_effects
+-- What follows deleting memories in the CTE `deleted` and counting them in `receipt`: the call, the
+-- events, and the outbox rows, in one order.
 recorded AS (
-    INSERT INTO calls ({call_columns})
-    SELECT {call_values}
-    FROM new_position, restored
+    INSERT INTO calls ({call_columns}, outcome)
+    SELECT {call_values}, receipt.counts
+    FROM new_position, receipt
 ),
 history AS (
     INSERT INTO memory_events (
-        project_id, memory_id, version, position, ordinal, call_id, type, change_time, state,
-        embedding
+        project_id, memory_id, version, position, ordinal, call_id, type, change_time, state
     )
-    SELECT :project_id, restored.memory_id, restored.version, new_position.position, 0, :call_id,
-           'RESTORE', :call_time,
-           to_jsonb(restored), :embedding::halfvec
-    FROM restored, new_position
+    SELECT :project_id, deleted.memory_id, deleted.version + 1, new_position.position,
+           row_number() OVER (ORDER BY deleted.memory_id) - 1, :call_id, 'DELETE', :call_time, NULL
+    FROM deleted, new_position
 ),
 enqueued AS (
     {enqueue}
-    SELECT :project_id, restored.memory_id, new_position.position, new_position.position,
+    SELECT :project_id, deleted.memory_id, new_position.position, new_position.position,
            :correlation_id, :traceparent
-    FROM restored, new_position
+    FROM deleted, new_position
+    WHERE had_subgraph
+    ORDER BY deleted.memory_id
     {enqueue_again}
 )
-SELECT new_position.position FROM new_position, restored;
+SELECT new_position.position, receipt.counts FROM new_position, receipt
+
+-- name: delete_by_hand
+-- Returns no row, and writes nothing, unless the memory still has the version that the deletion is
+-- based on.
+WITH deleted AS (
+    DELETE FROM memories
+    WHERE project_id = :project_id AND memory_id = :memory_id AND version = :version
+    RETURNING memory_id, version, {had_subgraph}
+),
+new_position AS MATERIALIZED (SELECT nextval('change_position') AS position),
+receipt AS MATERIALIZED (
+    SELECT jsonb_build_object(
+        'memories', 1, 'graph_memories', had_subgraph::integer
+    ) AS counts
+    FROM deleted
+),
+{deletion_effects};
 
 -- name: claim_batch
 INSERT INTO calls ({call_columns})
@@ -144,12 +130,6 @@ ON CONFLICT (project_id, request_id, item)
 SELECT item, payload_digest
 FROM calls
 WHERE project_id = :project_id AND request_id = :request_id AND request_id_release_time IS NULL;
-
--- name: find_item
-SELECT call_id, payload_digest, position, embedding_model, language_model, notices
-FROM calls
-WHERE project_id = :project_id AND request_id = :request_id AND item = :item
-  AND request_id_release_time IS NULL;
 
 -- name: delete_memories (scope, filters)
 -- Locks the rows in one order, so that two deletions cannot deadlock.
@@ -183,29 +163,7 @@ receipt AS MATERIALIZED (
         'passages', (SELECT count(*) FROM deleted_passages)
     ) AS counts
 ),
-recorded AS (
-    INSERT INTO calls ({call_columns}, outcome)
-    SELECT {call_values}, receipt.counts
-    FROM new_position, receipt
-),
-history AS (
-    INSERT INTO memory_events (
-        project_id, memory_id, version, position, ordinal, call_id, type, change_time, state
-    )
-    SELECT :project_id, deleted.memory_id, deleted.version + 1, new_position.position,
-           row_number() OVER (ORDER BY deleted.memory_id) - 1, :call_id, 'DELETE', :call_time, NULL
-    FROM deleted, new_position
-),
-enqueued AS (
-    {enqueue}
-    SELECT :project_id, deleted.memory_id, new_position.position, new_position.position,
-           :correlation_id, :traceparent
-    FROM deleted, new_position
-    WHERE had_subgraph
-    ORDER BY deleted.memory_id
-    {enqueue_again}
-)
-SELECT new_position.position, receipt.counts FROM new_position, receipt;
+{deletion_effects};
 
 -- name: lock_operations (column)
 -- Operations are locked before memories, the order of a commit, so that the two cannot deadlock.

@@ -15,13 +15,13 @@ from server.projects.project import (
     ApiKey,
     AuditEvent,
     ChangeCounts,
-    Holding,
-    Holdings,
+    ContentCounts,
     Principal,
     Project,
     Quotas,
+    StorageUse,
 )
-from server.storage.postgres.pool import Database
+from server.storage.postgres.archive import PostgresProjectArchives
 from server.storage.postgres.record_calls import actor_values
 from server.storage.postgres.rows import from_categories, to_api_key, to_principal, to_project
 from server.storage.postgres.statements import load_sql
@@ -38,15 +38,12 @@ STATISTICS_SQL = load_sql("statistics.sql")
 TRACES_SQL = load_sql("traces.sql")
 
 
-class PostgresProjectStore:
+class PostgresProjectStore(PostgresProjectArchives):
     """Implements `server.projects.ports.ProjectStore`.
 
     A deletion covers all tables with a `project_id` in PostgreSQL's catalog, so that a new table is
     never forgotten.
     """
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     async def find_principal(self, key_digest: bytes) -> Principal | None:
         row = await self._database.fetchrow(PROJECTS_SQL["find_principal"](digest=key_digest))
@@ -89,12 +86,12 @@ class PostgresProjectStore:
         )
         return updated is not None
 
-    async def holding(self, project_id: str) -> Holding:
-        row = await self._database.fetchrow(PROJECTS_SQL["holding"](project_id=project_id))
+    async def storage_use(self, project_id: str) -> StorageUse:
+        row = await self._database.fetchrow(PROJECTS_SQL["storage_use"](project_id=project_id))
         if row is None:
-            return Holding()
+            return StorageUse()
         quotas = Quotas(**{name: row[f"max_{name}"] for name in asdict(Quotas())})
-        return Holding(quotas, row["memories"], row["bytes"])
+        return StorageUse(quotas, row["memories"], row["bytes"])
 
     async def create_key(self, key: ApiKey, digest: bytes) -> None:
         await self._database.execute(
@@ -130,12 +127,12 @@ class PostgresProjectStore:
         )
         return revoked is not None
 
-    async def count_holdings(self, project_id: str, visible_on: date) -> Holdings:
+    async def count_content(self, project_id: str, visible_on: date) -> ContentCounts:
         row = await self._database.fetchrow(
-            STATISTICS_SQL["holdings"](project_id=project_id, visible_on=visible_on)
+            STATISTICS_SQL["content"](project_id=project_id, visible_on=visible_on)
         )
         assert row is not None
-        return Holdings(**row)
+        return ContentCounts(**row)
 
     async def count_changes(
         self, project_id: str, since: datetime, lately: datetime

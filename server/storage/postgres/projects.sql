@@ -63,7 +63,7 @@ audited AS (
 )
 SELECT project_id FROM updated;
 
--- name: holding
+-- name: storage_use
 -- Counts only what has a quota: the subqueries are not run otherwise.
 SELECT max_memories, max_bytes, max_calls_per_second, max_calls, max_streams,
        CASE WHEN max_memories > 0 THEN (

@@ -37,7 +37,7 @@ WHERE project_id = :project_id AND memory_id = ANY (:memory_ids::uuid[])
   AND (expiration_date IS NULL OR expiration_date >= :visible_on);
 
 -- name: recent_messages
-SELECT m.message_id, m.ordinal, m.role, m.content, m.name, m.event_time
+SELECT m.role, m.content, m.name
 FROM calls AS c
 JOIN messages AS m USING (project_id, call_id)
 WHERE c.project_id = :project_id AND c.scope_key = :scope_key
@@ -47,7 +47,7 @@ LIMIT :limit;
 -- name: find_call
 SELECT call_id, payload_digest, position, embedding_model, language_model, notices
 FROM calls
-WHERE project_id = :project_id AND request_id = :request_id AND item = 0
+WHERE project_id = :project_id AND request_id = :request_id AND item = :item
   AND request_id_release_time IS NULL;
 
 -- name: get_call

@@ -16,7 +16,7 @@ from server.graph.model import Entity, Relation
 from server.graph.project.supersession import FUNCTIONAL_PREFIXES, FUNCTIONAL_RELATIONS
 from server.memories.add.inference import Candidate, Category
 from server.memories.add.proposals import Notice, NoticeReason
-from server.memories.conversation import Role, StoredMessage
+from server.memories.conversation import Role
 from server.memories.memory import Evidence, Memory, Provenance
 from server.memories.passages import Passage
 from server.memories.scope import Scope
@@ -135,7 +135,7 @@ def from_relations(relations: Sequence[Relation]) -> list[dict[str, object]]:
 
 
 def from_evidence(evidence: Sequence[Evidence]) -> list[dict[str, object]]:
-    """Returns passages as the value of a JSON column."""
+    """Returns evidence as the value of a JSON column."""
     return [
         {"message_id": str(e.message_id), "quote": e.quote, "message_length": e.message_length}
         for e in evidence
@@ -147,7 +147,7 @@ def _from_entity(entity: Entity) -> dict[str, object]:
 
 
 def to_passage(row: Row) -> Passage:
-    """Returns the passage in a row of the block `columns` of passages.sql."""
+    """Returns the passage in a row of the block `passage_columns`."""
     return Passage(
         id=row["passage_id"],
         message_id=row["message_id"],
@@ -218,18 +218,6 @@ def from_notices(notices: Sequence[Notice]) -> list[dict[str, str]]:
 def to_notices(values: Sequence[Mapping[str, str]]) -> tuple[Notice, ...]:
     """Returns the notices in a JSON column."""
     return tuple(Notice(NoticeReason(value["reason"]), value["text"]) for value in values)
-
-
-def to_stored_message(row: Row) -> StoredMessage:
-    """Returns a message in a row of `recent_messages`."""
-    return StoredMessage(
-        id=row["message_id"],
-        ordinal=row["ordinal"],
-        role=Role(row["role"]),
-        content=row["content"],
-        name=row["name"],
-        event_time=row["event_time"],
-    )
 
 
 def to_project(row: Row) -> Project:

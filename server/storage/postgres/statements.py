@@ -18,12 +18,12 @@ Comments are removed; string literals, quoted names and casts (`::date`) are lef
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from operator import itemgetter
 from typing import Final, TypeAlias
 
-from server.storage.statements import read_resource, split_blocks
+from server.storage.statements import Statements, read_resource, split_blocks
 
 PACKAGE: Final = "server.storage.postgres"
 
@@ -88,33 +88,16 @@ class Statement:
         return TypeError(f"{self.name}: missing values {missing}, unknown ones {unknown}")
 
 
-class SqlFile(Mapping[str, Statement]):
+class SqlFile(Statements[Statement]):
     """The statements of a file by name, and its blocks as text for slots."""
 
-    __slots__ = ("_statements", "blocks", "file")
+    __slots__ = ("blocks",)
 
     def __init__(
         self, file: str, statements: Mapping[str, Statement], blocks: Mapping[str, str]
     ) -> None:
-        self.file = file
-        self._statements = dict(statements)
+        super().__init__(file, statements)
         self.blocks = dict(blocks)
-
-    def __getitem__(self, name: str) -> Statement:
-        """Returns the statement with this name.
-
-        Raises:
-            KeyError: there is none; the message names the file and its statements.
-        """
-        if name not in self._statements:
-            raise KeyError(f"{self.file} has no statement {name!r}, only {sorted(self)}")
-        return self._statements[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._statements)
-
-    def __len__(self) -> int:
-        return len(self._statements)
 
 
 def load_sql(filename: str, *shared: str, package: str = PACKAGE) -> SqlFile:

@@ -1,6 +1,6 @@
 -- Counts for the statistics of a project.
 
--- name: holdings
+-- name: content
 -- Reads indexes only, because the rows hold embeddings.
 SELECT (SELECT count(*) FROM memories WHERE project_id = :project_id)
      - (SELECT count(*) FROM memories WHERE project_id = :project_id

@@ -9,13 +9,13 @@ import pytest
 from neo4j import AsyncDriver
 
 from server.graph.ports import RelationQuery
-from server.storage.neo4j.exploring import relations_parameters, statement
+from server.storage.neo4j.exploring import STATEMENTS, relations_parameters
 from server.storage.neo4j.graph import Neo4jGraph
 from server.storage.neo4j.terms import given
 from server.storage.statements import load_cypher
 from tests.support.subgraphs import ALICE, PROJECT, cursor_after, stating
 
-RELATION_PAGE = statement("relation_page")
+RELATION_PAGE = STATEMENTS["relation_page"]
 PROJECTION = load_cypher("server.storage.neo4j", "projection.cypher")
 
 

@@ -17,7 +17,7 @@ from server.storage.postgres import memory_history
 from server.storage.postgres.erasing import CHANGES, deletion_statement, erasure_statement
 from server.storage.postgres.erasing import RETENTION_SQL as RETENTION
 from server.storage.postgres.erasing import SQL as ERASE
-from server.storage.postgres.memory_history import list_statement
+from server.storage.postgres.memory_store import list_statement
 from server.storage.postgres.ranking_statements import rank_statement
 from server.storage.postgres.record_calls import call_values
 from tests.support.builders import ALICE, NOW, PROJECT, call
@@ -81,8 +81,8 @@ async def test_a_page_of_the_past_is_read_in_order_from_the_calls_of_the_scope(
     connection: Connection, part: str, order: ListOrder, after: ListCursor | None
 ) -> None:
     scope = Scope(**{f"{part}_id": f"{part}-7"})
-    query = ListQuery(PROJECT, scope, 51, order, TODAY, after)
-    for plan in await plans(connection, *list_statement(query, NOW)):
+    query = ListQuery(PROJECT, scope, 51, order, TODAY, after, time=NOW)
+    for plan in await plans(connection, *list_statement(query)):
         assert indexes(plan, "calls") == {f"calls_{part}", "calls_pkey"}
         assert indexes(plan, "memory_events") == {"memory_events_call", "memory_events_pkey"}
 

@@ -212,7 +212,7 @@ async def test_a_memory_is_found_by_its_key(connection: Connection) -> None:
         ),
         ("recent_messages", {"scope_key": SCOPE_KEY, "limit": 10}, "calls", "calls_scope"),
         ("recent_messages", {"scope_key": SCOPE_KEY, "limit": 10}, "messages", "messages_pkey"),
-        ("find_call", {"request_id": UUID(int=1)}, "calls", "calls_request_id"),
+        ("find_call", {"request_id": UUID(int=1), "item": 0}, "calls", "calls_request_id"),
     ],
 )
 async def test_an_add_reads_by_an_index(

@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from server.core.errors import QuotaExceeded, QuotaInUse
-from server.projects.project import Holding, Quotas
+from server.projects.project import Quotas, StorageUse
 from server.projects.quotas import REFRESH_SECONDS, ProjectQuotas, QuotaUsage
 from tests.support.fakes import FakeProjectStore
 
@@ -23,10 +23,10 @@ class World:
         self.quotas = ProjectQuotas(self.projects, lambda: self.seconds)
 
     def allows(self, **quotas: int) -> None:
-        self.projects.holdings["p"] = Holding(Quotas(**quotas))
+        self.projects.storage["p"] = StorageUse(Quotas(**quotas))
 
     def holds(self, memories: int) -> None:
-        self.projects.holdings["p"] = replace(self.projects.holdings["p"], memories=memories)
+        self.projects.storage["p"] = replace(self.projects.storage["p"], memories=memories)
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ async def test_calls_per_second_are_limited(world: World) -> None:
 
 
 async def test_a_full_project_refuses_writes_but_not_reads(world: World) -> None:
-    world.projects.holdings["p"] = Holding(Quotas(memories=3), memories=3)
+    world.projects.storage["p"] = StorageUse(Quotas(memories=3), memories=3)
     with pytest.raises(QuotaExceeded) as raised:
         await world.quotas.enter("p", is_stream=False, stores=True)
     assert raised.value.metadata == {"quota": "memories", "limit": "3"}
@@ -80,7 +80,7 @@ async def test_a_full_project_refuses_writes_but_not_reads(world: World) -> None
 
 
 async def test_the_size_of_a_project_is_counted_in_the_background(world: World) -> None:
-    world.projects.holdings["p"] = Holding(Quotas(memories=3), memories=2)
+    world.projects.storage["p"] = StorageUse(Quotas(memories=3), memories=2)
     await world.quotas.enter("p", is_stream=False, stores=True)
     world.holds(3)
     await world.quotas.enter("p", is_stream=False, stores=True)

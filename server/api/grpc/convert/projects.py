@@ -67,15 +67,15 @@ def interval_seconds(request: pb.WatchStatisticsRequest) -> float:
 
 def statistics_message(statistics: ProjectStatistics) -> pb.Statistics:
     """Returns the statistics as a protobuf message."""
-    held, waiting, windows = statistics.held, statistics.waiting, statistics.windows
-    graph = held.graph or GraphCounts()
+    content, waiting, windows = statistics.content, statistics.waiting, statistics.windows
+    graph = content.graph or GraphCounts()
     return pb.Statistics(
         time=to_timestamp(statistics.time),
         start_time=to_timestamp(statistics.start_time),
         store=pb.StoreStatistics(
-            memories=held.store.memories,
-            messages=held.store.messages,
-            scopes=held.store.scopes,
+            memories=content.store.memories,
+            messages=content.store.messages,
+            scopes=content.store.scopes,
             entities=graph.entities,
             relations=graph.relations,
         ),
@@ -89,7 +89,7 @@ def statistics_message(statistics: ProjectStatistics) -> pb.Statistics:
             dead_letters=waiting.queue.dead,
         ),
         graph=pb.GraphStatistics(
-            available=held.graph is not None,
+            available=content.graph is not None,
             pending=waiting.backlog.pending,
             lag=_duration(waiting.backlog.oldest_seconds),
             dead_letters=waiting.backlog.dead,

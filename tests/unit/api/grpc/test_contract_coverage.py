@@ -26,7 +26,7 @@ from server.api.grpc.services.memory import MemoryService, MemoryUseCases
 from server.api.grpc.services.memory_changes import MutationUseCases
 from server.api.grpc.services.operations import OperationsService
 from server.api.grpc.services.project import AuditService, ProjectService, StatisticsService
-from server.graph.explore.access import CaughtUp, PastGraph, VisibleRelations
+from server.graph.explore.access import VisibleGraph
 from server.graph.explore.entities import GetEntity, ListEntities
 from server.graph.explore.relations import FindPaths, ListRelations
 from server.memories.add.add_memories import AddMemories
@@ -45,9 +45,7 @@ from server.projects.audit import ListAuditEvents
 from server.projects.ports import PoolUsage
 from server.projects.statistics import GetStatistics
 from server.telemetry.statistics import Statistics
-from tests.support.fake_changes import FakeChanges
 from tests.support.fake_graph import FakeGraph
-from tests.support.fake_history import FakeHistory
 from tests.support.fake_operations import FakeNotifications, FakeOperations
 from tests.support.fake_outbox import FakeOutbox
 from tests.support.fake_store import FakeStore
@@ -82,8 +80,8 @@ def servicers() -> Servicers:
             GraphArm(store, clock),
             RerankArm(FakeReranker(), 1.0),
         ),
-        get=GetMemory(store, FakeHistory(), clock),
-        list=ListMemories(store, FakeHistory(), clock),
+        get=GetMemory(store, clock),
+        list=ListMemories(store, clock),
         mutations=life_of(store),
     )
     operations, outbox = FakeOperations(), FakeOutbox()
@@ -113,35 +111,30 @@ def servicers() -> Servicers:
 
 
 def life_of(store: FakeStore) -> MutationUseCases:
-    changes, embedder, clock = FakeChanges(store), FakeEmbedder(), FakeClock()
-    stream, draining = FakeHistory(), asyncio.Event()
-    update = UpdateMemory(store, changes, embedder, clock)
-    history = FakeHistory()
-    delete = DeleteMemory(store, changes, history, clock)
+    embedder, clock, draining = FakeEmbedder(), FakeClock(), asyncio.Event()
+    update = UpdateMemory(store, embedder, clock)
+    delete = DeleteMemory(store, clock)
     return MutationUseCases(
         update=update,
         delete=delete,
-        update_batch=BatchUpdateMemories(update, changes, embedder, clock),
-        delete_batch=BatchDeleteMemories(delete, changes, clock),
-        restore=RestoreMemory(store, history, changes, embedder, clock),
-        delete_memories=DeleteMemories(changes, clock),
-        delete_scope=DeleteScope(changes, clock),
-        list_scopes=ListScopes(changes, clock),
-        events=ListMemoryEvents(history),
-        watch=WatchMemoryEvents(
-            stream, EventTails(stream, FakeNotifications(), draining), draining
-        ),
+        update_batch=BatchUpdateMemories(update, store, embedder, clock),
+        delete_batch=BatchDeleteMemories(delete, store, clock),
+        restore=RestoreMemory(store, embedder, clock),
+        delete_memories=DeleteMemories(store, clock),
+        delete_scope=DeleteScope(store, clock),
+        list_scopes=ListScopes(store, clock),
+        events=ListMemoryEvents(store),
+        watch=WatchMemoryEvents(store, EventTails(store, FakeNotifications(), draining), draining),
     )
 
 
 def graph_of(store: FakeStore, clock: FakeClock) -> GraphUseCases:
-    graph, caught_up = FakeGraph(), CaughtUp(FakeOutbox())
-    visible, past = VisibleRelations(store, clock), PastGraph(FakeHistory(), store)
+    graph = VisibleGraph(FakeGraph(), FakeOutbox(), store, clock)
     return GraphUseCases(
-        list_relations=ListRelations(graph, caught_up, visible, past, clock),
-        get_entity=GetEntity(graph, caught_up, visible, past, clock),
-        list_entities=ListEntities(graph, caught_up, visible),
-        find_paths=FindPaths(graph, caught_up, visible, clock),
+        list_relations=ListRelations(graph),
+        get_entity=GetEntity(graph),
+        list_entities=ListEntities(graph),
+        find_paths=FindPaths(graph),
     )
 
 

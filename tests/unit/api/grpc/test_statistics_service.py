@@ -15,8 +15,8 @@ from server.core.errors import ShuttingDown
 from server.graph.project.ports import Backlog
 from server.operations.ports import QueueStatistics
 from server.projects.ports import PoolUsage
-from server.projects.project import Caller, ChangeCounts, Holdings
-from server.projects.statistics import Held, ProjectStatistics, Waiting
+from server.projects.project import Caller, ChangeCounts, ContentCounts
+from server.projects.statistics import Content, ProjectStatistics, Waiting
 from server.telemetry.statistics import Statistics
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -36,7 +36,7 @@ class Counting:
         return ProjectStatistics(
             NOW,
             NOW,
-            Held(Holdings(len(project_id), 0, 0), None),
+            Content(ContentCounts(len(project_id), 0, 0), None),
             Waiting(nothing, nothing, QueueStatistics(0, 0, 0, 0.0), Backlog(0, 0, 0.0)),
             Statistics().figures(project_id),
             PoolUsage(0, 0, 1),

@@ -8,14 +8,13 @@ from datetime import timedelta
 import pytest
 
 from server.core.errors import EntityNotFound
-from server.graph.explore.access import CaughtUp, PastGraph, VisibleRelations
+from server.graph.explore.access import VisibleGraph
 from server.graph.explore.entities import GetEntity, GetEntityCommand
 from server.graph.model import Entity, Relation
 from server.memories.memory import Memory
 from server.memories.scope import Scope
 from tests.support.builders import ALICE, NOW, PROJECT, addition, call
 from tests.support.fake_graph import FakeGraph
-from tests.support.fake_history import FakeHistory
 from tests.support.fake_outbox import FakeOutbox
 from tests.support.fake_store import FakeStore
 from tests.support.fakes import FakeClock
@@ -32,13 +31,8 @@ class World:
 
     def __init__(self, *memories: Memory) -> None:
         self.graph, self.outbox, clock = FakeGraph(), FakeOutbox(), FakeClock()
-        self.get = GetEntity(
-            self.graph,
-            CaughtUp(self.outbox),
-            VisibleRelations(FakeStore(), clock),
-            PastGraph(FakeHistory(past_of(memories)), FakeStore()),
-            clock,
-        )
+        store = FakeStore(past=past_of(memories))
+        self.get = GetEntity(VisibleGraph(self.graph, self.outbox, store, clock))
 
 
 def memory(said: Triple, *, minute: int = 0, scope: Scope = ALICE) -> Memory:

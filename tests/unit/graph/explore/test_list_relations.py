@@ -11,8 +11,8 @@ import pytest
 
 from server.core.errors import DeadlineExceeded, GraphBehind, InvalidRequest
 from server.core.request_context import RequestContext
-from server.graph.explore import access
-from server.graph.explore.access import CaughtUp, PastGraph, VisibleRelations
+from server.graph.explore import scoped_reader
+from server.graph.explore.access import VisibleGraph
 from server.graph.explore.relations import ListRelations, ListRelationsCommand
 from server.graph.explore.scoped_reader import ScopedGraphReader
 from server.graph.model import MemorySubgraph, RelationCursor, StatedRelation, newest_first
@@ -20,7 +20,6 @@ from server.graph.ports import RelationQuery
 from server.memories.scope import Scope
 from tests.support.builders import ALICE, LISBON, NOW, PROJECT, addition, call, change_set
 from tests.support.fake_graph import FakeGraph
-from tests.support.fake_history import FakeHistory
 from tests.support.fake_outbox import FakeOutbox
 from tests.support.fake_store import FakeStore
 from tests.support.fakes import FakeClock
@@ -47,15 +46,9 @@ class World:
         self.graph = FakeGraph()
         self.outbox = LateOutbox()
         self.store = FakeStore()
-        self.history = FakeHistory()
         clock = FakeClock()
-        self.list = ListRelations(
-            ScopedGraphReader(self.graph, self.store, clock),
-            CaughtUp(self.outbox),
-            VisibleRelations(self.store, clock),
-            PastGraph(self.history, FakeStore()),
-            clock,
-        )
+        reader = ScopedGraphReader(self.graph, self.store, clock)
+        self.list = ListRelations(VisibleGraph(reader, self.outbox, self.store, clock))
 
     async def knows(self, text: str, expiration_date: date | None = None) -> StatedRelation:
         """Adds a memory that is also in the graph."""
@@ -156,14 +149,14 @@ async def test_the_past_is_read_from_the_history_page_by_page(world: World) -> N
         addition(call(scope=scope), str(n), relations=[LISBON]).memory
         for n, scope in enumerate([ALICE, ALICE, Scope("alice", run_id="run-1")])
     ]
-    world.history.past = past_of(memories)
+    world.store.past = past_of(memories)
     asked = ListRelationsCommand(PROJECT, ALICE, 2, position=7, as_of=NOW)
     first = await world.list(asked)
     wait_for_work = await world.list(replace(asked, after=first.next))
     found = [stated.memory_id for stated in (*first.items, *wait_for_work.items)]
     assert sorted(found) == sorted(memory.id for memory in memories)
     assert wait_for_work.next is None
-    assert world.history.asked == [(NOW, NOW.date())] * 2
+    assert world.store.asked == [(NOW, NOW.date())] * 2
     assert world.graph.queries == []
     assert world.outbox.asked == []
 
@@ -175,8 +168,8 @@ async def test_the_past_is_read_from_the_history_page_by_page(world: World) -> N
 async def test_too_many_memories_in_the_past_are_refused(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(access, "MOST_MEMORIES", 1)
-    world.history.past = past_of([addition(call(), str(n)).memory for n in range(2)])
+    monkeypatch.setattr(scoped_reader, "MOST_MEMORIES", 1)
+    world.store.past = past_of([addition(call(), str(n)).memory for n in range(2)])
     with pytest.raises(InvalidRequest) as raised:
         await world.list(ListRelationsCommand(PROJECT, ALICE, 2, as_of=NOW))
     assert [violation.field for violation in raised.value.violations] == ["as_of"]

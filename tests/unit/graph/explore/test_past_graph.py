@@ -6,15 +6,17 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from server.graph.explore.access import PastGraph
+from server.graph.explore.access import VisibleGraph
 from server.graph.explore.in_memory import relations_of, spaces_of
 from server.graph.model import Entity, Relation
 from server.graph.ports import RelationQuery
 from server.memories.memory import Memory
 from server.memories.scope import Scope
 from tests.support.builders import ALICE, NOW, PROJECT, addition, call
-from tests.support.fake_history import FakeHistory
+from tests.support.fake_graph import FakeGraph
+from tests.support.fake_outbox import FakeOutbox
 from tests.support.fake_store import FakeStore
+from tests.support.fakes import FakeClock
 from tests.support.lives import past_of
 from tests.support.subgraphs import Triple, triple
 
@@ -66,8 +68,9 @@ def test_a_relation_between_two_names_of_one_entity_is_left_out() -> None:
 
 async def test_the_past_of_a_scope_is_computed_from_its_own_memories() -> None:
     run = Scope(agent_id="helper", run_id="run-1")
-    history = FakeHistory(past_of([memory(KNOWS, scope=run)]))
-    past = await PastGraph(history, FakeStore()).at(PROJECT, run, NOW)
-    assert history.scopes == [run]
+    store = FakeStore(past=past_of([memory(KNOWS, scope=run)]))
+    graph = VisibleGraph(FakeGraph(), FakeOutbox(), store, FakeClock())
+    past = await graph.past(PROJECT, run, NOW)
+    assert store.scopes == [run]
     relations = await past.list_relations(RelationQuery(PROJECT, run, 10))
     assert [triple(each) for each in relations] == [KNOWS]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.memories.add.duplicates import KnownFacts, StatedFact
+from server.memories.add.duplicates import KnownFacts
 from server.models.offline.embedder import OfflineEmbedder
 from server.models.ports import EmbeddingPurpose
 from tests.support.builders import vector
@@ -52,8 +54,14 @@ def embedder() -> OfflineEmbedder:
 
 async def known_after(embedder: OfflineEmbedder, first: str, second: str) -> bool:
     one, other = await embedder.embed([first, second], EmbeddingPurpose.DOCUMENT)
-    known = KnownFacts([StatedFact(first, one)], embedder.near_duplicate_similarity)
-    return known.has(StatedFact(second, other))
+    return knowing(first, one, embedder.near_duplicate_similarity).has(second, other)
+
+
+def knowing(text: str, vector: Sequence[float], threshold: float) -> KnownFacts:
+    """Returns the known facts with one fact."""
+    known = KnownFacts(threshold)
+    known.add(text, vector)
+    return known
 
 
 @pytest.mark.parametrize(("first", "second"), SAME)
@@ -68,18 +76,18 @@ async def test_facts_in_almost_the_same_words_are_duplicates(
 def test_facts_with_different_meanings_are_not_duplicates_despite_equal_vectors(
     first: str, second: str
 ) -> None:
-    assert not KnownFacts([StatedFact(first, NEAR)], -1.0).has(StatedFact(second, NEAR))
-    assert not KnownFacts([StatedFact(second, NEAR)], -1.0).has(StatedFact(first, NEAR))
+    assert not knowing(first, NEAR, -1.0).has(second, NEAR)
+    assert not knowing(second, NEAR, -1.0).has(first, NEAR)
 
 
 def test_the_vectors_must_be_close_too() -> None:
-    known = KnownFacts([StatedFact("User likes tea", NEAR)], 0.9)
-    assert known.has(StatedFact("The user likes tea", vector(1, 0)))
-    assert not known.has(StatedFact("The user likes tea", FAR))
-    known.add(StatedFact("A user likes tea", FAR))
-    assert known.has(StatedFact("The user likes tea", FAR))
+    known = knowing("User likes tea", NEAR, 0.9)
+    assert known.has("The user likes tea", vector(1, 0))
+    assert not known.has("The user likes tea", FAR)
+    known.add("A user likes tea", FAR)
+    assert known.has("The user likes tea", FAR)
 
 
 @given(st.text())
 def test_a_text_is_a_near_duplicate_of_itself(text: str) -> None:
-    assert KnownFacts([StatedFact(text, NEAR)], 0.9).has(StatedFact(text, NEAR))
+    assert knowing(text, NEAR, 0.9).has(text, NEAR)

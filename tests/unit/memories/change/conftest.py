@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.fake_changes import FakeChanges
-from tests.support.fake_history import FakeHistory
 from tests.support.fake_store import FakeStore
 from tests.support.fakes import FakeEmbedder
 
@@ -13,16 +11,6 @@ from tests.support.fakes import FakeEmbedder
 @pytest.fixture
 def store() -> FakeStore:
     return FakeStore()
-
-
-@pytest.fixture
-def changes(store: FakeStore) -> FakeChanges:
-    return FakeChanges(store)
-
-
-@pytest.fixture
-def history() -> FakeHistory:
-    return FakeHistory()
 
 
 @pytest.fixture

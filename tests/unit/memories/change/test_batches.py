@@ -33,16 +33,14 @@ from server.memories.memory import Memory
 from server.memories.scope import StoredDeletion
 from server.operations.idempotency import RequestKey
 from tests.support.builders import PROJECT, adding, memory_of
-from tests.support.fake_changes import FakeChanges
-from tests.support.fake_history import FakeHistory
 from tests.support.fake_store import FakeStore
 from tests.support.fakes import FakeClock, FakeEmbedder
 
 
 @pytest.fixture
-def update(store: FakeStore, changes: FakeChanges, embedder: FakeEmbedder) -> BatchUpdateMemories:
-    one = UpdateMemory(store, changes, embedder, FakeClock())
-    return BatchUpdateMemories(one, changes, embedder, FakeClock())
+def update(store: FakeStore, embedder: FakeEmbedder) -> BatchUpdateMemories:
+    one = UpdateMemory(store, embedder, FakeClock())
+    return BatchUpdateMemories(one, store, embedder, FakeClock())
 
 
 async def remembered(store: FakeStore, *texts: str) -> list[Memory]:
@@ -61,7 +59,7 @@ def kinds(outcomes: list[UpdatedMemory | MemoirError]) -> list[type]:
 
 
 async def test_items_are_changed_in_order_and_embedded_together(
-    store: FakeStore, changes: FakeChanges, embedder: FakeEmbedder, update: BatchUpdateMemories
+    store: FakeStore, embedder: FakeEmbedder, update: BatchUpdateMemories
 ) -> None:
     [memory] = await remembered(store, "one")
     items = [renaming(memory.id, "two"), renaming(uuid4(), "lost"), renaming(memory.id, "three")]
@@ -70,7 +68,7 @@ async def test_items_are_changed_in_order_and_embedded_together(
     assert store.memories[memory.id].text == "three"
     assert store.memories[memory.id].version == 3
     assert [texts for texts, _ in embedder.batches] == [["two", "lost", "three"]]
-    assert {of.method for of in changes.calls} == {"BatchUpdateMemories"}
+    assert {of.method for of in store.calls} == {"BatchUpdateMemories"}
 
 
 async def test_a_repeated_batch_returns_finished_items_and_completes_the_rest(
@@ -98,7 +96,7 @@ async def test_a_repeated_batch_returns_finished_items_and_completes_the_rest(
 
 
 @dataclass
-class FailingChanges(FakeChanges):
+class FailingStore(FakeStore):
     """Fails from the second deletion on; `tries` counts all attempts."""
 
     error: MemoirError | None = None
@@ -111,25 +109,24 @@ class FailingChanges(FakeChanges):
         return await super().delete(call, deletion)
 
 
-async def delete_three(changes: FailingChanges) -> list[StoredDeletion | MemoirError]:
-    store = changes.store
+async def delete_three(store: FailingStore) -> list[StoredDeletion | MemoirError]:
     memories = await remembered(store, "one", "two", "three")
-    one = DeleteMemory(store, changes, FakeHistory(), FakeClock())
-    delete = BatchDeleteMemories(one, changes, FakeClock())
+    one = DeleteMemory(store, FakeClock())
+    delete = BatchDeleteMemories(one, store, FakeClock())
     items = [DeleteMemoryCommand(PROJECT, memory.id) for memory in memories]
     return await delete(BatchDeleteCommand(PROJECT, items))
 
 
-async def test_the_rest_of_a_batch_is_not_tried_without_the_store(store: FakeStore) -> None:
+async def test_the_rest_of_a_batch_is_not_tried_without_the_store() -> None:
     away = StoreUnavailable()
-    changes = FailingChanges(store, error=away)
-    first, *rest = await delete_three(changes)
+    store = FailingStore(error=away)
+    first, *rest = await delete_three(store)
     assert isinstance(first, StoredDeletion)
     assert (first.position, rest) == (2, [away, away])
     assert len(store.memories) == 2
-    assert changes.tries == 2
+    assert store.tries == 2
 
 
-async def test_the_deadline_ends_the_whole_batch(store: FakeStore) -> None:
+async def test_the_deadline_ends_the_whole_batch() -> None:
     with pytest.raises(DeadlineExceeded):
-        await delete_three(FailingChanges(store, error=DeadlineExceeded()))
+        await delete_three(FailingStore(error=DeadlineExceeded()))

@@ -24,15 +24,13 @@ from tests.support.builders import (
     change_set,
     revision,
 )
-from tests.support.fake_changes import FakeChanges
-from tests.support.fake_history import FakeHistory
 from tests.support.fake_store import FakeStore
 from tests.support.fakes import FakeClock
 
 
 @pytest.fixture
-def delete(store: FakeStore, changes: FakeChanges, history: FakeHistory) -> DeleteMemory:
-    return DeleteMemory(store, changes, history, FakeClock())
+def delete(store: FakeStore) -> DeleteMemory:
+    return DeleteMemory(store, FakeClock())
 
 
 async def remembered(store: FakeStore, immutable: bool = False) -> Memory:
@@ -42,14 +40,12 @@ async def remembered(store: FakeStore, immutable: bool = False) -> Memory:
     return item.memory
 
 
-async def test_a_memory_is_deleted_by_its_own_call(
-    store: FakeStore, changes: FakeChanges, delete: DeleteMemory
-) -> None:
+async def test_a_memory_is_deleted_by_its_own_call(store: FakeStore, delete: DeleteMemory) -> None:
     memory = await remembered(store)
     deletion = await delete(DeleteMemoryCommand(PROJECT, memory.id))
     assert (deletion.position, deletion.receipt.memories) == (2, 1)
     assert store.memories == {}
-    [of] = changes.calls
+    [of] = store.calls
     assert (of.method, of.scope) == ("DeleteMemory", ALICE)
     assert (of.project_id, of.time) == (PROJECT, NOW)
     assert of.embedding_model == EMBEDDER
@@ -65,12 +61,12 @@ async def test_an_immutable_and_expired_memory_can_be_deleted(
 
 
 async def test_a_repeated_request_id_deletes_once_with_the_same_response(
-    store: FakeStore, changes: FakeChanges, delete: DeleteMemory
+    store: FakeStore, delete: DeleteMemory
 ) -> None:
     memory = await remembered(store)
     command = DeleteMemoryCommand(PROJECT, memory.id, key=RequestKey(uuid4(), b"payload"))
     assert await delete(command) == await delete(command)
-    assert len(changes.calls) == 1
+    assert len(store.calls) == 1
 
 
 async def test_a_request_id_with_another_payload_is_refused(
@@ -103,7 +99,7 @@ async def test_a_wrong_etag_deletes_nothing(store: FakeStore, delete: DeleteMemo
 
 
 @dataclass
-class BusyChanges(FakeChanges):
+class BusyStore(FakeStore):
     """Changes the memory between its read and its deletion."""
 
     async def delete(self, call: Call, removal: Deletion) -> StoredDeletion:
@@ -112,12 +108,13 @@ class BusyChanges(FakeChanges):
 
 @pytest.mark.parametrize(("with_etag", "error"), [(True, EtagMismatch), (False, ConcurrentChange)])
 async def test_a_concurrent_change_is_reported_by_the_given_preconditions(
-    store: FakeStore, with_etag: bool, error: type[Exception]
+    with_etag: bool, error: type[Exception]
 ) -> None:
+    store = BusyStore()
     memory = await remembered(store)
     command = DeleteMemoryCommand(PROJECT, memory.id, memory.etag if with_etag else None)
     with pytest.raises(error):
-        await DeleteMemory(store, BusyChanges(store), FakeHistory(), FakeClock())(command)
+        await DeleteMemory(store, FakeClock())(command)
 
 
 async def test_only_the_etag_of_the_current_version_is_accepted(
@@ -135,34 +132,34 @@ async def test_only_the_etag_of_the_current_version_is_accepted(
 
 
 async def test_an_existing_memory_is_erased_at_its_version(
-    store: FakeStore, changes: FakeChanges, delete: DeleteMemory
+    store: FakeStore, delete: DeleteMemory
 ) -> None:
     memory = await remembered(store)
     key = RequestKey(uuid4(), b"payload")
     command = DeleteMemoryCommand(PROJECT, memory.id, memory.etag, key=key, erase=True)
     assert await delete(command) == await delete(command)
-    assert changes.erased == [Deletion(memory.id, 1)]
+    assert store.erased == [Deletion(memory.id, 1)]
 
 
 async def test_a_deleted_memory_can_be_erased_but_not_deleted_again(
-    store: FakeStore, changes: FakeChanges, history: FakeHistory, delete: DeleteMemory
+    store: FakeStore, delete: DeleteMemory
 ) -> None:
     memory = await remembered(store)
     await delete(DeleteMemoryCommand(PROJECT, memory.id))
-    history.past.live(memory.id, (memory, None), (None, None))
+    store.past.live(memory.id, (memory, None), (None, None))
     with pytest.raises(MemoryNotFound):
         await delete(DeleteMemoryCommand(PROJECT, memory.id))
     with pytest.raises(EtagMismatch):
         await delete(DeleteMemoryCommand(PROJECT, memory.id, memory.etag, erase=True))
     await delete(DeleteMemoryCommand(PROJECT, memory.id, erase=True))
-    assert changes.erased == [Deletion(memory.id, 2)]
-    assert changes.calls[-1].scope == ALICE
+    assert store.erased == [Deletion(memory.id, 2)]
+    assert store.calls[-1].scope == ALICE
 
 
 async def test_an_erased_memory_cannot_be_erased_again(
-    history: FakeHistory, delete: DeleteMemory
+    store: FakeStore, delete: DeleteMemory
 ) -> None:
     erased = UUID(int=7)
-    history.past.live(erased, (None, None))
+    store.past.live(erased, (None, None))
     with pytest.raises(MemoryNotFound):
         await delete(DeleteMemoryCommand(PROJECT, erased, erase=True))

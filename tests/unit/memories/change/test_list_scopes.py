@@ -9,16 +9,15 @@ from hypothesis import strategies as st
 from server.memories.change.scopes import ListScopes, ListScopesCommand
 from server.memories.scope import Scope, ScopeKind
 from tests.support.builders import PROJECT, addition, call
-from tests.support.fake_changes import FakeChanges
 from tests.support.fake_store import FakeStore
 from tests.support.fakes import FakeClock
 
 
-def holding(ids: dict[ScopeKind, list[str]]) -> FakeChanges:
+def holding(ids: dict[ScopeKind, list[str]]) -> FakeStore:
     """Returns a store with one memory in each of these scopes."""
     of = [call(scope=Scope(**{kind: id_})) for kind, each in ids.items() for id_ in each]
     memories = [addition(each, "tea").memory for each in of]
-    return FakeChanges(FakeStore(memories={memory.id: memory for memory in memories}))
+    return FakeStore(memories={memory.id: memory for memory in memories})
 
 
 @given(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import TypeVar
 from uuid import UUID, uuid4
 
 import pytest
@@ -21,8 +22,6 @@ from server.memories.changes import Call, Replacement
 from server.memories.memory import Memory
 from server.operations.idempotency import RequestKey
 from tests.support.builders import ALICE, NOW, PROJECT, addition, call, vector
-from tests.support.fake_changes import FakeChanges
-from tests.support.fake_history import FakeHistory
 from tests.support.fake_store import FakeStore
 from tests.support.fakes import FakeClock, FakeEmbedder
 
@@ -30,46 +29,44 @@ TEA = addition(call(), "tea", categories=["food"]).memory
 COFFEE = replace(TEA, text="coffee", version=2)
 EMBEDDING = vector(0, 1, 0)
 
+StoreT = TypeVar("StoreT", bound=FakeStore)
+
 
 @pytest.fixture
 def store() -> FakeStore:
-    return FakeStore(memories={TEA.id: COFFEE})
+    return remembering(FakeStore())
+
+
+def remembering(store: StoreT) -> StoreT:
+    """Returns the store with two versions of a memory."""
+    store.memories[TEA.id] = COFFEE
+    store.past.live(TEA.id, (TEA, EMBEDDING), (COFFEE, None))
+    return store
 
 
 @pytest.fixture
-def history() -> FakeHistory:
-    history = FakeHistory()
-    history.past.live(TEA.id, (TEA, EMBEDDING), (COFFEE, None))
-    return history
-
-
-@pytest.fixture
-def restore(
-    store: FakeStore, history: FakeHistory, changes: FakeChanges, embedder: FakeEmbedder
-) -> RestoreMemory:
-    return RestoreMemory(store, history, changes, embedder, FakeClock())
+def restore(store: FakeStore, embedder: FakeEmbedder) -> RestoreMemory:
+    return RestoreMemory(store, embedder, FakeClock())
 
 
 async def test_an_updated_memory_is_restored_as_a_new_version(
-    store: FakeStore, changes: FakeChanges, embedder: FakeEmbedder, restore: RestoreMemory
+    store: FakeStore, embedder: FakeEmbedder, restore: RestoreMemory
 ) -> None:
     restored = await restore(RestoreMemoryCommand(PROJECT, TEA.id, 1, COFFEE.etag))
     memory = restored.memory
     assert (memory.text, memory.version, memory.categories) == ("tea", 3, ("food",))
     assert store.memories == {TEA.id: memory}
-    [restoration] = changes.replacements
+    [restoration] = store.replacements
     assert (restoration.restores, restoration.embedding) == (1, EMBEDDING)
     assert embedder.batches == []
-    [of] = changes.calls
+    [of] = store.calls
     assert (of.method, of.scope, of.time) == ("RestoreMemory", ALICE, NOW)
     assert (memory.provenance.call_id, memory.provenance.language_model) == (of.id, None)
 
 
-async def test_a_deleted_memory_is_restored(
-    store: FakeStore, history: FakeHistory, restore: RestoreMemory
-) -> None:
+async def test_a_deleted_memory_is_restored(store: FakeStore, restore: RestoreMemory) -> None:
     store.memories.clear()
-    history.past.live(TEA.id, (TEA, EMBEDDING), (None, None))
+    store.past.live(TEA.id, (TEA, EMBEDDING), (None, None))
     with pytest.raises(EtagMismatch):
         await restore(RestoreMemoryCommand(PROJECT, TEA.id, 1, TEA.etag))
     assert (await restore(RestoreMemoryCommand(PROJECT, TEA.id, 1))).memory.version == 3
@@ -77,22 +74,20 @@ async def test_a_deleted_memory_is_restored(
 
 
 async def test_a_text_without_an_embedding_in_the_history_is_embedded(
-    changes: FakeChanges, embedder: FakeEmbedder, restore: RestoreMemory
+    store: FakeStore, embedder: FakeEmbedder, restore: RestoreMemory
 ) -> None:
     await restore(RestoreMemoryCommand(PROJECT, TEA.id, 2))
     assert [texts for texts, _ in embedder.batches] == [["coffee"]]
-    assert changes.replacements[0].memory.text == "coffee"
+    assert store.replacements[0].memory.text == "coffee"
 
 
-async def test_a_request_id_restores_once(
-    store: FakeStore, changes: FakeChanges, restore: RestoreMemory
-) -> None:
+async def test_a_request_id_restores_once(store: FakeStore, restore: RestoreMemory) -> None:
     key = RequestKey(uuid4(), b"payload")
     command = RestoreMemoryCommand(PROJECT, TEA.id, 1, key=key)
     first = await restore(command)
     store.memories.clear()
     assert await restore(command) == first
-    assert len(changes.calls) == 1
+    assert len(store.calls) == 1
     with pytest.raises(RequestIdReused):
         await restore(replace(command, key=RequestKey(key.id, b"other")))
 
@@ -112,21 +107,21 @@ def _expired() -> Memory:
 
 @pytest.mark.parametrize("past", [None, _expired()], ids=["deletion", "expired"])
 async def test_a_deleted_or_expired_version_is_refused(
-    history: FakeHistory, changes: FakeChanges, restore: RestoreMemory, past: Memory | None
+    store: FakeStore, restore: RestoreMemory, past: Memory | None
 ) -> None:
-    history.past.live(TEA.id, (past, None))
+    store.past.live(TEA.id, (past, None))
     with pytest.raises(InvalidRequest) as caught:
         await restore(RestoreMemoryCommand(PROJECT, TEA.id, 1))
     assert [violation.field for violation in caught.value.violations] == ["version"]
-    assert changes.calls == []
+    assert store.calls == []
 
 
 async def test_an_immutable_memory_is_only_restored_after_its_deletion(
-    store: FakeStore, history: FakeHistory, restore: RestoreMemory
+    store: FakeStore, restore: RestoreMemory
 ) -> None:
     fixed = replace(TEA, immutable=True)
     store.memories[TEA.id] = fixed
-    history.past.live(TEA.id, (fixed, EMBEDDING))
+    store.past.live(TEA.id, (fixed, EMBEDDING))
     with pytest.raises(MemoryImmutable):
         await restore(RestoreMemoryCommand(PROJECT, TEA.id, 1))
     store.memories.clear()
@@ -134,7 +129,7 @@ async def test_an_immutable_memory_is_only_restored_after_its_deletion(
 
 
 @dataclass
-class BusyChanges(FakeChanges):
+class BusyStore(FakeStore):
     """Changes the memory between its read and its restoration."""
 
     async def replace(self, call: Call, change: Replacement) -> int:
@@ -143,12 +138,8 @@ class BusyChanges(FakeChanges):
 
 @pytest.mark.parametrize(("with_etag", "error"), [(True, EtagMismatch), (False, ConcurrentChange)])
 async def test_a_concurrent_change_is_reported_by_the_given_preconditions(
-    store: FakeStore,
-    history: FakeHistory,
-    embedder: FakeEmbedder,
-    with_etag: bool,
-    error: type[Exception],
+    embedder: FakeEmbedder, with_etag: bool, error: type[Exception]
 ) -> None:
-    restore = RestoreMemory(store, history, BusyChanges(store), embedder, FakeClock())
+    restore = RestoreMemory(remembering(BusyStore()), embedder, FakeClock())
     with pytest.raises(error):
         await restore(RestoreMemoryCommand(PROJECT, TEA.id, 1, COFFEE.etag if with_etag else None))

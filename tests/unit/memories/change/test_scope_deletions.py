@@ -16,26 +16,25 @@ from server.memories.change.scopes import (
 from server.memories.scope import Scope, ScopeKind
 from server.operations.idempotency import RequestKey
 from tests.support.builders import ALICE, PROJECT, adding
-from tests.support.fake_changes import FakeChanges
 from tests.support.fake_store import FakeStore
 from tests.support.fakes import FakeClock
 
 
 @pytest.fixture
-async def scopes() -> FakeChanges:
+async def scopes() -> FakeStore:
     """Returns a store with one memory of Alice."""
     store = FakeStore()
     await store.commit(adding("tea"))
-    return FakeChanges(store)
+    return store
 
 
-async def test_memories_are_never_deleted_without_a_scope(scopes: FakeChanges) -> None:
+async def test_memories_are_never_deleted_without_a_scope(scopes: FakeStore) -> None:
     with pytest.raises(InvalidRequest):
         await DeleteMemories(scopes, FakeClock())(DeleteMemoriesCommand(PROJECT, Scope()))
     assert scopes.calls == []
 
 
-async def test_memories_of_a_scope_are_deleted_once(scopes: FakeChanges) -> None:
+async def test_memories_of_a_scope_are_deleted_once(scopes: FakeStore) -> None:
     delete = DeleteMemories(scopes, FakeClock())
     key = RequestKey(uuid4(), b"payload")
     command = DeleteMemoriesCommand(PROJECT, ALICE, key)
@@ -48,7 +47,7 @@ async def test_memories_of_a_scope_are_deleted_once(scopes: FakeChanges) -> None
 
 
 async def test_a_deletion_that_only_validates_ignores_the_request_id(
-    scopes: FakeChanges,
+    scopes: FakeStore,
 ) -> None:
     delete = DeleteMemories(scopes, FakeClock())
     key = RequestKey(uuid4(), b"payload")
@@ -60,7 +59,7 @@ async def test_a_deletion_that_only_validates_ignores_the_request_id(
 
 
 async def test_a_scope_is_deleted_once_by_a_call_that_does_not_name_it(
-    scopes: FakeChanges,
+    scopes: FakeStore,
 ) -> None:
     delete = DeleteScope(scopes, FakeClock())
     command = DeleteScopeCommand(PROJECT, ScopeKind.USER, "alice", RequestKey(uuid4(), b"p"))

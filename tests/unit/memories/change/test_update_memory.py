@@ -22,7 +22,6 @@ from server.memories.memory import Evidence, Memory
 from server.models.ports import EmbeddingPurpose
 from server.operations.idempotency import RequestKey
 from tests.support.builders import LISBON, NOW, PROJECT, addition, call, change_set
-from tests.support.fake_changes import FakeChanges
 from tests.support.fake_store import FakeStore
 from tests.support.fakes import FakeClock, FakeEmbedder
 
@@ -36,8 +35,8 @@ def embedder() -> FakeEmbedder:
 
 
 @pytest.fixture
-def update(store: FakeStore, changes: FakeChanges, embedder: FakeEmbedder) -> UpdateMemory:
-    return UpdateMemory(store, changes, embedder, FakeClock(LATER))
+def update(store: FakeStore, embedder: FakeEmbedder) -> UpdateMemory:
+    return UpdateMemory(store, embedder, FakeClock(LATER))
 
 
 async def remembered(store: FakeStore, **fields: object) -> Memory:
@@ -61,7 +60,7 @@ def text(value: str) -> FieldChanges:
 
 
 async def test_a_new_text_is_embedded_and_drops_entities_and_relations(
-    store: FakeStore, changes: FakeChanges, embedder: FakeEmbedder, update: UpdateMemory
+    store: FakeStore, embedder: FakeEmbedder, update: UpdateMemory
 ) -> None:
     memory = await remembered(store)
     updated = await update(UpdateMemoryCommand(PROJECT, memory.id, text("Alice moved")))
@@ -70,13 +69,13 @@ async def test_a_new_text_is_embedded_and_drops_entities_and_relations(
     assert (after.entities, after.relations, after.provenance.evidence) == ((), (), ())
     assert (after.metadata, after.categories) == ({"a": 1}, ("travel",))
     assert after.provenance.embedding_model == "test/newer"
-    assert after.provenance.call_id == changes.calls[0].id != memory.provenance.call_id
+    assert after.provenance.call_id == store.calls[0].id != memory.provenance.call_id
     assert embedder.batches == [(["Alice moved"], EmbeddingPurpose.DOCUMENT)]
-    assert changes.replacements[0].embedding == embedder.vector_of("Alice moved")
+    assert store.replacements[0].embedding == embedder.vector_of("Alice moved")
 
 
 async def test_other_fields_keep_text_entities_and_relations(
-    store: FakeStore, changes: FakeChanges, embedder: FakeEmbedder, update: UpdateMemory
+    store: FakeStore, embedder: FakeEmbedder, update: UpdateMemory
 ) -> None:
     memory = await remembered(store, expiration_date=NOW.date())
     cleared = FieldChanges(frozenset(MemoryField) - TEXT, metadata={"b": 2})
@@ -86,7 +85,7 @@ async def test_other_fields_keep_text_entities_and_relations(
     assert (after.metadata, after.categories, after.expiration_date) == ({"b": 2}, (), None)
     assert after.provenance.embedding_model == memory.provenance.embedding_model
     assert embedder.batches == []
-    assert changes.replacements[0].embedding is None
+    assert store.replacements[0].embedding is None
 
 
 async def test_an_immutable_memory_is_never_changed(store: FakeStore, update: UpdateMemory) -> None:
@@ -105,16 +104,14 @@ async def test_invisible_memories_are_not_found(
         await update(UpdateMemoryCommand(project_id, memory.id, text("new")))
 
 
-async def test_a_wrong_etag_changes_nothing(
-    store: FakeStore, changes: FakeChanges, update: UpdateMemory
-) -> None:
+async def test_a_wrong_etag_changes_nothing(store: FakeStore, update: UpdateMemory) -> None:
     memory = await remembered(store)
     with pytest.raises(EtagMismatch):
         await update(UpdateMemoryCommand(PROJECT, memory.id, text("new"), etag="stale"))
-    assert changes.calls == []
+    assert store.calls == []
 
 
-class BusyChanges(FakeChanges):
+class BusyStore(FakeStore):
     """Changes the memory between its read and its update."""
 
     async def replace(self, call: Call, change: Replacement) -> int:
@@ -123,17 +120,18 @@ class BusyChanges(FakeChanges):
 
 @pytest.mark.parametrize(("with_etag", "error"), [(True, EtagMismatch), (False, ConcurrentChange)])
 async def test_a_concurrent_change_is_reported_by_the_given_preconditions(
-    store: FakeStore, embedder: FakeEmbedder, with_etag: bool, error: type[Exception]
+    embedder: FakeEmbedder, with_etag: bool, error: type[Exception]
 ) -> None:
+    store = BusyStore()
     memory = await remembered(store)
-    update = UpdateMemory(store, BusyChanges(store), embedder, FakeClock())
+    update = UpdateMemory(store, embedder, FakeClock())
     etag = memory.etag if with_etag else None
     with pytest.raises(error):
         await update(UpdateMemoryCommand(PROJECT, memory.id, text("new"), etag))
 
 
 async def test_a_request_id_has_one_effect_and_one_response(
-    store: FakeStore, changes: FakeChanges, update: UpdateMemory
+    store: FakeStore, update: UpdateMemory
 ) -> None:
     memory = await remembered(store)
     command = UpdateMemoryCommand(
@@ -141,7 +139,7 @@ async def test_a_request_id_has_one_effect_and_one_response(
     )
     first, *others = await asyncio.gather(*(update(command) for _ in range(3)))
     assert others == [first, first]
-    assert len(changes.calls) == 1
+    assert len(store.calls) == 1
 
 
 async def test_a_request_id_with_another_payload_is_refused(

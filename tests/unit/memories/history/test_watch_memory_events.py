@@ -10,14 +10,14 @@ import pytest
 
 from server.core.errors import ShuttingDown, StoreUnavailable
 from server.memories.history.events import WatchMemoryEvents, WatchMemoryEventsCommand
-from server.memories.history.ports import StreamedEvent
 from server.memories.history.tails import MOST_WAITING, PAGE_SIZE, EventTails
 from server.memories.memory import StreamCursor
+from server.memories.ports import StreamedEvent
 from server.memories.scope import Scope
 from server.operations.ports import Channel
 from tests.support.builders import ALICE, PROJECT, addition, call
-from tests.support.fake_history import FakeHistory
 from tests.support.fake_operations import FakeNotifications
+from tests.support.fake_store import FakeStore
 
 BOB = Scope(user_id="bob")
 EVERYONE = Scope()
@@ -29,7 +29,7 @@ PATIENCE_SECONDS = 60
 class World:
     """The use case with a project in memory."""
 
-    stream: FakeHistory = field(default_factory=FakeHistory)
+    stream: FakeStore = field(default_factory=FakeStore)
     notifications: FakeNotifications = field(default_factory=FakeNotifications)
     draining: asyncio.Event = field(default_factory=asyncio.Event)
 

@@ -11,7 +11,6 @@ from server.core.errors import MemoryNotFound
 from server.memories.memory import ListOrder
 from server.memories.search.read_memories import GetMemory, ListMemories, ListMemoriesCommand
 from tests.support.builders import ALICE, NOW, PROJECT, NewMemory, addition, call, change_set
-from tests.support.fake_history import FakeHistory
 from tests.support.fake_store import FakeStore
 from tests.support.fakes import FakeClock
 from tests.support.lives import past_of
@@ -33,16 +32,14 @@ async def remembered(
 
 async def test_a_memory_is_read_by_its_id(store: FakeStore) -> None:
     item = await remembered(store, "tea")
-    assert (
-        await GetMemory(store, FakeHistory(), FakeClock())(PROJECT, item.memory.id) == item.memory
-    )
+    assert await GetMemory(store, FakeClock())(PROJECT, item.memory.id) == item.memory
 
 
 async def test_unknown_memories_and_those_of_other_projects_are_not_found(
     store: FakeStore,
 ) -> None:
     item = await remembered(store, "tea")
-    get = GetMemory(store, FakeHistory(), FakeClock())
+    get = GetMemory(store, FakeClock())
     for project_id, memory_id in ((PROJECT, UUID(int=1)), ("project-2", item.memory.id)):
         with pytest.raises(MemoryNotFound) as raised:
             await get(project_id, memory_id)
@@ -52,7 +49,7 @@ async def test_unknown_memories_and_those_of_other_projects_are_not_found(
 async def test_a_memory_is_visible_through_its_expiration_date(store: FakeStore) -> None:
     item = await remembered(store, "tea", expiration_date=NOW.date())
     clock = FakeClock(NOW.replace(hour=23, minute=59))
-    get = GetMemory(store, FakeHistory(), clock)
+    get = GetMemory(store, clock)
     assert await get(PROJECT, item.memory.id) == item.memory
     clock.time += timedelta(minutes=1)
     with pytest.raises(MemoryNotFound):
@@ -61,7 +58,7 @@ async def test_a_memory_is_visible_through_its_expiration_date(store: FakeStore)
 
 
 async def pages(store: FakeStore, page_size: int, order: ListOrder) -> list[list[str]]:
-    list_memories = ListMemories(store, FakeHistory(), FakeClock())
+    list_memories = ListMemories(store, FakeClock())
     found: list[list[str]] = []
     after = None
     while not found or after:
@@ -93,9 +90,7 @@ async def test_there_is_no_empty_next_page(
 async def test_the_newest_come_first_by_default(store: FakeStore) -> None:
     for number in range(3):
         await remembered(store, str(number), seconds=number)
-    page = await ListMemories(store, FakeHistory(), FakeClock())(
-        ListMemoriesCommand(PROJECT, ALICE, 2)
-    )
+    page = await ListMemories(store, FakeClock())(ListMemoriesCommand(PROJECT, ALICE, 2))
     assert [memory.text for memory in page.items] == ["2", "1"]
     assert page.next is not None
     assert page.next.memory_id == page.items[-1].id
@@ -105,7 +100,7 @@ async def test_the_newest_come_first_by_default(store: FakeStore) -> None:
 async def test_expired_memories_are_listed_only_on_request(store: FakeStore) -> None:
     await remembered(store, "gone", expiration_date=NOW.date() - timedelta(days=1))
     await remembered(store, "here")
-    list_memories = ListMemories(store, FakeHistory(), FakeClock())
+    list_memories = ListMemories(store, FakeClock())
     shown = await list_memories(ListMemoriesCommand(PROJECT, ALICE, 5))
     assert [memory.text for memory in shown.items] == ["here"]
     shown = await list_memories(ListMemoriesCommand(PROJECT, ALICE, 5, show_expired=True))
@@ -117,13 +112,13 @@ async def test_the_past_is_read_from_the_history_with_its_own_expiration(
 ) -> None:
     then = NOW - timedelta(days=400)
     past = (await remembered(FakeStore(), "as it was")).memory
-    history = FakeHistory(past_of([past]))
-    get = GetMemory(store, history, FakeClock())
+    store.past = past_of([past])
+    get = GetMemory(store, FakeClock())
     assert await get(PROJECT, past.id, as_of=then) == past
     assert await get(PROJECT, past.id, as_of=then, show_expired=True) == past
-    listing = ListMemories(store, history, FakeClock())
+    listing = ListMemories(store, FakeClock())
     page = await listing(ListMemoriesCommand(PROJECT, ALICE, 1, as_of=then))
     assert (page.items, page.next) == ([past], None)
-    assert history.asked == [(then, then.date()), (then, None), (then, then.date())]
+    assert store.asked == [(then, then.date()), (then, None), (then, then.date())]
     with pytest.raises(MemoryNotFound):
         await get(PROJECT, UUID(int=1), as_of=then)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from array import array
 from collections.abc import Callable, Sequence
-from typing import Never
+from dataclasses import dataclass, field
 from uuid import UUID
 
 import pytest
@@ -21,29 +21,24 @@ from server.projects.archive.format import (
     read_embedding,
     row_line,
 )
+from tests.support.fakes import FakeProjectStore
 
 HEADER = ArchiveHeader(UUID(int=7), 3, embedding_model="here")
 MEMORY = json.dumps({"memory_id": str(UUID(int=1)), "text": "a dog", "embedding": "[1, 0]"})
 
 
-class Writer:
+@dataclass
+class Writer(FakeProjectStore):
     """Records the written rows."""
 
-    def __init__(self) -> None:
-        self.written: list[tuple[RowKind, str]] = []
-        self.embeddings: list[Vector] = []
+    written: list[tuple[RowKind, str]] = field(default_factory=list)
+    embeddings: list[Vector] = field(default_factory=list)
 
-    def snapshot(self, project_id: str, *, embeddings: bool) -> Never:
-        raise AssertionError("an import reads no project")
-
-    async def begin(self, project_id: str, header: ArchiveHeader) -> None:
-        """Accepts every project as empty."""
-
-    async def write(self, project_id: str, kind: RowKind, rows: Sequence[str]) -> int:
+    async def write_rows(self, project_id: str, kind: RowKind, rows: Sequence[str]) -> int:
         self.written += [(kind, row) for row in rows]
         return len(rows)
 
-    async def missing(
+    async def missing_rows(
         self, project_id: str, rows: Sequence[str], kind: RowKind = RowKind.MEMORY
     ) -> list[str]:
         return list(rows)
@@ -56,7 +51,7 @@ class Writer:
         kind: RowKind = RowKind.MEMORY,
     ) -> int:
         self.embeddings += embeddings
-        return await self.write(project_id, kind, rows)
+        return await self.write_rows(project_id, kind, rows)
 
 
 class Embedder:

@@ -1,6 +1,6 @@
--- name: amend_memory
+-- name: replace_memory
 WITH new_position AS MATERIALIZED (SELECT nextval('change_position') AS position),
-updated AS (
+written AS (
     UPDATE memories SET
         version = version + 1, call_id = $1, text = $2, digest = $3,
         embedding = coalesce($4::halfvec, embedding), metadata = $5,
@@ -20,84 +20,34 @@ traceparent, key_id, peer)
 $20, $21,
 $22, $23, $24, $25, $26, $27, $11,
 $28, $29, $30
-    FROM new_position, updated
+    FROM new_position, written
 ),
 history AS (
     INSERT INTO memory_events (
         project_id, memory_id, version, position, ordinal, call_id, type, change_time, state,
         embedding
     )
-    SELECT $12, updated.memory_id, updated.version, new_position.position, 0, $1,
-           'UPDATE', $11,
-           to_jsonb(updated), $4::halfvec
-    FROM updated, new_position
+    SELECT $12, written.memory_id, written.version, new_position.position, 0, $1,
+           $31, $11, to_jsonb(written), $4::halfvec
+    FROM written, new_position
 ),
 enqueued AS (
     INSERT INTO graph_outbox (
     project_id, memory_id, position, first_position, correlation_id, traceparent
 )
-    SELECT $12, updated.memory_id, new_position.position, new_position.position,
+    SELECT $12, written.memory_id, new_position.position, new_position.position,
            $24, $28
-    FROM updated, new_position
+    FROM written, new_position
     ON CONFLICT (project_id, memory_id) DO UPDATE SET
     position = greatest(graph_outbox.position + 1, excluded.position),
     correlation_id = excluded.correlation_id,
     traceparent = excluded.traceparent
 )
-SELECT new_position.position FROM new_position, updated;
-
--- name: remove_memory
-WITH new_position AS MATERIALIZED (SELECT nextval('change_position') AS position),
-deleted AS (
-    DELETE FROM memories
-    WHERE project_id = $1 AND memory_id = $2 AND version = $3
-    RETURNING memory_id, version, (entities || relations <> '[]' OR EXISTS (
-    SELECT FROM graph_outbox AS o
-    WHERE o.project_id = memories.project_id AND o.memory_id = memories.memory_id
-)) AS had_subgraph
-),
-receipt AS MATERIALIZED (
-    SELECT jsonb_build_object(
-        'memories', count(*), 'graph_memories', count(*) FILTER (WHERE had_subgraph)
-    ) AS counts
-    FROM deleted
-),
-recorded AS (
-    INSERT INTO calls (project_id, call_id, position, method, user_id, agent_id, app_id, run_id, scope_key, request_id,
-item, payload_digest, correlation_id, embedding_model, language_model, prompt_version, call_time,
-traceparent, key_id, peer, outcome)
-    SELECT $1, $4, new_position.position, $5, $6, $7, $8, $9,
-$10, $11,
-$12, $13, $14, $15, $16, $17, $18,
-$19, $20, $21, receipt.counts
-    FROM new_position, deleted, receipt
-),
-history AS (
-    INSERT INTO memory_events (
-        project_id, memory_id, version, position, ordinal, call_id, type, change_time, state
-    )
-    SELECT $1, deleted.memory_id, deleted.version + 1, new_position.position, 0, $4,
-           'DELETE', $18, NULL
-    FROM deleted, new_position
-),
-enqueued AS (
-    INSERT INTO graph_outbox (
-    project_id, memory_id, position, first_position, correlation_id, traceparent
-)
-    SELECT $1, deleted.memory_id, new_position.position, new_position.position,
-           $14, $19
-    FROM deleted, new_position
-    WHERE had_subgraph
-    ON CONFLICT (project_id, memory_id) DO UPDATE SET
-    position = greatest(graph_outbox.position + 1, excluded.position),
-    correlation_id = excluded.correlation_id,
-    traceparent = excluded.traceparent
-)
-SELECT new_position.position, receipt.counts FROM new_position, deleted, receipt;
+SELECT new_position.position FROM new_position, written;
 
 -- name: restore_memory
 WITH new_position AS MATERIALIZED (SELECT nextval('change_position') AS position),
-restored AS (
+written AS (
     INSERT INTO memories AS m (
         project_id, memory_id, version, call_id, user_id, agent_id, app_id, run_id, scope_key,
         digest, text, role, name, inferred, immutable, metadata, categories, entities, relations,
@@ -132,31 +82,80 @@ traceparent, key_id, peer)
 $9, $15,
 $16, $17, $18, $19, $20, $21, $11,
 $22, $23, $24
-    FROM new_position, restored
+    FROM new_position, written
 ),
 history AS (
     INSERT INTO memory_events (
         project_id, memory_id, version, position, ordinal, call_id, type, change_time, state,
         embedding
     )
-    SELECT $1, restored.memory_id, restored.version, new_position.position, 0, $4,
-           'RESTORE', $11,
-           to_jsonb(restored), $12::halfvec
-    FROM restored, new_position
+    SELECT $1, written.memory_id, written.version, new_position.position, 0, $4,
+           $25, $11, to_jsonb(written), $12::halfvec
+    FROM written, new_position
 ),
 enqueued AS (
     INSERT INTO graph_outbox (
     project_id, memory_id, position, first_position, correlation_id, traceparent
 )
-    SELECT $1, restored.memory_id, new_position.position, new_position.position,
+    SELECT $1, written.memory_id, new_position.position, new_position.position,
            $18, $22
-    FROM restored, new_position
+    FROM written, new_position
     ON CONFLICT (project_id, memory_id) DO UPDATE SET
     position = greatest(graph_outbox.position + 1, excluded.position),
     correlation_id = excluded.correlation_id,
     traceparent = excluded.traceparent
 )
-SELECT new_position.position FROM new_position, restored;
+SELECT new_position.position FROM new_position, written;
+
+-- name: delete_by_hand
+WITH deleted AS (
+    DELETE FROM memories
+    WHERE project_id = $1 AND memory_id = $2 AND version = $3
+    RETURNING memory_id, version, (entities || relations <> '[]' OR EXISTS (
+    SELECT FROM graph_outbox AS o
+    WHERE o.project_id = memories.project_id AND o.memory_id = memories.memory_id
+)) AS had_subgraph
+),
+new_position AS MATERIALIZED (SELECT nextval('change_position') AS position),
+receipt AS MATERIALIZED (
+    SELECT jsonb_build_object(
+        'memories', 1, 'graph_memories', had_subgraph::integer
+    ) AS counts
+    FROM deleted
+),
+recorded AS (
+    INSERT INTO calls (project_id, call_id, position, method, user_id, agent_id, app_id, run_id, scope_key, request_id,
+item, payload_digest, correlation_id, embedding_model, language_model, prompt_version, call_time,
+traceparent, key_id, peer, outcome)
+    SELECT $1, $4, new_position.position, $5, $6, $7, $8, $9,
+$10, $11,
+$12, $13, $14, $15, $16, $17, $18,
+$19, $20, $21, receipt.counts
+    FROM new_position, receipt
+),
+history AS (
+    INSERT INTO memory_events (
+        project_id, memory_id, version, position, ordinal, call_id, type, change_time, state
+    )
+    SELECT $1, deleted.memory_id, deleted.version + 1, new_position.position,
+           row_number() OVER (ORDER BY deleted.memory_id) - 1, $4, 'DELETE', $18, NULL
+    FROM deleted, new_position
+),
+enqueued AS (
+    INSERT INTO graph_outbox (
+    project_id, memory_id, position, first_position, correlation_id, traceparent
+)
+    SELECT $1, deleted.memory_id, new_position.position, new_position.position,
+           $14, $19
+    FROM deleted, new_position
+    WHERE had_subgraph
+    ORDER BY deleted.memory_id
+    ON CONFLICT (project_id, memory_id) DO UPDATE SET
+    position = greatest(graph_outbox.position + 1, excluded.position),
+    correlation_id = excluded.correlation_id,
+    traceparent = excluded.traceparent
+)
+SELECT new_position.position, receipt.counts FROM new_position, receipt;
 
 -- name: claim_batch
 INSERT INTO calls (project_id, call_id, position, method, user_id, agent_id, app_id, run_id, scope_key, request_id,
@@ -174,12 +173,6 @@ ON CONFLICT (project_id, request_id, item)
 SELECT item, payload_digest
 FROM calls
 WHERE project_id = $1 AND request_id = $2 AND request_id_release_time IS NULL;
-
--- name: find_item
-SELECT call_id, payload_digest, position, embedding_model, language_model, notices
-FROM calls
-WHERE project_id = $1 AND request_id = $2 AND item = $3
-  AND request_id_release_time IS NULL;
 
 -- name: find_deletion
 SELECT payload_digest, position, coalesce(outcome, '{}') AS counts

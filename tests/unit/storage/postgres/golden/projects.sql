@@ -67,7 +67,7 @@ audited AS (
 )
 SELECT project_id FROM updated;
 
--- name: holding
+-- name: storage_use
 SELECT max_memories, max_bytes, max_calls_per_second, max_calls, max_streams,
        CASE WHEN max_memories > 0 THEN (
            SELECT count(*) FROM memories WHERE project_id = $1

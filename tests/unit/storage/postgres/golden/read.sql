@@ -16,7 +16,7 @@ WHERE project_id = $1 AND memory_id = ANY ($2::uuid[])
   AND (expiration_date IS NULL OR expiration_date >= $3);
 
 -- name: recent_messages
-SELECT m.message_id, m.ordinal, m.role, m.content, m.name, m.event_time
+SELECT m.role, m.content, m.name
 FROM calls AS c
 JOIN messages AS m USING (project_id, call_id)
 WHERE c.project_id = $1 AND c.scope_key = $2
@@ -26,7 +26,7 @@ LIMIT $3;
 -- name: find_call
 SELECT call_id, payload_digest, position, embedding_model, language_model, notices
 FROM calls
-WHERE project_id = $1 AND request_id = $2 AND item = 0
+WHERE project_id = $1 AND request_id = $2 AND item = $3
   AND request_id_release_time IS NULL;
 
 -- name: get_call

@@ -1,4 +1,4 @@
--- name: holdings
+-- name: content
 SELECT (SELECT count(*) FROM memories WHERE project_id = $1)
      - (SELECT count(*) FROM memories WHERE project_id = $1
        AND expiration_date < $2) AS memories,
