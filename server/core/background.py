@@ -132,7 +132,7 @@ R = TypeVar("R")
 
 
 async def by_size(items: int, act: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
-    """Calls `act`, in a thread if there are more than a few items.
+    """Calls `act`, in a thread if it has more than a few items to process.
 
     With a thread the event loop gets its turn every few milliseconds, but a thread costs more than
     a few items do.

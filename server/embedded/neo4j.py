@@ -115,15 +115,15 @@ class EmbeddedNeo4j(EmbeddedServer):
         self._supervisor.begin()
         return address
 
-    async def wait_ready(self, timeout: float = READY_SECONDS) -> None:
+    async def wait_ready(self) -> None:
         """Waits until the spawned server answers a query.
 
         Raises StartError if it ends instead, refuses the stored password, or has not answered
-        after `timeout` seconds.
+        after READY_SECONDS.
         """
         if self._supervisor is None:
             raise StartError("Neo4j has not been spawned")
-        await self._supervisor.until(self._answers, timeout)
+        await self._supervisor.until(self._answers, READY_SECONDS)
 
     def _require_jars(self) -> None:
         if not any(self._lib_dir.glob(SERVER_JARS)):

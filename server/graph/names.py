@@ -8,7 +8,7 @@ be undone.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -67,6 +67,18 @@ def mentions_of(subgraph: MemorySubgraph) -> list[Mention]:
         first = mentions.get(mention.entity)
         mentions[mention.entity] = mention if first is None else _of_both(first, mention)
     return list(mentions.values())
+
+
+def relations_in(subgraph: MemorySubgraph) -> Iterator[tuple[Relation, EntityKey, EntityKey]]:
+    """Yields the memory's relations, each with the keys of its source and its target.
+
+    A relation between two names that were joined, so that both ends are one entity, is left out.
+    """
+    for relation in subgraph.relations:
+        source = entity_key_in(subgraph, relation.source)
+        target = entity_key_in(subgraph, relation.target)
+        if source != target or relation.source.key == relation.target.key:
+            yield relation, source, target
 
 
 def naming_mentions(mentions: Iterable[Mention]) -> dict[EntityKey, Mention]:
@@ -261,7 +273,7 @@ def pair_of(name: str, other_name: str) -> Pair:
     return frozenset((entity_key(name), entity_key(other_name)))
 
 
-def apart(
+def with_splits(
     entities: Sequence[Entity], relations: Sequence[Relation], text: str, splits: Set[Pair]
 ) -> tuple[tuple[Entity, ...], tuple[Relation, ...]]:
     """Returns a memory's entities and relations after applying the splits.

@@ -5,7 +5,7 @@ returned as a whole: measured on long conversations, whole messages are found be
 them (ADR 0030). A message longer than `MAX_PART_LENGTH` is split into parts, each of which becomes
 a passage.
 
-Also the texts of messages that are compared with memories, to find those that messages change.
+Messages are also cut into the texts whose nearest memories are shown to the model.
 """
 
 from __future__ import annotations

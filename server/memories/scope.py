@@ -25,10 +25,18 @@ class Scope:
     app_id: str | None = None
     run_id: str | None = None
 
+    def fields(self) -> dict[str, str | None]:
+        """Returns all four parts by field, most general first."""
+        return {
+            "user_id": self.user_id,
+            "agent_id": self.agent_id,
+            "app_id": self.app_id,
+            "run_id": self.run_id,
+        }
+
     def parts(self) -> tuple[tuple[str, str], ...]:
         """Returns the named parts as (field, value), most general first."""
-        values = ((field, getattr(self, field)) for field in SCOPE_FIELDS)
-        return tuple((field, value) for field, value in values if value is not None)
+        return tuple((field, value) for field, value in self.fields().items() if value is not None)
 
     def covers(self, other: Scope) -> bool:
         """Whether a read of this scope sees the memories of the exact tuple `other`."""
@@ -64,9 +72,8 @@ class Scope:
         Raises:
             ValueError: the scope is empty.
         """
-        for field in SCOPE_FIELDS:
-            if (value := getattr(self, field)) is not None:
-                return f"{field.removesuffix('_id')}:{value}"
+        for field, value in self.parts():
+            return f"{field.removesuffix('_id')}:{value}"
         raise ValueError("an empty scope has no graph space")
 
 

@@ -19,7 +19,16 @@ from server.graph.model import (
     entity_key,
     newest_first,
 )
-from server.graph.names import Joins, Pair, Split, StatedAlias, apart, mentions_of, naming_mentions
+from server.graph.names import (
+    Joins,
+    Pair,
+    Split,
+    StatedAlias,
+    mentions_of,
+    naming_mentions,
+    relations_in,
+    with_splits,
+)
 from server.graph.project.supersession import Holding, is_functional, superseded_at
 from server.memories.memory import Memory
 
@@ -66,7 +75,7 @@ def spaces_of(memories: Iterable[Memory], splits: Iterable[Split] = ()) -> list[
 
 
 def _apart(memory: Memory, splits: Set[Pair]) -> Memory:
-    entities, relations = apart(memory.entities, memory.relations, memory.text, splits)
+    entities, relations = with_splits(memory.entities, memory.relations, memory.text, splits)
     return replace(memory, entities=entities, relations=relations)
 
 
@@ -122,18 +131,14 @@ def _subgraph(memory: Memory, joins: Joins) -> MemorySubgraph:
 def _stated(subgraph: MemorySubgraph) -> Iterable[StatedRelation]:
     if subgraph.event_time is None:
         return
-    for relation in subgraph.relations:
-        own = relation.source.key, relation.target.key
-        source, target = (subgraph.joined.get(key, key) for key in own)
-        # A relation of an entity with itself that only results from joined names is dropped.
-        if source != target or own[0] == own[1]:
-            yield StatedRelation(
-                relation,
-                subgraph.memory_id,
-                subgraph.event_time,
-                source_key=source,
-                target_key=target,
-            )
+    for relation, source, target in relations_in(subgraph):
+        yield StatedRelation(
+            relation,
+            subgraph.memory_id,
+            subgraph.event_time,
+            source_key=source.key,
+            target_key=target.key,
+        )
 
 
 def _with_names(stated: StatedRelation, entities: Mapping[str, Entity]) -> StatedRelation:

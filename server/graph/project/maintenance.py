@@ -165,8 +165,8 @@ class RebuildGraph:
         await self._graph.prepare()
         rebuilt = Rebuilt()
         projects = await projects_of(self._outbox, self._audit, project_id)
-        # Before, because a projection does not look for relations of a memory that is new to the
-        # graph; after, because names and ends depend on the result of the projections.
+        # Mends before the projections, which do not look for relations of a memory that is new to
+        # the graph, and after them, because names and ends depend on their result.
         await self._mend(projects, rebuilt)
         for project in projects:
             await self._mark(project, rebuilt)

@@ -102,23 +102,23 @@ KNOWN_ENTITIES_AT_MOST = 30
 
 @dataclass(frozen=True, slots=True)
 class _Said:
-    """The messages of an add, the parts of them that may become passages, and the vectors.
+    """The messages of an add, and their parts that may become passages, with a vector for each.
 
-    The candidates are the memories nearest to the `compared` vectors; `of_parts` belong to `parts`.
+    The candidates are the memories nearest to the vectors `compared`.
     """
 
     messages: Sequence[Message]
-    parts: Sequence[MessagePart]
     compared: Sequence[Vector]
-    of_parts: Sequence[Vector]
+    parts: Sequence[MessagePart]
+    part_vectors: Sequence[Vector]
 
 
 class RememberInferred:
-    """Costs one language model call, at most two embedding batches and two round trips.
+    """Costs one call of the language model, at most two embedding batches and two statements.
 
-    The first takes the scope's lease and reads the project's settings and the candidates, the
-    second writes the result; with `version` v2, one more reads the context, and so does one for
-    candidates that this server has not seen before. No connection is held while a model works.
+    The first statement takes the scope's lease and reads the project's settings and the candidates,
+    the second writes the result. Another one reads candidates that this server has not seen before,
+    and with `version` v2 another one reads the context. No connection is held while a model works.
     After a concurrent change the call starts over once, and an unusable answer is requested once
     more.
     """
@@ -209,7 +209,7 @@ class RememberInferred:
                 embedded, request.candidates, self._embedder.near_duplicate_similarity
             ),
             passages=(
-                await by_size(len(parts), new_passages, draft, parts, said.of_parts, checked)
+                await by_size(len(parts), new_passages, draft, parts, said.part_vectors, checked)
                 if parts
                 else ()
             ),
@@ -238,8 +238,8 @@ class RememberInferred:
         of_text = dict(zip(texts, vectors, strict=True))
         return _Said(
             messages,
-            parts,
             [of_text[text] for text in compared],
+            parts,
             [of_text[text] for text in in_parts],
         )
 

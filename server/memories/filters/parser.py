@@ -47,14 +47,15 @@ MAX_PATH_KEYS = 8
 # More than fit into an error response.
 MAX_VIOLATIONS = 1000
 
+_ROOT = "filters"
 _ANYTHING = "*"
 _METADATA = "metadata."
 _NO_NUL = "must not contain NUL characters"
 _FIELDS = ", ".join([*Column, f"metadata.<path> of 1 to {MAX_PATH_KEYS} keys"])
 
 
-def parse_filter(value: JsonObject, path: str = "filters") -> Filter:
-    """Parses a filter from its JSON object; `path` is its path in the request.
+def parse_filter(value: JsonObject) -> Filter:
+    """Parses a filter from its JSON object, the field `filters` of a request.
 
     Raises:
         InvalidRequest: the filter is invalid; lists every violation. A filter may be MAX_DEPTH
@@ -62,7 +63,7 @@ def parse_filter(value: JsonObject, path: str = "filters") -> Filter:
             `icontains`, and MAX_LISTED values in an `in`. If it has too many operators, that is the
             only violation listed.
     """
-    return _Parser(path).parse(value)
+    return _Parser().parse(value)
 
 
 class _TooLarge(Exception):
@@ -72,8 +73,7 @@ class _TooLarge(Exception):
 class _Parser:
     """Parses one filter and collects its violations."""
 
-    def __init__(self, path: str) -> None:
-        self._path = path
+    def __init__(self) -> None:
         self._violations: list[FieldViolation] = []
         self._nodes = 0
         self._contained = 0
@@ -90,9 +90,9 @@ class _Parser:
 
     def parse(self, value: JsonObject) -> Filter:
         try:
-            result = self._object(value, self._path, depth=1)
+            result = self._object(value, _ROOT, depth=1)
         except _TooLarge:
-            violation = FieldViolation(self._path, f"must have at most {MAX_NODES} operators")
+            violation = FieldViolation(_ROOT, f"must have at most {MAX_NODES} operators")
             raise InvalidRequest([violation]) from None
         if self._violations:
             raise InvalidRequest(self._violations)

@@ -72,12 +72,12 @@ class GeminiEmbedder:
 
     @property
     def near_duplicate_similarity(self) -> float:
-        """A lower bound, measured with another learned embedder: the wording decides (ADR 0055)."""
+        """Low, because the wording must agree too; measured with another embedder (ADR 0055)."""
         return _NEAR_DUPLICATE_SIMILARITY
 
     @property
     def dense_weight(self) -> float:
-        """1.5: vectors count half as much again as words."""
+        """Vectors count 1.5 times as much as words."""
         return _DENSE_WEIGHT
 
     @property
@@ -102,12 +102,12 @@ class GeminiEmbedder:
             DeadlineExceeded: the call's time is up.
         """
         queries = texts if purpose is EmbeddingPurpose.QUERY else ()
-        without = {text: rest for text in queries if (rest := without_names(text)) != text}
+        nameless = {text: rest for text in queries if (rest := without_names(text)) != text}
         async with parked():
-            vectors = await self._batcher.embed([*texts, *without.values()], purpose)
-        of_rest = dict(zip(without, vectors[len(texts) :], strict=True))
+            vectors = await self._batcher.embed([*texts, *nameless.values()], purpose)
+        without_name = dict(zip(nameless, vectors[len(texts) :], strict=True))
         return [
-            mean_direction(vector, of_rest[text]) if text in of_rest else vector
+            mean_direction(vector, without_name[text]) if text in without_name else vector
             for text, vector in zip(texts, vectors, strict=False)
         ]
 

@@ -82,13 +82,7 @@ def to_rows(memory: Mem0Memory, position: int, embedding_model: str) -> Mem0Rows
     updated = _time(payload.get("updated_at") or payload.get("created_at"), "updated_at")
     call_id = str(uuid5(memory.id, "import"))
     digest = fact_digest(text)
-    parts = {
-        "user_id": scope.user_id,
-        "agent_id": scope.agent_id,
-        "app_id": scope.app_id,
-        "run_id": scope.run_id,
-        "scope_key": _bytea(scope.key()),
-    }
+    parts = {**scope.fields(), "scope_key": _bytea(scope.key())}
     state: dict[str, object] = {
         **parts,
         "memory_id": str(memory.id),

@@ -13,7 +13,7 @@ from server.graph.model import DifferenceKind, MemorySubgraph
 from server.graph.names import Mention
 from server.memories.scope import Scope
 from server.storage.neo4j import projection, rows
-from server.storage.neo4j.calls import bounded_call, transaction_metadata
+from server.storage.neo4j.calls import DATABASE, bounded_call, transaction_metadata
 from server.storage.neo4j.projection import wrong_ends
 from server.storage.neo4j.rows import (
     Difference,
@@ -85,20 +85,17 @@ def _by_memory(stored: Iterable[tuple[str, EdgeT]]) -> dict[str, list[tuple[str,
 
 _STATEMENTS = load_cypher(__package__, "audit.cypher")
 _CORRELATION_ID = "verify-graph"
+_PAGE_SECONDS = 30.0
 
 T = TypeVar("T")
 _Work = Callable[[AsyncManagedTransaction], Awaitable[T]]
 
 
 class Neo4jGraphAudit:
-    """Implements `server.graph.ports.GraphAudit`. `timeout` bounds a page, in seconds."""
+    """Implements `server.graph.ports.GraphAudit`."""
 
-    def __init__(
-        self, driver: AsyncDriver, *, database: str = "neo4j", timeout: float = 30.0
-    ) -> None:
+    def __init__(self, driver: AsyncDriver) -> None:
         self._driver = driver
-        self._database = database
-        self._timeout = timeout
 
     async def projects(self) -> list[str]:
         return [record["project_id"] for record in await self._read("projects")]
@@ -216,12 +213,9 @@ class Neo4jGraphAudit:
 
     async def _in_transaction(self, work: _Work[T], *, write: bool) -> T:
         bound = unit_of_work(
-            metadata=transaction_metadata([_CORRELATION_ID]), timeout=self._timeout
+            metadata=transaction_metadata([_CORRELATION_ID]), timeout=_PAGE_SECONDS
         )(work)
-        async with (
-            bounded_call(self._timeout),
-            self._driver.session(database=self._database) as session,
-        ):
+        async with bounded_call(_PAGE_SECONDS), self._driver.session(database=DATABASE) as session:
             if write:
                 return await session.execute_write(bound)
             return await session.execute_read(bound)

@@ -15,13 +15,16 @@ from server.core.errors import GraphUnavailable
 from server.core.request_context import bounded, current_request
 from server.telemetry.spans import span
 
+DATABASE = "neo4j"
+"""The only database that Neo4j's Community edition has for users."""
 
-def open_driver(
-    uri: str, user: str, password: str, *, connection_timeout: float = 3.0
-) -> AsyncDriver:
+_CONNECTION_SECONDS = 3.0
+
+
+def open_driver(uri: str, user: str, password: str) -> AsyncDriver:
     """Returns a pool of connections, which connects at its first use. The caller closes it.
 
-    Times are in seconds. `uri` is `bolt://host:port` for one server, `neo4j://...` for a cluster,
+    `uri` is `bolt://host:port` for one server, `neo4j://...` for a cluster,
     `+s` appended to the scheme for TLS.
 
     Raises:
@@ -31,8 +34,8 @@ def open_driver(
         uri,
         auth=(user, password),
         max_connection_pool_size=32,
-        connection_timeout=connection_timeout,
-        connection_write_timeout=connection_timeout,
+        connection_timeout=_CONNECTION_SECONDS,
+        connection_write_timeout=_CONNECTION_SECONDS,
         connection_acquisition_timeout=5.0,
         # Deadlocks end within milliseconds; by default the driver waits a second before a retry.
         initial_retry_delay=0.05,
@@ -96,14 +99,14 @@ def _is_answer(cause: BaseException | None) -> bool:
 
 
 @contextmanager
-def call_traced(name: str, database: str) -> Iterator[None]:
+def call_traced(name: str) -> Iterator[None]:
     """Runs the block in a span of a database call, if the current call is traced.
 
     https://opentelemetry.io/docs/specs/semconv/db/database-spans/
     """
     attributes = {
         "db.system.name": "neo4j",
-        "db.namespace": database,
+        "db.namespace": DATABASE,
         "db.query.summary": name,
     }
     with span(name, attributes, SpanKind.CLIENT):

@@ -23,7 +23,13 @@ from server.graph.ports import (
 )
 from server.projects.project import GraphCounts
 from server.storage.neo4j import exploring, projection
-from server.storage.neo4j.calls import bounded_call, call_traced, guarded_call, transaction_metadata
+from server.storage.neo4j.calls import (
+    DATABASE,
+    bounded_call,
+    call_traced,
+    guarded_call,
+    transaction_metadata,
+)
 from server.storage.neo4j.terms import given
 from server.storage.statements import load_cypher
 
@@ -50,13 +56,11 @@ class Neo4jGraph:
         driver: AsyncDriver,
         breaker: CircuitBreaker | None = None,
         *,
-        database: str = "neo4j",
         timeout: float,
         check_timeout: float = 2.0,
     ) -> None:
         self._driver = driver
         self._breaker = breaker or CircuitBreaker("neo4j")
-        self._database = database
         self._timeout = timeout
         self._check_timeout = check_timeout
 
@@ -89,7 +93,7 @@ class Neo4jGraph:
             metadata=transaction_metadata(s.correlation_id for s in batch),
             timeout=self._timeout,
         )(projection.project)
-        with call_traced("project", self._database):
+        with call_traced("project"):
             async with bounded_call(self._timeout), self._session() as session:
                 try:
                     await session.execute_write(work, batch)
@@ -123,19 +127,15 @@ class Neo4jGraph:
             metadata=transaction_metadata([current_request().correlation_id]),
             timeout=self._timeout,
         )(work)
-        with call_traced(work.__name__, self._database):
+        with call_traced(work.__name__):
             async with (
                 guarded_call(self._breaker, self._timeout),
-                self._driver.session(
-                    database=self._database, max_transaction_retry_time=_READ_RETRY_SECONDS
-                ) as session,
+                self._session(_READ_RETRY_SECONDS) as session,
             ):
                 return await session.execute_read(bound, *arguments)
 
-    def _session(self) -> AsyncSession:
-        return self._driver.session(
-            database=self._database, max_transaction_retry_time=_RETRY_SECONDS
-        )
+    def _session(self, retry_seconds: float = _RETRY_SECONDS) -> AsyncSession:
+        return self._driver.session(database=DATABASE, max_transaction_retry_time=retry_seconds)
 
 
 async def _create(session: AsyncSession, name: str, statement: str) -> None:

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Generic, TypeVar
 
-from server.graph.model import MemorySubgraph, Relation
+from server.graph.model import MemorySubgraph
 from server.graph.model import entity_key as key_of_name
-from server.graph.names import EntityKey, Mention, entity_key_in, mentions_of
+from server.graph.names import EntityKey, Mention, mentions_of, relations_in
 from server.graph.project.supersession import is_functional
 from server.memories.scope import Scope
 from server.storage.neo4j.terms import entity_terms, index_key, is_storable, slot_key
@@ -57,7 +57,7 @@ def _stored(entity: EntityKey) -> EntityKey:
 
 
 def wanted_statements(subgraph: MemorySubgraph) -> list[Statement]:
-    """Returns the memory's relations, except relations of an entity with itself.
+    """Returns the memory's relations, by the keys that the graph stores.
 
     Raises:
         ValueError: the memory has relations but no event time.
@@ -69,23 +69,15 @@ def wanted_statements(subgraph: MemorySubgraph) -> list[Statement]:
     return [
         Statement(
             str(subgraph.memory_id),
-            _stored(entity_key_in(subgraph, relation.source)),
+            _stored(source),
             relation.relation,
-            _stored(entity_key_in(subgraph, relation.target)),
+            _stored(target),
             subgraph.event_time,
             subgraph.scope,
             subgraph.expires_on,
         )
-        for relation in subgraph.relations
-        if not _became_one(subgraph, relation)
+        for relation, source, target in relations_in(subgraph)
     ]
-
-
-def _became_one(subgraph: MemorySubgraph, relation: Relation) -> bool:
-    """Whether both ends are one entity only because their names were joined."""
-    ends = relation.source.key, relation.target.key
-    source, target = (subgraph.joined.get(key, key) for key in ends)
-    return source == target and ends[0] != ends[1]
 
 
 EdgeT = TypeVar("EdgeT", bound=Hashable)
@@ -141,7 +133,7 @@ def memory(subgraph: MemorySubgraph) -> Row:
         "project_id": subgraph.project_id,
         "memory_id": str(subgraph.memory_id),
         "version": subgraph.version,
-        **_scope(subgraph.scope),
+        **subgraph.scope.fields(),
     }
 
 
@@ -192,7 +184,7 @@ def statement(value: Statement, superseded_at: datetime | None) -> Row:
         "superseded_at": superseded_at and microseconds(superseded_at),
         "slot": value.slot,
         "expires_on": value.expires_on.isoformat() if value.expires_on else None,
-        **_scope(value.scope),
+        **value.scope.fields(),
     }
     return {name: each for name, each in properties.items() if each is not None}
 
@@ -248,12 +240,3 @@ def edge_end(found: Found, superseded_at: datetime | None) -> Row:
     """Returns the new end of a relation in a row of `slot_relations`."""
     there = edge(found["project_id"], found["memory_id"], found["element_id"])
     return there | {"superseded_at": superseded_at and microseconds(superseded_at)}
-
-
-def _scope(scope: Scope) -> Row:
-    return {
-        "user_id": scope.user_id,
-        "agent_id": scope.agent_id,
-        "app_id": scope.app_id,
-        "run_id": scope.run_id,
-    }

@@ -48,7 +48,7 @@ def index_key(key: str) -> str:
 def space_slot(project_id: str, space: str) -> int:
     """Returns the number, below 65,536, of the lock of a space's entities.
 
-    Spaces that share a number only wait for each other.
+    If two spaces have the same number, one sometimes waits for the other; nothing else happens.
     """
     name = f"{len(project_id)}:{project_id}{space}".encode()
     return int.from_bytes(hashlib.sha256(name).digest()[:_SLOT_BYTES], "big")

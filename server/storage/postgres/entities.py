@@ -27,6 +27,7 @@ SQL = load_sql("subgraphs.sql")
 OUTBOX = load_sql("outbox.sql")
 
 CORRELATION_ID = "entity-aliases"
+SPLIT_CORRELATION_ID = "entity-splits"
 
 Space = tuple[str, str]
 """A project and one of its graph spaces."""
@@ -164,13 +165,7 @@ async def enqueue_affected(connection: Connection, changes: Iterable[Row]) -> in
                 *SQL["names_in_space"](project_id=project_id, space=space, **scope_values(space))
             )
             affected = _mentioning(rows, frozenset(change["keys"]))
-            await connection.execute(
-                *OUTBOX["enqueue_given"](
-                    project_ids=[project_id] * len(affected),
-                    memory_ids=affected,
-                    correlation_id=CORRELATION_ID,
-                )
-            )
+            await _enqueue(connection, project_id, affected, CORRELATION_ID)
             await connection.execute(
                 *SQL["delete_change"](
                     project_id=project_id, space=space, change_id=change["change_id"]
@@ -189,9 +184,6 @@ def scope_values(space: str) -> dict[str, str | None]:
     kind, _, value = space.partition(":")
     named: Mapping[str, str] = {f"{kind}_id": value}
     return {field: named.get(field) for field in SCOPE_FIELDS}
-
-
-_CORRELATION_ID = "entity-splits"
 
 
 class EntitySplits:
@@ -246,12 +238,12 @@ class EntitySplits:
         async with self._database.connection() as connection:
             async with transaction(connection):
                 found = await connection.fetchval(*bound)
-                await _enqueue(connection, project_id, split)
+                await _enqueue_joining(connection, project_id, split)
             # Once more, for memories that were stored and projected in the meantime.
-            return bool(found), await _enqueue(connection, project_id, split)
+            return bool(found), await _enqueue_joining(connection, project_id, split)
 
 
-async def _enqueue(connection: Connection, project_id: str, split: Split) -> int:
+async def _enqueue_joining(connection: Connection, project_id: str, split: Split) -> int:
     """Enqueues the memories that join the two names.
 
     The projector finds the other memories that are affected.
@@ -270,11 +262,18 @@ async def _enqueue(connection: Connection, project_id: str, split: Split) -> int
             for alias in entity.aliases
         )
     ]
+    await _enqueue(connection, project_id, affected, SPLIT_CORRELATION_ID)
+    return len(affected)
+
+
+async def _enqueue(
+    connection: Connection, project_id: str, memory_ids: Sequence[UUID], correlation_id: str
+) -> None:
+    """Enqueues the memories for the graph."""
     await connection.execute(
         *OUTBOX["enqueue_given"](
-            project_ids=[project_id] * len(affected),
-            memory_ids=affected,
-            correlation_id=_CORRELATION_ID,
+            project_ids=[project_id] * len(memory_ids),
+            memory_ids=list(memory_ids),
+            correlation_id=correlation_id,
         )
     )
-    return len(affected)

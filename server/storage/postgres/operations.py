@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextvars import Context
-from dataclasses import asdict
 from datetime import timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
@@ -161,7 +160,7 @@ class PostgresOperations:
         within: Scope | None = None,
     ) -> list[Operation]:
         named = None if states is None else list(states)
-        bounds = asdict(within or Scope())
+        bounds = (within or Scope()).fields()
         rows = await self._database.fetch(
             SQL["list"](
                 project_id=project_id, states=named, before_id=before, limit=limit, **bounds

@@ -237,7 +237,6 @@ def _to_event(row: Row) -> AuditEvent:
 
 
 def _key_values(key: ApiKey) -> dict[str, object]:
-    scope = key.scope or Scope()
     return {
         "key_id": key.id,
         "org_id": key.org_id,
@@ -245,10 +244,7 @@ def _key_values(key: ApiKey) -> dict[str, object]:
         "label": key.label,
         "create_time": key.create_time,
         "role": key.role,
-        "user_id": scope.user_id,
-        "agent_id": scope.agent_id,
-        "app_id": scope.app_id,
-        "run_id": scope.run_id,
+        **(key.scope or Scope()).fields(),
         "expire_time": key.expire_time,
     }
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from server.graph.model import StatedRelation
-from server.graph.names import Joins, Pair, StatedAlias, apart, pair_of
+from server.graph.names import Joins, Pair, StatedAlias, pair_of, with_splits
 from server.memories.memory import today
 from server.memories.ports import RecallQuery
 from server.memories.search.question_clues import Clue, Recollection
@@ -67,7 +67,7 @@ _Place = tuple[str, str]
 def _places(
     spaces: Sequence[str], names: Sequence[str], joins: Mapping[str, Joins]
 ) -> list[_Place]:
-    """Returns the places of the names, and of the other names that a space joins to them."""
+    """Returns where to look in each space: at the names, and at names that it joins to them."""
     return [
         (space, _index_key(key))
         for space in spaces
@@ -90,7 +90,7 @@ async def _joins(
     aliases: dict[str, list[StatedAlias]] = {}
     for row in rows:
         of_space = splits.get(row["space"], set())
-        entities, _ = apart(to_entities(row["entities"]), (), row["text"], of_space)
+        entities, _ = with_splits(to_entities(row["entities"]), (), row["text"], of_space)
         aliases.setdefault(row["space"], []).extend(
             StatedAlias(str(row["memory_id"]), entity.name, alias)
             for entity in entities

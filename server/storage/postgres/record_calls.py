@@ -102,16 +102,12 @@ def _is_inferred(changes: ChangeSet) -> bool:
 
 def call_values(call: Call) -> dict[str, object]:
     """Returns the parameters of the block `call_values` in changing.sql."""
-    scope = call.scope
     return {
         "project_id": call.project_id,
         "call_id": call.id,
         "method": call.method,
-        "user_id": scope.user_id,
-        "agent_id": scope.agent_id,
-        "app_id": scope.app_id,
-        "run_id": scope.run_id,
-        "scope_key": scope.key(),
+        **call.scope.fields(),
+        "scope_key": call.scope.key(),
         "request_id": call.request_id,
         "item": call.item,
         "payload_digest": call.payload_digest,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from server.graph.model import Entity, MemorySubgraph, Relation
-from server.graph.names import Joins, apart, pair_of
+from server.graph.names import Joins, pair_of, with_splits
 from server.storage.postgres.entities import (
     SQL,
     Alias,
@@ -106,7 +106,7 @@ def _changed_aliases(row: Row) -> MemoryAliases | None:
 def _stated_by(row: Row) -> tuple[tuple[Entity, ...], tuple[Relation, ...]]:
     """Returns the memory's entities and relations, with split names separated."""
     splits = {pair_of(*names) for names in row["splits"] or ()}
-    return apart(
+    return with_splits(
         to_entities(row["entities"]),
         to_relations(row["relations"]),
         row["split_text"] or "",

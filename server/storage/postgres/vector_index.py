@@ -55,17 +55,16 @@ class _Seen:
 class VectorIndex:
     """Whether the vectors have an index, checked from time to time."""
 
-    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._monotonic = monotonic
+    def __init__(self) -> None:
         self._seen: dict[int, _Seen] = {}
 
     async def serves(self, connection: Connection, dimensions: int, memories: float) -> bool:
         """Whether the index makes searching a scope of this many memories faster."""
         seen = self._seen.get(dimensions)
-        if seen is None or self._monotonic() - seen.at > _LOOK_AGAIN_SECONDS:
+        if seen is None or time.monotonic() - seen.at > _LOOK_AGAIN_SECONDS:
             row = await connection.fetchrow(*SQL["vector_index"](index_name=index_name(dimensions)))
             assert row is not None
-            seen = _Seen(self._monotonic(), row["memories"], row["is_indexed"])
+            seen = _Seen(time.monotonic(), row["memories"], row["is_indexed"])
             self._seen[dimensions] = seen
         return seen.is_indexed and memories > _WORTHWHILE * sqrt(seen.memories)
 

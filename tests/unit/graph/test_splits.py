@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from server.graph.model import Entity, Relation
-from server.graph.names import apart, pair_of
+from server.graph.names import pair_of, with_splits
 
 BOB = Entity("Bob", "person", aliases=("Robert", "Bobby"))
 OSLO = Entity("Oslo", "place")
@@ -14,7 +14,7 @@ SPLITS = {pair_of("robert", "BOB")}
 
 def names(text: str, entity: Entity = BOB) -> tuple[str, tuple[str, ...], str]:
     relation = Relation(Entity(entity.name, entity.type), "lives_in", OSLO)
-    [first, _], [stated] = apart([entity, OSLO], [relation], text, SPLITS)
+    [first, _], [stated] = with_splits([entity, OSLO], [relation], text, SPLITS)
     return first.name, first.aliases, stated.source.name
 
 
@@ -40,4 +40,4 @@ def test_other_names_stay_unchanged() -> None:
 
 
 def test_without_splits_nothing_changes() -> None:
-    assert apart([BOB], [], "Robert", frozenset()) == ((BOB,), ())
+    assert with_splits([BOB], [], "Robert", frozenset()) == ((BOB,), ())
