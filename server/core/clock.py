@@ -25,6 +25,11 @@ def new_id(now: datetime, ordinal: int | None = None) -> UUID:
     return UUID(int=(milliseconds << 80) | (0x7 << 76) | (high << 64) | (0b10 << 62) | low)
 
 
+def microseconds(time: datetime) -> int:
+    """Returns the microseconds from 1970 to an instant."""
+    return (time - UNIX_EPOCH) // timedelta(microseconds=1)
+
+
 class Clock:
     """Provides the current time; tests replace it."""
 

@@ -43,10 +43,19 @@ _WORD = re.compile(WORD_PATTERN)
 _STEMMER = Stemmer.Stemmer("english")
 
 
+def composed(text: str) -> str:
+    """Returns the text in NFC, in which decomposed and composed spellings are equal."""
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
 def normalized(text: str) -> str:
     """Returns the text in the form used for comparison: NFC, with straight apostrophes."""
-    composed = text if text.isascii() else unicodedata.normalize("NFC", text)
-    return composed.translate(_APOSTROPHES)
+    return composed(text).translate(_APOSTROPHES)
+
+
+def is_of_word(character: str) -> bool:
+    """Whether a character is a letter, a digit or a combining mark, which many scripts need."""
+    return character.isalnum() or unicodedata.category(character).startswith("M")
 
 
 def words(text: str) -> list[str]:

@@ -11,6 +11,7 @@ from enum import StrEnum
 from functools import lru_cache
 from uuid import UUID
 
+from server.core.text import is_of_word
 from server.memories.scope import Scope
 
 MAX_NAME_LENGTH = 512
@@ -200,7 +201,7 @@ def relation_name(text: str) -> str:
 
 def words_of(text: str) -> list[str]:
     """Returns the folded words of a name: runs of letters, digits and combining marks."""
-    return "".join(c if _is_of_word(c) else " " for c in _folded(text)).split()
+    return "".join(c if is_of_word(c) else " " for c in _folded(text)).split()
 
 
 def _folded(text: str) -> str:
@@ -212,10 +213,6 @@ def _folded(text: str) -> str:
 
 def _nfkc(text: str) -> str:
     return unicodedata.normalize("NFKC", text)
-
-
-def _is_of_word(character: str) -> bool:
-    return character.isalnum() or unicodedata.category(character).startswith("M")
 
 
 class DifferenceKind(StrEnum):

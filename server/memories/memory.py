@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -11,7 +10,7 @@ from enum import StrEnum
 from functools import lru_cache
 from uuid import UUID
 
-from server.core.text import digest_of
+from server.core.text import composed, digest_of
 from server.core.values import JsonObject, Vector
 from server.graph.model import Entity, Relation
 from server.memories.conversation import Role
@@ -129,7 +128,7 @@ def verbatim_digest(role: Role, name: str | None, text: str) -> bytes:
 
     Text is compared in NFC, so that decomposed and composed spellings are equal.
     """
-    return digest_of("verbatim", role, _composed(name or ""), _composed(text))
+    return digest_of("verbatim", role, composed(name or ""), composed(text))
 
 
 # Successive adds compare their facts with mostly the same candidates, several times.
@@ -141,12 +140,8 @@ def fact_digest(text: str) -> bytes:
     would make 10⁵ equal to 105.
     """
     # Case folding can produce text that is not in NFC, so NFC is applied again.
-    folded = " ".join(_composed(_composed(text).casefold()).split())
+    folded = " ".join(composed(composed(text).casefold()).split())
     return digest_of("fact", folded.rstrip("."))
-
-
-def _composed(text: str) -> str:
-    return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
 # Sorts before the ordinals of all events; deletions that make room for a call have -1.

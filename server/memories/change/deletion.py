@@ -1,8 +1,8 @@
-"""Deletes memories by their ids, one or many, and restores earlier versions of them."""
+"""Deletes a memory by its id, and restores an earlier version of it."""
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -13,7 +13,6 @@ from server.core.errors import (
     EtagMismatch,
     FieldViolation,
     InvalidRequest,
-    MemoirError,
     MemoryImmutable,
     MemoryNotFound,
 )
@@ -23,8 +22,6 @@ from server.memories.change.scopes import earlier_deletion
 from server.memories.change.update_memory import (
     UpdatedMemory,
     earlier_change,
-    item_key,
-    one_by_one,
     stale_etag,
 )
 from server.memories.changes import Call, Deletion, Replacement
@@ -107,49 +104,6 @@ class DeleteMemory:
             command.key,
             memory.provenance.embedding_model,
         )
-
-
-BATCH_DELETE_MEMORIES = "BatchDeleteMemories"
-
-
-@dataclass(frozen=True, slots=True)
-class BatchDeleteCommand:
-    """The deletions, in order. The `key` belongs to the batch; items have no keys."""
-
-    project_id: str
-    items: Sequence[DeleteMemoryCommand]
-    key: RequestKey | None = None
-
-
-class BatchDeleteMemories:
-    """Deletes several memories, each in its own transaction."""
-
-    def __init__(self, delete: DeleteMemory, store: MemoryStore, clock: Clock) -> None:
-        self._delete = delete
-        self._store = store
-        self._clock = clock
-
-    async def __call__(self, command: BatchDeleteCommand) -> list[StoredDeletion | MemoirError]:
-        """Returns the receipt or the error of each deletion, in order.
-
-        If the `key` was used before, items that succeeded return their earlier receipts; the others
-        are retried.
-
-        Raises:
-            RequestIdReused: the request id was used before with another payload.
-            StoreUnavailable: nothing was deleted.
-            DeadlineExceeded: the deadline has passed; completed deletions stay.
-        """
-        # The batch's own call changes no memory and has no scope.
-        batch = new_call(
-            command.project_id, Scope(), BATCH_DELETE_MEMORIES, self._clock.now(), command.key
-        )
-        await self._store.claim_batch(batch)
-        items = [
-            replace(item, method=BATCH_DELETE_MEMORIES, key=item_key(command.key, index))
-            for index, item in enumerate(command.items)
-        ]
-        return await one_by_one([partial(self._delete, item) for item in items])
 
 
 RESTORE_MEMORY = "RestoreMemory"

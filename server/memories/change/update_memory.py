@@ -1,24 +1,20 @@
-"""Updates named fields of memories, one or many."""
+"""Updates named fields of a memory."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 
-from server import failpoints
 from server.core.clock import Clock
 from server.core.errors import (
     ConcurrentChange,
-    DeadlineExceeded,
     EtagMismatch,
-    MemoirError,
     MemoryImmutable,
     MemoryNotFound,
-    StoreUnavailable,
 )
 from server.core.values import Vector
 from server.memories.change.effects import FieldChanges, new_call, with_changes
@@ -155,93 +151,3 @@ class UpdateMemory:
             command.key,
             model,
         )
-
-
-T = TypeVar("T")
-
-
-async def one_by_one(actions: Sequence[Callable[[], Awaitable[T]]]) -> list[T | MemoirError]:
-    """Returns the result of each item, in order. Items may depend on earlier ones.
-
-    If the store becomes unavailable, the remaining items are not tried.
-
-    Raises:
-        DeadlineExceeded: the deadline has passed; completed items stay done.
-    """
-    outcomes: list[T | MemoirError] = []
-    for act in actions:
-        try:
-            outcomes.append(await act())
-            failpoints.reach("batch.middle")
-        except DeadlineExceeded:
-            raise
-        except StoreUnavailable as error:
-            return outcomes + [error] * (len(actions) - len(outcomes))
-        except MemoirError as error:
-            outcomes.append(error)
-    return outcomes
-
-
-def item_key(batch: RequestKey | None, index: int) -> RequestKey | None:
-    """Returns the key of the batch's item at `index`, from 0."""
-    return batch and RequestKey(batch.id, batch.digest, index + 1)
-
-
-BATCH_UPDATE_MEMORIES = "BatchUpdateMemories"
-
-
-@dataclass(frozen=True, slots=True)
-class BatchUpdateCommand:
-    """The updates, in order. The `key` belongs to the batch; items have no keys."""
-
-    project_id: str
-    items: Sequence[UpdateMemoryCommand]
-    key: RequestKey | None = None
-
-
-class BatchUpdateMemories:
-    """Updates several memories, each in its own transaction; embeds all new texts together."""
-
-    def __init__(
-        self, update: UpdateMemory, store: MemoryStore, embedder: Embedder, clock: Clock
-    ) -> None:
-        self._update = update
-        self._store = store
-        self._embedder = embedder
-        self._clock = clock
-
-    async def __call__(self, command: BatchUpdateCommand) -> list[UpdatedMemory | MemoirError]:
-        """Returns the outcome or the error of each item, in order.
-
-        If the `key` was used before, items that succeeded return their earlier outcomes; the others
-        are retried.
-
-        Raises:
-            RequestIdReused: the request id was used before with another payload.
-            ModelUnavailable, ModelQuotaExhausted, StoreUnavailable: nothing was changed.
-            DeadlineExceeded: the deadline has passed; completed updates stay.
-        """
-        # The batch's own call changes no memory and has no scope.
-        batch = new_call(
-            command.project_id, Scope(), BATCH_UPDATE_MEMORIES, self._clock.now(), command.key
-        )
-        done = await self._store.claim_batch(batch)
-        vectors = await self._embed(command.items, done)
-        items = [
-            replace(item, method=BATCH_UPDATE_MEMORIES, key=item_key(command.key, index))
-            for index, item in enumerate(command.items)
-        ]
-        return await one_by_one(
-            [partial(self._update, item, vectors.get(index)) for index, item in enumerate(items)]
-        )
-
-    async def _embed(
-        self, items: Sequence[UpdateMemoryCommand], done: frozenset[int]
-    ) -> dict[int, Vector]:
-        texts = {
-            index: item.changes.new_text
-            for index, item in enumerate(items)
-            if item.changes.new_text is not None and index + 1 not in done
-        }
-        vectors = await self._embedder.embed(list(texts.values()), EmbeddingPurpose.DOCUMENT)
-        return dict(zip(texts, vectors, strict=True))

@@ -31,9 +31,10 @@ from server.maintenance import PurgeExpired
 from server.memories.add.add_memories import AddMemories
 from server.memories.add.inferred import RememberInferred
 from server.memories.add.verbatim import RememberVerbatim
-from server.memories.change.deletion import BatchDeleteMemories, DeleteMemory, RestoreMemory
+from server.memories.change.batches import BatchDeleteMemories, BatchUpdateMemories
+from server.memories.change.deletion import DeleteMemory, RestoreMemory
 from server.memories.change.scopes import DeleteMemories, DeleteScope, ListScopes
-from server.memories.change.update_memory import BatchUpdateMemories, UpdateMemory
+from server.memories.change.update_memory import UpdateMemory
 from server.memories.history.events import ListMemoryEvents, WatchMemoryEvents
 from server.memories.history.tails import EventTails
 from server.memories.ports import MemoryStore

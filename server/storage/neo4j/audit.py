@@ -30,35 +30,6 @@ EdgeT = TypeVar("EdgeT", Mention, Statement)
 _State = tuple[int | None, Scope]
 
 
-async def compare(
-    tx: AsyncManagedTransaction, subgraphs: Sequence[MemorySubgraph], memory_nodes: str
-) -> dict[UUID, Counter[DifferenceKind]]:
-    """Returns the differences by memory; `memory_nodes` is the statement that reads nodes."""
-    result = await tx.run(memory_nodes, given({"memories": [rows.memory(s) for s in subgraphs]}))
-    states: dict[str, _State] = {
-        r["memory_id"]: (r["version"], rows.read_scope(r)) async for r in result
-    }
-    mentions = _by_memory(await projection.stored_mentions(tx, subgraphs))
-    statements = _by_memory(await projection.stored_statements(tx, subgraphs))
-    found: dict[UUID, Counter[DifferenceKind]] = {}
-    for subgraph in subgraphs:
-        name = str(subgraph.memory_id)
-        kinds = _of_node(subgraph, states.get(name))
-        kinds += _of_edges(
-            difference(wanted_mentions(subgraph), mentions.get(name, [])),
-            DifferenceKind.MENTION_MISSING,
-            DifferenceKind.MENTION_UNEXPECTED,
-        )
-        kinds += _of_edges(
-            difference(wanted_statements(subgraph), statements.get(name, [])),
-            DifferenceKind.RELATION_MISSING,
-            DifferenceKind.RELATION_UNEXPECTED,
-        )
-        if kinds:
-            found[subgraph.memory_id] = kinds
-    return found
-
-
 def _of_node(subgraph: MemorySubgraph, state: _State | None) -> Counter[DifferenceKind]:
     if state is None:
         return Counter([DifferenceKind.MEMORY_MISSING] if subgraph.exists else [])
@@ -104,7 +75,7 @@ class Neo4jGraphAudit:
         self, subgraphs: Sequence[MemorySubgraph]
     ) -> Mapping[UUID, Counter[DifferenceKind]]:
         async def work(tx: AsyncManagedTransaction) -> dict[UUID, Counter[DifferenceKind]]:
-            return await compare(tx, subgraphs, _STATEMENTS["memory_nodes"])
+            return await _compare(tx, subgraphs)
 
         return await self._in_transaction(work, write=False)
 
@@ -219,3 +190,34 @@ class Neo4jGraphAudit:
             if write:
                 return await session.execute_write(bound)
             return await session.execute_read(bound)
+
+
+async def _compare(
+    tx: AsyncManagedTransaction, subgraphs: Sequence[MemorySubgraph]
+) -> dict[UUID, Counter[DifferenceKind]]:
+    """Returns the differences by memory."""
+    result = await tx.run(
+        _STATEMENTS["memory_nodes"], given({"memories": [rows.memory(s) for s in subgraphs]})
+    )
+    states: dict[str, _State] = {
+        r["memory_id"]: (r["version"], rows.read_scope(r)) async for r in result
+    }
+    mentions = _by_memory(await projection.stored_mentions(tx, subgraphs))
+    statements = _by_memory(await projection.stored_statements(tx, subgraphs))
+    found: dict[UUID, Counter[DifferenceKind]] = {}
+    for subgraph in subgraphs:
+        name = str(subgraph.memory_id)
+        kinds = _of_node(subgraph, states.get(name))
+        kinds += _of_edges(
+            difference(wanted_mentions(subgraph), mentions.get(name, [])),
+            DifferenceKind.MENTION_MISSING,
+            DifferenceKind.MENTION_UNEXPECTED,
+        )
+        kinds += _of_edges(
+            difference(wanted_statements(subgraph), statements.get(name, [])),
+            DifferenceKind.RELATION_MISSING,
+            DifferenceKind.RELATION_UNEXPECTED,
+        )
+        if kinds:
+            found[subgraph.memory_id] = kinds
+    return found

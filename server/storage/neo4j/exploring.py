@@ -13,6 +13,7 @@ from uuid import UUID
 
 from neo4j import AsyncManagedTransaction, Record
 
+from server.core.clock import microseconds
 from server.core.pages import Page
 from server.graph.explore.in_memory import FAN_OUT, MOST_RELATIONS
 from server.graph.model import (
@@ -36,7 +37,7 @@ from server.graph.ports import (
     Surroundings,
 )
 from server.memories.scope import Scope
-from server.storage.neo4j.rows import microseconds, read_time
+from server.storage.neo4j.rows import read_time
 from server.storage.neo4j.terms import alias_term, given, index_key, terms_query
 from server.storage.statements import load_cypher
 

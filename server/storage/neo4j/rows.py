@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Generic, TypeVar
 
+from server.core.clock import UNIX_EPOCH, microseconds
 from server.graph.model import MemorySubgraph
 from server.graph.model import entity_key as key_of_name
 from server.graph.names import EntityKey, Mention, mentions_of, relations_in
@@ -119,8 +120,6 @@ Row = dict[str, Any]
 Found = Mapping[str, Any]
 """A row that a statement returns."""
 
-_EPOCH = datetime.fromtimestamp(0, UTC)
-
 
 def memory_identity(subgraph: MemorySubgraph) -> tuple[str, str]:
     """Returns the identity of a memory's node."""
@@ -221,14 +220,9 @@ def read_scope(record: Found) -> Scope:
     return Scope(record["user_id"], record["agent_id"], record["app_id"], record["run_id"])
 
 
-def microseconds(time: datetime) -> int:
-    """Returns an instant as the graph stores it: in microseconds since 1970."""
-    return (time - _EPOCH) // timedelta(microseconds=1)
-
-
 def read_time(stored: int) -> datetime:
-    """Returns the instant that `microseconds` converted, in UTC."""
-    return _EPOCH + timedelta(microseconds=stored)
+    """Returns an instant in UTC; the graph stores the microseconds from 1970 to it."""
+    return UNIX_EPOCH + timedelta(microseconds=stored)
 
 
 def edge(project_id: str, memory_id: str, element_id: str) -> Row:

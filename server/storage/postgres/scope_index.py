@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias, TypeVar
 from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
 
+from server.core.clock import microseconds
 from server.memories.search.fusion import Flags, Numbers
 from server.memories.search.question_clues import Speaker
 
@@ -21,10 +22,8 @@ Vectors: TypeAlias = NDArray[np.float32]
 
 EARLIEST: Final = datetime.min.replace(tzinfo=UTC)
 NEVER: Final = date.max.toordinal()
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _HALF: Final = 2**64
 _NO_ID: Final = UUID(int=0)
-_MICROSECOND: Final = timedelta(microseconds=1)
 _COLUMNS: Final = (
     *("stamp", "scope", "created", "happened", "length", "expires"),
     *("speaker", "high", "low", "message", "message_high", "message_low"),
@@ -206,11 +205,6 @@ _T = TypeVar("_T")
 def number_of_value(value: _T, known: dict[_T, int]) -> int:
     """Returns the number of a known value; another one gets the next number."""
     return known.setdefault(value, len(known))
-
-
-def microseconds(time: datetime) -> int:
-    """Returns the microseconds since 1970."""
-    return (time - _EPOCH) // _MICROSECOND
 
 
 def words_in(sent: bytes) -> Iterator[tuple[bytes, bytes]]:

@@ -18,10 +18,10 @@ from server.api.grpc.status import to_status
 from server.api.grpc.tokens import ProjectTokens
 from server.core.errors import MemoirError
 from server.core.values import MAX_ITEMS_BYTES
-from server.memories.change.deletion import BatchDeleteCommand, DeleteMemoryCommand
+from server.memories.change.batches import BatchDeleteCommand, BatchUpdateCommand
+from server.memories.change.deletion import DeleteMemoryCommand
 from server.memories.change.effects import FieldChanges, MemoryField
 from server.memories.change.update_memory import (
-    BatchUpdateCommand,
     UpdatedMemory,
     UpdateMemoryCommand,
 )

@@ -40,8 +40,8 @@ from server.api.grpc.interceptors.access import current_caller
 from server.api.grpc.tokens import Tokens
 from server.core.errors import MemoirError
 from server.core.request_context import current_request
+from server.memories.change.batches import BatchDeleteCommand, BatchUpdateCommand
 from server.memories.change.deletion import (
-    BatchDeleteCommand,
     DeleteMemoryCommand,
     RestoreMemoryCommand,
 )
@@ -55,7 +55,6 @@ from server.memories.change.scopes import (
     ScopeCursor,
 )
 from server.memories.change.update_memory import (
-    BatchUpdateCommand,
     UpdatedMemory,
     UpdateMemoryCommand,
 )

@@ -14,20 +14,15 @@ from server.core.errors import (
     RequestIdReused,
     StoreUnavailable,
 )
-from server.memories.change.deletion import (
+from server.memories.change.batches import (
     BatchDeleteCommand,
     BatchDeleteMemories,
-    DeleteMemory,
-    DeleteMemoryCommand,
-)
-from server.memories.change.effects import FieldChanges, MemoryField
-from server.memories.change.update_memory import (
     BatchUpdateCommand,
     BatchUpdateMemories,
-    UpdatedMemory,
-    UpdateMemory,
-    UpdateMemoryCommand,
 )
+from server.memories.change.deletion import DeleteMemory, DeleteMemoryCommand
+from server.memories.change.effects import FieldChanges, MemoryField
+from server.memories.change.update_memory import UpdatedMemory, UpdateMemory, UpdateMemoryCommand
 from server.memories.changes import Call, Deletion
 from server.memories.memory import Memory
 from server.memories.scope import StoredDeletion
