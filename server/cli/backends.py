@@ -28,11 +28,6 @@ from server.runtime.settings import Settings, load_settings
 log = structlog.get_logger()
 
 
-def postgres_directory(settings: Settings) -> Path:
-    """Returns the data directory of the embedded PostgreSQL."""
-    return settings.data.data_dir / "postgres"
-
-
 def neo4j_directory(settings: Settings) -> Path:
     """Returns the data directory of the embedded Neo4j."""
     return settings.data.data_dir / "neo4j"
@@ -41,7 +36,7 @@ def neo4j_directory(settings: Settings) -> Path:
 @asynccontextmanager
 async def embedded_postgres(settings: Settings, progress: Progress) -> AsyncIterator[str]:
     """Yields the DSN of an embedded PostgreSQL that runs during the block."""
-    async with EmbeddedPostgres(postgres_directory(settings), progress) as postgres:
+    async with EmbeddedPostgres(settings.data.data_dir / "postgres", progress) as postgres:
         yield postgres.dsn
 
 

@@ -37,20 +37,16 @@ def lines_of(correlation_id: str, lines: Iterable[str]) -> Iterator[Mapping[str,
             event = json.loads(line)
         except ValueError:
             continue
-        if isinstance(event, dict) and _concerns(event, correlation_id) and _time(event):
+        if isinstance(event, dict) and _concerns(event, correlation_id) and time_of(event):
             yield event
 
 
-def time_of(event: Mapping[str, Any]) -> datetime:
-    """Returns when the event was logged.
-
-    Raises:
-        ValueError: the event has no time.
-    """
-    time = _time(event)
-    if time is None:
-        raise ValueError("the event has no time")
-    return time
+def time_of(event: Mapping[str, Any]) -> datetime | None:
+    """Returns when the event was logged, if it says so."""
+    try:
+        return datetime.fromisoformat(str(event.get("timestamp")))
+    except ValueError:
+        return None
 
 
 def _concerns(event: Mapping[str, Any], correlation_id: str) -> bool:
@@ -60,13 +56,6 @@ def _concerns(event: Mapping[str, Any], correlation_id: str) -> bool:
         if isinstance(ids, list) and correlation_id in ids:
             return True
     return False
-
-
-def _time(event: Mapping[str, Any]) -> datetime | None:
-    try:
-        return datetime.fromisoformat(str(event.get("timestamp")))
-    except ValueError:
-        return None
 
 
 _SHOWN_ELSEWHERE = {"timestamp", "event", "level", "correlation_id", "correlation_ids", "exception"}
@@ -134,11 +123,10 @@ def stored_entries(trace: RequestTrace) -> Iterator[Entry]:
 
 
 def log_entry(event: Mapping[str, Any]) -> Entry:
-    """Returns the entry for a log event."""
+    """Returns the entry for a log event, as `lines_of` yields them."""
     details = {key: value for key, value in event.items() if key not in _SHOWN_ELSEWHERE}
-    return Entry(
-        time_of(event), f"log {event.get('level', '')}: {event['event']}", _listed(details)
-    )
+    time = datetime.fromisoformat(event["timestamp"])
+    return Entry(time, f"log {event.get('level', '')}: {event['event']}", _listed(details))
 
 
 def _of_operation(operation: TracedOperation) -> Iterator[Entry]:

@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, TypeAlias, TypeVar
 
 import orjson
@@ -88,14 +88,12 @@ class Session:
             CallFailed: it ended with an error.
         """
         method = _METHODS[request.DESCRIPTOR]
-        answer = await self._method_of(method).call(
-            LocalRequest(
-                request.SerializeToString(),
-                self._metadata,
-                self._exchange.peer(),
-                self._exchange.timeout(),
-            )
+        sent = replace(
+            _local_request(self._exchange),
+            body=request.SerializeToString(),
+            metadata=self._metadata,
         )
+        answer = await self._method_of(method).call(sent)
         if self.last is None and answer.correlation_id:
             others = (item for item in self._metadata if item[0] != CORRELATION_HEADER)
             self._metadata = (*others, (CORRELATION_HEADER, answer.correlation_id))

@@ -137,20 +137,14 @@ async def _read_all(requests: AsyncIterable[bytes], codec: Codec) -> AsyncIterat
         yield codec.decode(raw)
 
 
-Check: TypeAlias = Callable[[Message, datetime], None]
 Now: TypeAlias = Callable[[], datetime]
 
 
 class ValidationInterceptor(CallInterceptor):
     """Confines every request message to the scope of the call's key, and checks the message."""
 
-    def __init__(self, check: Check, check_large: Check, now: Now) -> None:
-        """Both checks raise InvalidRequest; the check of large requests runs in a thread.
-
-        `now` returns the current time, aware, in UTC.
-        """
-        self._check = check
-        self._check_large = check_large
+    def __init__(self, now: Now) -> None:
+        """`now` returns the current time, aware, in UTC."""
         self._now = now
 
     async def intercept(
@@ -161,7 +155,7 @@ class ValidationInterceptor(CallInterceptor):
         _confine(method, request)
         if context.request_bytes >= LARGE_BYTES:
             with stage("validate", is_brief=True):
-                await asyncio.to_thread(self._check_large, request, self._now())
+                await asyncio.to_thread(check_large, request, self._now())
         else:
             self._apply(request)
         return await proceed(request, context)
@@ -175,7 +169,7 @@ class ValidationInterceptor(CallInterceptor):
     def _apply(self, request: object) -> None:
         if isinstance(request, Message):
             with stage("validate", is_brief=True):
-                self._check(request, self._now())
+                check(request, self._now())
 
 
 def _confine(method: Method, request: object) -> None:
@@ -210,7 +204,7 @@ def build_chain(
         ErrorsInterceptor(),
         EntryInterceptor(gate, default_timeout_seconds, authenticate, admission, rate_limiter),
         DecodingInterceptor(),
-        ValidationInterceptor(check, check_large, now),
+        ValidationInterceptor(now),
         AuthorizationInterceptor(rate_limited(authorize, rate_limiter), quotas),
     ]
     if tracer_provider is not None:

@@ -25,7 +25,7 @@ from server.api.grpc.large_messages import (
     encode_in_slices,
     has_many_items,
 )
-from server.api.grpc.validation import check, check_large, field_violations, violations_item_by_item
+from server.api.grpc.validation import field_violations, violations_item_by_item
 from server.core.errors import InvalidRequest, MalformedRequest
 from tests.unit.api.grpc.calls import ANYONE, Wire
 
@@ -140,7 +140,7 @@ async def read_by_the_chain(raw: bytes) -> list[Any]:
     chain = InterceptorChain(
         [
             DecodingInterceptor(),
-            ValidationInterceptor(check, check_large, lambda: datetime.now(UTC)),
+            ValidationInterceptor(lambda: datetime.now(UTC)),
         ]
     )
     intercepted: Any = await chain.intercept_service(continuation, details)
