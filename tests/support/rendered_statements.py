@@ -113,7 +113,8 @@ def _searches() -> Iterator[tuple[str, str]]:
     by_index = ranking_statements.rank_large_statement(_search(_ALICE), size, cast)
     yield "rank_large_by_index", by_index[0]
     index = ScopeIndex(dimensions=1)
-    yield "scope_index_look", scope_indexes.look_statement(_search(_ALICE), index)[0]
+    look = scope_indexes.Look(_search(_ALICE), index)
+    yield "scope_index_look", scope_indexes.look_statement([look])[0]
     yield "scope_index_list", scope_indexes.list_statement(memories)[0]
     yield "scope_index_read", scope_indexes.read_statement(_search(_RUN), [])[0]
 

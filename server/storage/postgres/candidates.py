@@ -6,8 +6,8 @@ states (ADR 0054), and the content of a state never changes. Other items are rea
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, TypeAlias
@@ -119,6 +119,8 @@ def _numbers(values: Iterable[int]) -> Numbers:
 if TYPE_CHECKING:
     from server.storage.postgres.pool import Connection
 
+Connect: TypeAlias = "Callable[[], AbstractAsyncContextManager[Connection]]"
+
 READ_PASSAGES = load_sql("passages.sql")["read"]
 
 Item: TypeAlias = Memory | Passage
@@ -139,9 +141,11 @@ class FoundItems:
         self._kept: LRUCache[_Key, Item] = LRUCache(most_bytes, getsizeof=_byte_size)
 
     async def read(
-        self, connection: Connection, query: SearchQuery, states: Mapping[UUID, State | None]
+        self, connect: Connect, query: SearchQuery, states: Mapping[UUID, State | None]
     ) -> dict[UUID, Item]:
         """Returns the items with these ids by id, except items that no longer exist.
+
+        It connects only if it has to read one.
 
         `states` are the states that a statement of this search has just confirmed; an item whose
         state is None is read again.
@@ -151,7 +155,8 @@ class FoundItems:
             if state is not None and (item := self._kept.get((query.project_id, id_, state))):
                 found[id_] = item
         if lacking := [id_ for id_ in states if id_ not in found]:
-            read = await _read(connection, query, lacking)
+            async with connect() as connection:
+                read = await _read(connection, query, lacking)
             self._keep(query.project_id, read, states)
             found |= read
         return found

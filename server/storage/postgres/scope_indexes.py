@@ -1,7 +1,7 @@
 """The scopes whose items a server holds in memory; every search checks them against PostgreSQL.
 
 The search's statement compares a digest of the scope with the index, and returns the items that
-were added since (ADR 0054).
+were added since (ADR 0054). Searches of small scopes that are ready at the same time share it.
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from contextvars import Context
+from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, TypeAlias
@@ -30,6 +31,7 @@ from server.storage.postgres.filters import scope_condition
 from server.storage.postgres.index_ranking import IndexRanking
 from server.storage.postgres.ranking_statements import written_value
 from server.storage.postgres.scope_index import ScopeIndex
+from server.storage.postgres.shared_statements import SharedStatements
 from server.storage.postgres.statements import BoundStatement, Statement, load_sql
 
 if TYPE_CHECKING:
@@ -43,6 +45,12 @@ MOST_BYTES: Final = 256 * 1024 * 1024
 
 MOST_VECTOR_BYTES: Final = 32 * 1024 * 1024
 """The maximum size of the vectors of a scope. Comparing more would block other calls."""
+
+MOST_SHARED: Final = 1_000
+"""The maximum number of items in a scope that is checked together with others.
+
+Checking more takes so long that other searches would wait for it.
+"""
 
 MOST_CHANGES: Final = 500
 """How many changed items a search updates. After more changes the index is read again."""
@@ -65,6 +73,22 @@ _MAX_READ: Final = 2**31
 Place: TypeAlias = tuple[str, Scope, frozenset[Source]]
 
 log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A search that checks its scope's index, and how many new items it wants at most."""
+
+    query: SearchQuery
+    index: ScopeIndex
+    most: int = MOST_CHANGES
+
+    @property
+    def company(self) -> Hashable:
+        """Looks with an equal value can share a statement."""
+        parts = dict(self.query.scope.parts())
+        scopes: Hashable = tuple(parts) if len(parts) == 1 else self.query.scope
+        return self.query.project_id, self.query.sources, scopes
 
 
 class HeldScope:
@@ -105,10 +129,11 @@ class ScopeIndexes:
         self._refused: TTLCache[Place, bool] = TTLCache(_MOST_SEEN, _REFUSED_SECONDS, monotonic)
         self._loading: set[Place] = set()
         self._loads = Background("scope-index")
+        self._looks = SharedStatements("scope-looks", self._look)
         self._one_at_a_time = asyncio.Lock()
         self._pace = Pace()
 
-    async def rank(self, connection: Connection, query: SearchQuery) -> Candidates | None:
+    async def rank(self, query: SearchQuery) -> Candidates | None:
         """Returns the candidates of a search; None if the scope is not held."""
         place = _place(query)
         held = self._held.get(place)
@@ -117,13 +142,12 @@ class ScopeIndexes:
         self._held.move_to_end(place)
         held.last_search = self._monotonic()
         before = held.index.changes
-        asked = await self._checked(connection, query, held)
+        asked = await self._checked(query, held)
         if asked is None:
             self._let_go(place)
             return None
         if held.index.changes != before:
             self._hold(place, held)
-        await take_turn()
         return held.ranking(query.visible_on).rank(query, *asked)
 
     def note(self, query: SearchQuery, items: float) -> None:
@@ -149,8 +173,15 @@ class ScopeIndexes:
         """Waits until all scopes that are being read into memory are held."""
         await self._loads.finish()
 
+    async def _look(self, together: Sequence[Look]) -> list[list[Row]]:
+        """Returns the rows of each look."""
+        answers: list[list[Row]] = [[] for _ in together]
+        for row in await self._database.fetch(look_statement(together)):
+            answers[row["number"] - 1].append(row)
+        return answers
+
     async def _checked(
-        self, connection: Connection, query: SearchQuery, held: HeldScope
+        self, query: SearchQuery, held: HeldScope
     ) -> tuple[bytes, Sequence[bytes]] | None:
         """Makes the index equal to the scope, and returns the words of question and meanings.
 
@@ -159,13 +190,18 @@ class ScopeIndexes:
         index = held.index
         for _ in range(_ATTEMPTS):
             before = index.changes
-            rows = await connection.fetch(*look_statement(query, index))
+            look = Look(query, index)
+            if len(index) <= MOST_SHARED:
+                rows = await self._looks.answer(look.company, look)
+            else:
+                rows = await self._looks.answer_alone(look)
+                await take_turn()
             was_alone = index.changes == before
             index.put(_items_of(rows))
             if index.digest == rows[0]["digest"]:
                 break
             if was_alone:
-                async with held.refreshing:
+                async with held.refreshing, self._database.connection() as connection:
                     if not await _refresh(connection, query, index):
                         return None
                 break
@@ -179,9 +215,8 @@ class ScopeIndexes:
         held.last_search = self._monotonic()
         try:
             async with self._one_at_a_time:
-                async with self._database.connection() as connection:
-                    look = look_statement(query, held.index, most=_MAX_READ)
-                    rows = _items_of(await connection.fetch(*look))
+                look = Look(query, held.index, most=_MAX_READ)
+                rows = _items_of(await self._looks.answer_alone(look))
                 for start in range(0, len(rows), _SLICE):
                     # Lets other calls continue.
                     await self._pace.step()
@@ -232,12 +267,29 @@ async def _refresh(connection: Connection, query: SearchQuery, index: ScopeIndex
     return True
 
 
-def look_statement(
-    query: SearchQuery, index: ScopeIndex, most: int = MOST_CHANGES
-) -> BoundStatement:
-    """Returns the statement for a scope's digest, a question's words and up to `most` new items."""
-    values = {"question": query.text, "meanings": list(query.meanings)}
-    return _bound("look_at_scope", query, **values, after=index.newest, most=most)
+def look_statement(together: Sequence[Look]) -> BoundStatement:
+    """Returns the statement for looks in equal company."""
+    first = together[0].query
+    parts = dict(first.scope.parts())
+    related = [
+        (meaning, number)
+        for number, look in enumerate(together, 1)
+        for meaning in look.query.meanings
+    ]
+    values = {
+        "questions": [look.query.text for look in together],
+        "meanings": [meaning for meaning, _ in related],
+        "meaning_of": [number for _, number in related],
+        "after": [look.index.newest for look in together],
+        "most": together[0].most,
+    }
+    if len(parts) == 1:
+        [part] = parts
+        values["parts"] = [dict(look.query.scope.parts())[part] for look in together]
+        statement = _statement("look_at_scopes", first, f"m.{part} = look.part")
+        return statement(project_id=first.project_id, **values)
+    values["parts"] = [None]
+    return _bound("look_at_scopes", first, **values)
 
 
 def list_statement(query: SearchQuery) -> BoundStatement:
@@ -251,24 +303,24 @@ def read_statement(query: SearchQuery, ids: Sequence[UUID]) -> BoundStatement:
 
 
 def _bound(name: str, query: SearchQuery, **values: object) -> BoundStatement:
-    parts = tuple(dict(query.scope.parts()))
-    statement = _statement(name, parts, query.sources, written_value(query))
-    scope = scope_condition(query.scope)
+    scope = scope_condition(query.scope, value=written_value(query))
+    statement = _statement(name, query, scope.text)
     return statement(project_id=query.project_id, **scope.values, **values)
 
 
-@lru_cache(maxsize=256)
-def _statement(
-    name: str, parts: tuple[str, ...], sources: frozenset[Source], value: str
-) -> Statement:
-    """Returns the statement for scopes with these parts."""
-    any_scope = Scope(**dict.fromkeys(parts, ""))
-    blocks = [SQL.blocks[f"items_{source}"] for source in Source if source in sources]
+def _statement(name: str, query: SearchQuery, scope: str) -> Statement:
+    """Returns the statement for scopes with this condition."""
     return SQL[name].fill(
-        items="\nUNION ALL\n".join(blocks),
-        project=value.format(":project_id"),
-        scope=scope_condition(any_scope, value=value).text,
+        items=_items(query.sources),
+        project=written_value(query).format(":project_id"),
+        scope=scope,
     )
+
+
+@lru_cache(maxsize=8)
+def _items(sources: frozenset[Source]) -> str:
+    blocks = [SQL.blocks[f"items_{source}"] for source in Source if source in sources]
+    return "\nUNION ALL\n".join(blocks)
 
 
 def _place(query: SearchQuery) -> Place:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
@@ -20,7 +21,13 @@ from server.memories.ports import SearchQuery
 from server.memories.scope import Scope
 from server.memories.search.fusion import Scored, fuse
 from server.memories.search.ranking import Arm, Ranked
-from server.storage.postgres.candidates import Candidates, FoundItems, Item, candidates_of
+from server.storage.postgres.candidates import (
+    Candidates,
+    Connect,
+    FoundItems,
+    Item,
+    candidates_of,
+)
 from server.storage.postgres.filters import reading
 from server.storage.postgres.ranking_statements import (
     ScopeSize,
@@ -101,20 +108,24 @@ class Searches:
 
         A hit that is deleted between the two statements is left out.
         """
+        if _is_of_whole_scope(query) and (held := await self._indexes.rank(query)) is not None:
+            return await self._hits(query, held, self._database.connection)
         async with reading(self._database, query.filters) as connection:
-            candidates = await self._rank(connection, query)
-            found = [(candidates.id_of(hit.number), hit) for hit in _fused(query, candidates)]
-            states = {id_: candidates.state_of(hit.number) for id_, hit in found}
-            items = await self._items.read(connection, query, states)
+            candidates = candidates_of(await self._rank(connection, query))
+            return await self._hits(query, candidates, lambda: nullcontext(connection))
+
+    async def _hits(
+        self, query: SearchQuery, candidates: Candidates, connect: Connect
+    ) -> list[Hit]:
+        found = [(candidates.id_of(hit.number), hit) for hit in _fused(query, candidates)]
+        states = {id_: candidates.state_of(hit.number) for id_, hit in found}
+        items = await self._items.read(connect, query, states)
         return [_to_hit(hit, items[id_]) for id_, hit in found if id_ in items]
 
-    async def _rank(self, connection: Connection, query: SearchQuery) -> Candidates:
+    async def _rank(self, connection: Connection, query: SearchQuery) -> Sequence[Row]:
         if query.time is not None or query.filters is not None or query.categories:
-            # The search may cover only a small part of the scope, or need what indexes lack.
-            return candidates_of(await _compare_all(connection, query))
-        is_whole = query.latest_at is None
-        if is_whole and (held := await self._indexes.rank(connection, query)) is not None:
-            return held
+            # The search may cover only a small part of the scope.
+            return await _compare_all(connection, query)
         size = self._sizes.of(query.project_id, query.scope, query.sources)
         if size is None:
             rows = await _compare_all(connection, query)
@@ -122,9 +133,9 @@ class Searches:
             self._sizes.record(query.project_id, query.scope, size, query.sources)
         else:
             rows = await self._compare_likely(connection, query, size)
-        if is_whole:
+        if _is_of_whole_scope(query):
             self._indexes.note(query, size.memories)
-        return candidates_of(rows)
+        return rows
 
     async def _compare_likely(
         self, connection: Connection, query: SearchQuery, size: ScopeSize
@@ -135,6 +146,16 @@ class Searches:
         rows = await connection.fetch(*rank_large_statement(query, size, cast))
         await take_turn()
         return rows
+
+
+def _is_of_whole_scope(query: SearchQuery) -> bool:
+    """Whether the search needs nothing that indexes in memory lack."""
+    return (
+        query.time is None
+        and query.filters is None
+        and not query.categories
+        and query.latest_at is None
+    )
 
 
 def _to_hit(ranked: Ranked, item: Item) -> Hit:

@@ -27,7 +27,8 @@ from server.storage.postgres.ranking_statements import (
     rank_statement,
 )
 from server.storage.postgres.scope_index import ScopeIndex
-from server.storage.postgres.scope_indexes import look_statement
+from server.storage.postgres.scope_indexes import Look, look_statement
+from server.storage.postgres.statements import BoundStatement
 from server.storage.postgres.vector_index import cast_to
 from tests.support.builders import PROJECT
 from tests.support.postgres import loaded
@@ -99,12 +100,17 @@ async def test_a_search_compares_the_memories_of_the_scope(
         assert {node["Parent Relationship"] for node in reads} == {"InitPlan"}
 
 
+def look_at(*scopes: Scope) -> BoundStatement:
+    index = ScopeIndex(DIMENSIONS)
+    return look_statement([Look(search_of(scope), index) for scope in scopes])
+
+
 async def test_an_index_in_memory_is_checked_by_entries_of_the_scope(
     connection: Connection, scoped: tuple[Scope, str]
 ) -> None:
     scope, index = scoped
     await connection.execute("VACUUM memories, passages")
-    for plan in await plans(connection, *look_statement(search_of(scope), ScopeIndex(DIMENSIONS))):
+    for plan in await plans(connection, *look_at(scope)):
         assert indexes(plan, "memories") == {index}
         assert indexes(plan, "passages") == {index.replace("memories", "passages")}
         [digest] = [node for node in nodes(plan) if node["Node Type"] == "Aggregate"]
@@ -117,7 +123,7 @@ async def test_an_index_in_memory_is_checked_by_entries_of_the_scope(
 async def test_indexes_of_one_kind_of_scope_are_checked_by_one_plan(
     connection: Connection, part: str
 ) -> None:
-    look = look_statement(search_of(Scope(**{part: "nobody"})), ScopeIndex(DIMENSIONS))
+    look = look_at(Scope(**{part: "nobody"}))
     assert await custom_plans(connection, *look) == PLANNED_FOR_VALUES
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -22,9 +22,15 @@ from server.storage.postgres import scope_indexes
 from server.storage.postgres.candidates import FoundItems
 from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.pool import Database
-from server.storage.postgres.scope_index import State
-from server.storage.postgres.scope_indexes import IDLE_SECONDS, MOST_BYTES, ScopeIndexes
+from server.storage.postgres.scope_index import ScopeIndex, State
+from server.storage.postgres.scope_indexes import (
+    IDLE_SECONDS,
+    MOST_BYTES,
+    Look,
+    ScopeIndexes,
+)
 from server.storage.postgres.search import Searches
+from server.storage.postgres.statements import BoundStatement
 from tests.support.builders import (
     ALICE,
     NOW,
@@ -64,8 +70,7 @@ class World:
         assert await self.is_held(asked)
 
     async def is_held(self, asked: SearchQuery = QUESTION) -> bool:
-        async with self.database.connection() as connection:
-            return await self.indexes.rank(connection, asked) is not None
+        return await self.indexes.rank(asked) is not None
 
     async def add(self, *texts: str, scope: Scope = ALICE, **details: object) -> list[NewMemory]:
         of = call(scope=scope, time=NOW + timedelta(minutes=next(self._minutes)))
@@ -142,8 +147,8 @@ async def test_an_item_that_changed_since_it_was_ranked_is_not_kept(database: Da
 
     async def read(version: int | None) -> str:
         state = None if version is None else State(version, tea.memory.update_time)
-        async with database.connection() as connection:
-            [item] = (await found.read(connection, QUESTION, {tea.memory.id: state})).values()
+        states = {tea.memory.id: state}
+        [item] = (await found.read(database.connection, QUESTION, states)).values()
         return item.text
 
     assert await read(1) == "a boat"
@@ -160,12 +165,11 @@ async def test_found_items_stay_within_their_limit(database: Database) -> None:
     world, found = World(database), FoundItems(most_bytes=5_000)
     added = await world.add("tea", "rain", "a boat " * 1_000)
     states = {item.memory.id: State(1, item.memory.update_time) for item in added}
-    async with database.connection() as connection:
-        for id_, state in states.items():
-            assert len(await found.read(connection, QUESTION, {id_: state})) == 1
+    for id_, state in states.items():
+        assert len(await found.read(database.connection, QUESTION, {id_: state})) == 1
     await rewrite(database, "read again", 1)
-    async with database.connection() as connection:
-        texts = [item.text for item in (await found.read(connection, QUESTION, states)).values()]
+    read = await found.read(database.connection, QUESTION, states)
+    texts = [item.text for item in read.values()]
     assert sorted(texts) == ["rain", "read again", "read again"]
 
 
@@ -340,6 +344,53 @@ async def test_a_scope_that_does_not_fit_is_not_read_again_and_again(database: D
         assert logs == []
         async with database.connection() as connection:
             await connection.execute("ALTER FUNCTION away RENAME TO tsvectorsend")
+
+
+async def test_searches_of_small_scopes_share_a_statement(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(database)
+    scopes = [ALICE, Scope(user_id="bob"), Scope(user_id="carol")]
+    for scope in scopes:
+        await world.add("tea in the morning", "a boat", scope=scope)
+        await world.hold(replace(QUESTION, scope=scope))
+    await world.add("rain in the garden", scope=scopes[1])
+    asked = [
+        replace(QUESTION, scope=scope, text=text)
+        for text in ("a boat", "tea", "the garden")
+        for scope in scopes
+    ]
+    together: list[int] = []
+
+    def look_statement(looks: Sequence[Look]) -> BoundStatement:
+        together.append(len(looks))
+        return scope_looks(looks)
+
+    scope_looks = scope_indexes.look_statement
+    monkeypatch.setattr(scope_indexes, "look_statement", look_statement)
+    found = await asyncio.gather(*(world.held.search(each) for each in asked))
+    assert together == [1, len(asked) - 1]
+    for hits, each in zip(found, asked, strict=True):
+        expected = await world.plain.search(each)
+        assert scores(hits) == pytest.approx(scores(expected), abs=1e-6)
+        assert items(hits) == items(expected)
+
+
+def test_only_scopes_of_one_kind_share_a_statement() -> None:
+    index = ScopeIndex(len(QUESTION.vector))
+    companies = {
+        Look(asked, index).company
+        for asked in (
+            QUESTION,
+            replace(QUESTION, scope=Scope(user_id="bob")),
+            replace(QUESTION, scope=Scope(agent_id="bob")),
+            replace(QUESTION, scope=RUN),
+            replace(QUESTION, scope=replace(RUN, run_id="other")),
+            replace(QUESTION, project_id="other"),
+            replace(QUESTION, sources=frozenset([Source.PASSAGES])),
+        )
+    }
+    assert len(companies) == 6
 
 
 async def test_a_scope_is_held_for_each_project_and_source(database: Database) -> None:
