@@ -66,8 +66,9 @@ def read_request(sentence: str) -> ForgetRequest | None:
         return None
     named = next(group for group in match.groups() if group)
     found = [word.lower() for word in words(named)]
+    about = [word for word in found if word not in _SAYS_NOTHING]
     return ForgetRequest(
-        content_stems(" ".join(word for word in found if word not in _SAYS_NOTHING)),
+        content_stems(" ".join(about or {"from"}.intersection(found))),
         is_everything=bool(_EVERYTHING.match(named)),
         is_bare=match["own"] is not None,
         is_own=bool({"i", "my", "me", "i'm", "i've"}.intersection(found)),

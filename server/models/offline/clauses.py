@@ -211,7 +211,7 @@ def _is_same_form(left: Sequence[Token], right: Sequence[Token], owner: Sequence
     if word in _FINITE:
         return len(right) > 1
     if lexicon.is_past(word):
-        return lexicon.is_past(verb) or verb in {"have", "has", "was", "am"}
+        return lexicon.is_past(verb) or (verb in {"have", "has", "was", "am"} and len(right) > 1)
     if verb in lexicon.MODALS or verb in {"will", "do", "did"} or len(right) == 1:
         return False
     if any(one == "to" and two in lexicon.VERBS for one, two in pairwise(lowered(left))):

@@ -146,7 +146,8 @@ _THIRD_PERSON = {"am": "is", "are": "is", "were": "was", "have": "has"}
 
 def is_past(word: str) -> bool:
     """Whether the word is a verb in the past tense, judging by its form."""
-    return word in _IRREGULAR_PAST or (word.endswith("ed") and word not in _NEVER_PAST)
+    is_regular = word.endswith("ed") and word not in _NEVER_PAST and "-" not in word
+    return is_regular or word in _IRREGULAR_PAST
 
 
 def is_gerund(word: str) -> bool:

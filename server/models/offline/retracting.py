@@ -22,6 +22,8 @@ _PLACES = word_set("in at for")
 _FROM = word_set("from at in of")
 _DYING = lexicon.stems("die")
 _LEARNING = lexicon.stems("learn study take attend do play train practise practice")
+_ATTENDING = lexicon.stems("go attend study work")
+_HELD = lexicon.POSSESSING | lexicon.stems("collect")
 _FINISHING = lexicon.stems("finish complete")
 _ARRANGEMENTS = content_stems("subscription membership job position")
 _LESSONS = content_stems("school degree course class lessons")
@@ -47,8 +49,9 @@ def taken_back(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
         gone = _lost(fact, other)
     elif not ending.kinds.isdisjoint({status.SWITCH, status.DISPOSAL}) and (is_shared or is_value):
         gone = _parted_with(fact, other, is_value=is_value)
-    elif status.CHANGE in ending.kinds and is_value:
-        known = content_stems(other.subject.text)  # `I switched dentists`: theirs is another now.
+    elif status.CHANGE in ending.kinds and (is_value or other.stem in _ATTENDING):
+        known = other.words if is_shared else content_stems(other.subject.text)
+        # `I switched dentists`: theirs is another now.
         gone = () if any(item.stems <= known for item in fact.complement.items) else None
     elif status.GIVING_UP in ending.kinds and is_shared:
         gone = _given_up(fact, other)
@@ -137,7 +140,7 @@ def _parted_with(fact: Fact, other: Fact, *, is_value: bool) -> tuple[Item, ...]
         return _matching(fact, other) if is_value or other.stem in _HAVING | _LIVING else None
     is_gone = fact.statement.is_past or not fact.is_qualified
     places, others = fact.complement.places, other.complement.places
-    if not (is_value or other.stem in lexicon.POSSESSING) or not is_gone:
+    if not (is_value or other.stem in _HELD) or not is_gone:
         return None
     called = other.complement.tail_stems if other.complement.is_called else frozenset()
     if any(item.stems <= called for item in fact.complement.items):
