@@ -170,7 +170,8 @@ class Ledger:
         if matches or (fact.is_ending and not fact.slots):
             self._retract(fact, matches, operation)
         else:
-            if fact.is_dated and any(fact.has_slot_of(other) for _, other in standing):
+            near = [other for _, other in standing if fact.shares_subject(other)]
+            if fact.is_dated and any(fact.slots.keys() & other.slots.keys() for other in near):
                 fact = fact.without_slots()
             place = self._replaced(fact, standing)
             if place is None:

@@ -146,10 +146,6 @@ class Fact:
         """Whether both have the same subject."""
         return not self.about.isdisjoint(other.about)
 
-    def has_slot_of(self, other: Fact) -> bool:
-        """Whether both state a value of one property of one subject."""
-        return self.shares_subject(other) and bool(self.slots.keys() & other.slots.keys())
-
     def values(self, relation: str) -> frozenset[str]:
         """Returns the keys of the targets of this relation."""
         return frozenset(r.target.key for r in self.relations if r.relation == relation)
@@ -213,7 +209,13 @@ class Fact:
     @cached_property
     def newcomer(self) -> tuple[str, str] | None:
         """The kind and key of something new that the subject has: `I have a new boss, Tom`."""
-        return _newcomer(self)
+        rest = joined(self.statement.rest)
+        match = None
+        if self.stem in _MOVING:
+            match = _CHANGED.match(rest)
+        elif self.stem in lexicon.POSSESSING:
+            match = _NEWCOMER.match(rest)
+        return (match[1].lower(), match[2].lower()) if match and match[2] else None
 
 
 def _left_open(token: Token) -> str:
@@ -275,7 +277,9 @@ def _theirs(fact: Fact) -> dict[str, str]:
         owner, _, noun = fact.role.partition("'s ")
         return _slot(owner, noun, subject.entity.key)
     if subject.kin and (fact.tells_name or is_named):
-        return _slot(subject.owner.key, subject.kin, _other(fact.relations[0], subject.owner))
+        first = fact.relations[0]
+        other = first.target if first.source == subject.owner else first.source
+        return _slot(subject.owner.key, subject.kin, other.key)
     is_thing = not subject.kin and subject.entity != subject.owner
     return _of_thing(fact) if is_thing else {}
 
@@ -300,25 +304,11 @@ def _slot(owner: str, noun: str, value: str) -> dict[str, str]:
     *which, last = noun.split()
     if last in _SEVERAL | PETS and "best" not in which:
         return {}
-    return {f"which {owner}'s {noun if which else KINSHIP.get(last, noun)}": value}
-
-
-def _newcomer(fact: Fact) -> tuple[str, str] | None:
-    """Returns the kind and key of something new of the subject: `I have a new boss, Tom`."""
-    rest, is_change = joined(fact.statement.rest), fact.stem in _MOVING
-    match = _CHANGED.match(rest) if is_change else _NEWCOMER.match(rest)
-    if match is None or not (is_change or fact.stem in lexicon.POSSESSING):
-        return None
-    noun, name = match.group(1).lower(), match.group(2)
-    return (noun, name.lower()) if name else None
+    kind = noun if "best" in which else KINSHIP.get(last, noun)
+    return {f"which {owner}'s {kind}": value}
 
 
 def _new_value(fact: Fact) -> str:
     """Returns the new value of something: `my rent went up to 1000 euros`; "" if unknown."""
     leads_to = fact.complement.lead.endswith("to") and bool(fact.complement.items)
     return fact.complement.items[0].key if fact.is_moved and leads_to else ""
-
-
-def _other(relation: Relation, owner: Entity) -> str:
-    """Returns the key of the other entity in a relation of the owner."""
-    return (relation.target if relation.source == owner else relation.source).key

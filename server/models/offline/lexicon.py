@@ -190,36 +190,26 @@ def kind_of(word: str) -> tuple[str, str] | None:
 class Rule:
     """A rule of the file, which describes the fields."""
 
-    kind: str
-    relations: Sequence[str]
-    type: str
-    is_named: bool
-    is_passive: bool
     lead: re.Pattern[str]
     rest: re.Pattern[str]
     over: re.Pattern[str] | None
-    about: str
+    relations: Sequence[str]
+    kind: str = ""
+    type: str = ""
+    about: str = ""
+    named: bool = False
+    passive: bool = False
 
 
 def rules(table: str) -> Mapping[str, Sequence[Rule]]:
     """Returns the rules of a table by the stems of their verbs."""
     found = defaultdict(list)
     for row in data_file("rules")[table]:
-        verbs = " ".join(listed(row["list"])) if "list" in row else row["verbs"]
+        verbs = row.pop("verbs", "") or " ".join(listed(row.pop("list")))
+        relations = row.pop("relations", "").split()
+        lead, rest = compiled(row.pop("lead", ".*")), compiled(row.pop("rest", ""))
+        over = compiled(row.pop("over")) if "over" in row else None
+        rule = Rule(lead, rest, over, relations, **row)
         for stem in stems(verbs):
-            found[stem].append(_rule(row))
+            found[stem].append(rule)
     return found
-
-
-def _rule(row: Mapping[str, Any]) -> Rule:
-    return Rule(
-        kind=row.get("kind", ""),
-        relations=row.get("relations", "").split(),
-        type=row.get("type", ""),
-        is_named="named" in row,
-        is_passive="passive" in row,
-        lead=compiled(row.get("lead", ".*")),
-        rest=compiled(row.get("rest", "")),
-        over=compiled(row["over"]) if "over" in row else None,
-        about=row.get("about", ""),
-    )

@@ -20,14 +20,10 @@ from server.models.offline.phrases import (
 from server.models.offline.sentences import joined, lowered
 
 _PREPARING = lexicon.stems("train prepare practise practice study revise save wait")
-_SEEKING, _FINDING = (
-    lexicon.stems("look search"),
-    lexicon.stems("find get buy adopt have land start"),
-)
-_STAYING, _CIRCUMSTANCES = (
-    lexicon.stems("live stay work study teach"),
-    word_set("at in for as from"),
-)
+_SEEKING = lexicon.stems("look search")
+_FINDING = lexicon.stems("find get buy adopt have land start")
+_STAYING = lexicon.stems("live stay work study teach")
+_CIRCUMSTANCES = word_set("at in for as from")
 _NEWS = lexicon.pattern("news")
 _KINDS = {
     kind: content_stems(" ".join(words)) for kind, words in lexicon.lists("one_at_a_time").items()

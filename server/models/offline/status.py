@@ -11,18 +11,13 @@ from server.models.offline.sentences import Token, joined, lowered
 from server.models.offline.statements import Statement, Who
 
 _NEUTRAL, _FROM_NOW_ON = lexicon.pattern("neutral"), lexicon.pattern("from_now_on")
-_ON_A_DAY, _PLACE_TAIL, _SEASON = (
-    lexicon.pattern("on_a_day"),
-    lexicon.pattern("place_tail"),
-    lexicon.pattern("season"),
-)
+_ON_A_DAY, _SEASON = lexicon.pattern("on_a_day"), lexicon.pattern("season")
+_PLACE_TAIL = lexicon.pattern("place_tail")
 _MOVING = lexicon.verbs_listed("moving")
 _RULES = lexicon.rules("ending")
-_PLACING, _OWN, _WHERE = (
-    lexicon.stems("have keep park store get buy order"),
-    lexicon.word_set("my our their"),
-    lexicon.word_set("with at on in from"),
-)
+_PLACING = lexicon.stems("have keep park store get buy order")
+_OWN = lexicon.word_set("my our their")
+_WHERE = lexicon.word_set("with at on in from")
 PARTNERS = frozenset({"dates", "engaged_to", "married_to", "partner_of"})
 DENIAL, DISPOSAL, GIVING_UP, LOSS, RETURN = "denial", "disposal", "giving up", "loss", "return"
 SWITCH, CHANGE = "switch", "change"
@@ -119,11 +114,11 @@ def read_ending(statement: Statement, complement: Complement) -> Ending:
     kinds = frozenset(rule.kind for rule in found if rule.kind)
     relations = frozenset(relation for rule in found for relation in rule.relations)
     over = tuple(rule for rule in found if rule.over)
-    return Ending(kinds, relations, any(rule.is_named for rule in found), over)
+    return Ending(kinds, relations, any(rule.named for rule in found), over)
 
 
 def _fits(rule: lexicon.Rule, statement: Statement, complement: Complement) -> bool:
-    has_voice = statement.is_past or not rule.is_passive
+    has_voice = statement.is_past or not rule.passive
     has_object = bool(complement.items) or rule.kind != GIVING_UP
     if not (has_voice and has_object and rule.lead.fullmatch(complement.lead)):
         return False
