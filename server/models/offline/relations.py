@@ -96,13 +96,17 @@ def _targets(
 def _named(statement: Statement, subject: Subject) -> Iterator[tuple[str, Entity]]:
     """Yields the relations to names after the verb, the first of each kind."""
     rest, words = statement.rest, lowered(statement.rest)
+    known = _NAMED.get(statement.stem, ())
     goes_on = "since" in words or (statement.is_perfect and "for" in words)
-    if statement.is_past and statement.stem in _PAST_MEANS_OVER and not goes_on:
+    is_over = statement.is_past and statement.stem in _PAST_MEANS_OVER and not goes_on
+    if is_over or not known:
         return
+    within = range(min(len(rest), _NAMES_WITHIN))
+    places = [place for place in within if read_name(rest, place, several=True)]
     found: dict[str, Entity] = {}
-    for rule in _NAMED.get(statement.stem, ()):
+    for rule in known:
         (relation,) = rule.relations
-        for place in range(min(len(rest), _NAMES_WITHIN)):
+        for place in places:
             name = read_name(rest, place, several=rule.type == "organization")
             if name is None or (rule.type == "place" and name[0].lower() in _NOT_PLACES):
                 continue
