@@ -128,6 +128,9 @@ class People:
         for name, kin in fact.mentioned():
             rival = Subject(name, Entity(name), subject.owner, frozenset(), kin)
             self._rivals.setdefault(rival.entity.key, rival)
+        for noun in _unnamed(fact):
+            unnamed = Subject(noun, Entity(noun), subject.owner, frozenset(), noun)
+            self._rivals.setdefault(noun, unnamed)
         for relation in fact.relations:
             kin = relation.relation.removesuffix("_of")
             for entity in (relation.source, relation.target):
@@ -177,6 +180,15 @@ def with_thing(clause: Clause, thing: Sequence[Token]) -> Clause:
     if not (thing and is_meant and place < len(tokens)):
         return clause
     return replace(clause, tokens=(*tokens[:place], *thing, *tokens[place + 1 :]))
+
+
+def _unnamed(fact: Fact) -> Iterator[str]:
+    """Yields the nouns for people whom a fact tells of without a name: `Bea has a daughter`."""
+    is_had = fact.stem in lexicon.POSSESSING and set(fact.relations) <= set(fact.subject.relations)
+    for item in fact.complement.items if is_had else ():
+        noun = item.text.split()[-1]
+        if noun in lexicon.KINSHIP:
+            yield noun
 
 
 def _is_somebody(entity: Entity) -> bool:
