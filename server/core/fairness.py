@@ -19,7 +19,7 @@ from typing import TypeAlias
 
 _LARGEST_SHARE = 0.75
 _SHARE_IN_COMPANY = 0.25
-_COMPANY_SECONDS = 60.0
+_COMPANY_SECONDS = 5.0
 
 
 def share_of(limit: int) -> int:
@@ -28,7 +28,7 @@ def share_of(limit: int) -> int:
 
 
 class Company:
-    """Knows for each tenant whether another tenant was active in the last minute."""
+    """Knows for each tenant whether another tenant was active in the last five seconds."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic

@@ -1,4 +1,8 @@
-"""Paces work on the event loop, so that streams and a busy tenant leave time for others."""
+"""Paces work on the event loop, so that streams and a busy tenant leave time for others.
+
+After two milliseconds of steps, further steps of the same work wait until the loop has nothing else
+to do. They wait at most until it has worked on other things for as long as the steps took.
+"""
 
 from __future__ import annotations
 
@@ -6,31 +10,85 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
-_SHARE: Final = 0.5
-"""The share of the time for steps while others are waiting."""
-
 _AT_ONCE_SECONDS: Final = 0.002
-"""How long steps may take after a pause."""
+"""How long steps may take before they pause."""
 
-_SAVED_SECONDS: Final = 0.02
-"""How long steps may take if there were none for a while."""
+_IDLE_SECONDS: Final = 0.0002
+"""The loop is idle after this long without work, in which gRPC could have handed over a call."""
+
+_EMPTY_TURN_SECONDS: Final = 0.00002
+"""A turn of the loop that takes less had no work to do."""
+
+Seconds = Callable[[], float]
+
+
+@dataclass(frozen=True, slots=True)
+class _Pause:
+    until: float
+    end: Callable[[], None]
+
+
+class Pauses:
+    """Ends pauses when the loop is idle or has worked enough on other things.
+
+    It looks in every turn while there are pauses, because timers are accurate to a millisecond, in
+    which an idle loop could have done work.
+    """
+
+    def __init__(
+        self, worked: Seconds = time.thread_time, monotonic: Seconds = time.monotonic
+    ) -> None:
+        """`worked` returns the seconds for which this thread has worked so far."""
+        self._worked = worked
+        self._monotonic = monotonic
+        self._pauses: list[_Pause] = []
+        self._seen = 0.0
+        self._idle_since = 0.0
+
+    def begin(self, seconds: float, end: Callable[[], None]) -> None:
+        """Calls `end` when the loop has worked for so many seconds, or is idle."""
+        if not self._pauses:
+            self._seen, self._idle_since = self._worked(), self._monotonic()
+            asyncio.get_running_loop().call_soon(self._look)
+        self._pauses.append(_Pause(self._worked() + seconds, end))
+
+    def _look(self) -> None:
+        worked, now = self._worked(), self._monotonic()
+        if worked - self._seen > _EMPTY_TURN_SECONDS:
+            self._idle_since = now
+        self._seen = worked
+        is_idle = now - self._idle_since >= _IDLE_SECONDS
+        pauses, self._pauses = self._pauses, []
+        for pause in pauses:
+            if is_idle or pause.until <= worked:
+                pause.end()
+            else:
+                self._pauses.append(pause)
+        if self._pauses:
+            asyncio.get_running_loop().call_soon(self._look)
 
 
 class Pace:
-    """Runs steps of work in the order of the requests, some turns of the event loop apart.
+    """Runs steps of work in the order of the requests, some turns of the event loop apart."""
 
-    They take at most half of the time, so that the loop has as much for everything else.
-    """
-
-    def __init__(self, turns: int = 1, worked: Callable[[], float] = time.thread_time) -> None:
+    def __init__(
+        self,
+        turns: int = 1,
+        pauses: Pauses | None = None,
+        worked: Seconds = time.thread_time,
+        monotonic: Seconds = time.monotonic,
+    ) -> None:
         """`worked` returns the seconds for which this thread has worked so far."""
         self._turns = turns
+        self._pauses = pauses or Pauses(worked, monotonic)
         self._worked = worked
+        self._monotonic = monotonic
         self._began = 0.0
-        self._left = _SAVED_SECONDS
-        self._counted = 0.0
+        self._ended = 0.0
+        self._left = _AT_ONCE_SECONDS
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._is_busy = False
 
@@ -41,38 +99,42 @@ class Pace:
         self._waiting.append(turn)
         if not self._is_busy:
             self._is_busy = True
-            loop.call_soon(self._go_on, loop)
+            loop.call_soon(self._go_on)
         await turn
 
-    def _go_on(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _go_on(self) -> None:
         if not self._waiting:
             self._is_busy = False
             return
+        loop = asyncio.get_running_loop()
         # The loop runs these callbacks in order, so only the step is timed.
         loop.call_soon(self._begin)
         turn = self._waiting.popleft()
         if not turn.done():
             turn.set_result(None)
-        loop.call_soon(self._end, loop)
-
-    def _count(self, loop: asyncio.AbstractEventLoop, turns: int) -> None:
-        if turns > 1:
-            loop.call_soon(self._count, loop, turns - 1)
-        else:
-            loop.call_soon(self._go_on, loop)
+        loop.call_soon(self._end)
 
     def _begin(self) -> None:
+        self._left = min(self._left + self._monotonic() - self._ended, _AT_ONCE_SECONDS)
         self._began = self._worked()
 
-    def _end(self, loop: asyncio.AbstractEventLoop) -> None:
-        now = loop.time()
-        allowed = self._left + (now - self._counted) * _SHARE
-        self._left = min(allowed, _SAVED_SECONDS) - (self._worked() - self._began)
-        self._counted = now
+    def _end(self) -> None:
+        self._left -= self._worked() - self._began
+        self._ended = self._monotonic()
         if self._left > 0:
-            self._count(loop, self._turns)
+            self._count(self._turns)
         else:
-            loop.call_later((_AT_ONCE_SECONDS - self._left) / _SHARE, self._go_on, loop)
+            self._pauses.begin(_AT_ONCE_SECONDS - self._left, self._start_afresh)
+
+    def _count(self, turns: int) -> None:
+        if turns:
+            asyncio.get_running_loop().call_soon(self._count, turns - 1)
+        else:
+            self._go_on()
+
+    def _start_afresh(self) -> None:
+        self._left = _AT_ONCE_SECONDS
+        self._go_on()
 
 
 TURNS_BETWEEN_STEPS: Final = 8
@@ -91,12 +153,13 @@ class Paces:
     """
 
     def __init__(self) -> None:
+        self._pauses = Pauses()
         # The tenant whose last step was longest ago comes first.
         self._paces: dict[str, Pace] = {}
 
     async def step(self, tenant: str) -> None:
         """Waits until a call of the tenant may take its next step."""
-        pace = self._paces.pop(tenant, None) or Pace(TURNS_BETWEEN_STEPS)
+        pace = self._paces.pop(tenant, None) or Pace(TURNS_BETWEEN_STEPS, self._pauses)
         self._paces[tenant] = pace
         if len(self._paces) > _MOST_TENANTS:
             del self._paces[next(iter(self._paces))]

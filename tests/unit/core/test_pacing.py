@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from itertools import count, pairwise
+from dataclasses import dataclass
+from itertools import pairwise
 
 from server.core.pacing import TURNS_BETWEEN_STEPS, Pace, Paces
 
-AN_HOUR = 3600.0
+AN_HOUR, A_SECOND = 3600.0, 1.0
 
 
 async def let_others_run() -> None:
@@ -28,14 +29,81 @@ async def test_waiting_steps_take_turns() -> None:
     assert made == ["a", "b", "c"] * 3
 
 
-async def test_long_work_is_followed_by_a_long_pause() -> None:
-    worked = count(step=AN_HOUR)
-    pace = Pace(worked=lambda: next(worked))
-    first, second = (asyncio.create_task(pace.step()) for _ in range(2))
+@dataclass
+class Clocks:
+    """The seconds that the loop's thread has worked, and those that have passed."""
+
+    worked: float = 0.0
+    passed: float = AN_HOUR
+
+    def pace(self) -> Pace:
+        return Pace(worked=lambda: self.worked, monotonic=lambda: self.passed)
+
+    def work(self, seconds: float) -> None:
+        self.worked += seconds
+        self.passed += seconds
+
+
+async def work_for(seconds: float, pace: Pace, clocks: Clocks) -> None:
+    await pace.step()
+    clocks.work(seconds)
+    # The step ends here.
+    await asyncio.sleep(0)
+
+
+async def test_long_work_is_followed_by_as_much_other_work() -> None:
+    clocks = Clocks()
+    pace = clocks.pace()
+    first = asyncio.create_task(work_for(A_SECOND, pace, clocks))
+    second = asyncio.create_task(pace.step())
+    await first
+    for _ in range(2):
+        await let_others_run()
+        assert not second.done()
+        clocks.work(A_SECOND * 0.6)
+    await let_others_run()
+    assert second.done()
+
+
+async def test_a_pause_ends_when_the_loop_is_idle() -> None:
+    clocks = Clocks()
+    pace = clocks.pace()
+    first = asyncio.create_task(work_for(A_SECOND, pace, clocks))
+    second = asyncio.create_task(pace.step())
     await first
     await let_others_run()
     assert not second.done()
-    second.cancel()
+    clocks.passed += 0.001
+    await let_others_run()
+    assert second.done()
+
+
+async def test_other_work_is_not_interrupted_by_steps() -> None:
+    clocks = Clocks()
+    pace = clocks.pace()
+    first = asyncio.create_task(work_for(A_SECOND, pace, clocks))
+    second = asyncio.create_task(pace.step())
+    await first
+    for _ in range(10):
+        # Each turn has some work, so the loop is not idle.
+        clocks.work(0.001)
+        await asyncio.sleep(0)
+    assert not second.done()
+    clocks.work(A_SECOND)
+    await second
+
+
+async def test_who_works_less_than_others_does_not_wait() -> None:
+    clocks = Clocks()
+    pace = clocks.pace()
+    for _ in range(5):
+        await work_for(0.001, pace, clocks)
+        clocks.work(0.002)
+        await asyncio.sleep(0)
+    last = asyncio.create_task(pace.step())
+    for _ in range(4):
+        await asyncio.sleep(0)
+    assert last.done()
 
 
 async def test_short_work_continues_without_a_pause() -> None:

@@ -361,7 +361,7 @@ async def test_large_writes_of_a_tenant_in_company_run_one_at_a_time() -> None:
     assert (admission.running, admission.waiting) == (3, 0)
 
 
-async def test_calls_of_a_tenant_in_company_begin_one_by_one() -> None:
+async def test_calls_of_a_tenant_begin_one_by_one() -> None:
     admission = roomy()
     await admission.enter(READ, 0, FOREVER, QUIET)
     first, second, third = (waiting(admission, WRITE) for _ in range(3))
@@ -374,7 +374,7 @@ async def test_calls_of_a_tenant_in_company_begin_one_by_one() -> None:
     assert second.cancelled()
 
 
-async def test_calls_of_a_tenant_in_company_go_on_one_by_one() -> None:
+async def test_calls_of_a_tenant_go_on_one_by_one() -> None:
     admission = roomy()
     busy = [await admission.enter(WRITE, 0, FOREVER, BUSY) for _ in range(2)]
     await asyncio.gather(*(asyncio.wait_for(call.take_turn(), 1.0) for call in busy))
@@ -423,6 +423,7 @@ async def test_a_tenant_in_company_holds_a_quarter_of_the_places() -> None:
 async def test_large_writes_of_a_tenant_alone_run_at_once() -> None:
     admission = roomy()
     large = [waiting(admission, WRITE, LARGE_BYTES) for _ in range(7)]
+    await asyncio.wait(large[:6])
     await let_others_run()
     assert [task.done() for task in large] == [True] * 6 + [False]
     assert admission.running == 6
