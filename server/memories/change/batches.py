@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 
 from server import failpoints
 from server.core.clock import Clock
-from server.core.errors import DeadlineExceeded, MemoirError, StoreUnavailable
+from server.core.errors import DeadlineExceeded, MemoirError, Overloaded, StoreUnavailable
 from server.core.values import Vector
 from server.memories.change.deletion import DeleteMemory, DeleteMemoryCommand
 from server.memories.change.effects import new_call
@@ -138,7 +138,7 @@ T = TypeVar("T")
 async def _one_by_one(actions: Sequence[Callable[[], Awaitable[T]]]) -> list[T | MemoirError]:
     """Returns the result of each item, in order. Items may depend on earlier ones.
 
-    If the store becomes unavailable, the remaining items are not tried.
+    If the store becomes unavailable or overloaded, the remaining items are not tried.
 
     Raises:
         DeadlineExceeded: the deadline has passed; completed items stay done.
@@ -150,7 +150,7 @@ async def _one_by_one(actions: Sequence[Callable[[], Awaitable[T]]]) -> list[T |
             failpoints.reach("batch.middle")
         except DeadlineExceeded:
             raise
-        except StoreUnavailable as error:
+        except (StoreUnavailable, Overloaded) as error:
             return outcomes + [error] * (len(actions) - len(outcomes))
         except MemoirError as error:
             outcomes.append(error)

@@ -12,7 +12,7 @@ import structlog
 from pydantic import BaseModel, ConfigDict, Field
 
 from server.core.background import Background
-from server.core.errors import StoreUnavailable
+from server.core.errors import Overloaded, StoreUnavailable
 from server.core.fairness import Company, FairPlaces
 from server.core.request_context import bounded, current_project, current_tenant
 from server.projects.ports import PoolUsage
@@ -129,6 +129,7 @@ class Database:
         # For each place there is a connection among the spare ones or in the pool.
         self._company = Company()
         self._places = FairPlaces(options.pool_size, _RESERVED, self._company.share)
+        self._uses = 0
         self._long = LongStatements(
             options.pool_size, options.acquire_timeout, options.statement_timeout, self._company
         )
@@ -154,8 +155,8 @@ class Database:
         end, because a frozen server would never end it.
 
         Raises:
-            StoreUnavailable: PostgreSQL is unavailable, no connection became free in time, or the
-                schema is missing.
+            Overloaded: other calls used the connections of the call's share for too long.
+            StoreUnavailable: PostgreSQL is unavailable, or the schema is missing.
             DeadlineExceeded: the call's deadline has passed.
         """
         return TakenConnection(self)
@@ -208,7 +209,8 @@ class Database:
         """Takes a connection of the tenant's share, which must be given back.
 
         Raises:
-            TimeoutError: no connection became free in time.
+            Overloaded: no connection became free in time, although PostgreSQL did work.
+            TimeoutError: no connection became free or could be made in time.
         """
         if tenant is not None:
             self._company.note(tenant)
@@ -221,9 +223,10 @@ class Database:
             return connection
         with POOL_WAIT_SECONDS.time():
             # The pool's own timeout would create a task for every wait.
-            async with asyncio.timeout(seconds):
-                if not has_place:
-                    await self._places.take(tenant)
+            end = asyncio.get_running_loop().time() + seconds
+            if not has_place:
+                await self._wait_for_place(tenant, end)
+            async with asyncio.timeout_at(end):
                 try:
                     if connection is None:
                         connection = self._spares.take(project_id)
@@ -235,6 +238,17 @@ class Database:
                 if not confined(connection).shows(project_id):
                     await self._show(connection, project_id, tenant)
                 return connection
+
+    async def _wait_for_place(self, tenant: str | None, end: float) -> None:
+        uses = self._uses
+        try:
+            async with asyncio.timeout_at(end):
+                await self._places.take(tenant)
+        except TimeoutError as error:
+            # If no use of a connection ended meanwhile, PostgreSQL is probably frozen.
+            if tenant is None or self._uses == uses:
+                raise
+            raise Overloaded from error
 
     async def _show(
         self, connection: Connection, project_id: str | None, tenant: str | None
@@ -253,6 +267,7 @@ class Database:
         A healthy connection is kept for the next call; a failed one is closed.
         """
         if error is None:
+            self._uses += 1
             self._spares.put(connection)
             self._places.give_back(tenant)
             return

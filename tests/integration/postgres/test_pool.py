@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextvars import Context
 
 import asyncpg
 import pytest
 from structlog.testing import capture_logs
 
-from server.core.errors import DeadlineExceeded, StoreUnavailable
-from server.core.request_context import RequestContext
+from server.core.errors import DeadlineExceeded, Overloaded, StoreUnavailable
+from server.core.request_context import BackgroundPlace, RequestContext, enter_place
 from server.storage.postgres.pool import Database
 from tests.support.postgres import opened, with_database
 from tests.support.request_context import in_request
@@ -66,6 +67,35 @@ async def test_an_exhausted_pool_is_unavailable_in_time(postgres_dsn: str) -> No
                 await ask(database)
         assert 0.05 <= time.monotonic() - started < 2.0
         assert await ask(database) == 1
+
+
+async def connect(database: Database) -> None:
+    """Connects three times, because that may take longer than the waits that are tested."""
+    async with database.pool.acquire(), database.pool.acquire(), database.pool.acquire():
+        pass
+
+
+async def test_a_wait_for_other_calls_of_a_project_is_no_outage(postgres_dsn: str) -> None:
+    # Two of the connections are for calls.
+    async with opened(postgres_dsn, pool_size=4, acquire_timeout=0.5) as database:
+        await connect(database)
+        enter_place(BackgroundPlace("busy"))
+        with capture_logs() as lines:
+            async with database.connection(), database.connection():
+                waits = asyncio.create_task(ask(database))
+                await asyncio.create_task(ask(database), context=Context())
+                with pytest.raises(Overloaded):
+                    await waits
+        assert not lines
+
+
+async def test_a_wait_in_which_no_call_ends_is_an_outage(postgres_dsn: str) -> None:
+    async with opened(postgres_dsn, pool_size=4, acquire_timeout=0.1) as database:
+        enter_place(BackgroundPlace("busy"))
+        await connect(database)
+        async with database.connection(), database.connection():
+            with pytest.raises(StoreUnavailable):
+                await ask(database)
 
 
 async def test_an_outage_is_logged_once_with_its_end(postgres_dsn: str) -> None:

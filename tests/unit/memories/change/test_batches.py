@@ -11,6 +11,7 @@ from server.core.errors import (
     DeadlineExceeded,
     MemoirError,
     MemoryNotFound,
+    Overloaded,
     RequestIdReused,
     StoreUnavailable,
 )
@@ -112,8 +113,8 @@ async def delete_three(store: FailingStore) -> list[StoredDeletion | MemoirError
     return await delete(BatchDeleteCommand(PROJECT, items))
 
 
-async def test_the_rest_of_a_batch_is_not_tried_without_the_store() -> None:
-    away = StoreUnavailable()
+@pytest.mark.parametrize("away", [StoreUnavailable(), Overloaded()])
+async def test_the_rest_of_a_batch_is_not_tried_without_the_store(away: MemoirError) -> None:
     store = FailingStore(error=away)
     first, *rest = await delete_three(store)
     assert isinstance(first, StoredDeletion)
