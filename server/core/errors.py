@@ -94,7 +94,9 @@ class ProjectForbidden(MemoirError):
     """The key may not use the project or organization, or this does not exist."""
 
     def __init__(self) -> None:
-        super().__init__("the API key may not act on this organization and project")
+        super().__init__(
+            "the API key may not act on this organization and project; check the ids and the key"
+        )
 
 
 class RoleRequired(MemoirError):
@@ -113,10 +115,14 @@ class ScopeForbidden(MemoirError):
 
     def __init__(self, field: str = "") -> None:
         if field:
-            super().__init__(f"the API key is confined to another {field}", {"field": field})
+            super().__init__(
+                f"the API key is confined to another {field}; leave it out or use another key",
+                {"field": field},
+            )
         else:
             super().__init__(
-                "the API key is confined to a scope, and this call concerns the whole project"
+                "the API key is confined to a scope, and this call concerns the whole project; use "
+                "a key that is not confined"
             )
 
 
@@ -178,7 +184,8 @@ class OperationAbandoned(MemoirError):
 
     def __init__(self, attempts: int) -> None:
         super().__init__(
-            "the operation was given up: no attempt was completed; nothing was stored",
+            "the operation was given up: no attempt was completed; nothing was stored; send the "
+            "call again with a new request_id",
             {"attempts": str(attempts)},
         )
 
@@ -188,7 +195,7 @@ class RequestIdReused(MemoirError):
 
     def __init__(self, request_id: UUID) -> None:
         super().__init__(
-            "this request_id was used before with another payload",
+            "this request_id was used before with another payload; use a new one",
             {"request_id": str(request_id)},
         )
 
@@ -265,7 +272,7 @@ class DeadlineExceeded(MemoirError):
     """The call's deadline has passed."""
 
     def __init__(self) -> None:
-        super().__init__("the call's deadline passed")
+        super().__init__("the call's deadline passed; send it again with more time")
 
 
 class QuotaExceeded(MemoirError):
@@ -274,7 +281,8 @@ class QuotaExceeded(MemoirError):
     def __init__(self, quota: str, limit: int) -> None:
         self.quota = quota
         super().__init__(
-            f"the project's quota of {limit} {quota} is used up; nothing was stored",
+            f"the project's quota of {limit} {quota} is used up; nothing was stored; "
+            "delete memories or ask the operator for a larger quota",
             {"quota": quota, "limit": str(limit)},
         )
 
@@ -297,7 +305,9 @@ class ModelUnavailable(Retryable):
 
     def __init__(self, model: str, retry_after: timedelta = timedelta(seconds=1)) -> None:
         super().__init__(
-            "the model provider is unavailable; nothing was stored", retry_after, {"model": model}
+            "the model provider is unavailable; nothing was stored; send the call again later",
+            retry_after,
+            {"model": model},
         )
 
 
@@ -306,7 +316,7 @@ class ModelQuotaExhausted(Retryable):
 
     def __init__(self, model: str, retry_after: timedelta = timedelta(seconds=30)) -> None:
         super().__init__(
-            "the model provider's quota is used up; nothing was stored",
+            "the model provider's quota is used up; nothing was stored; send the call again later",
             retry_after,
             {"model": model},
         )
@@ -337,21 +347,25 @@ class GraphBehind(Retryable):
     """The graph did not catch up with a consistency token in time."""
 
     def __init__(self) -> None:
-        super().__init__("the graph has not caught up with this consistency_token yet")
+        super().__init__(
+            "the graph has not caught up with this consistency_token yet; send the call again later"
+        )
 
 
 class Overloaded(Retryable):
     """The server is overloaded."""
 
     def __init__(self, retry_after: timedelta = timedelta(seconds=1)) -> None:
-        super().__init__("the server is overloaded", retry_after)
+        super().__init__("the server is overloaded; send the call again later", retry_after)
 
 
 class RateLimited(Retryable):
     """The project exceeds its rate."""
 
     def __init__(self, retry_after: timedelta) -> None:
-        super().__init__("the project sends more calls than its rate allows", retry_after)
+        super().__init__(
+            "the project sends more calls than its rate allows; send them more slowly", retry_after
+        )
 
 
 class QuotaInUse(Retryable):
@@ -360,7 +374,7 @@ class QuotaInUse(Retryable):
     def __init__(self, quota: str, limit: int, retry_after: timedelta) -> None:
         self.quota = quota
         super().__init__(
-            f"the project's quota of {limit} {quota} is in use",
+            f"the project's quota of {limit} {quota} is in use; send the call again later",
             retry_after,
             {"quota": quota, "limit": str(limit)},
         )
@@ -370,4 +384,6 @@ class ShuttingDown(Retryable):
     """The server is stopping and accepts no new calls."""
 
     def __init__(self) -> None:
-        super().__init__("the server is shutting down")
+        super().__init__(
+            "the server is shutting down; send the call again, to another server if any"
+        )

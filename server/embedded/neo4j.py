@@ -58,7 +58,9 @@ def running_at(data_dir: Path, uri: str) -> Neo4jAddress:
     try:
         password = neo4j_home.kept_password(data_dir)
     except OSError as error:
-        raise StartError(f"no Neo4j was ever started in {data_dir}") from error
+        raise StartError(
+            f"no Neo4j was ever started in {data_dir}; check MEMOIR_DATA_DIR"
+        ) from error
     return Neo4jAddress(uri, neo4j_home.USER, password)
 
 

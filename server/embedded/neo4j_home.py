@@ -37,7 +37,10 @@ def free_port(preferred: int | None = None) -> int:
         port = picker.randint(LOWEST_PORT, HIGHEST_PORT)
         if is_free(port):
             return port
-    raise OSError(f"no free port between {LOWEST_PORT} and {HIGHEST_PORT} on {LOOPBACK}")
+    raise OSError(
+        f"no free port between {LOWEST_PORT} and {HIGHEST_PORT} on {LOOPBACK}; "
+        "end a program that uses one"
+    )
 
 
 def is_free(port: int) -> bool:

@@ -141,7 +141,9 @@ async def evict(matches: Matcher, escalation: Escalation) -> int:
                 orphan.send_signal(number)
         await _wait_gone(orphans, seconds)
     if survivors := [orphan.pid for orphan in _running(orphans)]:
-        raise EmbeddedError(f"processes {survivors} of an earlier run do not end: stop them first")
+        raise EmbeddedError(
+            f"processes {survivors} of an earlier run do not end: kill them and start again"
+        )
     return len(orphans)
 
 

@@ -27,6 +27,11 @@ log = structlog.get_logger()
 class CertificateFault(SettingsFault):
     """The certificate's files cannot be used; the message gives the file and the reason."""
 
+    def __init__(self, cause: str) -> None:
+        super().__init__(
+            f"TLS: {cause}; check MEMOIR_TLS_CERT, MEMOIR_TLS_KEY and MEMOIR_TLS_CLIENT_CA"
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class CertificateFiles:
@@ -117,7 +122,7 @@ def _stamp(files: CertificateFiles) -> _Stamp:
     try:
         found = [path.stat() for path in files.paths]
     except OSError as error:
-        raise CertificateFault(f"TLS: {error}") from error
+        raise CertificateFault(str(error)) from error
     return tuple((each.st_ino, each.st_size, each.st_mtime_ns) for each in found)
 
 
@@ -131,7 +136,7 @@ def _read(files: CertificateFiles) -> Certificate:
             context,
         )
     except OSError as error:
-        raise CertificateFault(f"TLS: {error}") from error
+        raise CertificateFault(str(error)) from error
 
 
 def _context(files: CertificateFiles) -> ssl.SSLContext:
@@ -146,6 +151,6 @@ def _context(files: CertificateFiles) -> ssl.SSLContext:
             context.options |= ssl.OP_NO_TICKET
     except (OSError, ssl.SSLError) as error:
         names = ", ".join(map(str, files.paths))
-        raise CertificateFault(f"TLS: {names}: {error}") from error
+        raise CertificateFault(f"{names}: {error}") from error
     context.set_alpn_protocols(["http/1.1"])
     return context

@@ -61,10 +61,13 @@ log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 
 class WorkerFailed(Exception):
-    """A worker ended before it served; it wrote the reason to standard error."""
+    """A worker ended before it was ready; it wrote the reason to standard error."""
 
     def __init__(self, number: int, status: int) -> None:
-        super().__init__(f"worker {number} ended with status {status} before it served")
+        super().__init__(
+            f"worker {number} ended with status {status} before it was ready; its message above "
+            "says why"
+        )
         self.status = status
 
 

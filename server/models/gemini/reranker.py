@@ -94,7 +94,7 @@ def scores_in(text: str, count: int) -> list[float]:
     """
     answered = read_answer(AnsweredScores, text).scores
     if sorted(entry.number for entry in answered) != list(range(1, count + 1)):
-        raise MalformedAnswer(["scores: not each candidate once"])
+        raise MalformedAnswer(["scores: each candidate must be scored exactly once"])
     by_number = {entry.number: entry.score / _BEST for entry in answered}
     return [by_number[number] for number in range(1, count + 1)]
 

@@ -55,7 +55,9 @@ async def _open_gemini(settings: GeminiSettings, breaker: CircuitBreaker) -> Asy
     from server.models.gemini.reranker import GeminiReranker, GuardedReranker  # noqa: PLC0415
 
     if settings.api_key is None:
-        raise SettingsFault("MEMOIR_MODELS=gemini needs GEMINI_API_KEY")
+        raise SettingsFault(
+            "MEMOIR_MODELS=gemini needs GEMINI_API_KEY; set it or MEMOIR_MODELS=offline"
+        )
     client = GeminiClient(settings.api_key.get_secret_value(), settings)
     try:
         yield Models(

@@ -143,7 +143,9 @@ class Settings:
                 )
             choice = ModelChoice.GEMINI if has_key else ModelChoice.OFFLINE
         if choice is ModelChoice.GEMINI and not has_key:
-            raise SettingsFault("MEMOIR_MODELS=gemini needs GEMINI_API_KEY")
+            raise SettingsFault(
+                "MEMOIR_MODELS=gemini needs GEMINI_API_KEY; set it or MEMOIR_MODELS=offline"
+            )
         return choice
 
 
