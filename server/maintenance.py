@@ -29,12 +29,12 @@ class EmbedderConflict(MemoirError):
     """The store was written with another embedder than this server's."""
 
 
-class OtherEmbedderWanted(MemoirError):
-    """Another `reembed` command is changing the store to another embedder."""
+class ReembeddingConflict(MemoirError):
+    """A `reembed` to a different embedder is running."""
 
     def __init__(self) -> None:
         super().__init__(
-            "another `reembed` is changing this store to another embedder; wait until it has ended"
+            "a `reembed` to a different embedder is running on this store; wait until it has ended"
         )
 
 
@@ -109,7 +109,7 @@ class StoreUpkeep(Protocol):
         """Stores the embeddings of these texts and marks them as done, in one transaction.
 
         Raises:
-            OtherEmbedderWanted: a change to another embedder was started in the meantime.
+            ReembeddingConflict: a `reembed` to a different embedder was started meanwhile.
         """
         ...
 
@@ -117,7 +117,7 @@ class StoreUpkeep(Protocol):
         """Makes `embedder` the store's embedder, and the store ready again.
 
         Raises:
-            OtherEmbedderWanted: a change to another embedder was started in the meantime.
+            ReembeddingConflict: a `reembed` to a different embedder was started meanwhile.
         """
         ...
 
@@ -237,7 +237,7 @@ class Reembed:
         Returns None if the store already has this embedder.
 
         Raises:
-            OtherEmbedderWanted: another command started with another embedder.
+            ReembeddingConflict: a `reembed` to a different embedder was started.
             StoreInUse: a server is connected to the store.
             ModelUnavailable, ModelQuotaExhausted: the embedder failed; repeat the command later.
             StoreUnavailable: the store cannot be reached.

@@ -1,1 +1,1 @@
-"""The doors of the service: gRPC, and the web page that calls it."""
+"""The doors of the service: gRPC, HTTP, MCP and the web page."""

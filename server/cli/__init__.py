@@ -1,1 +1,1 @@
-"""The command line: serve, migrate, projects, keys."""
+"""The command line, one module for each group of commands."""

@@ -30,7 +30,7 @@ from server.cli.worker import Assignment, prepare, serving_process, worker_comma
 from server.core.background import running
 from server.runtime.composition.database import migrate_database, open_administration
 from server.runtime.composition.doors import listening_context, local_socket, loopback, open_page
-from server.runtime.composition.graph import GraphAddress, answering_graph
+from server.runtime.composition.graph import GraphAddress, wait_for_graph
 from server.runtime.composition.observation import Worker, serving_joined_metrics
 from server.runtime.settings import Settings, load_settings
 from server.runtime.workers import shared_port, supervised
@@ -217,7 +217,7 @@ def _lines_to_paste(key: str, address: str, http: str | None, *, encrypts: bool)
 
 async def _report_when_ready(graph: GraphAddress, settings: Settings) -> None:
     began = time.monotonic()
-    await answering_graph(graph, settings.neo4j)
+    await wait_for_graph(graph, settings.neo4j)
     out.print(f"the graph is ready, {time.monotonic() - began:.1f} s after the server")
 
 

@@ -190,7 +190,7 @@ def _print_rebuilt(rebuilt: Rebuilt) -> None:
         f"projected {rebuilt.memories} memories, removed {rebuilt.unknown} that no longer exist, "
         f"retried {rebuilt.revived} that were given up"
     )
-    for kind, count in sorted((+rebuilt.mended).items()):
+    for kind, count in sorted((+rebuilt.repaired).items()):
         out.print(f"  repaired {kind}: {count}")
     if rebuilt.given_up:
         out.print(f"{rebuilt.given_up} memories are given up: the log says why")

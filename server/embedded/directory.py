@@ -140,7 +140,7 @@ UNPRIVILEGED_USER = "nobody"
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A user to run as. With `bypass`, it may pass through directories that it may not enter."""
+    """A user to run as. With `bypass`, permissions of directories do not stop it."""
 
     uid: int
     gid: int

@@ -5,7 +5,8 @@ the project. This work must happen between fork and exec, where a process with t
 Python.
 
 Usage: launch.py PARENT_PID DEATH_SIGNAL UID GID BYPASS PROGRAM [ARGUMENT ...]
-UID and GID are -1 to keep the user. BYPASS is 1 to keep the right to pass directories of others.
+UID and GID are -1 to keep the user. BYPASS is 1 to keep the right to enter directories of other
+users.
 """
 
 import ctypes
@@ -44,7 +45,7 @@ def restore_signals() -> None:
 
 
 def become(uid: int, gid: int, *, bypass: bool) -> None:
-    """Drops root permanently; with `bypass`, keeps only the right to pass others' directories."""
+    """Drops root permanently; with `bypass`, keeps only the right to enter others' directories."""
     if bypass:
         # Keeps capabilities when the user changes, and makes access() take them into account:
         # PostgreSQL uses it to check that it may run its own programs.

@@ -188,9 +188,9 @@ class GraphAudit(Protocol):
         ...
 
     def flaws(
-        self, project_id: str, page_size: int, *, mend: bool
+        self, project_id: str, page_size: int, *, repair: bool
     ) -> AsyncIterator[Counter[DifferenceKind]]:
-        """Yields inconsistencies within the graph, page by page; `mend` repairs them.
+        """Yields inconsistencies within the graph, page by page, and repairs them with `repair`.
 
         They concern everything derived from mentions and relations: the names of entities, entities
         that no memory mentions, and the supersession of relations.

@@ -52,7 +52,7 @@ class Committed:
 
 @dataclass(frozen=True, slots=True)
 class AddBasis:
-    """What an add with inference is decided on, as it was when the add took its lease.
+    """What an inferred add needs to know, as it was when the add took its lease.
 
     `instructions`, `categories` and `keeps_passages` are the settings of the project.
     """
@@ -228,7 +228,7 @@ class MemoryStore(Protocol):
         limit: int,
         visible_on: date,
     ) -> AddBasis | None:
-        """Takes the lease of a scope, as `Leases.acquire`, and reads what the add is decided on.
+        """Takes the lease of a scope, as `Leases.acquire`, and reads what the add needs to know.
 
         The candidates are the memories of exactly this scope that are nearest to any of the
         vectors, at most `limit` for each vector, each memory once, and the nearest first. Returns

@@ -16,7 +16,7 @@ from server.memories.add.add_memories import (
     AddMemoriesCommand,
     AddMemoriesOutcome,
     outcome_of,
-    require_receivable_verbatim,
+    require_fitting_verbatim_response,
 )
 from server.memories.ports import MemoryStore
 from server.memories.scope import Scope, is_within
@@ -61,7 +61,7 @@ class SubmitAdd:
             StoreUnavailable: nothing was stored.
         """
         if not command.infer:
-            require_receivable_verbatim(command)
+            require_fitting_verbatim_response(command)
         operation = await self._operations.submit(
             Submission(
                 id=new_id(self._clock.now()),

@@ -247,13 +247,13 @@ class OperationWorkers:
 
     async def _settle_failure(self, claimed: ClaimedOperation, error: Exception) -> None:
         mark_failed(error)
-        passing = _is_passing(error)
-        if self._is_final(claimed, error, passing=passing):
+        transient = _is_transient(error)
+        if self._is_final(claimed, error, transient=transient):
             await self._give_up(claimed, error)
             return
         pause = self._pause(claimed, error)
         fault = _fault(error)
-        kept = await self._queue.give_back(claimed, pause, is_failure=not passing, fault=fault)
+        kept = await self._queue.give_back(claimed, pause, is_failure=not transient, fault=fault)
         is_parked = isinstance(error, ModelQuotaExhausted)
         OPERATION_ATTEMPTS.labels("quota_exhausted" if is_parked else "failed").inc()
         log.warning(
@@ -264,10 +264,10 @@ class OperationWorkers:
             **_described(claimed),
         )
 
-    def _is_final(self, claimed: ClaimedOperation, error: Exception, *, passing: bool) -> bool:
+    def _is_final(self, claimed: ClaimedOperation, error: Exception, *, transient: bool) -> bool:
         if isinstance(error, ModelQuotaExhausted):
             return False
-        if passing:
+        if transient:
             return claimed.age > self._times.give_up_after
         if _is_poison(error):
             return claimed.failures >= self._limits.max_failures
@@ -294,7 +294,7 @@ class OperationWorkers:
         self._on_done()
 
 
-def _is_passing(error: Exception) -> bool:
+def _is_transient(error: Exception) -> bool:
     return isinstance(error, Retryable | ConcurrentChange)
 
 

@@ -1,6 +1,6 @@
-"""Reads the audit log, to which administrative and destructive acts are only ever added.
+"""Reads the audit log of administrative and destructive acts, which is append-only.
 
-Acts are written by the transactions that perform them.
+The transaction that performs an act also records it.
 """
 
 from __future__ import annotations

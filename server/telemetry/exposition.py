@@ -158,7 +158,7 @@ def serving_metrics(
     registry: CollectorRegistry = REGISTRY,
     tls: ssl.SSLContext | None = None,
 ) -> Iterator[int]:
-    """Serves `GET /metrics` from a thread during the block; yields the port, which is free for 0.
+    """Serves `GET /metrics` from a thread during the block; yields the port; 0 picks a free one.
 
     With `Accept: application/openmetrics-text` the response has exemplars with trace ids. Without
     `tls` nothing is encrypted.

@@ -42,7 +42,7 @@ from server.telemetry.spans import CORRELATION_ATTRIBUTE, CORRELATIONS_ATTRIBUTE
 
 SERVICE_NAME: Final = "memoir"
 LAST_CALLS_SECONDS: Final = 5.0
-"""How long the process waits for a collector at its end, at most."""
+"""How long the process waits at most for a collector when it ends."""
 
 
 class Signal(StrEnum):

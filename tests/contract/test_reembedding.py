@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from server.core.values import Vector
-from server.maintenance import EmbedderIdentity, OtherEmbedderWanted, StoreUpkeep, TextPlace
+from server.maintenance import EmbedderIdentity, ReembeddingConflict, StoreUpkeep, TextPlace
 from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.pool import Database
 from server.storage.postgres.schema import PostgresUpkeep
@@ -71,10 +71,10 @@ async def test_vectors_of_two_embedders_are_never_mixed(store: StoreUpkeep) -> N
     await store.begin_reembedding(ONE)
     places = await store.next_texts(3)
     await store.begin_reembedding(OTHER)
-    with pytest.raises(OtherEmbedderWanted):
+    with pytest.raises(ReembeddingConflict):
         await store.replace_embeddings(ONE, places, vectors(places))
     assert await store.count_texts() == 4
-    with pytest.raises(OtherEmbedderWanted):
+    with pytest.raises(ReembeddingConflict):
         await store.finish_reembedding(ONE)
     await embed_all(store, OTHER)
     assert not await store.begin_reembedding(OTHER)
@@ -87,4 +87,4 @@ async def test_one_of_many_concurrent_first_embedders_stays(store: StoreUpkeep) 
     ended = await asyncio.gather(
         *(store.finish_reembedding(embedder) for embedder in embedders), return_exceptions=True
     )
-    assert sorted(map(str, ended)) == sorted(["None", *[str(OtherEmbedderWanted())] * 7])
+    assert sorted(map(str, ended)) == sorted(["None", *[str(ReembeddingConflict())] * 7])

@@ -17,8 +17,8 @@ from google.protobuf.struct_pb2 import Struct
 from server.api.grpc.wire import WireError, encoded_varint, top_level_fields
 
 LARGE_BYTES: Final = 8 * 1024
-"""From this size on, reading and checking a request can block the loop for too long: a list in a
-Struct has hundreds of values in as many bytes."""
+"""From this size on, reading and checking a request can block the loop for too long: so few bytes
+can hold a list of hundreds of values in a Struct."""
 
 LARGE_ITEMS: Final = 20
 """Responses with this many items are encoded item by item."""

@@ -86,14 +86,14 @@ def to_status(error: Exception, correlation_id: str) -> status_pb2.Status:
         code, reason = OUTCOMES[type(error)]
         message = _cut(str(error), _MESSAGE_LIMIT)
         info.metadata.update({k: _cut(v, _METADATA_LIMIT) for k, v in error.metadata.items()})
-        details += _particulars(error)
+        details += _typed_details(error)
     info.reason = _Reason.Name(reason)
     return status_pb2.Status(
         code=code.value[0], message=message, details=[_packed(detail) for detail in details]
     )
 
 
-def _particulars(error: errors.MemoirError) -> Iterator[Message]:
+def _typed_details(error: errors.MemoirError) -> Iterator[Message]:
     if isinstance(error, errors.InvalidRequest):
         yield _bad_request(error.violations)
     if isinstance(error, errors.QuotaExceeded | errors.QuotaInUse):

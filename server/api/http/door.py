@@ -49,7 +49,7 @@ WriteResponse: TypeAlias = Callable[[Any, Exchange], object]
 IGNORED: Final = "memoir-ignored"
 NOTICE: Final = "memoir-notice"
 _LONGEST_HEADER: Final = 1024
-_OWN_TRAILERS: Final = "memoir-"
+_TRAILER_PREFIX: Final = "memoir-"
 _NDJSON: Final = "application/x-ndjson"
 _UNAUTHENTICATED: Final[int] = code_pb2.UNAUTHENTICATED
 
@@ -162,7 +162,7 @@ class Door:
         async def respond(exchange: Exchange) -> Response:
             session = Session(self._plain_method, exchange)
             try:
-                body = await _after_key(calls.respond, exchange, session)
+                body = await _respond_to_valid_key(calls.respond, exchange, session)
             except CallFailed as error:
                 assert session.last is not None
                 return failed(error.status, session.last.correlation_id, calls.rename)
@@ -196,8 +196,8 @@ class Door:
         return endpoint
 
 
-async def _after_key(respond: Respond, exchange: Exchange, session: Session) -> object:
-    """Returns the result of `respond`. Without a valid key, an error reveals only that.
+async def _respond_to_valid_key(respond: Respond, exchange: Exchange, session: Session) -> object:
+    """Returns the result of `respond`. A client without a valid key learns only that it is invalid.
 
     Raises:
         CallFailed: a call ended with an error; without a valid key, that error.
@@ -212,7 +212,7 @@ async def _after_key(respond: Respond, exchange: Exchange, session: Session) -> 
 
 
 async def _check_key(session: Session) -> None:
-    """Raises CallFailed if the request has no valid key, by a call that reads little."""
+    """Checks the key with a cheap call; raises CallFailed if it is not valid."""
     try:
         await session.call(GetProjectRequest())
     except CallFailed as error:
@@ -226,17 +226,21 @@ async def _while_connected(calls: asyncio.Task[T], receive: Receive) -> T:
     Raises:
         ClientDisconnect: the client disconnected.
     """
-    gone = asyncio.ensure_future(receive())
-    gone.add_done_callback(lambda _: calls.cancel())
+    disconnected = asyncio.ensure_future(receive())
+    disconnected.add_done_callback(lambda _: calls.cancel())
     try:
         return await calls
     except asyncio.CancelledError:
         task = asyncio.current_task()
-        if gone.done() and not gone.cancelled() and not (task and task.cancelling()):
+        if (
+            disconnected.done()
+            and not disconnected.cancelled()
+            and not (task and task.cancelling())
+        ):
             raise ClientDisconnect from None
         raise
     finally:
-        gone.cancel()
+        disconnected.cancel()
 
 
 def _local_request(exchange: Exchange) -> LocalRequest:
@@ -259,7 +263,7 @@ def _headers(answer: LocalAnswer | None, exchange: Exchange) -> Mapping[str, str
             key: value
             for key, value in answer.trailers
             if isinstance(value, str)
-            and (key == CORRELATION_HEADER or key.startswith(_OWN_TRAILERS))
+            and (key == CORRELATION_HEADER or key.startswith(_TRAILER_PREFIX))
         }
         if answer.traceparent:
             headers["traceparent"] = answer.traceparent

@@ -116,14 +116,14 @@ class VisibleGraph:
         visible = await self._visible_of(project_id, ids)
         counted = []
         for each in found:
-            gone = sum(memory_id not in visible for memory_id in each.memory_ids)
-            if gone < len(each.memory_ids):
-                count = each.known.memory_count - gone
+            hidden = sum(memory_id not in visible for memory_id in each.memory_ids)
+            if hidden < len(each.memory_ids):
+                count = each.known.memory_count - hidden
                 counted.append(replace(each.known, memory_count=count))
         return counted
 
     async def _visible_of(self, project_id: str, memory_ids: Iterable[UUID]) -> set[UUID]:
-        wanted = sorted(set(memory_ids))
-        if not wanted:
+        distinct_ids = sorted(set(memory_ids))
+        if not distinct_ids:
             return set()
-        return await self._store.visible(project_id, wanted, today(self._clock.now()))
+        return await self._store.visible(project_id, distinct_ids, today(self._clock.now()))

@@ -48,8 +48,8 @@ class PastSpace:
 
     def about(self, entity: str | None) -> Iterable[StatedRelation]:
         """Yields the relations with the entity at either end, by name or alias; all for None."""
-        wanted = None if entity is None else self.joins.key(entity_key(entity))
-        return (r for r in self.relations if wanted in (None, r.source_key, r.target_key))
+        key = None if entity is None else self.joins.key(entity_key(entity))
+        return (r for r in self.relations if key in (None, r.source_key, r.target_key))
 
     def named(self, name: str) -> KnownEntity | None:
         """Returns the entity with this name or alias, if a memory mentions it."""

@@ -85,7 +85,7 @@ class VerifyGraph:
                 self._outbox, self._audit, project, VERIFY_PAGE_SIZE
             ):
                 await self._compare(report, project, unknown)
-            async for flaws in self._audit.flaws(project, VERIFY_PAGE_SIZE, mend=False):
+            async for flaws in self._audit.flaws(project, VERIFY_PAGE_SIZE, repair=False):
                 report.differences += flaws
         return report
 
@@ -131,7 +131,7 @@ class Rebuilt:
     unknown: int = 0
     revived: int = 0
     given_up: int = 0
-    mended: Counter[DifferenceKind] = field(default_factory=Counter)
+    repaired: Counter[DifferenceKind] = field(default_factory=Counter)
 
 
 class RebuildGraph:
@@ -165,7 +165,7 @@ class RebuildGraph:
         await self._graph.prepare()
         rebuilt = Rebuilt()
         projects = await projects_of(self._outbox, self._audit, project_id)
-        # Mends before the projections, which do not look for relations of a memory that is new to
+        # Repairs before the projections, which do not look for relations of a memory that is new to
         # the graph, and after them, because names and ends depend on their result.
         await self._mend(projects, rebuilt)
         for project in projects:
@@ -177,8 +177,8 @@ class RebuildGraph:
 
     async def _mend(self, projects: Sequence[str], rebuilt: Rebuilt) -> None:
         for project in projects:
-            async for mended in self._audit.flaws(project, REBUILD_PAGE_SIZE, mend=True):
-                rebuilt.mended += mended
+            async for repaired in self._audit.flaws(project, REBUILD_PAGE_SIZE, repair=True):
+                rebuilt.repaired += repaired
 
     async def _mark(self, project_id: str, rebuilt: Rebuilt) -> None:
         rebuilt.revived += await self._outbox.revive(project_id)

@@ -98,15 +98,15 @@ def changed_relations(
     UPDATE, without a deletion. Unchanged relations are not reported.
     """
     unchanged = {r.identity for r in before} & {r.identity for r in after}
-    gone = [r for r in before if r.identity not in unchanged]
+    deleted = [r for r in before if r.identity not in unchanged]
     changed: list[ChangedRelation] = []
     for relation in after:
         if relation.identity in unchanged:
             continue
-        replaced = next((r for r in gone if r.subject == relation.subject), None)
+        replaced = next((r for r in deleted if r.subject == relation.subject), None)
         if replaced is not None:
-            gone.remove(replaced)
+            deleted.remove(replaced)
         changed.append(
             ChangedRelation(relation, EventType.ADD if replaced is None else EventType.UPDATE)
         )
-    return changed + [ChangedRelation(relation, EventType.DELETE) for relation in gone]
+    return changed + [ChangedRelation(relation, EventType.DELETE) for relation in deleted]

@@ -180,7 +180,7 @@ _BYTES_BESIDE_TEXT = 128
 _LONGEST_CHARACTER = 4
 
 
-def require_receivable_verbatim(command: AddMemoriesCommand) -> None:
+def require_fitting_verbatim_response(command: AddMemoriesCommand) -> None:
     """Checks that all messages of the add would fit into a response verbatim.
 
     Raises:
@@ -190,7 +190,7 @@ def require_receivable_verbatim(command: AddMemoriesCommand) -> None:
     _require_room([message.content or "" for message in messages])
 
 
-def require_receivable(outcome: AddMemoriesOutcome) -> None:
+def require_fitting_response(outcome: AddMemoriesOutcome) -> None:
     """Checks that every client can receive the outcome.
 
     Raises:

@@ -89,14 +89,14 @@ class _Facts:
         self._updated = {
             change.memory_id
             for change in changes
-            if isinstance(change, Update) and not self._is_idle(change)
+            if isinstance(change, Update) and not self._changes_nothing(change)
         }
         self._taken: set[bytes] = set()
 
     def settle_change(self, change: Update | Deletion) -> Change | None:
         if isinstance(change, Deletion):
             return self._settle_deletion(change)
-        if self._is_idle(change):
+        if self._changes_nothing(change):
             return None
         holders = self._holders.get(change.digest, set())
         if change.digest in self._taken or holders - self._updated:
@@ -106,7 +106,7 @@ class _Facts:
         self._taken.add(change.digest)
         return change
 
-    def _is_idle(self, update: Update) -> bool:
+    def _changes_nothing(self, update: Update) -> bool:
         return update.digest == self._held[update.memory_id]
 
     def _settle_deletion(self, deletion: Deletion) -> Deletion | None:
@@ -145,10 +145,10 @@ _SHORTEST_PLURAL = 4
 def without_near_duplicates(
     changes: Sequence[Change], candidates: Sequence[Candidate], threshold: float
 ) -> list[Change]:
-    """Returns the changes, whose texts are embedded, without additions of nearly known facts.
+    """Returns the changes without additions that nearly repeat a known fact.
 
-    Known facts are candidates that stay unchanged, new texts of updated candidates, and earlier
-    additions.
+    All texts are embedded. Known facts are candidates that stay unchanged, new texts of updated
+    candidates, and earlier additions.
     """
     changed = {change.memory_id for change in changes if not isinstance(change, Addition)}
     known = KnownFacts(threshold)

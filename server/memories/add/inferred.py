@@ -15,7 +15,7 @@ from server.core.values import Vector
 from server.memories.add.add_memories import (
     AddMemoriesCommand,
     AddMemoriesOutcome,
-    require_receivable,
+    require_fitting_response,
 )
 from server.memories.add.change_sets import (
     MessagePart,
@@ -114,8 +114,9 @@ class _Said:
 
 
 class RememberInferred:
-    """Costs one call of the language model, at most two embedding batches and two statements.
+    """Infers memories and stores them.
 
+    An add costs one call of the language model, at most two embedding batches and two statements.
     The first statement takes the scope's lease and reads the project's settings and the candidates,
     the second writes the result. Another one reads candidates that this server has not seen before,
     and with `version` v2 another one reads the context. No connection is held while a model works.
@@ -171,7 +172,7 @@ class RememberInferred:
                 changes = await self._decide(command, said, basis, changes)
             everything = frozenset(addition.memory_id for addition in changes.added)
             expected = outcome(changes, Committed(everything, 0), basis.candidates)
-            require_receivable(expected)
+            require_fitting_response(expected)
             committed = await self._store.commit(changes)
         if committed.added == everything:
             return replace(expected, position=committed.position)

@@ -12,7 +12,7 @@ from server.core.values import Vector
 from server.memories.add.add_memories import (
     AddMemoriesCommand,
     AddMemoriesOutcome,
-    require_receivable_verbatim,
+    require_fitting_verbatim_response,
 )
 from server.memories.add.change_sets import outcome, start_add
 from server.memories.changes import Addition
@@ -24,7 +24,7 @@ from server.telemetry.recording import stage
 
 
 class RememberVerbatim:
-    """Costs one embedding batch and one database round trip."""
+    """Stores each message as a memory, with one embedding batch and one database round trip."""
 
     def __init__(self, store: MemoryStore, embedder: Embedder, clock: Clock) -> None:
         self._store = store
@@ -38,7 +38,7 @@ class RememberVerbatim:
             AnswerTooLarge, ModelUnavailable, ModelQuotaExhausted, StoreUnavailable,
             RequestIdReused, ConcurrentChange: nothing was stored.
         """
-        require_receivable_verbatim(command)
+        require_fitting_verbatim_response(command)
         messages, now = spoken(command.messages), self._clock.now()
         draft = start_add(command, messages, now, self._embedder.model)
         kept = [message for message in draft.messages if message.role is not Role.SYSTEM]

@@ -1,8 +1,8 @@
 """Filters on memories, and the values that fields are compared with.
 
 Every condition is either true or false. It is false for a memory that lacks the field, so its
-negation is true. The same holds if the metadata has a value of another type there. All other fields
-have a known type, and a filter with a value of another type is rejected.
+negation is true. A metadata value of another type than the filter's counts as a lacking field. All
+other fields have a known type, and a filter with a value of another type is rejected.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class OneOf:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """The field compares with the value in this way."""
+    """The field is greater or less than the value, as `comparison` says."""
 
     field: Field
     comparison: Comparison

@@ -141,7 +141,7 @@ class Reranking:
 
 
 class RerankArm:
-    """Costs one call of the language model, or none if there is nothing to order.
+    """Reranks hits by one call of the language model, or none if there is nothing to order.
 
     It has `seconds`, but at most a part of the time that the call has left. If the model fails, the
     hits keep their order.

@@ -241,9 +241,9 @@ class Ledger:
         """Keeps who somebody is, if only a fact that has ended says so: `my brother Ben smokes`."""
         for known in introduced_by(old):
             kin = known.subject.kin
-            told = f"{kin} {known.complement.items[0].text}"
-            is_told = any(told in each.text for each in self._entries if not each.is_gone)
-            if kin != fact.subject.kin and not is_told:
+            phrase = f"{kin} {known.complement.items[0].text}"
+            is_known = any(phrase in each.text for each in self._entries if not each.is_gone)
+            if kin != fact.subject.kin and not is_known:
                 self._add(known.text, (known,), operation)
 
     def _retract(

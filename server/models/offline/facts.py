@@ -13,7 +13,7 @@ from server.graph.model import Entity, Relation
 from server.graph.project.supersession import is_functional
 from server.models.offline import lexicon
 from server.models.offline.lexicon import KINSHIP, PETS, listed, pattern, word_set
-from server.models.offline.people import Subject, is_personal_name, without_which
+from server.models.offline.people import Subject, is_personal_name, without_recency
 from server.models.offline.phrases import Complement, content_stems, is_quantity, names_in
 from server.models.offline.sentences import Token, joined, lowered
 from server.models.offline.statements import Statement, Who
@@ -130,8 +130,8 @@ class Fact:
         """Whether it states the name of somebody who had none: `my mom's name is Helga`."""
         known = self.subject.relations
         kinds = {relation.relation for relation in known}
-        told = (r for r in self.relations if r.relation in kinds and r not in known)
-        return self.stem == "be" and any(told)
+        new_relations = (r for r in self.relations if r.relation in kinds and r not in known)
+        return self.stem == "be" and any(new_relations)
 
     def without_slots(self) -> Fact:
         """Returns the fact without its functional relations."""
@@ -196,7 +196,7 @@ class Fact:
         is_role = self.stem == "be" and words[:1] in (["my"], ["our"]) and len(words) > 1
         if not is_role or self.statement.who is not Who.NAMED:
             return ""
-        return f"{self.subject.owner.key}'s {' '.join(without_which(words[1:]))}"
+        return f"{self.subject.owner.key}'s {' '.join(without_recency(words[1:]))}"
 
     @cached_property
     def slots(self) -> dict[str, str]:

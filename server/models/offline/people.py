@@ -52,7 +52,7 @@ _NATIONALITIES = listed("nationalities") | listed("faiths")
 _FROM_OWNER = word_set("married_to partner_of engaged_to has_pet")
 _FEMALE, _MALE = listed("female"), listed("male")
 _HAVING = frozenset(map(lexicon.verb_stem, word_set("have adopt get rescue buy own")))
-_WHICH_ONE = word_set("new current now currently nowadays")
+_RECENCY_WORDS = word_set("new current now currently nowadays")
 _BEFORE_TIMES = word_set("these this at right any anymore")
 
 
@@ -94,8 +94,8 @@ def _together(tokens: Sequence[Token]) -> list[Sequence[Token]]:
         else:
             found[-1] = [*found[-1], token]
     owner = [tokens[0]] if tokens[0].lower in _OWNERS else []
-    told = [[*owner, *part] if part and kind_of(part[0].lower) else part for part in found]
-    return told if all(p and (p[0].lower in _OWNERS or p[0].is_name) for p in told) else [tokens]
+    parts = [[*owner, *part] if part and kind_of(part[0].lower) else part for part in found]
+    return parts if all(p and (p[0].lower in _OWNERS or p[0].is_name) for p in parts) else [tokens]
 
 
 def _one(tokens: Sequence[Token], speaker: Entity, meant: Subject | None) -> Subject | None:
@@ -139,14 +139,14 @@ def _owned(tokens: Sequence[Token], owner: Entity) -> Subject:
     name = read_name(tokens, after)
     kind = kind_of(words[place]) if place < len(words) else None
     if kind is None or (after < len(tokens) and name is None):
-        kept = " ".join(without_which(words))
+        kept = " ".join(without_recency(words))
         attribute = attribute_named(words)
         names = {f"{owner.key}'s {kept}"} | ({owner.key} if attribute else set())
         return Subject(text, Entity(text), owner, frozenset(names), attribute=attribute,
                        is_new=is_new)  # fmt: skip
     called = f"{owner.name}'s {joined(tokens[: place + 1])}"
     entity = Entity(name[0] if name else called, kind[1])
-    is_only = not set(words[:place]) - _WHICH_ONE
+    is_only = not set(words[:place]) - _RECENCY_WORDS
     is_by_kin = (name is None and is_only) or words[place] in UNIQUE_KIN
     names = {entity.key} | ({f"{owner.key}'s {words[place]}"} if is_by_kin else set())
     kin = f"best {words[place]}" if "best" in words[:place] else words[place]
@@ -154,15 +154,15 @@ def _owned(tokens: Sequence[Token], owner: Entity) -> Subject:
                    relations=(related(owner, kind[0], entity),))  # fmt: skip
 
 
-def without_which(words: Sequence[str]) -> list[str]:
+def without_recency(words: Sequence[str]) -> list[str]:
     """Returns the words except those that distinguish in time: `new`, `these days`."""
     when = next((p for p, word in enumerate(words) if word in _BEFORE_TIMES), len(words))
-    return [word for word in words[:when] if word not in _WHICH_ONE]
+    return [word for word in words[:when] if word not in _RECENCY_WORDS]
 
 
 def attribute_named(words: Sequence[str]) -> str:
     """Returns the relation for things that people have one of: `new phone number`; else ""."""
-    kept = [word.replace("e-mail", "email") for word in without_which(words)]
+    kept = [word.replace("e-mail", "email") for word in without_recency(words)]
     if kept[:1] in (["favourite"], ["favorite"]):
         kept[0] = "favorite"
     elif not kept or kept[-1] not in _ATTRIBUTES:

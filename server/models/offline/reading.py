@@ -100,8 +100,8 @@ def _of_introduced(statement: Statement, speaker: Speaker) -> Iterator[Relation]
     end = place - (place > 0 and rest[place - 1].text == ",")
     name = next((p for p in range(end) if (read_name(rest, p) or ("", 0))[1] == end), None)
     if name is not None and not (statement.is_retraction or statement.is_planned):
-        told = read_fact(Clause((*rest[name:end], *rest[place + 1 :])), speaker, None)
-        yield from told.relations if told else ()
+        stated = read_fact(Clause((*rest[name:end], *rest[place + 1 :])), speaker, None)
+        yield from stated.relations if stated else ()
 
 
 PRONOUNS = {"he": "he", "his": "he", "she": "she", "her": "she"}

@@ -29,9 +29,9 @@ _KINDS = {
     kind: content_stems(" ".join(words)) for kind, words in lexicon.lists("one_at_a_time").items()
 }
 _KIND_OF = {stem: kind for kind, words in _KINDS.items() for stem in words}
-_TURNING = lexicon.stems("start begin switch change move")
-_TAKING, _APPOINTMENTS = lexicon.stems("pass fail"), lexicon.stems("appointment")
-_ROUTINE = _TURNING | lexicon.verbs_listed("routine")
+_SWITCHING = lexicon.stems("start begin switch change move")
+_EXAM_RESULTS, _APPOINTMENTS = lexicon.stems("pass fail"), lexicon.stems("appointment")
+_ROUTINE = _SWITCHING | lexicon.verbs_listed("routine")
 
 
 def replaces(fact: Fact, other: Fact) -> bool:
@@ -46,11 +46,16 @@ def replaces(fact: Fact, other: Fact) -> bool:
         return other.statement.is_denied and _is_opposite(fact, other)
     if _is_narrowed(fact, other):
         return True
-    is_turned = fact.attitude * other.attitude < 0 and fact.things == other.things
+    is_changed_attitude = fact.attitude * other.attitude < 0 and fact.things == other.things
     is_update = (
         fact.is_news and fact.stem == other.stem and fact.stated >= other.stated != frozenset()
     )
-    return is_turned or is_update or _has_another_value(fact, other) or _is_elsewhere(fact, other)
+    return (
+        is_changed_attitude
+        or is_update
+        or _has_another_value(fact, other)
+        or _is_elsewhere(fact, other)
+    )
 
 
 def _has_new_number(fact: Fact, other: Fact) -> bool:
@@ -61,14 +66,14 @@ def _has_new_number(fact: Fact, other: Fact) -> bool:
     return bool(fact.frame) and is_same and (fact.is_news or fact.is_measure)
 
 
-def _takes_turn(fact: Fact, other: Fact) -> bool:
+def _changes_routine(fact: Fact, other: Fact) -> bool:
     """Whether both state something that one does in one way at a time, such as going to work."""
-    is_turn = fact.stem in _TURNING
-    if not (fact.is_news or is_turn) or fact.is_ending or other.is_ending:
+    is_switch = fact.stem in _SWITCHING
+    if not (fact.is_news or is_switch) or fact.is_ending or other.is_ending:
         return False
     if fact.statement.is_planned or other.statement.is_past:
         return False
-    if fact.statement.is_limited or (fact.statement.is_past and not is_turn):
+    if fact.statement.is_limited or (fact.statement.is_past and not is_switch):
         return False
     (ways, around), (known, around_known) = _ways(fact), _ways(other)
     is_same = ways.keys() == known.keys()
@@ -137,7 +142,7 @@ def _is_elsewhere(fact: Fact, other: Fact) -> bool:
 
 
 def _is_found(fact: Fact, other: Fact) -> bool:
-    """Whether a fact states that what the other searches or waits for is found or done."""
+    """Whether the other fact states a search or a wait, and this one its success."""
     rest = other.statement.rest
     words, found = lowered(rest), fact.complement.items[:1]
     if fact.statement.is_planned or "for" not in words or not found:
@@ -152,7 +157,7 @@ def _is_found(fact: Fact, other: Fact) -> bool:
 
 def _is_rescheduled(fact: Fact, other: Fact) -> bool:
     """Whether an appointment has another time, or is over: `the interview is on Friday now`."""
-    if fact.stem in _TAKING and fact.statement.is_past:
+    if fact.stem in _EXAM_RESULTS and fact.statement.is_past:
         named = fact.complement.items[0].stems if fact.complement.items else frozenset()
     elif fact.is_thing and (fact.is_news or fact.is_moved) and states_time(fact.statement.rest):
         named = fact.subject.stems - _APPOINTMENTS or fact.subject.stems
@@ -163,7 +168,7 @@ def _is_rescheduled(fact: Fact, other: Fact) -> bool:
     return is_theirs and is_ahead and frozenset() < named <= other.words
 
 
-_CHANGES = (_has_new_number, _is_rescheduled, _is_correction, _is_found, _takes_turn)
+_CHANGES = (_has_new_number, _is_rescheduled, _is_correction, _is_found, _changes_routine)
 """What a change of a fact can be even if one of the facts is qualified."""
 
 

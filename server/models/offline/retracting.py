@@ -1,4 +1,4 @@
-"""Decides what a fact takes back of another: it has ended, or its subject is gone.
+"""Decides which part of another fact a fact retracts: it has ended, or its subject is gone.
 
 Only named items of a list are removed. When in doubt, nothing is.
 """

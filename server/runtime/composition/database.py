@@ -24,7 +24,7 @@ async def migrate_database(
 ) -> int:
     """Brings the schema up to date, and returns the number of migrations that it lacked.
 
-    `on_step` is told of each of them. `service_role` is granted the rights that a server needs.
+    `on_step` is called with each of them. `service_role` is granted the rights that a server needs.
 
     Raises:
         StoreUnavailable: PostgreSQL cannot be reached.

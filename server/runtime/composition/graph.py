@@ -73,8 +73,8 @@ async def open_graph(
         await driver.close()
 
 
-async def answering_graph(address: GraphAddress, settings: Neo4jSettings) -> None:
-    """Returns once Neo4j answers."""
+async def wait_for_graph(address: GraphAddress, settings: Neo4jSettings) -> None:
+    """Waits until Neo4j answers."""
     async with open_graph(address, settings) as access:
         while True:
             with suppress(GraphUnavailable):

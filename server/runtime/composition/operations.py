@@ -51,7 +51,7 @@ def compose_operations(
 ) -> AsynchronousCalls:
     """Composes them with the same `add` that serves synchronous calls."""
 
-    def tell() -> None:
+    def notify() -> None:
         notifications.notify(Channel.OPERATIONS)
 
     async def perform(claimed: ClaimedOperation) -> AddMemoriesOutcome:
@@ -64,13 +64,13 @@ def compose_operations(
             finally:
                 statistics.record(claimed.project_id, tally)
 
-    workers = OperationWorkers(operations, perform, _encoded_status, tell, limits)
+    workers = OperationWorkers(operations, perform, _encoded_status, notify, limits)
     return AsynchronousCalls(
-        submit=SubmitAdd(operations, store, Clock(), tell),
+        submit=SubmitAdd(operations, store, Clock(), notify),
         manage=ManageOperations(operations, store, notifications),
         workers=workers,
         notifications=notifications,
-        free_leases=FreeLeases(leases, tell),
+        free_leases=FreeLeases(leases, notify),
     )
 
 

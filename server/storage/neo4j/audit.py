@@ -88,36 +88,36 @@ class Neo4jGraphAudit:
             yield [UUID(record["memory_id"]) for record in page]
 
     async def flaws(
-        self, project_id: str, page_size: int, *, mend: bool
+        self, project_id: str, page_size: int, *, repair: bool
     ) -> AsyncIterator[Counter[DifferenceKind]]:
         async for page in self._pages("stray_page", project_id, page_size, "memory_id"):
-            yield await self._strays(project_id, page, mend=mend)
+            yield await self._strays(project_id, page, repair=repair)
         space, key = "", ""
         while page := await self._read(
             "entity_page", project_id=project_id, space=space, key=key, page_size=page_size
         ):
             space, key = page[-1]["space"], page[-1]["key"]
-            yield await self._entities(project_id, page, mend=mend)
+            yield await self._entities(project_id, page, repair=repair)
         async for page in self._pages("slot_page", project_id, page_size, "slot"):
-            yield await self._ends(project_id, page, mend=mend)
+            yield await self._ends(project_id, page, repair=repair)
 
     async def _strays(
-        self, project_id: str, page: Sequence[Record], *, mend: bool
+        self, project_id: str, page: Sequence[Record], *, repair: bool
     ) -> Counter[DifferenceKind]:
         strays = [record["memory_id"] for record in page if not record["known"]]
-        if strays and mend:
+        if strays and repair:
             await self._write(
                 [("remove_strays", {"project_id": project_id, "memory_ids": strays})], slots=[]
             )
         return Counter({DifferenceKind.RELATION_OF_NO_MEMORY: len(strays)})
 
     async def _entities(
-        self, project_id: str, page: Sequence[Record], *, mend: bool
+        self, project_id: str, page: Sequence[Record], *, repair: bool
     ) -> Counter[DifferenceKind]:
         orphans = [record for record in page if record["rank"] is None]
         named = [record for record in page if record["rank"] is not None]
         wrong = [r for r in named if not r["is_right"] or projection.wrong_names([r])]
-        if mend and (orphans or wrong):
+        if repair and (orphans or wrong):
             slots = {space_slot(project_id, r["space"]) for r in (*orphans, *wrong)}
             await self._write(
                 [
@@ -135,20 +135,20 @@ class Neo4jGraphAudit:
         )
 
     async def _ends(
-        self, project_id: str, page: Sequence[Record], *, mend: bool
+        self, project_id: str, page: Sequence[Record], *, repair: bool
     ) -> Counter[DifferenceKind]:
         slots = sorted({record["slot"] for record in page})
         locks = sorted({space_slot(project_id, record["space"]) for record in page})
 
         async def work(tx: AsyncManagedTransaction) -> int:
-            if mend:
+            if repair:
                 await projection.run(tx, "lock_spaces", slots=locks)
             ends = wrong_ends(await projection.run(tx, "slot_relations", slots=slots))
-            if mend:
+            if repair:
                 await projection.run(tx, "supersede", ends=ends)
             return len(ends)
 
-        wrong = await self._in_transaction(work, write=mend)
+        wrong = await self._in_transaction(work, write=repair)
         return Counter({DifferenceKind.RELATION_ENDS_WRONGLY: wrong})
 
     async def _pages(

@@ -27,7 +27,7 @@ from server.storage.statements import load_cypher
 Ends = dict[Statement, datetime | None]
 
 
-def ends_beside(
+def superseding_ends(
     stored: Sequence[rows.Found], added: Iterable[Statement]
 ) -> tuple[list[rows.Row], Ends]:
     """Returns when stored relations (rows of `slot_relations`) and added relations end.
@@ -35,24 +35,24 @@ def ends_beside(
     The first list has the changes of the stored relations, the second the ends of the added ones.
     """
     holdings: dict[str, list[Holding]] = defaultdict(list)
-    coming = {statement: _stated(statement) for statement in added if statement.slot}
-    for statement, holding in coming.items():
+    added_holdings = {statement: _stated(statement) for statement in added if statement.slot}
+    for statement, holding in added_holdings.items():
         holdings[statement.slot or ""].append(holding)
-    there = [(row, _held(row)) for row in stored]
-    for row, holding in there:
+    stored_holdings = [(row, _held(row)) for row in stored]
+    for row, holding in stored_holdings:
         holdings[row["slot"]].append(holding)
     right = {slot: superseded_at(some) for slot, some in holdings.items()}
     wrong = [
         rows.edge_end(row, right[row["slot"]][holding])
-        for row, holding in there
+        for row, holding in stored_holdings
         if right[row["slot"]][holding] != _end(row)
     ]
-    return wrong, {s: right[s.slot or ""][holding] for s, holding in coming.items()}
+    return wrong, {s: right[s.slot or ""][holding] for s, holding in added_holdings.items()}
 
 
 def wrong_ends(stored: Sequence[rows.Found]) -> list[rows.Row]:
     """Returns the ends to correct among all relations of some slots."""
-    wrong, _ = ends_beside(stored, ())
+    wrong, _ = superseding_ends(stored, ())
     return wrong
 
 
@@ -81,8 +81,8 @@ _ENTITY = ("project_id", "space", "key")
 def latest(subgraphs: Iterable[MemorySubgraph]) -> list[MemorySubgraph]:
     """Returns the last state of each memory, in the order in which memories are locked.
 
-    If a memory has states with and without existence, it counts as deleted, because showing a
-    deleted memory is the worse mistake.
+    If any state says that the memory was deleted, it counts as deleted, because showing a deleted
+    memory is the worse mistake.
     """
     ordered = sorted(
         subgraphs, key=lambda s: (s.project_id, str(s.memory_id), not s.exists, s.version)
@@ -173,16 +173,16 @@ def additions(
     places: dict[EntityKey, int] = defaultdict(lambda: len(places))
     memories: dict[tuple[str, str], rows.Row] = {}
 
-    def of_memory(edge: Mention | Statement, kind: str, row: rows.Row) -> None:
+    def add_edge(edge: Mention | Statement, kind: str, row: rows.Row) -> None:
         there = {"project_id": edge.project_id, "memory_id": edge.memory_id}
         empty = {**there, "mentions": [], "relations": []}
         memories.setdefault((edge.project_id, edge.memory_id), empty)[kind].append(row)
 
     for mention in mentions:
         entity = places[mention.entity]
-        of_memory(mention, "mentions", {"entity": entity, **rows.naming(mention)})
+        add_edge(mention, "mentions", {"entity": entity, **rows.naming(mention)})
     for statement in statements:
-        of_memory(
+        add_edge(
             statement,
             "relations",
             {
@@ -210,7 +210,7 @@ async def _supersede(tx: AsyncManagedTransaction, statements: Difference[Stateme
     slots = {statement.slot for statement in statements.changed} - {None}
     found = await run(tx, "slot_relations", slots=sorted(filter(None, slots)))
     staying = [row for row in found if row["element_id"] not in set(statements.removed_ids)]
-    wrong, ends = ends_beside(staying, statements.added)
+    wrong, ends = superseding_ends(staying, statements.added)
     await run(tx, "supersede", ends=wrong)
     return ends
 
@@ -240,7 +240,7 @@ async def reindex(tx: AsyncManagedTransaction, entities: Iterable[rows.Found]) -
 
 
 async def run(tx: AsyncManagedTransaction, name: str, **items: Sequence[Any]) -> list[rows.Found]:
-    """Runs a statement over one list of items; an empty list needs no statement."""
+    """Runs a statement over lists of items, unless all of them are empty."""
     if not any(items.values()):
         return []
     result = await tx.run(_STATEMENTS[name], given(items))

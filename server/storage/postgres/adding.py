@@ -1,4 +1,4 @@
-"""What adds with inference are decided on: read with the lease of their scope, in one statement.
+"""Takes the lease of a scope and reads what an inferred add needs to know, in one statement.
 
 The statement returns the ids and states of the candidates. Their content is read once for each
 state, because an add is shown mostly the same memories as the add before.
@@ -49,7 +49,7 @@ def _byte_size(candidate: Candidate) -> int:
 
 
 class AddBases:
-    """Reads what adds are decided on; keeps candidates for later adds, up to a number of bytes."""
+    """Reads what inferred adds need; keeps candidates for later ones, up to a number of bytes."""
 
     def __init__(self, database: Database, server_id: int | None, most_bytes: int) -> None:
         """The server with `server_id` holds the leases."""
@@ -114,9 +114,9 @@ class AddBases:
             for id_, state in states.items()
             if (candidate := self._kept.get((project_id, id_, state))) is not None
         }
-        if lacking := [id_ for id_ in states if id_ not in found]:
+        if missing := [id_ for id_ in states if id_ not in found]:
             rows = await connection.fetch(
-                *SQL["read_candidates"](project_id=project_id, memory_ids=lacking)
+                *SQL["read_candidates"](project_id=project_id, memory_ids=missing)
             )
             for state, candidate in await by_size(len(rows), _read, rows):
                 self._keep(project_id, state, candidate)

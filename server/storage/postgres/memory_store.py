@@ -46,8 +46,8 @@ if TYPE_CHECKING:
 
 SQL = load_sql("read.sql", "memory_columns.sql")
 
-CANDIDATES_PART: Final = 8
-"""The cache of candidates may take one part in this many of the size of the indexes."""
+CANDIDATES_DIVISOR: Final = 8
+"""The cache of candidates may take an eighth of the bytes that the indexes may take."""
 
 
 async def _stored_call(
@@ -122,7 +122,7 @@ class PostgresMemoryStore(PostgresMemoryChanges, PostgresMemoryHistory, EntitySp
     ) -> None:
         super().__init__(database, on_commit)
         self._commits = Commits(database, self._committed)
-        self._bases = AddBases(database, server_id, index_bytes // CANDIDATES_PART)
+        self._bases = AddBases(database, server_id, index_bytes // CANDIDATES_DIVISOR)
         self._searches = Searches(database, indexes=ScopeIndexes(database, index_bytes))
 
     def commit(self, changes: ChangeSet) -> Coroutine[Any, Any, Committed]:

@@ -16,7 +16,7 @@ from server.core.errors import MemoirError, StoreUnavailable
 from server.core.values import Vector
 from server.maintenance import (
     EmbedderIdentity,
-    OtherEmbedderWanted,
+    ReembeddingConflict,
     StoreInUse,
     StoreUnready,
     TextPlace,
@@ -110,7 +110,7 @@ def _missing(applied: dict[int, str]) -> list[Migration]:
         if applied.get(migration.version, migration.checksum) != migration.checksum:
             raise SchemaConflict(
                 f"migration {migration.version:04} ({migration.name}) was applied with another "
-                "text: this database belongs to another build of the server"
+                "text: use the build of the server that created this database, or another database"
             )
     return [migration for migration in migrations if migration.version not in applied]
 
@@ -236,12 +236,12 @@ class PostgresUpkeep:
             )
             # Last, so that locks are taken in the same order as by `begin_reembedding`.
             if await connection.fetchval(*REEMBEDDING_SQL["hold_target"]()) != asdict(embedder):
-                raise OtherEmbedderWanted
+                raise ReembeddingConflict
 
     async def finish_reembedding(self, embedder: EmbedderIdentity) -> None:
         finished = await self._database.fetchval(REEMBEDDING_SQL["finish"](target=asdict(embedder)))
         if finished is None:
-            raise OtherEmbedderWanted
+            raise ReembeddingConflict
 
 
 TOKEN_KEY_SQL = load_sql("token_key.sql")

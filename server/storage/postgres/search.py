@@ -48,8 +48,8 @@ NOTHING: Final = ScopeSize(0.0, 0.0)
 LARGE: Final = 2_000
 """The size from which a scope is searched by candidates; below, comparing all is faster."""
 
-ITEMS_PART: Final = 8
-"""The cache of found items may take one part in this many of the size of the indexes."""
+ITEMS_DIVISOR: Final = 8
+"""The cache of found items may take an eighth of the bytes that the indexes may take."""
 
 _MOST_SCOPES: Final = 10_000
 _Place: TypeAlias = tuple[str, Scope, frozenset[Source]]
@@ -100,7 +100,7 @@ class Searches:
         self._database = database
         self._sizes = sizes or ScopeSizes()
         self._indexes = indexes or ScopeIndexes(database)
-        self._items = FoundItems(self._indexes.most_bytes // ITEMS_PART)
+        self._items = FoundItems(self._indexes.most_bytes // ITEMS_DIVISOR)
         self._index = VectorIndex()
 
     async def search(self, query: SearchQuery) -> list[Hit]:

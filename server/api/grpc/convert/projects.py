@@ -38,7 +38,7 @@ def project_message(project: Project) -> project_service_pb2.Project:
 def update_project_command(
     request: project_service_pb2.UpdateProjectRequest, project_id: str
 ) -> UpdateProjectCommand:
-    """UpdateProject."""
+    """Converts an update of a project."""
     given = request.project
     return UpdateProjectCommand(
         project_id=project_id,

@@ -24,15 +24,15 @@ class CallContext(grpc.aio.ServicerContext[Any, Any]):
     """gRPC's own context, with three differences.
 
     It reads and writes messages instead of bytes; it counts written messages in `messages_written`
-    and `bytes_written`; and trailers of interceptors are sent in addition to those of
-    the handler.
+    and `bytes_written`; and trailers that interceptors add are sent as
+    well as those that the handler sets.
     """
 
     def __init__(self, inner: Context, codec: Codec) -> None:
         self._inner = inner
         self._codec = codec
-        self._added: Metadata = ()
-        self._handlers: Metadata = ()
+        self._added_trailers: Metadata = ()
+        self._handler_trailers: Metadata = ()
         self._metadata: Metadata | None = None
         self.request_bytes = 0
         """The size of the request once it is read; 0 if the client streams."""
@@ -41,8 +41,8 @@ class CallContext(grpc.aio.ServicerContext[Any, Any]):
 
     def add_trailer(self, key: str, value: str) -> None:
         """Sends this trailer with the response, in addition to the handler's trailers."""
-        self._added = (*self._added, (key, value))
-        self._inner.set_trailing_metadata(self._handlers + self._added)
+        self._added_trailers = (*self._added_trailers, (key, value))
+        self._inner.set_trailing_metadata(self._handler_trailers + self._added_trailers)
 
     async def read(self) -> Any:
         raw = await self._inner.read()
@@ -57,7 +57,7 @@ class CallContext(grpc.aio.ServicerContext[Any, Any]):
     async def abort(
         self, code: grpc.StatusCode, details: str = "", trailing_metadata: Any = ()
     ) -> Never:
-        trailers = self._handlers + tuple(trailing_metadata) + self._added
+        trailers = self._handler_trailers + tuple(trailing_metadata) + self._added_trailers
         await self._inner.abort(code, details, trailers)
 
     async def abort_with_status(self, status: grpc.Status) -> Never:
@@ -67,8 +67,8 @@ class CallContext(grpc.aio.ServicerContext[Any, Any]):
         await self._inner.send_initial_metadata(initial_metadata)
 
     def set_trailing_metadata(self, trailing_metadata: Any) -> None:
-        self._handlers = tuple(trailing_metadata)
-        self._inner.set_trailing_metadata(self._handlers + self._added)
+        self._handler_trailers = tuple(trailing_metadata)
+        self._inner.set_trailing_metadata(self._handler_trailers + self._added_trailers)
 
     def trailing_metadata(self) -> Any:
         return self._inner.trailing_metadata()

@@ -53,9 +53,9 @@ def _write_project(
     response: GetProjectResponse | UpdateProjectResponse, exchange: Exchange
 ) -> object:
     """Returns the project's settings, or only the `fields` in the query, if given."""
-    wanted = exchange.request.query_params.getlist("fields")
+    names = exchange.request.query_params.getlist("fields")
     found = _project_json(response.project)
-    return {name: value for name, value in found.items() if not wanted or name in wanted}
+    return {name: value for name, value in found.items() if not names or name in names}
 
 
 def _project_json(project: Project) -> dict[str, Any]:
@@ -82,8 +82,8 @@ def _read_project_update(exchange: Exchange) -> UpdateProjectRequest:
         project["custom_categories"] = fields.categories(project["custom_categories"])
     violations: list[FieldViolation] = []
     if not known:
-        wanted = f"name at least one of {', '.join(_SETTINGS)}"
-        violations.append(FieldViolation("update_mask", wanted))
+        problem = f"name at least one of {', '.join(_SETTINGS)}"
+        violations.append(FieldViolation("update_mask", problem))
     value = {**exchange.path, "project": project, "update_mask": ",".join(known)}
     return message_of(UpdateProjectRequest, value, violations)
 
@@ -124,7 +124,7 @@ async def _feedback(exchange: Exchange, session: Session) -> object:
     metadata["feedback"] = {"feedback": verdict, "feedback_reason": reason}
     if verdict is None:
         del metadata["feedback"]
-    # The etag prevents that a concurrent change is overwritten.
+    # The etag prevents overwriting a concurrent change.
     value = {
         **named,
         "changes": {"metadata": metadata},

@@ -103,14 +103,14 @@ def _read_delete_many(exchange: Exchange) -> DeleteMemoriesRequest:
     names = {*SCOPE_FIELDS, *fields.PROJECT}
     sent = fields.query_fields(exchange)
     known = fields.used_fields(exchange, sent, names | {"filters", "metadata"})
-    wanted = {name: value for name, value in known.items() if name in names}
+    values = {name: value for name, value in known.items() if name in names}
     # A filter that has other conditions than ids is passed on as a filter.
     with suppress(InvalidRequest):
-        wanted |= plain_ids(known.get("filters"), wanted)
+        values |= plain_ids(known.get("filters"), values)
         known.pop("filters", None)
     if (filters := fields.filters_of(known)) is not None:
-        wanted["filters"] = filters
-    return message_of(DeleteMemoriesRequest, {**wanted, **_request_id(exchange)})
+        values["filters"] = filters
+    return message_of(DeleteMemoriesRequest, {**values, **_request_id(exchange)})
 
 
 def _write_deleted_many(response: DeleteMemoriesResponse, _exchange: Exchange) -> object:

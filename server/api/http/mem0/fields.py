@@ -104,8 +104,8 @@ def rfc3339_time(value: object, field: str) -> str:
         else:
             moment = datetime.fromisoformat(str(value))
     except (ValueError, OverflowError, OSError):
-        wanted = "must be a date, a time in ISO 8601, or Unix seconds"
-        raise InvalidRequest([FieldViolation(field, wanted)]) from None
+        problem = "must be a date, a time in ISO 8601, or Unix seconds"
+        raise InvalidRequest([FieldViolation(field, problem)]) from None
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).isoformat()
 
 
@@ -149,7 +149,7 @@ def translated(value: object, depth: int = 0) -> Any:
         if name in {"AND", "OR", "NOT"}:
             result[name] = _each(item, depth)
         elif name == "metadata" and isinstance(item, Mapping):
-            conditions += [{f"metadata.{key}": wanted} for key, wanted in item.items()]
+            conditions += [{f"metadata.{key}": value} for key, value in item.items()]
         elif (own := _NAMES.get(name, name)) in result:
             # Mem0 has two names for this field, and each has its own condition.
             conditions.append({own: item})

@@ -123,15 +123,15 @@ def _request(
     exchange: Exchange, sent: dict[str, Any], also: frozenset[str] = frozenset()
 ) -> ListMemoriesRequest:
     known = fields.used_fields(exchange, sent, _FIELDS | also)
-    wanted: dict[str, Any] = {
+    values: dict[str, Any] = {
         name: known[name]
         for name in (*SCOPE_FIELDS, *fields.PROJECT, "show_expired")
         if name in known
     }
     if (filters := _filters(known)) is not None:
-        wanted["filters"] = filters
-    wanted["page_size"] = _LARGEST_PAGE
-    return message_of(ListMemoriesRequest, wanted)
+        values["filters"] = filters
+    values["page_size"] = _LARGEST_PAGE
+    return message_of(ListMemoriesRequest, values)
 
 
 def _filters(sent: dict[str, Any]) -> Any:
@@ -199,8 +199,8 @@ def _page(values: Mapping[str, object], default: int = _DEFAULT_PAGE) -> _Page:
         fields.positive_number(values, "page_size", default, _LARGEST_PAGE),
     )
     if page.begin >= _MOST_READ:
-        wanted = f"must begin within the first {_MOST_READ}; narrow the filters instead"
-        raise InvalidRequest([FieldViolation("page", wanted)])
+        problem = f"must begin within the first {_MOST_READ}; narrow the filters instead"
+        raise InvalidRequest([FieldViolation("page", problem)])
     return page
 
 

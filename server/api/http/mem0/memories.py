@@ -49,14 +49,14 @@ def _sent_add(exchange: Exchange) -> dict[str, Any]:
 
 
 def _add_request(exchange: Exchange, sent: dict[str, Any]) -> AddMemoriesRequest:
-    wanted = fields.used_fields(exchange, sent, _FIELDS_OF_ADD)
-    if "messages" in wanted:
-        wanted["messages"] = fields.text_parts(_listed(wanted["messages"]))
-    if "custom_categories" in wanted:
-        wanted["custom_categories"] = fields.categories(wanted["custom_categories"])
+    values = fields.used_fields(exchange, sent, _FIELDS_OF_ADD)
+    if "messages" in values:
+        values["messages"] = fields.text_parts(_listed(values["messages"]))
+    if "custom_categories" in values:
+        values["custom_categories"] = fields.categories(values["custom_categories"])
     if request_id := exchange.request_id():
-        wanted["request_id"] = request_id
-    return message_of(AddMemoriesRequest, wanted)
+        values["request_id"] = request_id
+    return message_of(AddMemoriesRequest, values)
 
 
 def _listed(messages: object) -> object:
@@ -114,16 +114,16 @@ def _read_search(exchange: Exchange) -> SearchMemoriesRequest:
     sent = fields.used_fields(
         exchange, fields.sent_fields(exchange), _FIELDS_OF_SEARCH | _MEM0_FIELDS
     )
-    wanted = {name: value for name, value in sent.items() if name in _FIELDS_OF_SEARCH}
+    values = {name: value for name, value in sent.items() if name in _FIELDS_OF_SEARCH}
     if "limit" in sent:
-        wanted.setdefault("top_k", sent["limit"])
+        values.setdefault("top_k", sent["limit"])
     if "reference_date" in sent:
-        wanted["reference_time"] = fields.rfc3339_time(sent["reference_date"], "reference_date")
+        values["reference_time"] = fields.rfc3339_time(sent["reference_date"], "reference_date")
     if (filters := fields.filters_of(sent)) is not None:
-        wanted["filters"] = filters
-    wanted["sources"] = [SearchSource.Name(SearchSource.SEARCH_SOURCE_MEMORIES)]
-    wanted["include_relations"] = sent.get("output_format") == "v1.1"
-    return message_of(SearchMemoriesRequest, wanted)
+        values["filters"] = filters
+    values["sources"] = [SearchSource.Name(SearchSource.SEARCH_SOURCE_MEMORIES)]
+    values["include_relations"] = sent.get("output_format") == "v1.1"
+    return message_of(SearchMemoriesRequest, values)
 
 
 def _write_hit_list(response: SearchMemoriesResponse, exchange: Exchange) -> object:

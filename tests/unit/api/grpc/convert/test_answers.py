@@ -22,7 +22,7 @@ from server.memories.add.add_memories import (
     AddedChange,
     AddedRelation,
     AddMemoriesOutcome,
-    require_receivable,
+    require_fitting_response,
 )
 from server.memories.add.proposals import Notice, NoticeReason
 from server.memories.change.update_memory import UpdatedMemory
@@ -96,7 +96,7 @@ def test_the_response_of_an_accepted_add_can_be_received(texts: list[str], times
     made = outcome(*(text * 10**times * 100 for text in texts))
     response = add_response(made, tokens_of(), with_relations=True)
     try:
-        require_receivable(made)
+        require_fitting_response(made)
     except AnswerTooLarge:
         assert response.ByteSize() > MAX_ITEMS_BYTES / 4
     else:
@@ -107,9 +107,9 @@ def test_the_response_of_an_accepted_add_can_be_received(texts: list[str], times
 def test_the_limit_of_an_add_is_in_bytes(character: str) -> None:
     longest = (MAX_ITEMS_BYTES - 1024) // len(character.encode())
     short = replace(outcome(), changes=[replace(change(""), text=character * longest)])
-    require_receivable(short)
+    require_fitting_response(short)
     with pytest.raises(AnswerTooLarge, match=str(MAX_ITEMS_BYTES)) as caught:
-        require_receivable(replace(short, changes=[*short.changes, change("x" * 1024)]))
+        require_fitting_response(replace(short, changes=[*short.changes, change("x" * 1024)]))
     assert caught.value.metadata["limit"] == str(MAX_ITEMS_BYTES)
     assert [violation.field for violation in caught.value.violations] == ["messages"]
 
