@@ -84,7 +84,7 @@ async def _alone(_project_id: str) -> Sequence[ProcessFigures]:
 
 
 class GetStatistics:
-    """Costs at most four statements and one graph query; often none, thanks to the caches."""
+    """Reads statistics: at most four statements and one graph query, often none due to caches."""
 
     def __init__(
         self,

@@ -127,7 +127,7 @@ RETENTION_SQL = load_sql("retention.sql")
 async def purge(
     connection: Connection, expired_before: date, limit: int, call_of: Callable[[str], Call]
 ) -> DeletionReceipt | None:
-    """Erases what is due of one project; None if nothing is, or another server is at it."""
+    """Erases the due memories of one project; None without any, or if another server does it."""
     if not await connection.fetchval(*RETENTION_SQL["try_alone"]()):
         return None
     passages = await connection.fetchrow(
