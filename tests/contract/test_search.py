@@ -32,6 +32,7 @@ from server.memories.search.ranking import (
     PAIR_REACH,
     PAIR_SHARE,
     REACH,
+    SHORT,
     SITTING,
     ArmWeights,
 )
@@ -491,14 +492,17 @@ async def test_a_long_text_fits_beside_the_longest_embedding(store: MemoryStore)
 async def test_events_close_to_the_times_of_the_question_are_preferred(store: MemoryStore) -> None:
     await add(store, "long ago", minute=-100_000)
     await add(store, "that day")
-    told = passages(("A passage of that day.",), embedding=vector(0, 1, 0))
-    await tell(store, told, time=NOW + timedelta(minutes=1))
+    passage = "A passage of that day, which is longer than what one calls a remark."
+    assert len(passage) > SHORT
+    await tell(
+        store, passages((passage,), embedding=vector(0, 1, 0)), time=NOW + timedelta(minutes=1)
+    )
     without = query("", weights=VECTORS_ALONE)
     weights = replace(VECTORS_ALONE, time=0.5)
     asked = replace(without, weights=weights, question_times=[days(NOW.date())])
 
     plain, lifted = scores(await store.search(without)), await store.search(asked)
-    of_that_day = {"that day", "A passage of that day."}
+    of_that_day = {"that day", passage}
     assert scores(lifted) == pytest.approx(
         {text: 1 - (1 - plain[text]) * (0.5 if text in of_that_day else 1) for text in plain}
     )

@@ -963,8 +963,9 @@ class SearchMemoriesResult(_message.Message):
     """How well the hit matches the query, from 0 to 1, whether it was reranked or not: the mean of the
     scores of the arms `dense` and `lexical`, raised by the scores of `graph` and `time`. If no memory of
     the scope shares a word with the query, `dense` alone replaces the mean. Of several hits from one
-    message, all but the best are lowered. The score depends on the content of the scope, so scores of
-    different scopes are not exactly comparable.
+    message, all but the best are lowered, and so are hits of messages of less than 60 characters. After
+    the first 20 hits, those that resemble one of these are raised. The score depends on the content of
+    the scope, so scores of different scopes are not exactly comparable.
     """
     @_builtins.property
     def memory(self) -> _memory_pb2.Memory:

@@ -8,26 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from server.memories.memory import ArmScore
 from server.memories.search.ranking import (
     GRAPH_CEILING,
     REPEATED,
+    SHORT,
+    SHORT_SHARE,
     Arm,
     ArmWeights,
+    Flags,
+    Halves,
+    Numbers,
     Ranked,
+    Scores,
+    Vectors,
     candidate_count,
 )
-
-Numbers: TypeAlias = NDArray[np.int64]
-Scores: TypeAlias = NDArray[np.float64]
-Flags: TypeAlias = NDArray[np.bool_]
-Halves: TypeAlias = tuple[NDArray[np.integer], NDArray[np.integer]]
-"""The upper and lower halves of ids, in the order of the ids."""
+from server.memories.search.resemblance import raise_resembling
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +35,20 @@ class Scored:
     """The scores of all candidates in the arms; 0 if an arm did not find one.
 
     Of equal candidates the one with the lowest id comes first. `messages` are equal for candidates
-    of one message, and negative if it is unknown. `other_speaker` is true if the question asks for
-    somebody else's words. A column is None if it would be the same for all candidates.
+    of one message, and negative if it is unknown. `lengths` are in characters. `other_speaker` is
+    true if the question asks for somebody else's words. A column is None if it would be the same
+    for all candidates, and `vectors` if so few hits are wanted that none is raised by resemblance.
     """
 
     ids: Halves
     dense: Scores
     lexical: Scores
     messages: Numbers
+    lengths: Numbers
     graph: Scores | None = None
     time: Scores | None = None
     other_speaker: Flags | None = None
+    vectors: Vectors | None = None
 
 
 def fuse(
@@ -59,17 +62,22 @@ def fuse(
     """Returns the best candidates, best first, at most `limit`.
 
     The score is the weighted mean of the dense and the lexical arm, raised by the graph and by
-    time, and lowered for all hits of a message except the best. Scores are fused instead of ranks,
-    because a rank does not show whether an arm found a good match. If no memory shares a word with
-    the question, the lexical arm is left out. Each arm must have proposed its best
-    `candidate_count(limit)`; hits beyond them are not attributed to the arm. Without `explain` no
-    arms are listed, which saves work.
+    time, and lowered for all hits of a message except the best, and for short messages. Scores are
+    fused instead of ranks, because a rank does not show whether an arm found a good match. If no
+    memory shares a word with the question, the lexical arm is left out. Each arm must have proposed
+    its best `candidate_count(limit)`; hits beyond them are not attributed to the arm. Without
+    `explain` no arms are listed, which saves work.
     """
     scores = _raised(scored, weights, _of_words_and_vectors(scored, weights))
     lower_repeated(scores, scored.messages)
+    lower_short(scores, scored.messages, scored.lengths)
     # Before scores are limited to 0, negative cosines still order distant memories.
     high, low = scored.ids
-    best = np.lexsort((low, high, -scored.dense, -scores))[:limit]
+    best = np.lexsort((low, high, -scored.dense, -scores))
+    if scored.vectors is not None:
+        shares = _speaker_shares(scored, weights)
+        best = raise_resembling(scores, best, scored.vectors, scored.lengths, shares)
+    best = best[:limit]
     if threshold is not None:
         best = best[scores[best] >= threshold]
     hits = best.tolist()
@@ -91,15 +99,34 @@ def lower_repeated(scores: Scores, messages: Numbers) -> None:
     scores[repeated] *= REPEATED
 
 
+def lower_short(scores: Scores, messages: Numbers, lengths: Numbers) -> None:
+    """Lowers the scores of the hits of short messages, the more the shorter they are.
+
+    A message is as long as its longest candidate, because a passage is only what is left of it.
+    Hits of unknown messages, such as memories written by hand, keep their scores.
+    """
+    known = messages >= 0
+    of_known = messages[known]
+    longest = np.zeros(of_known.max(initial=0) + 1, dtype=np.int64)
+    np.maximum.at(longest, of_known, lengths[known])
+    shortness = np.maximum(0.0, 1.0 - longest / SHORT)
+    scores[known] *= 1.0 - SHORT_SHARE * shortness[of_known]
+
+
 def _of_words_and_vectors(scored: Scored, weights: ArmWeights) -> Scores:
     """Returns the scores of the dense and lexical arms together."""
     if not np.any(scored.lexical > 0):
         weights = replace(weights, dense=1.0, lexical=0.0)
     total = weights.dense * _unit(scored.dense) + weights.lexical * _unit(scored.lexical)
     scores = _unit(total / (weights.dense + weights.lexical))
-    if scored.other_speaker is not None:
-        scores[scored.other_speaker] *= 1.0 - weights.speaker
-    return scores
+    return scores * _speaker_shares(scored, weights)
+
+
+def _speaker_shares(scored: Scored, weights: ArmWeights) -> Scores | float:
+    """Returns the share of its score that each candidate keeps because of its speaker."""
+    if scored.other_speaker is None:
+        return 1.0
+    return np.where(scored.other_speaker, 1.0 - weights.speaker, 1.0)
 
 
 def _raised(scored: Scored, weights: ArmWeights, scores: Scores) -> Scores:

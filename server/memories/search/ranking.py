@@ -32,12 +32,17 @@ A question about the words of one **speaker** ("what did you recommend?") prefer
 the words of others lose SPEAKER_SHARE of their score in the dense and lexical arms.
 
 All hits of one **message** but the best are lowered (`lower_repeated`). A memory has the length of
-its message, whose words are compared with the question too.
+its message, whose words are compared with the question too. Hits of a message of less than SHORT
+characters lose up to SHORT_SHARE of their score (`lower_short`): a remark such as "That is lovely!"
+is close to many questions, by few words or by those around it, and answers hardly any.
 
 The **time** arm is how close a memory's event time is to the times in the question. Like the graph,
 it raises memories that the other arms have found, but it proposes none.
 
-ADR 0012, 0028, 0029, 0039, 0055, 0056, 0058, 0063 and 0065 have the measurements and how the
+After the FIRST_HITS best, hits are raised by RESEMBLANCE_SHARE of their **resemblance** to one of
+these, as explained in resemblance.py.
+
+ADR 0012, 0028, 0029, 0039, 0055, 0056, 0058, 0063, 0065 and 0071 have the measurements and how the
 constants were found.
 """
 
@@ -47,9 +52,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
-from typing import Final
+from typing import Final, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
 
 from server.memories.memory import ArmScore
+
+Numbers: TypeAlias = NDArray[np.int64]
+Scores: TypeAlias = NDArray[np.float64]
+Flags: TypeAlias = NDArray[np.bool_]
+Vectors: TypeAlias = NDArray[np.float32]
+Halves: TypeAlias = tuple[NDArray[np.integer], NDArray[np.integer]]
+"""The upper and lower halves of ids, in the order of the ids."""
 
 
 class Arm(StrEnum):
@@ -96,6 +111,18 @@ SPEAKER_SHARE: Final = 0.5
 
 REPEATED: Final = 0.4
 """The share of its score that a hit keeps if its message has a better hit."""
+
+SHORT: Final = 60
+"""Below this number of characters a message is short: about a dozen words."""
+
+SHORT_SHARE: Final = 0.5
+"""The share of its score that a message without any characters would lose."""
+
+FIRST_HITS: Final = 20
+"""How many hits stay as they are when others are raised because they resemble them."""
+
+RESEMBLANCE_SHARE: Final = 0.4
+"""The share of the gap between a score and 1 that full resemblance to a first hit adds."""
 
 SITTING: Final = timedelta(hours=6)
 """A longer pause between the event times of two messages ends a sitting."""

@@ -20,12 +20,13 @@ from server.core.background import by_size
 from server.memories.memory import Memory
 from server.memories.passages import Passage, Source
 from server.memories.ports import SearchQuery
-from server.memories.search.fusion import Flags, Halves, Numbers, Scored, Scores
+from server.memories.search.fusion import Scored
 from server.memories.search.question_clues import Speaker, speakers_asked
+from server.memories.search.ranking import Flags, Halves, Numbers, Scores, Vectors
 from server.memories.search.time_spans import closeness
 from server.storage.postgres.ranking_statements import SQL
 from server.storage.postgres.rows import to_memory, to_passage
-from server.storage.postgres.scope_index import NO_MESSAGE, State, number_of_value
+from server.storage.postgres.scope_index import NO_MESSAGE, State, number_of_value, vector_in
 from server.storage.postgres.statements import load_sql
 
 if TYPE_CHECKING:
@@ -38,8 +39,8 @@ class Candidates:
 
     `ids`, `event_times`, `states` and the numbers of speakers belong to all items of the source,
     which a scope index shares with its searches; `numbers` are the candidates' places in them. The
-    scores, `halves` (of ids) and `messages` belong to the candidates alone, as in `Scored`. A state
-    is None if a statement ranked the item.
+    scores, `halves` (of ids), `messages`, `lengths` and `vectors` belong to the candidates alone,
+    as in `Scored`. A state is None if a statement ranked the item.
     """
 
     numbers: Sequence[int]
@@ -47,11 +48,13 @@ class Candidates:
     lexical: Scores
     halves: Halves
     messages: Numbers
+    lengths: Numbers
     speakers: Numbers
     known_speakers: Sequence[Speaker]
     ids: Sequence[UUID]
     event_times: Sequence[datetime]
     states: Sequence[State] | None = None
+    vectors: Vectors | None = None
 
     def id_of(self, candidate: int) -> UUID:
         """Returns the id of a candidate."""
@@ -68,9 +71,11 @@ class Candidates:
             self.dense,
             self.lexical,
             self.messages,
+            self.lengths,
             self._graph(query) if query.graph else None,
             self._time(query) if query.question_times else None,
             self._is_another_speaker(query.text),
+            self.vectors,
         )
 
     def _graph(self, query: SearchQuery) -> Scores:
@@ -105,11 +110,19 @@ def candidates_of(rows: Sequence[Row]) -> Candidates:
         lexical=np.array([row["lexical"] for row in rows], dtype=np.float64),
         halves=(high, low),
         messages=_numbers(number_of_value(row["message_id"], messages) for row in rows),
+        lengths=_numbers(row["text_length"] for row in rows),
         speakers=_numbers(number_of_value((row["role"], row["name"]), speakers) for row in rows),
         known_speakers=list(speakers),
         ids=ids,
         event_times=[row["event_time"] for row in rows],
+        vectors=_vectors([row["embedding"] for row in rows]),
     )
+
+
+def _vectors(sent: Sequence[bytes | None]) -> Vectors | None:
+    """Returns vectors sent in PostgreSQL's binary form; None if they were not requested."""
+    known = [vector for vector in sent if vector is not None]
+    return np.stack([vector_in(vector) for vector in known]) if known else None
 
 
 def _numbers(values: Iterable[int]) -> Numbers:

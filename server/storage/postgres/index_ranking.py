@@ -14,15 +14,18 @@ from typing import Final
 import numpy as np
 
 from server.memories.ports import SearchQuery
-from server.memories.search.fusion import Flags, Numbers, Scores
 from server.memories.search.ranking import (
     BM25_K1,
     CONTEXT_SHARE,
     FAR_SHARE,
+    FIRST_HITS,
     PAIR_REACH,
     PAIR_SHARE,
     REACH,
     SITTING,
+    Flags,
+    Numbers,
+    Scores,
     candidate_count,
 )
 from server.storage.postgres.candidates import Candidates
@@ -272,11 +275,13 @@ class IndexRanking:
             lexical=words.with_pairs(lexical, chosen),
             halves=(view.order[0][chosen], view.order[1][chosen]),
             messages=view.messages[chosen],
+            lengths=view.lengths[chosen],
             speakers=view.speakers[chosen],
             known_speakers=view.index.speakers(),
             ids=view.index.ids,
             event_times=view.index.event_times,
             states=view.index.states,
+            vectors=view.vectors(chosen) if query.limit > FIRST_HITS else None,
         )
 
 

@@ -177,8 +177,8 @@ CASE WHEN c.shared IS NULL THEN 0 ELSE least(1, (
 
 -- block: winners
 -- The best items of each arm, with the size of the scope and the mean length of its texts.
-SELECT c.memory_id, c.event_time, c.role, c.name, c.message_id, c.dense, {lexical_with_pairs} AS lexical,
-       f.size, f.mean_length
+SELECT c.memory_id, c.event_time, c.role, c.name, c.message_id, c.text_length, c.dense,
+       {lexical_with_pairs} AS lexical, f.size, f.mean_length, c.embedding
 FROM (
     (SELECT {ranked} FROM scored ORDER BY dense DESC, memory_id LIMIT (SELECT :limit::bigint))
     UNION
@@ -196,4 +196,8 @@ CASE WHEN c.shared IS NULL OR p.queries IS NULL THEN c.lexical ELSE least(1, (
 ) / (p.known_words + :pair_share * p.number)) END
 
 -- block: ranked
-memory_id, event_time, role, name, message_id, text_length, shared, dense, lexical
+memory_id, event_time, role, name, message_id, text_length, embedding, shared, dense, lexical
+
+-- block: embedding
+-- The embedding of `m` if hits are raised by their resemblance, else nothing: rows are copied a few times.
+CASE WHEN (SELECT :with_vectors::boolean) THEN m.embedding END AS embedding

@@ -14,6 +14,7 @@ from server.memories.search.ranking import (
     CENTRE_SHRINKAGE,
     CONTEXT_SHARE,
     FAR_SHARE,
+    FIRST_HITS,
     PAIR_REACH,
     PAIR_SHARE,
     REACH,
@@ -153,6 +154,7 @@ def _shared_values(query: SearchQuery) -> dict[str, object]:
         "far_share": FAR_SHARE,
         "reach": REACH,
         "sitting": SITTING,
+        "with_vectors": query.limit > FIRST_HITS,
         "pair_reach": PAIR_REACH,
         "pair_share": PAIR_SHARE,
     }

@@ -5,20 +5,17 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 from uuid import UUID
 
 import numpy as np
-from numpy.typing import NDArray
 
 from server.core.clock import microseconds
-from server.memories.search.fusion import Flags, Numbers
 from server.memories.search.question_clues import Speaker
+from server.memories.search.ranking import Flags, Numbers, Vectors
 
 if TYPE_CHECKING:
     from server.storage.postgres.rows import Row
-
-Vectors: TypeAlias = NDArray[np.float32]
 
 EARLIEST: Final = datetime.min.replace(tzinfo=UTC)
 NEVER: Final = date.max.toordinal()
@@ -196,7 +193,7 @@ class ScopeIndex:
             room = np.empty((2 * number, self.dimensions), dtype=np.float32)
             room[:number] = self._vectors
             self._vectors = room
-        self._vectors[number] = np.frombuffer(sent, dtype=">f2", offset=4)
+        self._vectors[number] = vector_in(sent)
 
 
 _T = TypeVar("_T")
@@ -205,6 +202,11 @@ _T = TypeVar("_T")
 def number_of_value(value: _T, known: dict[_T, int]) -> int:
     """Returns the number of a known value; another one gets the next number."""
     return known.setdefault(value, len(known))
+
+
+def vector_in(sent: bytes) -> Vectors:
+    """Returns the numbers of a halfvec in its binary form."""
+    return np.frombuffer(sent, dtype=">f2", offset=4).astype(np.float32)
 
 
 def words_in(sent: bytes) -> Iterator[tuple[bytes, bytes]]:

@@ -12,9 +12,17 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from server.memories.search.fusion import Flags, Numbers, Scores
-from server.memories.search.ranking import BM25_B, BM25_K1, CENTRE_SAMPLE, CENTRE_SHRINKAGE
-from server.storage.postgres.scope_index import ScopeIndex, Vectors
+from server.memories.search.ranking import (
+    BM25_B,
+    BM25_K1,
+    CENTRE_SAMPLE,
+    CENTRE_SHRINKAGE,
+    Flags,
+    Numbers,
+    Scores,
+    Vectors,
+)
+from server.storage.postgres.scope_index import ScopeIndex
 
 _T = TypeVar("_T", bound=np.generic)
 
@@ -65,6 +73,10 @@ class ScopeView:
     def column(self, name: str) -> Numbers:
         """Returns a column of the index for the visible items."""
         return self._visible(self.index.column(name))
+
+    def vectors(self, chosen: Numbers) -> Vectors:
+        """Returns the embeddings of some of the visible items."""
+        return self.index.vectors()[self.numbers[chosen]]
 
     def dense(self, vector: Vectors) -> Scores:
         """Returns the centred cosine of each visible item with the question."""

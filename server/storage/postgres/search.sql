@@ -75,7 +75,7 @@ WITH {past}{meanings},
 {centre},
 compared AS MATERIALIZED (
     SELECT m.memory_id, m.scope_key, m.text_length, m.event_time,
-           m.role, m.name, m.message_id,
+           m.role, m.name, m.message_id, {embedding},
            -(m.embedding <#> :vector) AS similarity,
            -(m.embedding <#> (SELECT mean FROM centre)) AS commonness,
            CASE WHEN m.lexemes @@ (SELECT any_of FROM question) THEN {shared} END AS shared
@@ -96,11 +96,11 @@ frame AS MATERIALIZED (
 {word_pairs},
 matched AS MATERIALIZED (
     SELECT c.memory_id, c.scope_key, c.text_length, c.event_time,
-           c.role, c.name, c.message_id, c.shared,
+           c.role, c.name, c.message_id, c.embedding, c.shared,
            {dense} AS dense,
            {lexical} AS lexical
     FROM (
-        SELECT memory_id, scope_key, text_length, event_time, role, name, message_id, similarity,
+        SELECT memory_id, scope_key, text_length, event_time, role, name, message_id, embedding, similarity,
                commonness, {known}
         FROM compared AS c
         -- So that `shared` is computed once.
@@ -141,7 +141,8 @@ scored AS MATERIALIZED (
     FROM matched
     WHERE message_id IS NULL OR (SELECT total FROM weights) IS NULL
     UNION ALL
-    SELECT memory_id, event_time, role, name, message_id, text_length, shared, dense, 1 - (1 - lexical) * exp((
+    SELECT memory_id, event_time, role, name, message_id, text_length, embedding, shared, dense,
+           1 - (1 - lexical) * exp((
                CASE WHEN place > first THEN (SELECT near FROM line)[place - 1] ELSE 0 END
                + CASE WHEN place < last THEN (SELECT near FROM line)[place + 1] ELSE 0 END
                + (SELECT lent FROM line)[least(

@@ -104,7 +104,7 @@ found AS MATERIALIZED (
     LIMIT (SELECT :limit::bigint)
 ),
 candidates AS MATERIALIZED (
-    SELECT m.memory_id, m.event_time, m.role, m.name, m.message_id, m.text_length,
+    SELECT m.memory_id, m.event_time, m.role, m.name, m.message_id, m.text_length, {embedding},
            -(m.embedding <#> :vector) AS similarity,
            -(m.embedding <#> (SELECT mean FROM centre)) AS commonness
     FROM {memories} AS m
@@ -115,7 +115,7 @@ candidates AS MATERIALIZED (
     ))
 ),
 scored AS MATERIALIZED (
-    SELECT c.memory_id, c.event_time, c.role, c.name, c.message_id, c.text_length, matched.shared,
+    SELECT c.memory_id, c.event_time, c.role, c.name, c.message_id, c.text_length, c.embedding, matched.shared,
            {dense} AS dense,
            1 - (1 - coalesce(matched.lexical, 0)) * exp(coalesce(lent.rest, 0)) AS lexical
     FROM frame AS f, candidates AS c

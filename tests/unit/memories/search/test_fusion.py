@@ -13,11 +13,14 @@ from hypothesis import strategies as st
 
 from server.memories.memory import ArmScore
 from server.memories.search import fusion
-from server.memories.search.fusion import lower_repeated
+from server.memories.search.fusion import lower_repeated, lower_short
 from server.memories.search.ranking import (
     EVEN,
+    FIRST_HITS,
     GRAPH_CEILING,
     REPEATED,
+    SHORT,
+    SHORT_SHARE,
     ArmWeights,
     candidate_count,
 )
@@ -36,6 +39,8 @@ class Scored(NamedTuple):
     time: float = 0.0
     other_speaker: bool = False
     message: int = NO_MESSAGE
+    length: int = SHORT
+    vector: Sequence[float] | None = None
 
 
 class Hit(NamedTuple):
@@ -65,6 +70,12 @@ def fuse(
     scored = fusion.Scored(
         ids=(np.zeros_like(low), low),
         messages=np.array([candidate.message for candidate in found], dtype=np.int64),
+        lengths=np.array([candidate.length for candidate in found], dtype=np.int64),
+        vectors=(
+            np.array([candidate.vector for candidate in found], dtype=np.float32)
+            if found and found[0].vector
+            else None
+        ),
         other_speaker=np.array([candidate.other_speaker for candidate in found], dtype=np.bool_),
         **columns,
     )
@@ -236,6 +247,42 @@ def test_another_message_comes_before_a_second_hit_of_the_best_one() -> None:
     assert ids(fuse(found, EVEN, 3, None)) == [A, C, B]
     apart = [candidate._replace(message=NO_MESSAGE) for candidate in found]
     assert ids(fuse(apart, EVEN, 3, None)) == [A, B, C]
+
+
+def test_hits_of_short_messages_lose_a_part_of_their_score() -> None:
+    scores = np.array([0.8, 0.8, 0.8, 0.8])
+    lower_short(scores, np.array([0, 1, 2, 3]), np.array([0, SHORT // 2, SHORT, 10 * SHORT]))
+    assert scores.tolist() == pytest.approx(
+        [0.8 * (1 - SHORT_SHARE), 0.8 * (1 - SHORT_SHARE / 2), 0.8, 0.8]
+    )
+
+
+def test_what_is_left_of_a_long_message_is_not_short() -> None:
+    scores = np.array([0.8, 0.6])
+    lower_short(scores, np.array([ONE, ONE]), np.array([5, SHORT]))
+    assert scores.tolist() == [0.8, 0.6]
+
+
+def test_a_memory_without_a_message_is_not_short() -> None:
+    scores = np.array([0.8])
+    lower_short(scores, np.array([NO_MESSAGE]), np.array([5]))
+    assert scores.tolist() == [0.8]
+
+
+def test_a_remark_comes_after_a_statement() -> None:
+    found = [Scored(A, 0.6, 0.6, message=ONE, length=10), Scored(B, 0.5, 0.5, message=OTHER)]
+    assert ids(fuse(found, EVEN, 2, None)) == [B, A]
+
+
+def test_beyond_the_first_hits_those_that_resemble_them_come_first() -> None:
+    found = [
+        *(Scored(UUID(int=10 + n), 0.9, 0.9, length=999, vector=(1, 0)) for n in range(FIRST_HITS)),
+        Scored(A, 0.4, 0.4, length=999, vector=(0, 1)),
+        Scored(B, 0.3, 0.3, length=999, vector=(1, 0)),
+    ]
+    assert ids(fuse(found, EVEN, len(found), None))[FIRST_HITS:] == [B, A]
+    others = [*found[:-1], found[-1]._replace(other_speaker=True)]
+    assert ids(fuse(others, EVEN, len(found), None))[FIRST_HITS:] == [A, B]
 
 
 def test_equal_candidates_are_in_the_order_of_their_ids() -> None:

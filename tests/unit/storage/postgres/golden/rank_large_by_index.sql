@@ -229,7 +229,7 @@ found AS MATERIALIZED (
     LIMIT (SELECT $11::bigint)
 ),
 candidates AS MATERIALIZED (
-    SELECT m.memory_id, m.event_time, m.role, m.name, m.message_id, m.text_length,
+    SELECT m.memory_id, m.event_time, m.role, m.name, m.message_id, m.text_length, CASE WHEN (SELECT $20::boolean) THEN m.embedding END AS embedding,
            -(m.embedding <#> $3) AS similarity,
            -(m.embedding <#> (SELECT mean FROM centre)) AS commonness
     FROM (SELECT project_id, memory_id, user_id, agent_id, app_id, run_id, scope_key, text, inferred, immutable,
@@ -246,11 +246,11 @@ WHERE delete_time IS NULL) AS m
     WHERE m.project_id = $4 AND m.user_id = $5 AND true AND (m.expiration_date IS NULL OR m.expiration_date >= (SELECT $6::date)) AND m.memory_id = ANY (ARRAY(
         SELECT memory_id FROM nearest
         UNION SELECT memory_id FROM found
-        UNION SELECT unnest((SELECT $20::uuid[]))
+        UNION SELECT unnest((SELECT $21::uuid[]))
     ))
 ),
 scored AS MATERIALIZED (
-    SELECT c.memory_id, c.event_time, c.role, c.name, c.message_id, c.text_length, matched.shared,
+    SELECT c.memory_id, c.event_time, c.role, c.name, c.message_id, c.text_length, c.embedding, matched.shared,
            (c.similarity - f.share * c.commonness - f.offset_question + f.offset_square)
 / f.question_norm
 / sqrt(greatest(1e-9, 1 - 2 * f.share * c.commonness + f.offset_square)) AS dense,
@@ -259,16 +259,16 @@ scored AS MATERIALIZED (
     LEFT JOIN matched USING (memory_id)
     LEFT JOIN lent USING (memory_id)
 )
-SELECT c.memory_id, c.event_time, c.role, c.name, c.message_id, c.dense, CASE WHEN c.shared IS NULL OR p.queries IS NULL THEN c.lexical ELSE least(1, (
+SELECT c.memory_id, c.event_time, c.role, c.name, c.message_id, c.text_length, c.dense,
+       CASE WHEN c.shared IS NULL OR p.queries IS NULL THEN c.lexical ELSE least(1, (
     p.known_words * c.lexical
-    + $21::float8 * (SELECT count(*) FROM unnest(p.queries) AS pair WHERE c.shared @@ pair)
+    + $22::float8 * (SELECT count(*) FROM unnest(p.queries) AS pair WHERE c.shared @@ pair)
       * $13 / (1 + $14 + $15 * c.text_length / f.mean_length)
-) / (p.known_words + $21 * p.number)) END AS lexical,
-       f.size, f.mean_length
+) / (p.known_words + $22 * p.number)) END AS lexical, f.size, f.mean_length, c.embedding
 FROM (
-    (SELECT memory_id, event_time, role, name, message_id, text_length, shared, dense, lexical FROM scored ORDER BY dense DESC, memory_id LIMIT (SELECT $11::bigint))
+    (SELECT memory_id, event_time, role, name, message_id, text_length, embedding, shared, dense, lexical FROM scored ORDER BY dense DESC, memory_id LIMIT (SELECT $11::bigint))
     UNION
-    (SELECT memory_id, event_time, role, name, message_id, text_length, shared, dense, lexical FROM scored WHERE lexical > 0 ORDER BY lexical DESC, memory_id LIMIT (SELECT $11::bigint))
+    (SELECT memory_id, event_time, role, name, message_id, text_length, embedding, shared, dense, lexical FROM scored WHERE lexical > 0 ORDER BY lexical DESC, memory_id LIMIT (SELECT $11::bigint))
     UNION
-    SELECT memory_id, event_time, role, name, message_id, text_length, shared, dense, lexical FROM scored WHERE memory_id = ANY ((SELECT $20::uuid[])::uuid[])
+    SELECT memory_id, event_time, role, name, message_id, text_length, embedding, shared, dense, lexical FROM scored WHERE memory_id = ANY ((SELECT $21::uuid[])::uuid[])
 ) AS c, frame AS f, word_pairs AS p

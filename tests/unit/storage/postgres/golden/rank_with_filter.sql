@@ -36,7 +36,7 @@ WHERE delete_time IS NULL) AS m
 ),
 compared AS MATERIALIZED (
     SELECT m.memory_id, m.scope_key, m.text_length, m.event_time,
-           m.role, m.name, m.message_id,
+           m.role, m.name, m.message_id, CASE WHEN (SELECT $13::boolean) THEN m.embedding END AS embedding,
            -(m.embedding <#> $3) AS similarity,
            -(m.embedding <#> (SELECT mean FROM centre)) AS commonness,
            CASE WHEN m.lexemes @@ (SELECT any_of FROM question) THEN ts_filter(setweight(m.lexemes, 'A', (SELECT lexemes FROM question)), '{a}') END AS shared
@@ -58,7 +58,7 @@ frame AS MATERIALIZED (
 share * common AS offset_question,
 sqrt(greatest(1e-9, 1 - 2 * share * common + share * share * square)) AS question_norm
     FROM (
-        SELECT size, mean_length, size / (size + $13::float8) AS share,
+        SELECT size, mean_length, size / (size + $14::float8) AS share,
                -(mean <#> mean) AS square, -(mean <#> $3) AS common
         FROM (
             SELECT count(*)::float8 AS size, avg(text_length)::float8 AS mean_length FROM compared
@@ -108,20 +108,20 @@ word_pairs AS MATERIALIZED (
                           quote_literal(previous), quote_literal(lexeme), step),
                    ' | '
                )::tsquery
-        FROM generate_series(1, $14::integer) AS step
+        FROM generate_series(1, $15::integer) AS step
     ) AS near (pair)
     WHERE gap <= 2 AND lexeme <> previous
       AND (SELECT of_lexeme FROM weights) ?& ARRAY[lexeme, previous]
 ),
 matched AS MATERIALIZED (
     SELECT c.memory_id, c.scope_key, c.text_length, c.event_time,
-           c.role, c.name, c.message_id, c.shared,
+           c.role, c.name, c.message_id, c.embedding, c.shared,
            (c.similarity - f.share * c.commonness - f.offset_question + f.offset_square)
 / f.question_norm
 / sqrt(greatest(1e-9, 1 - 2 * f.share * c.commonness + f.offset_square)) AS dense,
            CASE WHEN c.shared IS NULL THEN 0 ELSE least(1, (
-    SELECT sum(hit.weight * hit.frequency * $15::float8 / (
-               hit.frequency + $16::float8 + $17::float8 * c.text_length / f.mean_length))
+    SELECT sum(hit.weight * hit.frequency * $16::float8 / (
+               hit.frequency + $17::float8 + $18::float8 * c.text_length / f.mean_length))
     FROM (
         SELECT (w.of_lexeme ->> lexeme)::float8 AS weight,
                cardinality(positions)::float8 AS frequency
@@ -129,24 +129,24 @@ matched AS MATERIALIZED (
     ) AS hit
 ) / w.total) END AS lexical
     FROM (
-        SELECT memory_id, scope_key, text_length, event_time, role, name, message_id, similarity,
+        SELECT memory_id, scope_key, text_length, event_time, role, name, message_id, embedding, similarity,
                commonness, CASE WHEN c.shared @@ (SELECT any_of FROM weights) THEN c.shared END AS shared
         FROM compared AS c
         OFFSET 0
     ) AS c, frame AS f, weights AS w
 ),
 line_items AS MATERIALIZED (
-    SELECT memory_id, event_time, role, name, message_id, text_length, shared, dense, lexical, near, far,
+    SELECT memory_id, event_time, role, name, message_id, text_length, embedding, shared, dense, lexical, near, far,
            row_number() OVER line AS place,
            sum(text_length) OVER line AS ending,
            sum(far) OVER line AS lent,
            scope_key IS DISTINCT FROM lag(scope_key) OVER line
-           OR event_time - lag(event_time) OVER line NOT BETWEEN -$18::interval
-             AND $18 AS opens
+           OR event_time - lag(event_time) OVER line NOT BETWEEN -$19::interval
+             AND $19 AS opens
     FROM (
-        SELECT c.*, (1e8 * ln(1 - $19::float8 * c.lexical))::integer AS far,
-(1e8 * (ln(1 - $20::float8 * c.lexical)
-        - CASE WHEN c.text_length <= $21::bigint THEN ln(1 - $19 * c.lexical) ELSE 0 END))::integer
+        SELECT c.*, (1e8 * ln(1 - $20::float8 * c.lexical))::integer AS far,
+(1e8 * (ln(1 - $21::float8 * c.lexical)
+        - CASE WHEN c.text_length <= $22::bigint THEN ln(1 - $20 * c.lexical) ELSE 0 END))::integer
     AS near
         FROM matched AS c
         WHERE message_id IS NOT NULL AND (SELECT total FROM weights) IS NOT NULL
@@ -160,18 +160,19 @@ line AS MATERIALIZED (
     FROM (SELECT * FROM line_items ORDER BY place) AS in_order
 ),
 scored AS MATERIALIZED (
-    SELECT memory_id, event_time, role, name, message_id, text_length, shared, dense, lexical
+    SELECT memory_id, event_time, role, name, message_id, text_length, embedding, shared, dense, lexical
     FROM matched
     WHERE message_id IS NULL OR (SELECT total FROM weights) IS NULL
     UNION ALL
-    SELECT memory_id, event_time, role, name, message_id, text_length, shared, dense, 1 - (1 - lexical) * exp((
+    SELECT memory_id, event_time, role, name, message_id, text_length, embedding, shared, dense,
+           1 - (1 - lexical) * exp((
                CASE WHEN place > first THEN (SELECT near FROM line)[place - 1] ELSE 0 END
                + CASE WHEN place < last THEN (SELECT near FROM line)[place + 1] ELSE 0 END
                + (SELECT lent FROM line)[least(
-                     last, width_bucket(ending + $21::bigint, (SELECT endings FROM line))
+                     last, width_bucket(ending + $22::bigint, (SELECT endings FROM line))
                  )]
                - coalesce((SELECT lent FROM line)[greatest(
-                     first - 1, width_bucket(ending - text_length - $21 - 1,
+                     first - 1, width_bucket(ending - text_length - $22 - 1,
                      (SELECT starts FROM line))
                  )], 0)
                - far
@@ -188,16 +189,16 @@ scored AS MATERIALIZED (
         ) AS line_items
     ) AS c
 )
-SELECT c.memory_id, c.event_time, c.role, c.name, c.message_id, c.dense, CASE WHEN c.shared IS NULL OR p.queries IS NULL THEN c.lexical ELSE least(1, (
+SELECT c.memory_id, c.event_time, c.role, c.name, c.message_id, c.text_length, c.dense,
+       CASE WHEN c.shared IS NULL OR p.queries IS NULL THEN c.lexical ELSE least(1, (
     p.known_words * c.lexical
-    + $22::float8 * (SELECT count(*) FROM unnest(p.queries) AS pair WHERE c.shared @@ pair)
-      * $15 / (1 + $16 + $17 * c.text_length / f.mean_length)
-) / (p.known_words + $22 * p.number)) END AS lexical,
-       f.size, f.mean_length
+    + $23::float8 * (SELECT count(*) FROM unnest(p.queries) AS pair WHERE c.shared @@ pair)
+      * $16 / (1 + $17 + $18 * c.text_length / f.mean_length)
+) / (p.known_words + $23 * p.number)) END AS lexical, f.size, f.mean_length, c.embedding
 FROM (
-    (SELECT memory_id, event_time, role, name, message_id, text_length, shared, dense, lexical FROM scored ORDER BY dense DESC, memory_id LIMIT (SELECT $23::bigint))
+    (SELECT memory_id, event_time, role, name, message_id, text_length, embedding, shared, dense, lexical FROM scored ORDER BY dense DESC, memory_id LIMIT (SELECT $24::bigint))
     UNION
-    (SELECT memory_id, event_time, role, name, message_id, text_length, shared, dense, lexical FROM scored WHERE lexical > 0 ORDER BY lexical DESC, memory_id LIMIT (SELECT $23::bigint))
+    (SELECT memory_id, event_time, role, name, message_id, text_length, embedding, shared, dense, lexical FROM scored WHERE lexical > 0 ORDER BY lexical DESC, memory_id LIMIT (SELECT $24::bigint))
     UNION
-    SELECT memory_id, event_time, role, name, message_id, text_length, shared, dense, lexical FROM scored WHERE memory_id = ANY ((SELECT $24::uuid[])::uuid[])
+    SELECT memory_id, event_time, role, name, message_id, text_length, embedding, shared, dense, lexical FROM scored WHERE memory_id = ANY ((SELECT $25::uuid[])::uuid[])
 ) AS c, frame AS f, word_pairs AS p
