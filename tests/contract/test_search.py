@@ -29,6 +29,7 @@ from server.memories.search.ranking import (
     CENTRE_SHRINKAGE,
     CONTEXT_SHARE,
     FAR_SHARE,
+    FIRST_HITS,
     PAIR_REACH,
     PAIR_SHARE,
     REACH,
@@ -450,6 +451,25 @@ async def test_either_arm_alone_brings_a_memory_in(store: MemoryStore) -> None:
     arms = {hit.text: [arm.arm for arm in hit.arms] for hit in found}
     assert arms["by meaning"] == ["dense"]
     assert "lexical" in arms["by the word harbour"]
+
+
+async def test_beyond_the_first_hits_those_that_resemble_them_come_first(
+    store: MemoryStore,
+) -> None:
+    long = " and so on" * 100
+    first = [f"{number} in the harbour{long}" for number in range(FIRST_HITS)]
+    await add(store, *first, embedding=vector(0, 1, 0))
+    await add(store, f"apart{long}", embedding=vector(1, 0, 1.5))
+    await add(store, f"alike{long}", embedding=vector(0.8, 1, 0))
+    asked = query("harbour", weights=ArmWeights())
+
+    found = await store.search(replace(asked, limit=FIRST_HITS + 2))
+    assert {hit.text for hit in found[:FIRST_HITS]} == set(first)
+    assert [hit.text.split()[0] for hit in found[FIRST_HITS:]] == ["alike", "apart"]
+    as_scored = {hit.text.split()[0]: hit.arms[0].score for hit in found[FIRST_HITS:]}
+    assert as_scored["apart"] > as_scored["alike"]
+    few = await store.search(replace(asked, limit=FIRST_HITS))
+    assert [hit.id for hit in few] == [hit.id for hit in found[:FIRST_HITS]]
 
 
 async def test_the_graph_proposes_within_what_is_searched(store: MemoryStore) -> None:

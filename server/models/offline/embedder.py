@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from server.core.request_context import current_request
 from server.core.text import proper_names, without_names
 from server.core.values import Vector
+from server.models.offline.lexicon import FUNCTION_WORDS, QUESTION_WORDS
 from server.models.ports import EmbeddingPurpose
 from server.telemetry.recording import model_call
 
@@ -53,6 +54,9 @@ _LEAST_RELATED = 0.5
 
 # A word that was not looked up before takes about half a millisecond, so questions have a limit.
 _MOST_MEANINGS = 24
+
+# Nearly all of them are stop words of PostgreSQL, which no search finds.
+_FUNCTION_WORDS = FUNCTION_WORDS | QUESTION_WORDS
 _WORD = re.compile(rf"\b[a-z]{{3,{_LONGEST_WORD}}}\b")
 
 _Floats = NDArray[np.float32]
@@ -116,10 +120,10 @@ class OfflineEmbedder:
     def meanings(self, question: str) -> Sequence[str]:
         """Returns words of the question, each followed by words whose vectors are close to its own.
 
-        Names and what follows the first words of a long question are left out.
+        Names, function words and what follows the first words of a long question are left out.
         """
         words = dict.fromkeys(_WORD.findall(without_names(question).casefold()))
-        looked_up = islice(words, _MOST_MEANINGS)
+        looked_up = islice((word for word in words if word not in _FUNCTION_WORDS), _MOST_MEANINGS)
         return [f"{word} {related}" for word in looked_up if (related := self._related_to(word))]
 
     def _nearest_words(self, word: str) -> str:

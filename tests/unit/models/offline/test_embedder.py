@@ -207,6 +207,10 @@ def test_names_have_no_related_words(embedder: OfflineEmbedder) -> None:
     assert not any("rose" in meaning for meaning in embedder.meanings("Did my aunt Rose bloom?"))
 
 
+def test_function_words_have_no_meanings(embedder: OfflineEmbedder) -> None:
+    assert embedder.meanings("What did she have, and when was it?") == []
+
+
 def test_only_the_first_words_of_a_question_are_looked_up(embedder: OfflineEmbedder) -> None:
     trees = embedder.meanings("tree " * 100 + "doctor")
     assert [meaning.split()[0] for meaning in trees] == ["tree", "doctor"]
