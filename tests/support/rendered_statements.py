@@ -113,8 +113,8 @@ def _searches() -> Iterator[tuple[str, str]]:
     by_index = ranking_statements.rank_large_statement(_search(_ALICE), size, cast)
     yield "rank_large_by_index", by_index[0]
     index = ScopeIndex(dimensions=1)
-    look = scope_indexes.Look(_search(_ALICE), index)
-    yield "scope_index_look", scope_indexes.look_statement([look])[0]
+    check = scope_indexes.IndexCheck(_search(_ALICE), index)
+    yield "scope_index_check", scope_indexes.check_statement([check])[0]
     yield "scope_index_list", scope_indexes.list_statement(memories)[0]
     yield "scope_index_read", scope_indexes.read_statement(_search(_RUN), [])[0]
 

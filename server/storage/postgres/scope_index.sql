@@ -25,34 +25,34 @@ m.memory_id, m.stamp, m.version, m.scope_key, m.role, m.name, m.message_id, m.cr
 m.update_time, m.event_time, m.text_length, m.expiration_date, halfvec_send(m.embedding) AS vector,
 tsvectorsend(m.lexemes) AS words
 
--- name: look_at_scopes (items, project, scope)
+-- name: check_scopes (items, project, scope)
 -- For each search: the digest of its scope, which changes with every item, the words of its question,
 -- and the items that were added after `after`, usually all that an index lacks. A scope without such
 -- items has one row without an item. The digest is computed by index-only scans on vacuumed pages.
--- The slot `scope` compares the one part that the scopes have with `look.part`, or, for a single scope of
+-- The slot `scope` compares the one part that the scopes have with `checked.part`, or, for a single scope of
 -- several parts, each of them. OFFSET 0 computes a digest once, and not for each of its items. The lists
 -- are hidden from the planner, which would otherwise plan for each of their lengths.
-SELECT look.number, look.digest, look.question, look.meanings, {item_columns}
+SELECT checked.number, checked.digest, checked.question, checked.meanings, {item_columns}
 FROM (
-    SELECT look.number, look.part, look.after,
+    SELECT checked.number, checked.part, checked.after,
            coalesce((SELECT bit_xor(m.stamp) FROM ({items}) AS m WHERE {within}), 0) AS digest,
-           tsvectorsend(words_of(look.question)) AS question,
+           tsvectorsend(words_of(checked.question)) AS question,
            ARRAY(
                SELECT tsvectorsend(to_tsvector('pg_catalog.english', related.meaning))
                FROM unnest((SELECT :meanings::text[]), (SELECT :meaning_of::bigint[])) AS related (
                    meaning, number
                )
-               WHERE related.number = look.number
+               WHERE related.number = checked.number
            ) AS meanings
     FROM unnest(
         (SELECT :questions::text[]), (SELECT :parts::text[]), (SELECT :after::timestamptz[])
-    ) WITH ORDINALITY AS look (question, part, after, number)
+    ) WITH ORDINALITY AS checked (question, part, after, number)
     OFFSET 0
-) AS look
+) AS checked
 LEFT JOIN LATERAL (
     SELECT m.*
     FROM ({items}) AS m
-    WHERE {within} AND m.create_time > look.after
+    WHERE {within} AND m.create_time > checked.after
     LIMIT (SELECT :most::bigint)
 ) AS m ON true;
 

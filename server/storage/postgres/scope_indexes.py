@@ -76,16 +76,16 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """A search that checks its scope's index, and how many new items it wants at most."""
+class IndexCheck:
+    """The check of a scope's index for a search, which reads at most `most` new items."""
 
     query: SearchQuery
     index: ScopeIndex
     most: int = MOST_CHANGES
 
     @property
-    def company(self) -> Hashable:
-        """Looks with an equal value can share a statement."""
+    def group(self) -> Hashable:
+        """Checks of an equal group can share a statement."""
         parts = dict(self.query.scope.parts())
         scopes: Hashable = tuple(parts) if len(parts) == 1 else self.query.scope
         return self.query.project_id, self.query.sources, scopes
@@ -129,7 +129,7 @@ class ScopeIndexes:
         self._refused: TTLCache[Place, bool] = TTLCache(_MOST_SEEN, _REFUSED_SECONDS, monotonic)
         self._loading: set[Place] = set()
         self._loads = Background("scope-index")
-        self._looks = SharedStatements("scope-looks", self._look)
+        self._checks = SharedStatements("scope-checks", self._check)
         self._one_at_a_time = asyncio.Lock()
         self._pace = Pace()
 
@@ -173,10 +173,10 @@ class ScopeIndexes:
         """Waits until all scopes that are being read into memory are held."""
         await self._loads.finish()
 
-    async def _look(self, together: Sequence[Look]) -> list[list[Row]]:
-        """Returns the rows of each look."""
-        answers: list[list[Row]] = [[] for _ in together]
-        for row in await self._database.fetch(look_statement(together)):
+    async def _check(self, checks: Sequence[IndexCheck]) -> list[list[Row]]:
+        """Returns the rows of each check."""
+        answers: list[list[Row]] = [[] for _ in checks]
+        for row in await self._database.fetch(check_statement(checks)):
             answers[row["number"] - 1].append(row)
         return answers
 
@@ -190,11 +190,11 @@ class ScopeIndexes:
         index = held.index
         for _ in range(_ATTEMPTS):
             before = index.changes
-            look = Look(query, index)
+            check = IndexCheck(query, index)
             if len(index) <= MOST_SHARED:
-                rows = await self._looks.answer(look.company, look)
+                rows = await self._checks.answer(check.group, check)
             else:
-                rows = await self._looks.answer_alone(look)
+                rows = await self._checks.answer_alone(check)
                 await take_turn()
             was_alone = index.changes == before
             index.put(_items_of(rows))
@@ -215,8 +215,8 @@ class ScopeIndexes:
         held.last_search = self._monotonic()
         try:
             async with self._one_at_a_time:
-                look = Look(query, held.index, most=_MAX_READ)
-                rows = _items_of(await self._looks.answer_alone(look))
+                check = IndexCheck(query, held.index, most=_MAX_READ)
+                rows = _items_of(await self._checks.answer_alone(check))
                 for start in range(0, len(rows), _SLICE):
                     # Lets other calls continue.
                     await self._pace.step()
@@ -259,37 +259,37 @@ class ScopeIndexes:
 async def _refresh(connection: Connection, query: SearchQuery, index: ScopeIndex) -> bool:
     """Makes the index equal to a list of the scope. Returns whether that was worth it."""
     listed = await connection.fetch(*list_statement(query))
-    lacking = index.keep_only({row["memory_id"]: row["stamp"] for row in listed})
-    if len(lacking) > MOST_CHANGES or index.size > 2 * len(index) + MOST_CHANGES:
+    missing = index.keep_only({row["memory_id"]: row["stamp"] for row in listed})
+    if len(missing) > MOST_CHANGES or index.size > 2 * len(index) + MOST_CHANGES:
         return False
-    if lacking:
-        index.put(await connection.fetch(*read_statement(query, lacking)))
+    if missing:
+        index.put(await connection.fetch(*read_statement(query, missing)))
     return True
 
 
-def look_statement(together: Sequence[Look]) -> BoundStatement:
-    """Returns the statement for looks in equal company."""
-    first = together[0].query
+def check_statement(checks: Sequence[IndexCheck]) -> BoundStatement:
+    """Returns the statement for checks of one group."""
+    first = checks[0].query
     parts = dict(first.scope.parts())
     related = [
         (meaning, number)
-        for number, look in enumerate(together, 1)
-        for meaning in look.query.meanings
+        for number, check in enumerate(checks, 1)
+        for meaning in check.query.meanings
     ]
     values = {
-        "questions": [look.query.text for look in together],
+        "questions": [check.query.text for check in checks],
         "meanings": [meaning for meaning, _ in related],
         "meaning_of": [number for _, number in related],
-        "after": [look.index.newest for look in together],
-        "most": together[0].most,
+        "after": [check.index.newest for check in checks],
+        "most": checks[0].most,
     }
     if len(parts) == 1:
         [part] = parts
-        values["parts"] = [dict(look.query.scope.parts())[part] for look in together]
-        statement = _statement("look_at_scopes", first, f"m.{part} = look.part")
+        values["parts"] = [dict(check.query.scope.parts())[part] for check in checks]
+        statement = _statement("check_scopes", first, f"m.{part} = checked.part")
         return statement(project_id=first.project_id, **values)
     values["parts"] = [None]
-    return _bound("look_at_scopes", first, **values)
+    return _bound("check_scopes", first, **values)
 
 
 def list_statement(query: SearchQuery) -> BoundStatement:
@@ -328,5 +328,5 @@ def _place(query: SearchQuery) -> Place:
 
 
 def _items_of(rows: Sequence[Row]) -> Sequence[Row]:
-    """Returns the rows of `look` with items; without new items there is one row without an item."""
+    """Returns the rows of `check_scopes` that have items; without new items its row has none."""
     return () if rows[0]["memory_id"] is None else rows

@@ -27,7 +27,7 @@ from server.storage.postgres.ranking_statements import (
     rank_statement,
 )
 from server.storage.postgres.scope_index import ScopeIndex
-from server.storage.postgres.scope_indexes import Look, look_statement
+from server.storage.postgres.scope_indexes import IndexCheck, check_statement
 from server.storage.postgres.statements import BoundStatement
 from server.storage.postgres.vector_index import cast_to
 from tests.support.builders import PROJECT
@@ -100,9 +100,9 @@ async def test_a_search_compares_the_memories_of_the_scope(
         assert {node["Parent Relationship"] for node in reads} == {"InitPlan"}
 
 
-def look_at(*scopes: Scope) -> BoundStatement:
+def check_of(*scopes: Scope) -> BoundStatement:
     index = ScopeIndex(DIMENSIONS)
-    return look_statement([Look(search_of(scope), index) for scope in scopes])
+    return check_statement([IndexCheck(search_of(scope), index) for scope in scopes])
 
 
 async def test_an_index_in_memory_is_checked_by_entries_of_the_scope(
@@ -110,7 +110,7 @@ async def test_an_index_in_memory_is_checked_by_entries_of_the_scope(
 ) -> None:
     scope, index = scoped
     await connection.execute("VACUUM memories, passages")
-    for plan in await plans(connection, *look_at(scope)):
+    for plan in await plans(connection, *check_of(scope)):
         assert indexes(plan, "memories") == {index}
         assert indexes(plan, "passages") == {index.replace("memories", "passages")}
         [digest] = [node for node in nodes(plan) if node["Node Type"] == "Aggregate"]
@@ -123,8 +123,8 @@ async def test_an_index_in_memory_is_checked_by_entries_of_the_scope(
 async def test_indexes_of_one_kind_of_scope_are_checked_by_one_plan(
     connection: Connection, part: str
 ) -> None:
-    look = look_at(Scope(**{part: "nobody"}))
-    assert await custom_plans(connection, *look) == PLANNED_FOR_VALUES
+    check = check_of(Scope(**{part: "nobody"}))
+    assert await custom_plans(connection, *check) == PLANNED_FOR_VALUES
 
 
 @pytest.mark.parametrize("part", ["user_id", "agent_id", "app_id", "run_id"])

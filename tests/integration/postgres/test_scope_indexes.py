@@ -26,7 +26,7 @@ from server.storage.postgres.scope_index import ScopeIndex, State
 from server.storage.postgres.scope_indexes import (
     IDLE_SECONDS,
     MOST_BYTES,
-    Look,
+    IndexCheck,
     ScopeIndexes,
 )
 from server.storage.postgres.search import Searches
@@ -362,12 +362,12 @@ async def test_searches_of_small_scopes_share_a_statement(
     ]
     together: list[int] = []
 
-    def look_statement(looks: Sequence[Look]) -> BoundStatement:
-        together.append(len(looks))
-        return scope_looks(looks)
+    def check_statement(checks: Sequence[IndexCheck]) -> BoundStatement:
+        together.append(len(checks))
+        return original(checks)
 
-    scope_looks = scope_indexes.look_statement
-    monkeypatch.setattr(scope_indexes, "look_statement", look_statement)
+    original = scope_indexes.check_statement
+    monkeypatch.setattr(scope_indexes, "check_statement", check_statement)
     found = await asyncio.gather(*(world.held.search(each) for each in asked))
     assert together == [1, len(asked) - 1]
     for hits, each in zip(found, asked, strict=True):
@@ -378,8 +378,8 @@ async def test_searches_of_small_scopes_share_a_statement(
 
 def test_only_scopes_of_one_kind_share_a_statement() -> None:
     index = ScopeIndex(len(QUESTION.vector))
-    companies = {
-        Look(asked, index).company
+    groups = {
+        IndexCheck(asked, index).group
         for asked in (
             QUESTION,
             replace(QUESTION, scope=Scope(user_id="bob")),
@@ -390,7 +390,7 @@ def test_only_scopes_of_one_kind_share_a_statement() -> None:
             replace(QUESTION, sources=frozenset([Source.PASSAGES])),
         )
     }
-    assert len(companies) == 6
+    assert len(groups) == 6
 
 
 async def test_a_scope_is_held_for_each_project_and_source(database: Database) -> None:

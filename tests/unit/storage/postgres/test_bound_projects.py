@@ -94,5 +94,5 @@ def test_only_searches_have_a_slot_for_the_project() -> None:
         if "project" in statement.slots
     }
     assert with_project <= slotted(sql_files())
-    of_indexes = {"look_at_scopes", "list_scope_items", "read_scope_items"}
+    of_indexes = {"check_scopes", "list_scope_items", "read_scope_items"}
     assert with_project <= {"rank", "rank_large", *of_indexes}
