@@ -18,8 +18,8 @@ from math import ceil
 from typing import TypeAlias
 
 _LARGEST_SHARE = 0.75
-_SHARE_IN_COMPANY = 0.25
-_COMPANY_SECONDS = 5.0
+_SHARE_BESIDE_OTHERS = 0.25
+_ACTIVE_SECONDS = 5.0
 
 
 def share_of(limit: int) -> int:
@@ -27,7 +27,7 @@ def share_of(limit: int) -> int:
     return ceil(limit * _LARGEST_SHARE)
 
 
-class Company:
+class ActiveTenants:
     """Knows for each tenant whether another tenant was active in the last five seconds."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
@@ -42,18 +42,18 @@ class Company:
             self._last, self._other_time = tenant, self._last_time
         self._last_time = self._monotonic()
 
-    def of(self, tenant: str) -> bool:
-        """Whether the tenant has company."""
+    def besides(self, tenant: str) -> bool:
+        """Whether another tenant is active."""
         other = self._other_time if tenant == self._last else self._last_time
-        return self._monotonic() - other < _COMPANY_SECONDS
+        return self._monotonic() - other < _ACTIVE_SECONDS
 
     def share(self, tenant: str, limit: int) -> int:
         """Returns how many of `limit` places the tenant may hold now."""
-        return ceil(limit * _SHARE_IN_COMPANY) if self.of(tenant) else share_of(limit)
+        return ceil(limit * _SHARE_BESIDE_OTHERS) if self.besides(tenant) else share_of(limit)
 
     def long_share(self, tenant: str, limit: int) -> int:
         """Returns how many of `limit` places for long work the tenant may hold now."""
-        return 1 if self.of(tenant) else share_of(limit)
+        return 1 if self.besides(tenant) else share_of(limit)
 
 
 Share: TypeAlias = Callable[[str, int], int]

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from server.api.grpc.access_rules import MethodClass
 from server.api.grpc.large_messages import LARGE_BYTES
 from server.core.errors import Overloaded
-from server.core.fairness import Company, Holdings, TurnQueue, share_of
+from server.core.fairness import ActiveTenants, Holdings, TurnQueue, share_of
 from server.core.pacing import Paces
 from server.core.request_context import enter_place
 
@@ -33,8 +33,8 @@ _HELD_BACK_SECONDS = 0.5
 class AdmissionLimits(BaseModel):
     """All limits count calls, except `queue_seconds` and `request_bytes` (of all requests held).
 
-    A tenant gets at most three quarters of each, and in company a quarter of the calls at once (see
-    `server.core.fairness`).
+    A tenant gets at most three quarters of each, and while others are active a quarter of the
+    calls (see `server.core.fairness`).
 
     Reads and writes share `concurrency`, of which each class may take a part, and `queue` calls of
     each class may wait. While other tenants are active, a tenant's writes with large requests run
@@ -120,7 +120,7 @@ class Admission:
             _STREAM: limits.streams,
         }
         self._monotonic = monotonic
-        self._company = Company(monotonic)
+        self._active = ActiveTenants(monotonic)
         self._paces = Paces()
         self._running = {kind: Holdings() for kind in MethodClass}
         self._seconds = dict.fromkeys(_QUEUED, 0.0)
@@ -156,7 +156,7 @@ class Admission:
         Raises:
             Overloaded: there is no place, and none is expected soon enough.
         """
-        self._company.note(tenant)
+        self._active.note(tenant)
         if kind is _WRITE and size >= LARGE_BYTES:
             kind = _LARGE
         if self._holds_too_much(kind, size, tenant):
@@ -256,7 +256,7 @@ class Admission:
         limit = self._limit[kind]
         if kind is _STREAM:
             return share_of(limit)
-        share = self._company.long_share if kind is _LARGE else self._company.share
+        share = self._active.long_share if kind is _LARGE else self._active.share
         return share(tenant, limit)
 
     def _waits(self, kind: MethodClass, tenant: str) -> bool:
@@ -290,7 +290,7 @@ class Admission:
         gRPC hands over calls in order. Those of a client that tries again at once would always be
         in front of the calls of other tenants.
         """
-        if not self._company.of(tenant) or self._held_back.of(tenant) >= self._limits.queue:
+        if not self._active.besides(tenant) or self._held_back.of(tenant) >= self._limits.queue:
             return
         self._bytes.add(tenant, size)
         self._held_back.add(tenant)

@@ -20,7 +20,7 @@ from opentelemetry import trace
 from opentelemetry.trace import SpanKind
 
 from server.core.errors import Overloaded
-from server.core.fairness import Company, FairPlaces
+from server.core.fairness import ActiveTenants, FairPlaces
 from server.core.request_context import bounded, current_tenant
 from server.storage.postgres.statements import load_sql
 from server.storage.statements import statement_name
@@ -194,11 +194,11 @@ class LongStatements:
     """
 
     def __init__(
-        self, connections: int, wait_seconds: float, read_seconds: float, company: Company
+        self, connections: int, wait_seconds: float, read_seconds: float, active: ActiveTenants
     ) -> None:
         """`connections` is the size of the pool, `read_seconds` a read's time if none waits."""
         places = max(2, connections // CONNECTIONS_FOR_EACH)
-        self._places = FairPlaces(places, reserved=0, share=company.long_share)
+        self._places = FairPlaces(places, reserved=0, share=active.long_share)
         self._wait_seconds = wait_seconds
         self._read_seconds = read_seconds
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from server.core.background import Background
 from server.core.errors import Overloaded, StoreUnavailable
-from server.core.fairness import Company, FairPlaces
+from server.core.fairness import ActiveTenants, FairPlaces
 from server.core.request_context import bounded, current_project, current_tenant
 from server.projects.ports import PoolUsage
 from server.storage.postgres.connections import (
@@ -49,7 +49,7 @@ UNAVAILABLE = (
     asyncpg.InvalidCatalogNameError,
     asyncpg.UndefinedTableError,
 )
-AWAY = (TimeoutError, *UNAVAILABLE)
+OUTAGE_ERRORS = (TimeoutError, *UNAVAILABLE)
 
 _CONNECT_SECONDS = 5.0
 
@@ -127,11 +127,11 @@ class Database:
         self.pool = pool
         self._options = options
         # For each place there is a connection among the spare ones or in the pool.
-        self._company = Company()
-        self._places = FairPlaces(options.pool_size, _RESERVED, self._company.share)
+        self._active = ActiveTenants()
+        self._places = FairPlaces(options.pool_size, _RESERVED, self._active.share)
         self._uses = 0
         self._long = LongStatements(
-            options.pool_size, options.acquire_timeout, options.statement_timeout, self._company
+            options.pool_size, options.acquire_timeout, options.statement_timeout, self._active
         )
         self._spares = SpareConnections(self._release_later)
         self._releases = Background("connection-release")
@@ -162,7 +162,10 @@ class Database:
         return TakenConnection(self)
 
     async def fetch(self, statement: BoundStatement) -> list[asyncpg.Record]:
-        """Runs one statement and returns its rows. This and the next three fail as `connection`."""
+        """Runs one statement and returns its rows.
+
+        Raises what `connection` raises, as do the three methods below.
+        """
         async with self.connection() as connection:
             return await connection.fetch(*statement)
 
@@ -186,7 +189,7 @@ class Database:
         """Yields a connection for a read of every value of a scope.
 
         Raises:
-            Overloaded: too many of these run, or it took too long for the number of waiting ones.
+            Overloaded: too many of these run, or it took longer than it may while others wait.
             StoreUnavailable: as for `connection`.
             DeadlineExceeded: the call's deadline has passed.
         """
@@ -213,7 +216,7 @@ class Database:
             TimeoutError: no connection became free or could be made in time.
         """
         if tenant is not None:
-            self._company.note(tenant)
+            self._active.note(tenant)
         seconds = bounded(self._options.acquire_timeout)
         project_id = current_project()
         has_place = self._places.take_now(tenant)
@@ -289,7 +292,7 @@ class Database:
         """
         if error is None:
             self._outage.succeeded()
-        elif isinstance(error, AWAY):
+        elif isinstance(error, OUTAGE_ERRORS):
             self._outage.failed(error=type(error).__name__, detail=str(error))
             raise StoreUnavailable from error
 
@@ -302,7 +305,7 @@ class Database:
         try:
             # The pool closes a connection that is not returned in time.
             await self.pool.release(connection, timeout=RELEASE_SECONDS)
-        except AWAY as error:
+        except OUTAGE_ERRORS as error:
             log.warning("postgres.connection_given_up", error=type(error).__name__)
 
 
@@ -320,7 +323,7 @@ class TakenConnection:
     async def __aenter__(self) -> Connection:
         try:
             self._connection = await self._database.take(self._tenant)
-        except AWAY as error:
+        except OUTAGE_ERRORS as error:
             self._database.report(error)
             raise
         self._traced = trace_statements(self._connection)
@@ -334,6 +337,6 @@ class TakenConnection:
             stop_tracing(self._connection)
         try:
             await self._database.give_back(self._connection, self._tenant, error)
-        except AWAY as failed:
+        except OUTAGE_ERRORS as failed:
             self._database.report(failed)
         self._database.report(error)

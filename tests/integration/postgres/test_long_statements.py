@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack
 import pytest
 
 from server.core.errors import Overloaded
-from server.core.fairness import Company
+from server.core.fairness import ActiveTenants
 from server.core.request_context import BackgroundPlace, enter_place
 from server.core.values import JsonValue
 from server.memories.filters.parser import parse_filter
@@ -44,7 +44,7 @@ async def test_only_a_few_run_at_a_time_and_others_go_on(database: Database) -> 
     assert await read(database, "SELECT 1") == 1
 
 
-async def test_one_at_a_time_runs_of_a_tenant_in_company(database: Database) -> None:
+async def test_one_at_a_time_runs_of_a_tenant_beside_others(database: Database) -> None:
     async def use_shortly() -> None:
         enter_place(BackgroundPlace("quiet"))
         async with database.connection():
@@ -69,7 +69,7 @@ async def test_a_read_is_ended_in_time(database: Database) -> None:
 
 async def test_the_more_wait_the_less_time_a_read_has() -> None:
     statements = LongStatements(
-        connections=8, wait_seconds=60.0, read_seconds=30.0, company=Company()
+        connections=8, wait_seconds=60.0, read_seconds=30.0, active=ActiveTenants()
     )
 
     async def wait_for_room() -> None:

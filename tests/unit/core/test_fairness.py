@@ -7,7 +7,7 @@ import asyncio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.core.fairness import Company, FairPlaces, share_of
+from server.core.fairness import ActiveTenants, FairPlaces, share_of
 from tests.support.clocks import HandClock
 
 TENANTS = st.sampled_from(["a", "b", "c", None])
@@ -71,15 +71,15 @@ async def test_a_cancelled_wait_gets_no_place() -> None:
     assert second.done()
 
 
-async def test_a_tenant_in_company_holds_one_place_for_long_work() -> None:
+async def test_a_tenant_beside_others_holds_one_place_for_long_work() -> None:
     clock = HandClock()
-    company = Company(clock)
-    places = FairPlaces(4, reserved=0, share=company.long_share)
-    company.note("busy")
+    active = ActiveTenants(clock)
+    places = FairPlaces(4, reserved=0, share=active.long_share)
+    active.note("busy")
     for _ in range(2):
         assert (await takes(places, "busy")).done()
-    company.note("quiet")
-    company.note("busy")
+    active.note("quiet")
+    active.note("busy")
     waits = await takes(places, "busy")
     assert (await takes(places, "quiet")).done()
     places.give_back("busy")
@@ -93,26 +93,26 @@ async def test_a_tenant_in_company_holds_one_place_for_long_work() -> None:
     assert places.take_now("busy")
 
 
-def test_company_is_another_tenant_that_was_just_active() -> None:
+def test_another_tenant_is_active_for_some_seconds() -> None:
     clock = HandClock()
-    company = Company(clock)
-    assert not company.of("a")
-    company.note("a")
-    company.note("a")
-    assert [company.of(tenant) for tenant in "ab"] == [False, True]
+    active = ActiveTenants(clock)
+    assert not active.besides("a")
+    active.note("a")
+    active.note("a")
+    assert [active.besides(tenant) for tenant in "ab"] == [False, True]
     clock.now += 3.0
-    company.note("b")
-    assert [company.of(tenant) for tenant in "abc"] == [True, True, True]
+    active.note("b")
+    assert [active.besides(tenant) for tenant in "abc"] == [True, True, True]
     clock.now += 3.0
-    assert [company.of(tenant) for tenant in "abc"] == [True, False, True]
+    assert [active.besides(tenant) for tenant in "abc"] == [True, False, True]
 
 
-def test_a_tenant_in_company_has_a_smaller_share() -> None:
-    company = Company(HandClock())
-    assert (company.share("a", 14), company.long_share("a", 14)) == (11, 11)
-    company.note("b")
-    assert (company.share("a", 14), company.long_share("a", 14)) == (4, 1)
-    assert (company.share("a", 1), company.long_share("a", 1)) == (1, 1)
+def test_a_tenant_beside_others_has_a_smaller_share() -> None:
+    active = ActiveTenants(HandClock())
+    assert (active.share("a", 14), active.long_share("a", 14)) == (11, 11)
+    active.note("b")
+    assert (active.share("a", 14), active.long_share("a", 14)) == (4, 1)
+    assert (active.share("a", 1), active.long_share("a", 1)) == (1, 1)
 
 
 @given(

@@ -344,7 +344,7 @@ def roomy() -> Admission:
     return Admission(limits(concurrency=8, writes=8, queue=8, request_bytes=100 * LARGE_BYTES))
 
 
-async def test_large_writes_of_a_tenant_in_company_run_one_at_a_time() -> None:
+async def test_large_writes_of_a_tenant_beside_others_run_one_at_a_time() -> None:
     admission = roomy()
     await admission.enter(READ, 0, FOREVER, QUIET)
     entered = await admission.enter(WRITE, LARGE_BYTES, FOREVER, BUSY)
@@ -386,7 +386,7 @@ async def test_calls_of_a_tenant_go_on_one_by_one() -> None:
     await second
 
 
-async def test_a_refusal_of_a_tenant_in_company_is_held_back() -> None:
+async def test_a_refusal_of_a_tenant_beside_others_is_held_back() -> None:
     admission = Admission(limits(queue=2))
     await admission.enter(WRITE, 0, FOREVER, BUSY)
     waits = [waiting(admission, WRITE) for _ in range(2)]
@@ -407,7 +407,7 @@ async def test_a_refusal_of_a_tenant_in_company_is_held_back() -> None:
     assert admission.waiting == 0
 
 
-async def test_a_tenant_in_company_holds_a_quarter_of_the_places() -> None:
+async def test_a_tenant_beside_others_holds_a_quarter_of_the_places() -> None:
     admission = roomy()
     quiet = await admission.enter(READ, 0, FOREVER, QUIET)
     busy = [waiting(admission, WRITE) for _ in range(3)]
