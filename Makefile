@@ -56,7 +56,7 @@ help: ## List the targets
 
 # --- installing ---------------------------------------------------------------------------------
 
-install: $(VENV)/.installed ## Create .venv with the locked dependencies (--require-hashes)
+install: $(VENV)/.installed ## Create .venv with the locked dependencies
 	@:
 
 # The lock file is complete, so nothing has to be resolved (--no-deps). For packages with extras, pip would also
@@ -86,7 +86,7 @@ PROMTOOL          := $(STAMPS)/promtool-$(PROMTOOL_VERSION)
 TOXIPROXY         := $(STAMPS)/toxiproxy-$(TOXIPROXY_VERSION)
 HELM              := $(STAMPS)/helm-$(HELM_VERSION)
 
-tools: $(GRPCURL) $(GRPC_HEALTH_PROBE) $(GITLEAKS) $(GHZ) $(PROMTOOL) $(TOXIPROXY) $(HELM) ## Build the tools of checks and tests (Go)
+tools: $(GRPCURL) $(GRPC_HEALTH_PROBE) $(GITLEAKS) $(GHZ) $(PROMTOOL) $(TOXIPROXY) $(HELM) ## Build the tools of checks and tests (needs Go)
 	@:
 
 define go-tool
@@ -132,17 +132,17 @@ $(TOXIPROXY):
 $(HELM):
 	$(call go-tool,helm,$(HELM_VERSION),helm.sh/helm/v3/cmd/helm)
 
-neo4j: $(NEO4J_LIB) ## Download the Neo4j server jars (Java 17 and Maven)
+neo4j: $(NEO4J_LIB) ## Download the Neo4j server (needs Java 17 and Maven)
 	@:
 
 $(NEO4J_LIB): deploy/neo4j/pom.xml | $(VENV)/.installed
 	@$(call say,Downloading Neo4j $(NEO4J_VERSION) with Maven: about a minute)
 	@$(BIN)/python scripts/fetch_neo4j.py deploy/neo4j/pom.xml $@
 
-mem0-clients: $(MEM0_CLIENTS) ## Install Mem0's own clients, which test the HTTP door (PyPI)
+mem0-clients: $(MEM0_CLIENTS) ## Install Mem0's own clients, for the tests of HTTP (from PyPI)
 	@:
 
-adapters: $(ADAPTERS) ## Install LangGraph and ADK, which test the client's adapters (PyPI)
+adapters: $(ADAPTERS) ## Install LangGraph and ADK, for the tests of the client's adapters (from PyPI)
 	@:
 
 # Each has its own environment, because they require different versions of the same packages.
@@ -160,7 +160,7 @@ $(LOCAL)/adapters/%/.installed: tests/support/adapters/%.txt | $(VENV)/.installe
 	$(install_alone)
 
 # Only with Debian's apt-get, and only as root, so that no test asks for a password.
-chromium: ## Install Debian's Chromium, which tests the web page (as root)
+chromium: ## Install Debian's Chromium, for the tests of the web page (as root)
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || { \
 	  command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] || { \
 	    echo 'Chromium is missing, and installing it needs apt-get and root.' >&2; exit 1; }; \
@@ -171,7 +171,7 @@ chromium: ## Install Debian's Chromium, which tests the web page (as root)
 # --- running ------------------------------------------------------------------------------------
 
 # The server replaces the recipe's shell, so that it receives signals directly.
-run: install ## Start PostgreSQL, Neo4j and the server; Ctrl-C stops all of them
+run: install ## Start PostgreSQL, Neo4j and the server; Ctrl-C stops them
 	@$(MAKE) neo4j || echo 'Serving without Neo4j: the graph catches up once `make neo4j` works.' >&2
 	@command -v grpcurl >/dev/null || $(MAKE) --silent $(GRPCURL) || \
 	  echo 'The printed command needs grpcurl: `make tools` builds it, with Go.' >&2
@@ -243,7 +243,7 @@ types: install ## Check types (mypy --strict)
 proto: install ## Generate the stubs from protos/
 	@$(BIN)/python -m scripts.generate_protos
 
-proto-check: install ## Check that the contract is clean and the stubs are current
+proto-check: install ## Check the contract, and that the stubs are current
 	@$(call say,Contract)
 	@$(BIN)/python -m scripts.check_protos
 
@@ -256,7 +256,7 @@ screenshots: install ## Recreate the pictures in docs/images from a busy server
 	@$(MAKE) --silent chromium
 	@$(BIN)/python -m scripts.screenshots
 
-golden: install ## Render every SQL statement again, for review
+golden: install ## Render the SQL statements again, for tests and reviews
 	@$(BIN)/python -m tests.support.rendered_statements
 
 manifests: install ## Render deploy/kubernetes from the chart again

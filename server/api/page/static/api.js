@@ -45,7 +45,7 @@ export async function call(method, request = {}) {
       body: JSON.stringify(project ? { ...request, project_id: project } : request),
     });
   } catch (error) {
-    throw new CallError({ code: "UNAVAILABLE", message: "the server cannot be reached" }, 0);
+    throw new CallError({ code: "UNAVAILABLE", message: "the server does not answer; check that it is running, and try again" }, 0);
   }
   const answer = await response.json().catch(() => ({}));
   if (!response.ok) throw new CallError(answer.details, response.status);

@@ -11,7 +11,7 @@ export function showHistory(id) {
     const answer = await call("MemoryService/ListMemoryEvents", { id, page_size: EVENTS });
     byId("memory-id").textContent = id;
     const items = (answer.events ?? []).map(eventItem);
-    if (answer.next_page_token) items.push(element("li", { class: "quiet" }, "There are more events."));
+    if (answer.next_page_token) items.push(element("li", { class: "quiet" }, `Only the first ${EVENTS} events are shown.`));
     byId("events").replaceChildren(...items);
     if (!byId("memory").open) byId("memory").showModal();
   });
