@@ -63,29 +63,32 @@ def related(owner: Entity, relation: str, thing: Entity) -> Relation:
 
 
 def read_subject(statement: Statement, speaker: Entity, meant: Subject | None) -> Subject | None:
-    """Returns the subject of a statement; None if a pronoun is ambiguous or means nobody."""
+    """Returns the subject of a statement; None if a pronoun is ambiguous or means nobody.
+
+    `meant` is the subject that a pronoun means, if it is known.
+    """
     tokens = statement.subject_tokens
     first, text = tokens[0].lower, joined(tokens)
     if statement.who in {Who.SPEAKER, Who.GROUP} or text == speaker.name:
         own = Subject(speaker.name, speaker, speaker, frozenset({speaker.key}))
         others = tokens[2:] if first == "me" else tokens[:-2]  # `my wife and I`
-        other = _one(others, speaker, None) if statement.who is Who.GROUP else None
+        other = _single_subject(others, speaker, None) if statement.who is Who.GROUP else None
         return replace(own, members=(own, other)) if other else own
     if statement.who is Who.PRONOUN and (meant is None or first in {"he", "she"}):
         return meant
     if statement.who is Who.THING:
         owned = f"{speaker.key}'s {' '.join(lowered(tokens[1:]))}"
         return Subject(text, Entity(text), speaker, frozenset({owned}))
-    if len(together := _together(tokens)) > 1:
-        everybody = [s for part in together if (s := _one(part, speaker, meant))]
+    if len(together := _joint_parts(tokens)) > 1:
+        everybody = [s for part in together if (s := _single_subject(part, speaker, meant))]
         if len(everybody) < len(together):
             return None
         text = " and ".join(each.text for each in everybody)
         return Subject(text, Entity(text), speaker, frozenset(), members=tuple(everybody))
-    return _one(tokens, speaker, meant)
+    return _single_subject(tokens, speaker, meant)
 
 
-def _together(tokens: Sequence[Token]) -> list[Sequence[Token]]:
+def _joint_parts(tokens: Sequence[Token]) -> list[Sequence[Token]]:
     """Returns the subjects in `my mum and dad` and `Kim and Lee`, each with its owner."""
     found: list[Sequence[Token]] = [[]]
     for token in tokens:
@@ -98,21 +101,25 @@ def _together(tokens: Sequence[Token]) -> list[Sequence[Token]]:
     return parts if all(p and (p[0].lower in _OWNERS or p[0].is_name) for p in parts) else [tokens]
 
 
-def _one(tokens: Sequence[Token], speaker: Entity, meant: Subject | None) -> Subject | None:
+def _single_subject(
+    tokens: Sequence[Token], speaker: Entity, meant: Subject | None
+) -> Subject | None:
     if not tokens:
         return None
     first = tokens[0].lower
     if first in _OWNERS:
-        return _owned(tokens[1:], meant.entity if meant and first in {"his", "her"} else speaker)
-    return _named(tokens, speaker)
+        return _owned_subject(
+            tokens[1:], meant.entity if meant and first in {"his", "her"} else speaker
+        )
+    return _named_subject(tokens, speaker)
 
 
-def _named(tokens: Sequence[Token], speaker: Entity) -> Subject | None:
+def _named_subject(tokens: Sequence[Token], speaker: Entity) -> Subject | None:
     name = read_name(tokens, 0)
     if name is None:
         return None
     if name[0].endswith("'s") and name[1] < len(tokens):
-        return _owned(tokens[name[1] :], Entity(name[0][:-2], PERSON))
+        return _owned_subject(tokens[name[1] :], Entity(name[0][:-2], PERSON))
     text = joined(tokens)
     entity = Entity(
         name[0] if name[1] == len(tokens) else text,
@@ -121,16 +128,16 @@ def _named(tokens: Sequence[Token], speaker: Entity) -> Subject | None:
     return Subject(text, entity, speaker, frozenset({entity.key}))
 
 
-def _owned(tokens: Sequence[Token], owner: Entity) -> Subject:
+def _owned_subject(tokens: Sequence[Token], owner: Entity) -> Subject:
     """Returns the subject for words such as `my older sister Ana`, by name if there is one."""
     text = f"{owner.name}'s {joined(tokens)}"
     for place, token in enumerate(tokens[:-1]):
         if token.lower.endswith("'s"):
             noun = token._replace(text=token.text[:-2], lower=token.lower[:-2])
-            theirs = _owned([*tokens[:place], noun], owner)
+            theirs = _owned_subject([*tokens[:place], noun], owner)
             if tokens[-1].lower == "name" and place + 2 == len(tokens):
                 return replace(theirs, text=text)
-            return replace(_owned(tokens[place + 1 :], theirs.entity), text=text)
+            return replace(_owned_subject(tokens[place + 1 :], theirs.entity), text=text)
     words = lowered(tokens)
     is_new = "new" in words
     place = next((p for p, word in enumerate(words) if kind_of(word)), len(words))
@@ -179,7 +186,7 @@ def introduced(statement: Statement, subject: Subject) -> Iterator[Relation]:
     if statement.is_retraction or statement.is_planned or not rest:
         return
     if statement.stem in _HAVING and subject.is_somebody:
-        yield from _had(rest, subject.entity)
+        yield from _named_possessions(rest, subject.entity)
     elif statement.stem == "be":
         start = int(rest[0].lower in {"called", "named"})
         name = read_name(rest, start)
@@ -200,7 +207,7 @@ def is_personal_name(name: str) -> bool:
     return name.lower() not in _NATIONALITIES
 
 
-def _had(rest: Sequence[Token], owner: Entity) -> Iterator[Relation]:
+def _named_possessions(rest: Sequence[Token], owner: Entity) -> Iterator[Relation]:
     """Yields named people and animals: `a friend Mikkel`, `two dogs, Rex and Luna`."""
     words = lowered(rest)
     place = next((p for p, word in enumerate(words[:5]) if kind_of(word)), None)
