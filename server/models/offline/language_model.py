@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -43,6 +44,9 @@ _MAX_SPEAKER_LENGTH = 64
 _MAX_ENTITIES = 20
 _MAX_SENTENCE_LENGTH = 1_000
 """Longer texts are hardly sentences, and the time grows with the square of the length."""
+
+# Also in `she's`, which is one word until it is split.
+_PRONOUN = re.compile(rf"\b(?:{'|'.join(PRONOUNS)})\b", re.IGNORECASE)
 
 _SPEAKERS = {Role.USER: Speaker("User"), Role.ASSISTANT: Speaker("Assistant", "assistant")}
 
@@ -144,8 +148,11 @@ def _facts(statement: str, speaker: Speaker, people: People) -> Iterator[Fact]:
     """Yields the facts in a sentence, and remembers the people in it."""
     if len(statement) > _MAX_SENTENCE_LENGTH:
         return
-    has_pronoun = not PRONOUNS.keys().isdisjoint(statement.lower().split())
-    found = _read_facts(statement, speaker, people) if has_pronoun else _read(statement, speaker)
+    found = (
+        _read_facts(statement, speaker, people)
+        if _PRONOUN.search(statement)
+        else _read(statement, speaker)
+    )
     for fact in found:
         people.hear(fact, speaker.name)
         yield fact
