@@ -26,6 +26,7 @@ class Clause:
     is_whole: bool = True
 
 
+_CLEAR_SUBJECTS = word_set("i we he she they")
 _OTHER_SUBJECTS = word_set(
     "you it this that these those there nobody everyone everybody somebody someone people"
 )
@@ -41,6 +42,7 @@ JOINING = frozenset({"and", "but", ",", ";", ":", "so", "\u2013", "\u2014"})
 _AFTER_JOINING = JOINING | {"then", "now", "also", "still", "not"}
 _THIRD_PERSON = frozenset(map(lexicon.third_person, lexicon.VERBS))
 _MAYBE_NOUNS = listed("maybe_nouns")
+_PERIODS = listed("periods")
 _ARTICLES, _DESCRIBING = word_set("a an"), word_set("in at near from called named")
 _AT = word_set("on at in every")
 _MOST_SUBJECT_WORDS = 7
@@ -73,7 +75,7 @@ def subject_end(tokens: Sequence[Token], place: int) -> int | None:
     if place + 1 >= len(tokens):
         return None
     first = tokens[place].lower
-    if first in {"i", "we", "he", "she", "they"}:
+    if first in _CLEAR_SUBJECTS:
         return place + 1 if tokens[place + 1].is_word else None
     if first in _OTHER_SUBJECTS:
         return place + 1 if is_verb(tokens, place + 1) else None
@@ -173,7 +175,7 @@ def _next_clause(
         return None
     if tokens[place].text == ":" and left[0].lower not in {"that", "this", "it"}:
         return None
-    if subject_end(tokens, following) is not None:
+    if subject_end(tokens, following) is not None or _is_timed(tokens[following:]):
         return following, ()
     # A comma alone joins clauses only before clear verbs: `I sold my car, bought a bike`.
     is_shown = lexicon.is_past(tokens[following].lower) and lowered(tokens[following + 1 :])[
@@ -182,6 +184,18 @@ def _next_clause(
     is_shared = tokens[place].lower != "," or is_shown
     shared = _shared(left, owner, tokens[following:]) if is_shared else ()
     return (following, shared) if shared else None
+
+
+def _is_timed(tokens: Sequence[Token]) -> bool:
+    """Whether a clause begins with a time before its subject: `on Sundays I sing`."""
+    first, *rest = lowered(tokens[: _MOST_FRONTED_WORDS + 1])
+    when = rest[1:2] if rest[:1] == ["the"] else rest[:1]
+    is_time = first in lexicon.TIMES or (first in _AT and any(map(_is_period, when)))
+    return is_time and not _CLEAR_SUBJECTS.isdisjoint(rest)
+
+
+def _is_period(word: str) -> bool:
+    return is_quantity(word) or word.removesuffix("s") in _PERIODS
 
 
 def _shared(
