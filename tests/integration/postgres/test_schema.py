@@ -113,7 +113,7 @@ async def test_a_step_takes_effect_together_with_its_record(
 
 async def test_a_step_that_was_changed_is_a_conflict(postgres_dsn: str) -> None:
     await execute(postgres_dsn, "UPDATE schema_migrations SET checksum = 'other' WHERE version = 1")
-    with pytest.raises(SchemaConflict, match=r"migration 0001 .* another build"):
+    with pytest.raises(SchemaConflict, match=r"migration 0001 .* another text"):
         await run(postgres_dsn)
 
 
