@@ -105,8 +105,8 @@ class Admission:
     `server.core.fairness`); its own calls keep their order. A call whose expected wait, estimated
     from recent durations, exceeds its limit is refused at once: waiting in vain would only take
     capacity from calls that can still be served. Calls that return from being parked go before
-    those that have not begun, and are never refused. A tenant's calls begin and go on one by one
-    (see `server.core.pacing`). While other tenants are active, its refusals are held back.
+    those that have not begun, and are never refused. While other tenants are active, a tenant's
+    calls begin and go on one by one (see `server.core.pacing`), and its refusals are held back.
     """
 
     def __init__(
@@ -167,7 +167,7 @@ class Admission:
         else:
             await self._wait(kind, size, remaining, tenant)
         call = AdmittedCall(self, kind, size, tenant, self._monotonic())
-        if kind is not _STREAM:
+        if kind is not _STREAM and self._active.besides(tenant):
             try:
                 await self._paces.step(tenant)
             except BaseException:
@@ -207,8 +207,9 @@ class Admission:
             self._parked.subtract(tenant)
 
     async def take_turn(self, tenant: str) -> None:
-        """Waits until a call of the tenant may take its next step."""
-        await self._paces.step(tenant)
+        """Waits until a call of the tenant may take its next step, if other tenants are active."""
+        if self._active.besides(tenant):
+            await self._paces.step(tenant)
 
     def forget_parked(self, call: AdmittedCall) -> None:
         """Forgets a parked call that was cancelled: it only cleans up, which needs no place."""
