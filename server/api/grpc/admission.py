@@ -167,9 +167,9 @@ class Admission:
         else:
             await self._wait(kind, size, remaining, tenant)
         call = AdmittedCall(self, kind, size, tenant, self._monotonic())
-        if kind is not _STREAM and self._active.besides(tenant):
+        if kind is not _STREAM:
             try:
-                await self._paces.step(tenant)
+                await self.take_turn(tenant)
             except BaseException:
                 self.leave(call)
                 raise

@@ -68,14 +68,14 @@ def fuse(
     its best `candidate_count(limit)`; hits beyond them are not attributed to the arm. Without
     `explain` no arms are listed, which saves work.
     """
-    scores = _raised(scored, weights, _of_words_and_vectors(scored, weights))
+    shares = _speaker_shares(scored, weights)
+    scores = _raised(scored, weights, _of_words_and_vectors(scored, weights) * shares)
     lower_repeated(scores, scored.messages)
     lower_short(scores, scored.messages, scored.lengths)
     # Before scores are limited to 0, negative cosines still order distant memories.
     high, low = scored.ids
     best = np.lexsort((low, high, -scored.dense, -scores))
     if scored.vectors is not None:
-        shares = _speaker_shares(scored, weights)
         best = raise_resembling(scores, best, scored.vectors, scored.lengths, shares)
     best = best[:limit]
     if threshold is not None:
@@ -118,8 +118,7 @@ def _of_words_and_vectors(scored: Scored, weights: ArmWeights) -> Scores:
     if not np.any(scored.lexical > 0):
         weights = replace(weights, dense=1.0, lexical=0.0)
     total = weights.dense * _unit(scored.dense) + weights.lexical * _unit(scored.lexical)
-    scores = _unit(total / (weights.dense + weights.lexical))
-    return scores * _speaker_shares(scored, weights)
+    return _unit(total / (weights.dense + weights.lexical))
 
 
 def _speaker_shares(scored: Scored, weights: ArmWeights) -> Scores | float:

@@ -177,3 +177,8 @@ class Ranked:
 def candidate_count(limit: int) -> int:
     """Returns how many memories each arm proposes, so that the best `limit` are among them."""
     return max(MIN_CANDIDATES, CANDIDATES_PER_HIT * limit)
+
+
+def needs_vectors(limit: int) -> bool:
+    """Whether so many hits are wanted that some can be raised by their resemblance to others."""
+    return limit > FIRST_HITS

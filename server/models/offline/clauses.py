@@ -13,7 +13,7 @@ from itertools import pairwise
 from server.memories.add.evidence import IMAGINING
 from server.models.offline import lexicon
 from server.models.offline.lexicon import listed, word_set
-from server.models.offline.phrases import is_quantity
+from server.models.offline.phrases import is_period, is_quantity
 from server.models.offline.sentences import Token, after_adverbs, lowered
 
 
@@ -42,7 +42,6 @@ JOINING = frozenset({"and", "but", ",", ";", ":", "so", "\u2013", "\u2014"})
 _AFTER_JOINING = JOINING | {"then", "now", "also", "still", "not"}
 _THIRD_PERSON = frozenset(map(lexicon.third_person, lexicon.VERBS))
 _MAYBE_NOUNS = listed("maybe_nouns")
-_PERIODS = listed("periods")
 _ARTICLES, _DESCRIBING = word_set("a an"), word_set("in at near from called named")
 _AT = word_set("on at in every")
 _MOST_SUBJECT_WORDS = 7
@@ -190,12 +189,8 @@ def _is_timed(tokens: Sequence[Token]) -> bool:
     """Whether a clause begins with a time before its subject: `on Sundays I sing`."""
     first, *rest = lowered(tokens[: _MOST_FRONTED_WORDS + 1])
     when = rest[1:2] if rest[:1] == ["the"] else rest[:1]
-    is_time = first in lexicon.TIMES or (first in _AT and any(map(_is_period, when)))
+    is_time = first in lexicon.TIMES or (first in _AT and any(map(is_period, when)))
     return is_time and not _CLEAR_SUBJECTS.isdisjoint(rest)
-
-
-def _is_period(word: str) -> bool:
-    return is_quantity(word) or word.removesuffix("s") in _PERIODS
 
 
 def _shared(

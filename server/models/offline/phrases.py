@@ -212,6 +212,11 @@ def is_quantity(word: str) -> bool:
     return is_day or word[0].isdigit() or word in _NUMBERS
 
 
+def is_period(word: str) -> bool:
+    """Whether the word, in lower case, is a number, a time of the calendar, or a part of one."""
+    return is_quantity(word) or word.removesuffix("s") in _PERIODS
+
+
 def states_time(tokens: Sequence[Token]) -> bool:
     """Whether the words say at what time or on which day something is."""
     return any(

@@ -30,6 +30,7 @@ from server.storage.postgres.scope_index import NO_MESSAGE, State, number_of_val
 from server.storage.postgres.statements import load_sql
 
 if TYPE_CHECKING:
+    from server.storage.postgres.pool import Connection
     from server.storage.postgres.rows import Row
 
 
@@ -128,9 +129,6 @@ def _vectors(sent: Sequence[bytes | None]) -> Vectors | None:
 def _numbers(values: Iterable[int]) -> Numbers:
     return np.array(list(values), dtype=np.int64)
 
-
-if TYPE_CHECKING:
-    from server.storage.postgres.pool import Connection
 
 Connect: TypeAlias = "Callable[[], AbstractAsyncContextManager[Connection]]"
 

@@ -18,7 +18,6 @@ from server.memories.search.ranking import (
     BM25_K1,
     CONTEXT_SHARE,
     FAR_SHARE,
-    FIRST_HITS,
     PAIR_REACH,
     PAIR_SHARE,
     REACH,
@@ -27,6 +26,7 @@ from server.memories.search.ranking import (
     Numbers,
     Scores,
     candidate_count,
+    needs_vectors,
 )
 from server.storage.postgres.candidates import Candidates
 from server.storage.postgres.scope_index import (
@@ -281,7 +281,7 @@ class IndexRanking:
             ids=view.index.ids,
             event_times=view.index.event_times,
             states=view.index.states,
-            vectors=view.vectors(chosen) if query.limit > FIRST_HITS else None,
+            vectors=view.vectors(chosen) if needs_vectors(query.limit) else None,
         )
 
 

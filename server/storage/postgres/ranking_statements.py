@@ -14,12 +14,12 @@ from server.memories.search.ranking import (
     CENTRE_SHRINKAGE,
     CONTEXT_SHARE,
     FAR_SHARE,
-    FIRST_HITS,
     PAIR_REACH,
     PAIR_SHARE,
     REACH,
     SITTING,
     candidate_count,
+    needs_vectors,
 )
 from server.storage.postgres.filters import Condition, filter_condition, scope_condition
 from server.storage.postgres.rows import FUNCTIONAL, to_halfvec
@@ -154,7 +154,7 @@ def _shared_values(query: SearchQuery) -> dict[str, object]:
         "far_share": FAR_SHARE,
         "reach": REACH,
         "sitting": SITTING,
-        "with_vectors": query.limit > FIRST_HITS,
+        "with_vectors": needs_vectors(query.limit),
         "pair_reach": PAIR_REACH,
         "pair_share": PAIR_SHARE,
     }
