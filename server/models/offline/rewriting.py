@@ -18,7 +18,7 @@ from server.models.offline.sentences import HAS, IS, Token, after_adverbs, joine
 from server.models.offline.statements import Statement, Who
 
 _OWNERS = word_set("my our his her")
-_NO_NOUNS = (
+_NEVER_AFTER_POSSESSIVE = (
     word_set("a an the my our not called named been")
     | lexicon.PREPOSITIONS
     | (lexicon.ADVERBS - {"no", "both", "only"})
@@ -40,8 +40,8 @@ def tokenize(sentence: str) -> list[Token]:
         if is_short:
             tokens.append(token._replace(text=token.text[:-2], lower=token.lower[:-2]))
         if is_short or token is IS:
-            is_done = place + 1 < len(said) and _is_done(said[place + 1])
-            tokens.append(HAS if is_done else IS)
+            is_perfect = place + 1 < len(said) and _is_participle(said[place + 1])
+            tokens.append(HAS if is_perfect else IS)
         else:
             tokens.append(token)
     return tokens
@@ -51,11 +51,11 @@ def _is_short(tokens: Sequence[Token], place: int) -> bool:
     """Whether this is `sister's` for `sister is`: after an owner come a noun and a verb."""
     if not tokens[place].lower.endswith("'s") or place + 1 == len(tokens):
         return False
-    is_state = _no_noun(tokens[place + 1]) or _is_last(tokens, place + 1)
-    return is_state and _begins_clause(tokens, place)
+    is_no_possessive = _begins_no_noun_phrase(tokens[place + 1]) or _is_state(tokens, place + 1)
+    return is_no_possessive and _begins_clause(tokens, place)
 
 
-def _is_done(token: Token) -> bool:
+def _is_participle(token: Token) -> bool:
     """Whether the word after `'s` shows that it means `has`: `she's moved`."""
     word = token.lower
     return word in {"been", "got", "become"} or (lexicon.is_past(word) and word not in _STATES)
@@ -72,23 +72,23 @@ def _begins_clause(tokens: Sequence[Token], place: int) -> bool:
     )
 
 
-def _no_noun(token: Token) -> bool:
+def _begins_no_noun_phrase(token: Token) -> bool:
     """Whether no noun phrase after a possessive begins with this word."""
     word = token.lower
-    return word in _NO_NOUNS or token.text.isdigit() or lexicon.is_gerund(word)
+    return word in _NEVER_AFTER_POSSESSIVE or token.text.isdigit() or lexicon.is_gerund(word)
 
 
-def _is_last(tokens: Sequence[Token], place: int) -> bool:
+def _is_state(tokens: Sequence[Token], place: int) -> bool:
     """Whether only a state such as `vegan` or `allergic to nuts` follows, without a verb."""
     end = next((p for p in range(place, len(tokens)) if tokens[p].lower in JOINING), len(tokens))
     first, *rest = tokens[place:end] or [IS]
-    is_state = first.lower in _STATES or lexicon.is_past(first.lower)
+    is_known = first.lower in _STATES or lexicon.is_past(first.lower)
     is_plain = first.is_word and not first.is_name and first.lower not in lexicon.KINSHIP
-    is_one = is_state or (is_plain and rest and rest[0].lower in {"to", "with"})
-    return bool(is_one) and not any(is_verb(tokens, n) for n in range(place + 1, end))
+    has_object = is_plain and bool(rest) and rest[0].lower in {"to", "with"}
+    return (is_known or has_object) and not any(is_verb(tokens, n) for n in range(place + 1, end))
 
 
-_PRESENT_OTHERS = word_set("you your yours yourself we us ours ourselves")
+_OTHERS_PRESENT = word_set("you your yours yourself we us ours ourselves")
 """Words whose meaning depends on who is present."""
 
 _PLURAL = {"am": "are", "was": "were"}
@@ -119,23 +119,23 @@ def third_person_text(statement: Statement, speaker: Speaker, subject: str) -> s
 
     Returns None if that is not safe, because it speaks for several people or addresses somebody.
     """
-    tokens, verb = statement.tokens, statement.verb + 1
+    tokens, verb_end = statement.tokens, statement.verb + 1
     is_own = statement.who is Who.SPEAKER
-    front = _others(tokens[: statement.begin], speaker, is_own=False)
-    rest = _others(tokens[verb:], speaker, is_own=is_own)
+    front = _without_pronouns(tokens[: statement.begin], speaker, is_own=False)
+    rest = _without_pronouns(tokens[verb_end:], speaker, is_own=is_own)
     if statement.who is Who.GROUP or front is None or rest is None:
         return None
-    group = list(tokens[statement.end : verb])
-    first = after_adverbs(group, 0)
+    verbs = list(tokens[statement.end : verb_end])
+    first = after_adverbs(verbs, 0)
     if is_own:
-        group[first] = group[first]._replace(text=third_person(group[first].lower))
-    gap = " " if rest and tokens[verb].spaced else ""
-    text = f"{front} {subject} {joined(group)}{gap}{rest}".strip()
+        verbs[first] = verbs[first]._replace(text=third_person(verbs[first].lower))
+    gap = " " if rest and tokens[verb_end].spaced else ""
+    text = f"{front} {subject} {joined(verbs)}{gap}{rest}".strip()
     return text[:1].upper() + text[1:]
 
 
-def _others(tokens: Sequence[Token], speaker: Speaker, *, is_own: bool) -> str | None:
-    """Returns the other words with the speaker's pronouns replaced; None if that is not safe.
+def _without_pronouns(tokens: Sequence[Token], speaker: Speaker, *, is_own: bool) -> str | None:
+    """Returns the words with the speaker's pronouns replaced; None if that is not safe.
 
     `is_own` is whether the speaker is the subject, so that `they` and `their` mean the speaker.
     """
@@ -143,7 +143,7 @@ def _others(tokens: Sequence[Token], speaker: Speaker, *, is_own: bool) -> str |
     after_i = False
     for token in tokens:
         text, word = token.text, token.lower
-        if word in _PRESENT_OTHERS:
+        if word in _OTHERS_PRESENT:
             return None
         if word in _OWN and text not in {"ME", "MINE"}:
             text = _OWN[word] if is_own else speaker.name
@@ -183,40 +183,41 @@ def resolved(text: str, now: datetime) -> str:
 
 def _annotated(match: re.Match[str], today: date) -> str:
     try:
-        return f"{match.group()} ({_meaning(match, today)})"
+        return f"{match.group()} ({_calendar_date(match, today)})"
     except (OverflowError, ValueError):  # before the first or after the last year of the calendar
         return match.group()
 
 
-def _meaning(match: re.Match[str], today: date) -> str:
-    named, step, what, past, past_unit, future, unit = (
+def _calendar_date(match: re.Match[str], today: date) -> str:
+    named_day, step, period, count_ago, unit_ago, count_ahead, unit_ahead = (
         (part or "").lower() for part in match.groups()
     )
-    if named:
-        return str(today + timedelta(days=_NAMED_DAYS[named]))
+    if named_day:
+        return str(today + timedelta(days=_NAMED_DAYS[named_day]))
     if step:
-        return _which(_STEP[step], what, today)
-    if past:
-        return _distant(-_number(past), past_unit, today)
-    return _distant(_number(future), unit, today)
+        return _stepped(_STEP[step], period, today)
+    if count_ago:
+        return _shifted(-_number(count_ago), unit_ago, today)
+    return _shifted(_number(count_ahead), unit_ahead, today)
 
 
-def _which(step: int, what: str, today: date) -> str:
-    """Returns the last, this or next `what`, in calendar weeks that begin on Monday."""
+def _stepped(step: int, period: str, today: date) -> str:
+    """Returns the last, this or next period or day, in calendar weeks that begin on Monday."""
     monday = today - timedelta(days=today.weekday())
-    if what == "weekend":
+    if period == "weekend":
         return f"weekend of {monday + timedelta(days=5) + step * _WEEK}"
-    if what == "week":
+    if period == "week":
         return f"week of {monday + step * _WEEK}"
-    if what not in DAYS:
-        return _distant(step, what, today)
+    if period not in DAYS:
+        return _shifted(step, period, today)
     # The nearest such day before or after today; for `this`, the day of this week.
-    ahead = DAYS.index(what) - today.weekday()
+    ahead = DAYS.index(period) - today.weekday()
     days = {-1: ahead % 7 - 7, 0: ahead, 1: ahead % 7 or 7}[step]
     return str(today + timedelta(days=days))
 
 
-def _distant(count: int, unit: str, today: date) -> str:
+def _shifted(count: int, unit: str, today: date) -> str:
+    """Returns the day, month or year that is this many units after today, to the unit."""
     if unit in {"day", "week"}:
         return str(today + timedelta(**{f"{unit}s": count}))
     if unit == "year":

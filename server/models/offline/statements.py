@@ -39,10 +39,11 @@ class Who(Enum):
 class Statement:
     """An asserted clause, parsed; it does not change after it is read.
 
-    `begin`, `end` and `verb` are places among the tokens: of the subject, and of the verb, whose
-    `stem` all of its forms share. `is_over` means that it no longer holds (`no longer`, `any more`,
-    `used to`, `stopped`); `is_planned` that it is only intended; `is_ability` that it is about an
-    ability; `is_limited` that it holds only on some occasions, or for one thing among others.
+    The subject is `tokens[begin:end]`; `verb` is the place of the main verb, `stem` the stem of the
+    verb, and `rest` are the words after it. `is_over` means that it no longer holds (`no longer`,
+    `any more`, `used to`, `stopped`); `is_planned` that it is only intended; `is_ability` that it
+    is about an ability; `is_limited` that it holds only on some occasions, or for one thing among
+    others.
     """
 
     tokens: tuple[Token, ...]
@@ -121,8 +122,8 @@ def _read_verb(statement: Statement) -> bool:
     """Reads the words up to the main verb. Returns whether it is in the indicative."""
     tokens = statement.tokens
     place = statement.end
-    while length := _helping(statement, place):
-        if length < 0:
+    while length := _auxiliary_length(statement, place):
+        if length == _NOT_ASSERTED:
             return False
         place += length
     if place >= len(tokens) or not tokens[place].is_word:
@@ -142,8 +143,14 @@ def _read_verb(statement: Statement) -> bool:
     return True
 
 
-def _helping(statement: Statement, place: int) -> int:
-    """Returns the number of auxiliary words at this place; negative if nothing is asserted."""
+_NOT_ASSERTED = -1
+
+
+def _auxiliary_length(statement: Statement, place: int) -> int:
+    """Returns the number of auxiliary words at this place, and stores what they mean.
+
+    Returns `_NOT_ASSERTED` if they show that the clause asserts nothing, as `would` does.
+    """
     tokens = statement.tokens
     if length := _adverb(statement, place):
         return length
@@ -154,7 +161,7 @@ def _helping(statement: Statement, place: int) -> int:
     length = 0
     if base in lexicon.MODALS or base == "will":
         if base not in {"can", "will"} and following not in _WISHES:
-            return -1
+            return _NOT_ASSERTED
         length = 1
         statement.is_ability |= base == "can"
         statement.is_planned |= base != "can"
@@ -191,9 +198,9 @@ def _is_noun(statement: Statement, place: int) -> bool:
 
 
 def _before_infinitive(word: str, later: str) -> bool:
-    """Whether it is the word of `used to live`, `decided to move` or `come to like`."""
-    is_changed = word in _COMING and lexicon.verb_stem(later) in _FEELING
-    return is_changed or (word in {"used", "had", "decided", *_LEARNED} and later != "")
+    """Whether it is a word such as `used` in `used to live` or `come` in `come to like`."""
+    begins_feeling = word in _COMING and lexicon.verb_stem(later) in _FEELING
+    return begins_feeling or (word in {"used", "had", "decided", *_LEARNED} and later != "")
 
 
 def _before_gerund(word: str, following: str, later: str) -> int:
@@ -222,12 +229,12 @@ def _trimmed(tokens: Sequence[Token]) -> tuple[Token, ...]:
     begin, end = 0, len(tokens)
     while begin < end and not tokens[begin].is_word:
         begin += 1
-    while end > begin and _is_loose(tokens[end - 1]):
+    while end > begin and _belongs_to_no_clause(tokens[end - 1]):
         end -= 1
     return tuple(tokens[begin:end])
 
 
-def _is_loose(token: Token) -> bool:
+def _belongs_to_no_clause(token: Token) -> bool:
     return token.lower in {"and", "but", "or"} or not (token.is_word or token.text in ")%\u20ac$")
 
 

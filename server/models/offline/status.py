@@ -16,8 +16,8 @@ _PLACE_TAIL = lexicon.pattern("place_tail")
 _MOVING = lexicon.verbs_listed("moving")
 _RULES = lexicon.rules("ending")
 _PLACING = lexicon.stems("have keep park store get buy order")
-_OWN = lexicon.word_set("my our their")
-_WHERE = lexicon.word_set("with at on in from")
+_POSSESSIVES = lexicon.word_set("my our their")
+_PLACE_PREPOSITIONS = lexicon.word_set("with at on in from")
 PARTNERS = frozenset({"dates", "engaged_to", "married_to", "partner_of"})
 DENIAL, DISPOSAL, GIVING_UP, LOSS, RETURN = "denial", "disposal", "giving up", "loss", "return"
 SWITCH, CHANGE = "switch", "change"
@@ -31,8 +31,10 @@ def is_qualified(statement: Statement, complement: Complement) -> bool:
 
 def is_placing(statement: Statement, complement: Complement) -> bool:
     """Whether it states where somebody has a thing: `I have my insurance with Allianz`."""
-    is_own = statement.stem in _PLACING and not _OWN.isdisjoint(lowered(statement.rest[:1]))
-    return is_own and not statement.is_past and not _WHERE.isdisjoint(lowered(complement.tail[:1]))
+    if statement.stem not in _PLACING or statement.is_past:
+        return False
+    is_own = not _POSSESSIVES.isdisjoint(lowered(statement.rest[:1]))
+    return is_own and not _PLACE_PREPOSITIONS.isdisjoint(lowered(complement.tail[:1]))
 
 
 def contrast_place(rest: Sequence[Token]) -> int | None:
@@ -88,10 +90,11 @@ class Ending:
     """What a clause ends, and how.
 
     The verb ends `relations` such as `works_at`; with `is_named` only relations to entities in the
-    clause. `over` are the rules that match clauses which can no longer be true. The `kinds` mean
-    that things are no longer owned (DISPOSAL), no longer used or done (GIVING_UP), or neither, nor
-    lived in (SWITCH), that another thing takes their place (CHANGE), or that they are no longer
-    elsewhere (RETURN); after a LOSS the subject no longer exists.
+    clause. `over` are the rules that match clauses which can no longer be true.
+
+    The `kinds` say what is over for the things in the clause: owning them (DISPOSAL), using or
+    doing them (GIVING_UP), both of these and living in them (SWITCH), or being elsewhere (RETURN).
+    Another thing takes their place after a CHANGE. The subject no longer exists after a LOSS.
     """
 
     kinds: frozenset[str] = frozenset()
