@@ -51,7 +51,7 @@ class Report(Protocol):
 
 @contextmanager
 def progress_of(what: str) -> Iterator[Report]:
-    """Shows a progress bar during the block, which reports its progress."""
+    """Shows a progress bar during the block, and yields the function that advances it."""
     with progress_bar() as bar:
         task = bar.add_task(what, total=None)
         yield lambda done, total=None: bar.update(task, completed=done, total=total)

@@ -45,7 +45,7 @@ def _write_private(path: Path, text: str) -> None:
 
 
 def grpcurl_line(key: str, address: str, *, encrypts: bool = False) -> str:
-    """Returns a shell command that stores two memories."""
+    """Returns a shell command that adds a message about a new home, a job and a hobby."""
     plain = "" if encrypts else "-plaintext "
     program = "grpcurl" if shutil.which("grpcurl") else str(LOCAL_GRPCURL)
     body = (
@@ -88,7 +88,7 @@ def mcp_line(key: str, http: str) -> str:
     return json.dumps({"mcpServers": {"memoir": server}})
 
 
-FILE_NAME = "runtime.json"
+RUNTIME_FILE = "runtime.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +102,8 @@ class Runtime:
 
 @contextmanager
 def announced(data_dir: Path, runtime: Runtime) -> Iterator[None]:
-    """Keeps the file in the data directory during the block, readable by its owner only."""
-    path = data_dir / FILE_NAME
+    """Announces the addresses in a file during the block; only its owner can read it."""
+    path = data_dir / RUNTIME_FILE
     _write_private(path, json.dumps(asdict(runtime)))
     try:
         yield
@@ -114,6 +114,6 @@ def announced(data_dir: Path, runtime: Runtime) -> Iterator[None]:
 def read_runtime(data_dir: Path) -> Runtime | None:
     """Returns the addresses that the server of this data directory last announced, if any."""
     try:
-        return Runtime(**json.loads((data_dir / FILE_NAME).read_text(encoding="utf-8")))
+        return Runtime(**json.loads((data_dir / RUNTIME_FILE).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return None

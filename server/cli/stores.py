@@ -163,7 +163,7 @@ async def verify_graph(arguments: argparse.Namespace) -> None:
                 arguments.project, lambda count: bar.advance(task, count)
             )
     _print_report(report)
-    if not report.equal:
+    if not report.is_equal:
         sys.exit(1)
 
 
@@ -179,10 +179,13 @@ async def rebuild_graph(arguments: argparse.Namespace) -> None:
 
 def _print_report(report: GraphReport) -> None:
     out.print(f"{report.memories} memories compared, {report.pending} with pending changes")
-    for kind, count in sorted((+report.differences).items()):
+    for kind, count in sorted(report.differences.items()):
         examples = ", ".join(report.examples.get(kind, []))
         out.print(f"  {kind}: {count}" + (f"  ({escape(examples)})" if examples else ""))
-    out.print("the graph is equal" if report.equal else "the graph differs")
+    if report.is_equal:
+        out.print("the graph is equal")
+    else:
+        out.print("the graph differs; to repair it, run: python -m server rebuild-graph")
 
 
 def _print_rebuilt(rebuilt: Rebuilt) -> None:

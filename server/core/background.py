@@ -131,11 +131,13 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-async def by_size(items: int, act: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
-    """Calls `act`, in a thread if it has more than a few items to process.
+async def in_thread_if_many(
+    items: int, act: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs
+) -> R:
+    """Calls `act`, in a thread if it has more than `FEW_ITEMS` to process.
 
-    With a thread the event loop gets its turn every few milliseconds, but a thread costs more than
-    a few items do.
+    A thread lets the event loop do other work every few milliseconds, but starting one costs more
+    than processing a few items.
 
     Raises:
         Exception: whatever `act` raises.

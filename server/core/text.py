@@ -53,7 +53,7 @@ def normalized(text: str) -> str:
     return composed(text).translate(_APOSTROPHES)
 
 
-def is_of_word(character: str) -> bool:
+def is_word_character(character: str) -> bool:
     """Whether a character is a letter, a digit or a combining mark, which many scripts need."""
     return character.isalnum() or unicodedata.category(character).startswith("M")
 
@@ -133,15 +133,15 @@ def _segments(paragraph: str) -> Iterator[str]:
 def _paragraphs(text: str) -> Iterator[str]:
     start = 0
     for line_end in _LINE_END.finditer(text):
-        if not _goes_on(text, line_end):
+        if not _continues(text, line_end):
             yield text[start : line_end.end()]
             start = line_end.end()
     if start < len(text):
         yield text[start:]
 
 
-def _goes_on(text: str, line_end: re.Match[str]) -> bool:
-    """Whether the line after this end is part of the sentence before it."""
+def _continues(text: str, line_end: re.Match[str]) -> bool:
+    """Whether the sentence before the end of this line continues in the next one."""
     following = line_end.end()
     return (
         line_end.group().count("\n") <= 1
@@ -161,8 +161,8 @@ def _at_pronouns(text: str) -> Iterator[str]:
         yield text[start:]
 
 
-_MOST: Final = 1 / 3
-"""Capitals show no names if a larger share of the words has them, as in titles and in German."""
+_MOST_CAPITALIZED: Final = 1 / 3
+"""The share of capitalized words above which capitals show no names, as in titles and German."""
 
 _ENDS_SENTENCE: Final = re.compile(r"[.!?:][\"')\]\u2019\u201d]*$")
 _SPEAKER: Final = re.compile(r"I(?:['\u2019]\w+)?\W*$")
@@ -176,11 +176,11 @@ def proper_names(question: str) -> list[str]:
         for before, word in pairwise(words)
         if word[0].isupper() and not _SPEAKER.match(word) and not _ENDS_SENTENCE.search(before)
     ]
-    return names if len(names) <= _MOST * len(words) else []
+    return names if len(names) <= _MOST_CAPITALIZED * len(words) else []
 
 
 def without_names(question: str) -> str:
-    """Returns the question without these words."""
+    """Returns the question without its proper names."""
     names = proper_names(question)
     return " ".join(word for word in question.split() if word not in names)
 

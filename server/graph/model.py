@@ -11,7 +11,7 @@ from enum import StrEnum
 from functools import lru_cache
 from uuid import UUID
 
-from server.core.text import is_of_word
+from server.core.text import is_word_character
 from server.memories.scope import Scope
 
 MAX_NAME_LENGTH = 512
@@ -201,7 +201,7 @@ def relation_name(text: str) -> str:
 
 def words_of(text: str) -> list[str]:
     """Returns the folded words of a name: runs of letters, digits and combining marks."""
-    return "".join(c if is_of_word(c) else " " for c in _folded(text)).split()
+    return "".join(c if is_word_character(c) else " " for c in _folded(text)).split()
 
 
 def _folded(text: str) -> str:

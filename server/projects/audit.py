@@ -25,7 +25,7 @@ class ListAuditEvents:
     async def __call__(
         self, project_id: str, page_size: int, before: int = 0
     ) -> Page[AuditEvent, int]:
-        """Returns the newest events before the position `before`, or of all if it is 0.
+        """Returns the newest events before the position `before`; 0 means the newest of all.
 
         Raises:
             StoreUnavailable: the log cannot be read.

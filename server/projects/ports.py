@@ -119,7 +119,7 @@ class ProjectSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class Mem0Source:
-    """A table of Mem0 OSS, or an account of Mem0's platform: a number of memories, oldest first.
+    """The memories of a table of Mem0 OSS or of an account of Mem0's platform, oldest first.
 
     Reading the batches of `memories` raises StoreUnavailable if the source cannot be reached.
     """
@@ -195,9 +195,9 @@ class ProjectStore(Protocol):
         ...
 
     async def count_changes(
-        self, project_id: str, since: datetime, lately: datetime
+        self, project_id: str, since: datetime, later_since: datetime
     ) -> tuple[ChangeCounts, ChangeCounts]:
-        """Returns counts of the changes since `since`, and since the later instant `lately`."""
+        """Returns counts of the changes since `since`, and of those since `later_since`."""
         ...
 
     async def begin_deletion(self, project_id: str, now: datetime) -> bool:
@@ -229,16 +229,16 @@ class ProjectStore(Protocol):
     async def latest_audit_events(
         self, project_id: str | None, before: int, limit: int
     ) -> list[AuditEvent]:
-        """Returns the newest events of one project, or of all, before a position, newest first.
+        """Returns the newest events before a position, of one project or of all, newest first.
 
-        The position 0 returns the newest of all.
+        The position 0 means the end of the log.
         """
         ...
 
     async def audit_events(
         self, project_id: str | None, since: datetime, after: int, limit: int
     ) -> list[AuditEvent]:
-        """Returns events of one project, or of all, after a position and a time, oldest first."""
+        """Returns events after a position and a time, of one project or of all, oldest first."""
         ...
 
     def snapshot(
@@ -276,7 +276,7 @@ class ProjectStore(Protocol):
     ) -> list[str]:
         """Returns the rows of an archive, memories or passages, that still have to be written.
 
-        These are neither stored nor have they been changed or deleted since an earlier import.
+        Rows that are stored are left out, and those changed or deleted since an earlier import.
 
         Raises:
             ArchiveUnusable: a row does not fit.

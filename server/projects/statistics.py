@@ -79,7 +79,7 @@ async def _no_quotas(_project_id: str) -> Sequence[QuotaUsage]:
     return ()
 
 
-async def _alone(_project_id: str) -> Sequence[ProcessFigures]:
+async def _no_other_processes(_project_id: str) -> Sequence[ProcessFigures]:
     return ()
 
 
@@ -95,7 +95,7 @@ class GetStatistics:
         statistics: Statistics,
         pool_usage: Callable[[], PoolUsage],
         clock: Clock,
-        others: OtherProcesses = _alone,
+        others: OtherProcesses = _no_other_processes,
         quotas: Usages = _no_quotas,
     ) -> None:
         """`others` queries the other processes of this server, if it has several."""

@@ -78,7 +78,7 @@ async def test_a_scope_sees_its_own_and_its_deletions(store: MemoryStore) -> Non
 async def test_a_quiet_scope_of_a_busy_project_is_read_in_steps(
     store: MemoryStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(memory_history, "MOST_LOOKED_AT", 5)
+    monkeypatch.setattr(memory_history, "MOST_EVENTS_READ", 5)
     bob = Scope(user_id="bob")
     for texts_of_alice in (12, 5, 0):
         for n in range(texts_of_alice):

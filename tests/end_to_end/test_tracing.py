@@ -10,7 +10,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from memoir.v1 import memory_pb2, memory_service_pb2
 from neo4j import AsyncDriver
 
-from server.storage.neo4j.terms import space_slot
+from server.storage.neo4j.terms import space_lock_slot
 from tests.support.api import events
 from tests.support.collector import Collector, SentSpan
 from tests.support.operations import metadata_of, response_of, wait
@@ -30,7 +30,7 @@ PATIENCE_SECONDS = 30.0
 async def held_graph(driver: AsyncDriver, project: str, space: str) -> AsyncIterator[None]:
     """Lets no projection into the entities of a space, so that its transaction can be looked at."""
     async with driver.session() as session, await session.begin_transaction() as tx:
-        slot = space_slot(project, space)
+        slot = space_lock_slot(project, space)
         await tx.run("MERGE (lock:SpaceLock {slot: $slot}) SET lock.slot = $slot", slot=slot)
         yield
         await tx.rollback()

@@ -107,7 +107,7 @@ class GraphMachine(RuleBasedStateMachine):
         actual, model = await self._project.compared()
         assert actual == model
         report = await self._project.verify(self._project.id)
-        assert report.equal, report.differences
+        assert report.is_equal, report.differences
 
     def _one(self, choice: st.DataObject) -> int:
         return choice.draw(st.sampled_from(sorted(self._project.facts)))

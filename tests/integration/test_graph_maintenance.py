@@ -39,7 +39,7 @@ async def fill(stores: GraphStores) -> list[NewMemory]:
 async def test_a_projected_graph_is_equal(stores: GraphStores) -> None:
     await fill(stores)
     report = await stores.verify()
-    assert (report.memories, report.pending, report.equal) == (4, 0, True)
+    assert (report.memories, report.pending, report.is_equal) == (4, 0, True)
 
 
 async def test_joined_names_are_one_entity_until_the_memory_that_joins_them_goes(
@@ -61,7 +61,7 @@ async def test_what_is_on_its_way_is_no_difference(stores: GraphStores) -> None:
     await fill(stores)
     await stores.remember("Bob likes tea", entities=(BOB,))
     report = await stores.verify()
-    assert (report.pending, report.equal) == (1, True)
+    assert (report.pending, report.is_equal) == (1, True)
 
 
 DOUBLE = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-from server.graph.explore.in_memory import PastSpace, space_of
+from server.graph.explore.in_memory import ComputedSpace, space_of
 from server.graph.explore.scoped_reader import SpacesReader
 from server.graph.model import MemorySubgraph, StatedRelation
 from server.graph.names import Joins, StatedAlias, mentions_of
@@ -61,13 +61,13 @@ class FakeGraph(SpacesReader):
             sum(len(space.relations) for space in spaces),
         )
 
-    async def _of_scope(self, project_id: str, scope: Scope) -> list[PastSpace]:
+    async def _of_scope(self, project_id: str, scope: Scope) -> list[ComputedSpace]:
         if not scope.sees_whole_spaces():
             raise ValueError(f"no whole graph space: scope {scope}")
         own = scope.graph_space()
         return [space for space in self._spaces_of(project_id) if space.name == own]
 
-    def _spaces_of(self, project_id: str) -> list[PastSpace]:
+    def _spaces_of(self, project_id: str) -> list[ComputedSpace]:
         by_space: dict[str, list[MemorySubgraph]] = {}
         for subgraph in self._held.values():
             if subgraph.project_id == project_id:

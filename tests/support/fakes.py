@@ -190,7 +190,7 @@ class FakeProjectStore:
         return ContentCounts()
 
     async def count_changes(
-        self, project_id: str, since: datetime, lately: datetime
+        self, project_id: str, since: datetime, later_since: datetime
     ) -> tuple[ChangeCounts, ChangeCounts]:
         return ChangeCounts(), ChangeCounts()
 

@@ -1,7 +1,7 @@
 """The class of each method, the role that it needs, and the methods that a confined key may call.
 
-A key may be confined to a scope, such as one user. That scope is then filled into its requests, and
-nothing outside of the scope exists for them.
+A key may be confined to a scope, such as one user. The scope is then filled into the key's
+requests, which see and change nothing outside of it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Reach(Enum):
     """The whole project: refused."""
 
     NO_DATA = auto()
-    """Nothing in a scope: permitted."""
+    """No memories or operations: permitted."""
 
 
 @dataclass(frozen=True, slots=True)

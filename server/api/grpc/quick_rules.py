@@ -28,19 +28,20 @@ _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}
 
 def surely_valid(request: Message) -> bool:
     """Whether the request certainly keeps the rules of its .proto."""
-    return _kind(request.DESCRIPTOR).keeps(request)
+    return _rules_of(request.DESCRIPTOR).keeps(request)
 
 
 @dataclass(frozen=True, slots=True)
-class _Kind:
+class _MessageRules:
     """The rules of one type of message.
 
-    `always` are checked whether or not the field is set, `set_fields` by number if it is.
+    The rules in `always`, by name of the field, are checked even if the field is not set; those in
+    `if_set`, by its number, only if it is.
     """
 
-    keeps_message_rules: Keeps
+    whole: Keeps
     always: tuple[tuple[str, Keeps], ...]
-    set_fields: Mapping[int, Keeps]
+    if_set: Mapping[int, Keeps]
 
     def keeps(self, message: Message) -> bool:
         """Whether the message certainly keeps all rules."""
@@ -48,14 +49,14 @@ class _Kind:
             if not keeps(getattr(message, name)):
                 return False
         for field, value in message.ListFields():
-            field_keeps = self.set_fields.get(field.number)
+            field_keeps = self.if_set.get(field.number)
             if field_keeps is not None and not field_keeps(value):
                 return False
-        return self.keeps_message_rules(message)
+        return self.whole(message)
 
 
 @cache
-def _kind(descriptor: Descriptor) -> _Kind:
+def _rules_of(descriptor: Descriptor) -> _MessageRules:
     rules = {field: _field_rules(field) for field in descriptor.fields}
     always = {
         field: keeps
@@ -63,8 +64,8 @@ def _kind(descriptor: Descriptor) -> _Kind:
         if keeps is not None
         and (_is_required(field) or (not field.has_presence and not keeps(_unset(field))))
     }
-    return _Kind(
-        _message_rules(descriptor),
+    return _MessageRules(
+        _whole_message_rules(descriptor),
         tuple((field.name, keeps) for field, keeps in always.items()),
         {
             field.number: keeps
@@ -93,8 +94,11 @@ def _sure(_value: object) -> bool:
 _ONE_OF_FIELDS: Final = re.compile(r"has\(this\.\w+\)(?: \|\| has\(this\.\w+\))*")
 
 
-def _message_rules(descriptor: Descriptor) -> Keeps:
-    """Returns the rules of a whole message; only rules that require one of some fields count."""
+def _whole_message_rules(descriptor: Descriptor) -> Keeps:
+    """Returns the rules of a message as a whole.
+
+    Only rules that require one of several fields are compiled; others are left to protovalidate.
+    """
     if any(oneof.GetOptions().HasExtension(validate_pb2.oneof) for oneof in descriptor.oneofs):
         return _unsure
     rules = descriptor.GetOptions().Extensions[validate_pb2.message]
@@ -102,38 +106,46 @@ def _message_rules(descriptor: Descriptor) -> Keeps:
         return _unsure
     if not all(_ONE_OF_FIELDS.fullmatch(rule.expression) for rule in rules.cel):
         return _unsure
-    asked = [re.findall(r"this\.(\w+)", rule.expression) for rule in rules.cel]
-    return lambda message: all(any(map(message.HasField, names)) for names in asked)
+    required = [re.findall(r"this\.(\w+)", rule.expression) for rule in rules.cel]
+    return lambda message: all(any(map(message.HasField, names)) for names in required)
 
 
 def _field_rules(field: FieldDescriptor) -> Keeps | None:
     """Returns the rules of a field and of the messages in it; None if there are none."""
     rules = field.GetOptions().Extensions[validate_pb2.field]
-    item_keeps = _inner_rules(field)
-    if not field.is_repeated:
-        own = _compiled(rules)
-        return own if item_keeps is None else (item_keeps if own is None else _unsure)
-    if any(kind.name != "repeated" for kind, _ in rules.ListFields()):
-        return _unsure
-    return _list_rules(rules.repeated, item_keeps)
+    inner = _inner_rules(field)
+    if field.is_repeated:
+        if any(kind.name != "repeated" for kind, _ in rules.ListFields()):
+            return _unsure
+        return _list_rules(rules.repeated, inner)
+    own = _compiled(rules)
+    if own is None or inner is None:
+        return own or inner
+    return _unsure
 
 
 def _inner_rules(field: FieldDescriptor) -> Keeps | None:
-    kind = field.message_type
-    if kind is None or not _has_rules(kind):
+    """Returns the rules of the messages in a field; None if it holds none or they have none."""
+    inner = field.message_type
+    if inner is None or not _has_rules(inner):
         return None
-    return _unsure if kind.GetOptions().map_entry else lambda message: _kind(kind).keeps(message)
+    if inner.GetOptions().map_entry:
+        return _unsure
+    return lambda message: _rules_of(inner).keeps(message)
 
 
 @cache
-def _has_rules(kind: Descriptor, within: frozenset[Descriptor] = frozenset()) -> bool:
-    """Whether a message has rules, itself or in a message that it contains."""
-    if kind in within:
+def _has_rules(descriptor: Descriptor, outer: frozenset[Descriptor] = frozenset()) -> bool:
+    """Whether a message has rules, itself or in a message that it contains.
+
+    `outer` are the messages that contain it, so that messages which contain themselves end.
+    """
+    if descriptor in outer:
         return False
-    return _message_rules(kind) is _unsure or any(
+    return _whole_message_rules(descriptor) is _unsure or any(
         field.GetOptions().HasExtension(validate_pb2.field)
-        or (field.message_type is not None and _has_rules(field.message_type, within | {kind}))
-        for field in kind.fields
+        or (field.message_type is not None and _has_rules(field.message_type, outer | {descriptor}))
+        for field in descriptor.fields
     )
 
 

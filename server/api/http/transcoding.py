@@ -98,8 +98,7 @@ def _starlette_path(template: str) -> str:
 
 def _convertor(pattern: str) -> str:
     """Registers a convertor for variables of this pattern, and returns its name."""
-    letters = {"*": "one", "/": "_"}
-    name = "".join(letters.get(each, each) for each in pattern)
+    name = pattern.replace("*", "one").replace("/", "_")
     register_url_convertor(name, _variable(pattern))
     return name
 
@@ -144,17 +143,16 @@ def _from_query(kind: Any, exchange: Exchange) -> dict[str, Any]:
     """Returns the fields of the query as JSON; `a.b=c` sets a field of a nested message."""
     result: dict[str, Any] = {}
     query = exchange.request.query_params
-    for name in query:
-        place, within = result, kind
-        *outer, last = name.split(".")
+    for path in query:
+        *outer, name = path.split(".")
+        inner, inner_kind = result, kind
         for step in outer:
-            place = place.setdefault(step, {})
-            field = within.fields_by_name.get(step) if within else None
-            within = field.message_type if field else None
-            if not isinstance(place, dict):
-                break
-        else:
-            place[last] = _query_value(within, last, query.getlist(name))
+            value = inner.setdefault(step, {})
+            # A scalar of the same name was read before; its field refuses it.
+            inner = value if isinstance(value, dict) else {}
+            field = inner_kind.fields_by_name.get(step) if inner_kind else None
+            inner_kind = field.message_type if field else None
+        inner[name] = _query_value(inner_kind, name, query.getlist(path))
     return result
 
 

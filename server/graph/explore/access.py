@@ -11,7 +11,7 @@ from uuid import UUID
 from server.core.clock import Clock
 from server.core.errors import EntityNotFound, FieldViolation, GraphBehind
 from server.core.request_context import bounded
-from server.graph.explore.in_memory import PastSpace
+from server.graph.explore.in_memory import ComputedSpace
 from server.graph.explore.scoped_reader import MOST_MEMORIES, SpacesReader, computed_spaces
 from server.graph.model import KnownEntity, StatedRelation
 from server.graph.ports import FoundEntity, GraphReader, GraphScope
@@ -77,7 +77,7 @@ class VisibleGraph:
             self._store, project_id, scope, time, FieldViolation("as_of", rule), is_past=True
         )
 
-        async def read(_project_id: str, _scope: Scope) -> Sequence[PastSpace]:
+        async def read(_project_id: str, _scope: Scope) -> Sequence[ComputedSpace]:
             return spaces
 
         return SpacesReader(read)

@@ -34,10 +34,10 @@ from server.memories.memory import Memory
 
 
 @dataclass(frozen=True, slots=True)
-class PastSpace:
-    """The graph of one space: its entities by key, the memories that mention them, and relations.
+class ComputedSpace:
+    """A graph space as some memories state it: entities by key, who mentions them, relations.
 
-    Everything, including names, types and ends of relations, comes from these memories.
+    Names, types and ends of relations come from these memories alone.
     """
 
     name: str
@@ -62,7 +62,7 @@ class PastSpace:
         return KnownEntity(ref, self.entities[key], len(self.mentioned_by[key]))
 
 
-def spaces_of(memories: Iterable[Memory], splits: Iterable[Split] = ()) -> list[PastSpace]:
+def spaces_of(memories: Iterable[Memory], splits: Iterable[Split] = ()) -> list[ComputedSpace]:
     """Returns the graphs that result from the memories and splits, one for each space."""
     split: dict[str, set[Pair]] = {}
     for each in splits:
@@ -79,7 +79,9 @@ def _apart(memory: Memory, splits: Set[Pair]) -> Memory:
     return replace(memory, entities=entities, relations=relations)
 
 
-def relations_of(spaces: Iterable[PastSpace], entity: str | None = None) -> list[StatedRelation]:
+def relations_of(
+    spaces: Iterable[ComputedSpace], entity: str | None = None
+) -> list[StatedRelation]:
     """Returns all relations, newest event first, in the order of lists of relations.
 
     With `entity`, returns only relations with that entity at either end, by name or alias.
@@ -87,12 +89,12 @@ def relations_of(spaces: Iterable[PastSpace], entity: str | None = None) -> list
     return newest_first(each for space in spaces for each in space.about(entity))
 
 
-def _space(name: str, memories: Sequence[Memory]) -> PastSpace:
+def _space(name: str, memories: Sequence[Memory]) -> ComputedSpace:
     joins = Joins(_stated_aliases(memories))
     return space_of(name, joins, [_subgraph(memory, joins) for memory in memories])
 
 
-def space_of(name: str, joins: Joins, subgraphs: Sequence[MemorySubgraph]) -> PastSpace:
+def space_of(name: str, joins: Joins, subgraphs: Sequence[MemorySubgraph]) -> ComputedSpace:
     """Returns the graph of a space that results from these subgraphs of its memories."""
     mentions = [each for subgraph in subgraphs for each in mentions_of(subgraph)]
     mentioned_by: dict[str, list[UUID]] = {}
@@ -104,7 +106,7 @@ def space_of(name: str, joins: Joins, subgraphs: Sequence[MemorySubgraph]) -> Pa
     }
     stated = dict.fromkeys(each for subgraph in subgraphs for each in _stated(subgraph))
     relations = [_with_names(each, entities) for each in _with_ends(list(stated))]
-    return PastSpace(name, joins, entities, mentioned_by, list(dict.fromkeys(relations)))
+    return ComputedSpace(name, joins, entities, mentioned_by, list(dict.fromkeys(relations)))
 
 
 def _stated_aliases(memories: Iterable[Memory]) -> Iterable[StatedAlias]:

@@ -1,9 +1,9 @@
 """Reads the graph within a scope.
 
-Neo4j joins names and supersedes relations by all memories of a graph space. That is right only for
-a scope that includes the whole space: a user and nothing else. For any other scope, such as a run
-of an agent, the graph must not reveal other memories, so it is computed from the scope's own
-memories, by the same rules.
+In Neo4j, every memory of a graph space can join names and end relations. So Neo4j answers only for
+a scope that includes the whole space: a user and nothing else. In any other scope, such as a run of
+an agent, that would reveal memories outside of the scope. There the graph is computed from the
+scope's own memories, by the same rules.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Final
 
-from server.core.background import by_size
+from server.core.background import in_thread_if_many
 from server.core.clock import Clock
 from server.core.errors import FieldViolation, InvalidRequest
 from server.core.pages import Page
-from server.graph.explore.in_memory import PastSpace, explore, relations_of, spaces_of
+from server.graph.explore.in_memory import ComputedSpace, explore, relations_of, spaces_of
 from server.graph.model import EntityCursor, EntityRef, KnownEntity, StatedRelation, relation_name
 from server.graph.names import match_score
 from server.graph.ports import (
@@ -38,12 +38,12 @@ MOST_MEMORIES: Final = 10_000
 
 
 class SpacesReader:
-    """Implements `GraphReader` for graphs in memory, which `spaces` returns for a scope.
+    """Implements `GraphReader` for graphs that are computed in memory.
 
-    They are the scope's parts of the graph spaces that its memories belong to.
+    `spaces` returns the graphs of a scope: its part of each graph space that it has memories in.
     """
 
-    def __init__(self, spaces: Callable[[str, Scope], Awaitable[Sequence[PastSpace]]]) -> None:
+    def __init__(self, spaces: Callable[[str, Scope], Awaitable[Sequence[ComputedSpace]]]) -> None:
         self._spaces = spaces
 
     async def list_relations(self, query: RelationQuery) -> list[StatedRelation]:
@@ -110,8 +110,8 @@ class ScopedGraphReader:
     def _of(self, scope: Scope) -> GraphReader:
         return self._whole if scope.sees_whole_spaces() else self._parts
 
-    async def _spaces(self, project_id: str, scope: Scope) -> list[PastSpace]:
-        """Returns the scope's part of each graph space that its memories belong to."""
+    async def _spaces(self, project_id: str, scope: Scope) -> list[ComputedSpace]:
+        """Returns the scope's part of each graph space that it has memories in."""
         return await computed_spaces(
             self._store,
             project_id,
@@ -136,11 +136,13 @@ async def computed_spaces(
     too_many: FieldViolation,
     *,
     is_past: bool,
-) -> list[PastSpace]:
-    """Returns the graphs of a scope's memories, with the splits of names, now or as of `time`.
+) -> list[ComputedSpace]:
+    """Returns the graphs of a scope's memories, with names split by operators, as of `time`.
+
+    Unless `is_past`, `time` is now, and the current memories are read.
 
     Raises:
-        InvalidRequest: the scope has more than `MOST_MEMORIES`, as `too_many` says.
+        InvalidRequest: the scope has more than `MOST_MEMORIES`; `too_many` says so.
         StoreUnavailable: the memories cannot be read.
     """
     query = ListQuery(
@@ -157,20 +159,20 @@ async def computed_spaces(
         raise InvalidRequest([too_many])
     names = sorted({memory.scope.graph_space() for memory in memories})
     splits = await store.splits(project_id, names, time)
-    return await by_size(len(memories), spaces_of, memories, splits)
+    return await in_thread_if_many(len(memories), spaces_of, memories, splits)
 
 
 def _holds(stated: StatedRelation, time: datetime | None) -> bool:
     return time is None or stated.holds_at(time)
 
 
-def _found(space: PastSpace, key: str) -> FoundEntity:
+def _found(space: ComputedSpace, key: str) -> FoundEntity:
     newest_first = sorted(space.mentioned_by[key], reverse=True)
     return FoundEntity(space.known(key), newest_first[:NEWEST_MEMORIES])
 
 
 def _ends(
-    space: PastSpace, start: str, relations: Iterable[StatedRelation]
+    space: ComputedSpace, start: str, relations: Iterable[StatedRelation]
 ) -> dict[str, KnownEntity]:
     ends = {end for each in relations for end in (each.source_key, each.target_key)}
     return {key: space.known(key) for key in ends | {start} if key in space.entities}

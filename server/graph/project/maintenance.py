@@ -51,9 +51,9 @@ class GraphReport:
     examples: dict[DifferenceKind, list[str]] = field(default_factory=dict)
 
     @property
-    def equal(self) -> bool:
+    def is_equal(self) -> bool:
         """Whether the graph has no differences."""
-        return not +self.differences
+        return self.differences.total() == 0
 
 
 class VerifyGraph:
@@ -98,7 +98,7 @@ class VerifyGraph:
         for _ in range(2):
             if not suspects:
                 return
-            found = await self._look(project_id, suspects)
+            found = await self._differences(project_id, suspects)
             outstanding = await self._outbox.outstanding(project_id, list(found))
             report.pending += len(outstanding)
             suspects = [memory_id for memory_id in found if memory_id not in outstanding]
@@ -109,7 +109,7 @@ class VerifyGraph:
                 if len(examples) < MOST_EXAMPLES:
                     examples.append(f"{project_id}/{memory_id}")
 
-    async def _look(
+    async def _differences(
         self, project_id: str, memory_ids: Sequence[UUID]
     ) -> dict[UUID, Counter[DifferenceKind]]:
         known = await self._outbox.known_subgraphs(project_id, memory_ids)
@@ -165,17 +165,18 @@ class RebuildGraph:
         await self._graph.prepare()
         rebuilt = Rebuilt()
         projects = await projects_of(self._outbox, self._audit, project_id)
-        # Repairs before the projections, which do not look for relations of a memory that is new to
-        # the graph, and after them, because names and ends depend on their result.
-        await self._mend(projects, rebuilt)
+        # Repairs first, because the projection of a memory that is new to the graph does not look
+        # for stray relations of it; and last, because names and ends of relations depend on the
+        # projections.
+        await self._repair(projects, rebuilt)
         for project in projects:
             await self._mark(project, rebuilt)
         await self._drain(project_id, rebuilt, on_progress)
-        await self._mend(projects, rebuilt)
+        await self._repair(projects, rebuilt)
         rebuilt.given_up = (await self._outbox.backlog(project_id)).dead
         return rebuilt
 
-    async def _mend(self, projects: Sequence[str], rebuilt: Rebuilt) -> None:
+    async def _repair(self, projects: Sequence[str], rebuilt: Rebuilt) -> None:
         for project in projects:
             async for repaired in self._audit.flaws(project, REBUILD_PAGE_SIZE, repair=True):
                 rebuilt.repaired += repaired

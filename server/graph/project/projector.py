@@ -87,7 +87,7 @@ class GraphProjector:
         self._jitter = jitter
         self._monotonic = monotonic
         self._sleep = sleep
-        self._looked_at = -math.inf
+        self._claimed_at = -math.inf
         self._linger = timedelta(0)
         self._batch = min(self._options.first_batch, self._options.batch_size)
         self._wakeup = Wakeup(self._options.poll_interval)
@@ -146,7 +146,7 @@ class GraphProjector:
     async def _work(self, claimed: Sequence[DirtyMemory], begun: float) -> int:
         end = begun + self._options.work_time.total_seconds()
         try:
-            async with asyncio.timeout_at(min(end, self._allowed_from(begun))) as limit:
+            async with asyncio.timeout_at(min(end, self._safe_until(begun))) as limit:
                 async with running("projection-renewal", self._renew(claimed, limit, end)):
                     return await self._project(claimed)
         except TimeoutError as error:
@@ -161,8 +161,9 @@ class GraphProjector:
             await give_back(self._outbox.release(claimed, timedelta(0)), _RELEASE_SECONDS)
             raise
 
-    def _allowed_from(self, instant: float) -> float:
-        return instant + self._options.grace.total_seconds()
+    def _safe_until(self, claimed_at: float) -> float:
+        """Returns how long work may last after a claim or a renewal at this time."""
+        return claimed_at + self._options.grace.total_seconds()
 
     async def _renew(
         self, claimed: Sequence[DirtyMemory], limit: asyncio.Timeout, end: float
@@ -170,10 +171,10 @@ class GraphProjector:
         """Renews the claim while the work lasts; if that fails, the work ends with the lease."""
 
         async def renew() -> bool:
-            asked = asyncio.get_running_loop().time()
+            renewed_at = asyncio.get_running_loop().time()
             await self._outbox.renew(claimed, self._options.lease)
             if not limit.expired():
-                limit.reschedule(min(end, self._allowed_from(asked)))
+                limit.reschedule(min(end, self._safe_until(renewed_at)))
             return True
 
         await keep_lease(
@@ -188,19 +189,19 @@ class GraphProjector:
         await self._outbox.keep_up()
         while True:
             await self._prepare()
-            await self._gather()
+            await self._linger_before_claim()
             limit = self._batch
             projected = await self.project_once()
-            self._looked_at = self._monotonic()
+            self._claimed_at = self._monotonic()
             self._choose_linger(projected, limit)
             if not projected:
                 return
 
-    async def _gather(self) -> None:
+    async def _linger_before_claim(self) -> None:
         """Waits for some time after the last claim, so that changes accumulate."""
-        wait_for_work = self._looked_at + self._linger.total_seconds() - self._monotonic()
-        if wait_for_work > 0:
-            await self._sleep(wait_for_work)
+        remaining = self._claimed_at + self._linger.total_seconds() - self._monotonic()
+        if remaining > 0:
+            await self._sleep(remaining)
 
     def _shrink_batch(self) -> None:
         self._batch = max(1, self._batch // 4)
@@ -257,7 +258,7 @@ class GraphProjector:
         pause = self._options.refused_pause
         fault = _fault(error)
         given_up = await self._outbox.refuse(claimed[0], fault, pause, self._options.patience)
-        said = {
+        details = {
             "fault": fault,
             "memory_id": str(claimed[0].memory_id),
             "project_id": claimed[0].project_id,
@@ -266,10 +267,10 @@ class GraphProjector:
         }
         PROJECTION_FAILURES.labels("given_up" if given_up else "refused").inc()
         if given_up:
-            _log.error("projector.memory_given_up", **said)
+            _log.error("projector.memory_given_up", **details)
         else:
             _log.error(
-                "projector.memory_refused", retry_after_seconds=pause.total_seconds(), **said
+                "projector.memory_refused", retry_after_seconds=pause.total_seconds(), **details
             )
         return 0
 

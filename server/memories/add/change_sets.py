@@ -1,4 +1,4 @@
-"""The change set of an add: its start, its passages, and the outcome that it has."""
+"""Starts the change set of an add, makes its passages, and describes its outcome."""
 
 from __future__ import annotations
 
@@ -97,7 +97,10 @@ def message_parts(messages: Sequence[Message]) -> list[MessagePart]:
 def new_passages(
     draft: ChangeSet, parts: Sequence[MessagePart], vectors: Sequence[Vector], plan: Plan
 ) -> list[NewPassage]:
-    """Returns the sentences that the plan leaves over; `vectors` belong to the parts."""
+    """Returns a passage for each part, of the sentences that became no memory.
+
+    `vectors` are the embeddings of the parts.
+    """
     messages = draft.messages
     quotes: dict[int, list[str]] = defaultdict(list)
     for passage in (*plan.evidence, *plan.forget_requests):
@@ -131,7 +134,7 @@ def new_passages(
 def outcome(
     changes: ChangeSet, committed: Committed, candidates: Iterable[Candidate] = ()
 ) -> AddMemoriesOutcome:
-    """Returns the outcome; `candidates` are the changed memories as they were before."""
+    """Returns what the client is told; `candidates` are the changed memories as they were."""
     before = {candidate.id: candidate for candidate in candidates}
     made = [
         change

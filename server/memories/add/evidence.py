@@ -22,7 +22,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
-from server.core.text import is_of_word, words
+from server.core.text import is_word_character, words
 from server.graph.model import entity_key
 from server.memories.add.inference import Candidate
 from server.memories.add.others_text import OthersText, OthersTextKind, find_others_text
@@ -273,4 +273,4 @@ def _count(word: str) -> int:
 
 def _one_word(before: str, after: str) -> bool:
     """Whether two neighbouring characters belong to the same word."""
-    return all(is_of_word(c) and not _UNSPACED.match(c) for c in (before, after))
+    return all(is_word_character(c) and not _UNSPACED.match(c) for c in (before, after))

@@ -8,7 +8,7 @@ from functools import partial
 
 import structlog
 
-from server.core.background import by_size
+from server.core.background import in_thread_if_many
 from server.core.clock import Clock
 from server.core.errors import ConcurrentChange, ExtractionFailed
 from server.core.values import Vector
@@ -81,7 +81,9 @@ async def _ask(
 ) -> tuple[InferenceAnswer, Plan]:
     answer = await language_model.infer(request)
     try:
-        checked = await by_size(len(request.messages), plan, request, answer, max_deletions, draft)
+        checked = await in_thread_if_many(
+            len(request.messages), plan, request, answer, max_deletions, draft
+        )
     except ExtractionFailed as failure:
         raise ExtractionFailed(
             answer.model,
@@ -210,7 +212,9 @@ class RememberInferred:
                 embedded, request.candidates, self._embedder.near_duplicate_similarity
             ),
             passages=(
-                await by_size(len(parts), new_passages, draft, parts, said.part_vectors, checked)
+                await in_thread_if_many(
+                    len(parts), new_passages, draft, parts, said.part_vectors, checked
+                )
                 if parts
                 else ()
             ),

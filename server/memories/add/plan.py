@@ -89,23 +89,23 @@ def plan(
     screened, refusals = _screened(screening, proposals)
     if refusals and all(r.reason is None for r in refusals) and not screened:
         raise ExtractionFailed(answer.model, "unsupported", map(str, refusals))
-    forgetting = _forget_requests(screened)
-    usable, resting = _without_requests(screened, forgetting)
-    refusals += resting
+    forget_requests = _forget_requests(screened)
+    usable, refused_facts = _without_facts_from(forget_requests, screened)
+    refusals += refused_facts
     usable = merge_repeats(usable)
     if problems := conflicts([s.proposal for s in usable]):
         raise ExtractionFailed(answer.model, "invalid", problems)
-    changes, idle, bounds = _settled(request, usable, max_deletions, draft)
+    changes, without_effect, over_limit = _settled(request, usable, max_deletions, draft)
     notices = [
         *([too_many_operations(n)] if (n := len(answer.operations)) > MAX_OPERATIONS else []),
-        *bounds,
+        *over_limit,
         *map(unmatched_request, _unmatched(screened)),
         *screening.notices(),
         *refusal_notices(refusals),
     ]
-    dropped = [*map(str, refusals), *idle, *(notice.text for notice in bounds)]
+    dropped = [*map(str, refusals), *without_effect, *(notice.text for notice in over_limit)]
     evidence = tuple(dict.fromkeys(item.evidence for item in screened))
-    return Plan(tuple(changes), tuple(dropped), tuple(notices), forgetting, evidence)
+    return Plan(tuple(changes), tuple(dropped), tuple(notices), forget_requests, evidence)
 
 
 def _screened(
@@ -130,16 +130,16 @@ def _unmatched(screened: Sequence[Screened]) -> list[Quote]:
     return list(dict.fromkeys(s.evidence for s in forgets if s.evidence not in matched))
 
 
-def _without_requests(
-    screened: Sequence[Screened], requests: Sequence[Quote]
+def _without_facts_from(
+    requests: Sequence[Quote], screened: Sequence[Screened]
 ) -> tuple[list[Screened], list[Refusal]]:
-    """Returns the operations without facts whose evidence is a request to forget."""
+    """Returns the operations to carry out; a request to forget is evidence for no fact."""
     usable: list[Screened] = []
     refusals: list[Refusal] = []
     for item in screened:
         proposal = item.proposal
         if proposal.text and any(item.evidence.overlaps(request) for request in requests):
-            problem = "rests on a request to forget"
+            problem = "its evidence is a request to forget"
             refusals.append(Refusal(proposal.number, problem, NoticeReason.NO_EVIDENCE))
         elif proposal.text or proposal.candidate is not None:
             usable.append(item)
@@ -151,7 +151,7 @@ def _settled(
 ) -> tuple[list[Change], list[str], list[Notice]]:
     """Returns the changes that have an effect, within the limit on updates and deletions.
 
-    Also returns the problems of the others, and a notice if the limit was exceeded.
+    Also returns a line for each operation without effect, and a notice if the limit was exceeded.
     """
     known = KnownEntities(request.known_entities)
     changes = [_change(request, item, known, draft) for item in usable]
@@ -160,14 +160,14 @@ def _settled(
     if destroying > max_deletions:
         # So many changes at once are more likely a mistake or an attack than the user's intent.
         additions = [item for item in usable if item.proposal.candidate is None]
-        kept, idle, _ = _settled(request, additions, max_deletions, draft)
-        return kept, idle, [too_many_deletions(destroying, max_deletions)]
-    idle = [
+        kept, without_effect, _ = _settled(request, additions, max_deletions, draft)
+        return kept, without_effect, [too_many_deletions(destroying, max_deletions)]
+    without_effect = [
         f"operation {item.proposal.number}: changes nothing"
         for item, change in zip(usable, settled, strict=True)
         if change is None
     ]
-    return [change for change in settled if change is not None], idle, []
+    return [change for change in settled if change is not None], without_effect, []
 
 
 def _change(
@@ -200,20 +200,20 @@ def _change(
 
 
 def _own_relations(request: InferenceRequest, proposal: Proposal) -> list[ProposedRelation]:
-    """Returns the proposal's relations between what its text or its evidence names.
+    """Returns the proposal's relations whose ends its text or its evidence names.
 
-    A relation to something else comes from another sentence, such as a question, or from nowhere.
-    Claims of an assistant or a tool about a user are left out too.
+    Other relations come from another sentence, such as a question, or are invented. Claims of an
+    assistant or a tool about a user are left out too.
     """
     users = user_keys(request.messages)
-    said = f"{proposal.text}\n{proposal.operation.quote}"
+    text = f"{proposal.text}\n{proposal.operation.quote}"
     is_user = request.messages[proposal.message_index].role is Role.USER
     return [
         relation
         for relation in proposal.operation.relations
         if (is_user or entity_key(clean_text(relation.source)) not in users)
         and all(
-            entity_key(clean_text(end)) in users or is_generic(end) or is_mentioned(end, said)
+            entity_key(clean_text(end)) in users or is_generic(end) or is_mentioned(end, text)
             for end in (relation.source, relation.target)
         )
     ]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from server.core.background import by_size
+from server.core.background import in_thread_if_many
 from server.core.clock import Clock, new_id
 from server.core.values import Vector
 from server.memories.add.add_memories import (
@@ -47,10 +47,10 @@ class RememberVerbatim:
                 [embedded_text(message.content, message.name) for message in kept],
                 EmbeddingPurpose.DOCUMENT,
             )
-        added = await by_size(len(kept), _additions, now, kept, vectors)
+        added = await in_thread_if_many(len(kept), _additions, now, kept, vectors)
         changes = replace(draft, changes=added)
         committed = await self._store.commit(changes)
-        return await by_size(len(kept), outcome, changes, committed)
+        return await in_thread_if_many(len(kept), outcome, changes, committed)
 
 
 def _additions(

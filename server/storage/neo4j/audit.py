@@ -22,7 +22,7 @@ from server.storage.neo4j.rows import (
     wanted_mentions,
     wanted_statements,
 )
-from server.storage.neo4j.terms import given, space_slot
+from server.storage.neo4j.terms import given, space_lock_slot
 from server.storage.statements import load_cypher
 
 EdgeT = TypeVar("EdgeT", Mention, Statement)
@@ -118,7 +118,7 @@ class Neo4jGraphAudit:
         named = [record for record in page if record["rank"] is not None]
         wrong = [r for r in named if not r["is_right"] or projection.wrong_names([r])]
         if repair and (orphans or wrong):
-            slots = {space_slot(project_id, r["space"]) for r in (*orphans, *wrong)}
+            slots = {space_lock_slot(project_id, r["space"]) for r in (*orphans, *wrong)}
             await self._write(
                 [
                     ("rename", {"element_ids": [r["element_id"] for r in wrong]}),
@@ -138,7 +138,7 @@ class Neo4jGraphAudit:
         self, project_id: str, page: Sequence[Record], *, repair: bool
     ) -> Counter[DifferenceKind]:
         slots = sorted({record["slot"] for record in page})
-        locks = sorted({space_slot(project_id, record["space"]) for record in page})
+        locks = sorted({space_lock_slot(project_id, record["space"]) for record in page})
 
         async def work(tx: AsyncManagedTransaction) -> int:
             if repair:

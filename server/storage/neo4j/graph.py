@@ -79,12 +79,12 @@ class Neo4jGraph:
     async def project(self, subgraphs: Sequence[MemorySubgraph]) -> None:
         """Makes the graph hold exactly these subgraphs, in one transaction; see the port.
 
-        The graph stores the version of a memory that exists, so an older state never replaces a
-        newer one. It stores nothing of a deleted memory. The outbox ensures that an older state
-        does not bring it back: only one projector holds a claim at a time, the state is read after
-        the claim, and this call ends before the lease, because `timeout` is shorter. If the caller
-        abandons a projection during its commit, the projection still holds the memory's lock on the
-        server, and the projection of the deletion waits for that lock.
+        The graph stores the version of each memory, so an older state never replaces a newer one.
+        It stores nothing of a deleted memory, so another rule keeps an older state from bringing
+        it back: only one projector claims a memory at a time, reads the state after the claim, and
+        ends this call before the claim does, because `timeout` is shorter. If the caller abandons
+        the call during the commit, Neo4j still holds the memory's lock until the commit ends, and
+        the projection of the deletion waits for it.
         """
         batch = projection.latest(subgraphs)
         if not batch:
@@ -161,6 +161,7 @@ def _blames_the_data(error: ClientError | DatabaseError) -> bool:
 
 
 async def count(tx: AsyncManagedTransaction, project_id: str) -> GraphCounts:
+    """Counts the entities and relations of a project."""
     return GraphCounts(
         await _number(tx, "entities", project_id), await _number(tx, "relations", project_id)
     )

@@ -21,7 +21,7 @@ from server.storage.neo4j.rows import (
     wanted_mentions,
     wanted_statements,
 )
-from server.storage.neo4j.terms import KEEP_PLAN, given, space_slot
+from server.storage.neo4j.terms import KEEP_PLAN, given, space_lock_slot
 from server.storage.statements import load_cypher
 
 Ends = dict[Statement, datetime | None]
@@ -145,7 +145,7 @@ async def stored_statements(
 
 
 async def _lock_spaces(tx: AsyncManagedTransaction, entities: Iterable[EntityKey]) -> None:
-    slots = {space_slot(entity.project_id, entity.space) for entity in entities}
+    slots = {space_lock_slot(entity.project_id, entity.space) for entity in entities}
     await run(tx, "lock_spaces", slots=sorted(slots))
 
 

@@ -13,7 +13,7 @@ from server.graph.model import entity_key as key_of_name
 from server.graph.names import EntityKey, Mention, mentions_of, relations_in
 from server.graph.project.supersession import is_functional
 from server.memories.scope import Scope
-from server.storage.neo4j.terms import entity_terms, index_key, is_storable, slot_key
+from server.storage.neo4j.terms import entity_terms, index_key, is_storable, relation_slot
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Statement:
         """Computes the slot from the other fields."""
         if is_functional(self.relation):
             of = self.source
-            slot = slot_key(of.project_id, of.space, of.key, self.relation)
+            slot = relation_slot(of.project_id, of.space, of.key, self.relation)
             object.__setattr__(self, "slot", slot)
 
 

@@ -1,11 +1,9 @@
 """Keys and words of names as the graph stores them, and the parameters of statements.
 
-All projects share the index and its words. Without further measures, the number of words with the
-same beginning, or similar words, would depend on other projects. So each word begins with a digest
-of its project and space: a query finds only words of its space, and its cost depends only on
-that space. Clients' text is never part of the query syntax: words consist of letters, digits and
-marks, and the special characters of Lucene's query parser (org.apache.lucene.queryparser.classic)
-are escaped nevertheless.
+All projects share one index of words. Each word in it begins with a digest of its project and
+space, so a query finds only words of its space, and its cost does not depend on others. Text of
+clients cannot become query syntax: words consist of letters, digits and marks, and the special
+characters of Lucene's query parser (org.apache.lucene.queryparser.classic) are escaped as well.
 """
 
 from __future__ import annotations
@@ -21,7 +19,7 @@ from server.graph.model import entity_key, words_of
 
 # An entry of a Neo4j range index holds about 8,000 bytes: here project, space and key.
 MAX_KEY_BYTES = 2048
-_SURELY_SHORT = MAX_KEY_BYTES // 4
+_SURELY_SHORT = MAX_KEY_BYTES // 4  # a character has at most four bytes in UTF-8
 _KEPT_BYTES = 1024
 _SLOT_BYTES = 2
 
@@ -45,7 +43,7 @@ def index_key(key: str) -> str:
     return f"{start}\n{hashlib.sha256(encoded).hexdigest()}"
 
 
-def space_slot(project_id: str, space: str) -> int:
+def space_lock_slot(project_id: str, space: str) -> int:
     """Returns the number, below 65,536, of the lock of a space's entities.
 
     If two spaces have the same number, one sometimes waits for the other; nothing else happens.
@@ -54,8 +52,11 @@ def space_slot(project_id: str, space: str) -> int:
     return int.from_bytes(hashlib.sha256(name).digest()[:_SLOT_BYTES], "big")
 
 
-def slot_key(project_id: str, space: str, source: str, relation: str) -> str:
-    """Returns the key, in 32 hexadecimal digits, of a subject and a functional relation."""
+def relation_slot(project_id: str, space: str, source: str, relation: str) -> str:
+    """Returns the slot of a functional relation: relations in the same slot end each other.
+
+    It is a digest of the subject and the relation's name, in 32 hexadecimal digits.
+    """
     return digest_of(project_id, space, source, relation).hex()[:32]
 
 
@@ -64,8 +65,8 @@ MAX_WORD_LENGTH = 100
 MAX_WORDS_OF_NAME = 64
 # Lucene refuses a query of more than 1,024 clauses; a word takes three.
 _MOST_WORDS = 300
-_SHORTEST_FUZZY = 3
-_SHORTEST_FUZZIER = 6
+_ONE_TYPO_LENGTH = 3
+_TWO_TYPOS_LENGTH = 6
 
 _SPECIAL = re.compile(r'([+\-&|!(){}\[\]^"~*?:\\/<>=])')
 
@@ -107,8 +108,8 @@ def _words(name: str) -> Sequence[str]:
 def _word(prefix: str, word: str) -> str:
     term = prefix + _SPECIAL.sub(r"\\\1", word)
     ways = [f"{term}^8", f"{term}*^4"]
-    if len(word) >= _SHORTEST_FUZZY:
-        ways.append(f"{term}~{2 if len(word) >= _SHORTEST_FUZZIER else 1}")
+    if len(word) >= _ONE_TYPO_LENGTH:
+        ways.append(f"{term}~{2 if len(word) >= _TWO_TYPOS_LENGTH else 1}")
     return " OR ".join(ways)
 
 

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from cachetools import LRUCache
 
-from server.core.background import by_size
+from server.core.background import in_thread_if_many
 from server.core.values import Vector
 from server.memories.add.inference import Candidate
 from server.memories.changes import Addition, ChangeSet, Deletion, Update
@@ -118,7 +118,7 @@ class AddBases:
             rows = await connection.fetch(
                 *SQL["read_candidates"](project_id=project_id, memory_ids=missing)
             )
-            for state, candidate in await by_size(len(rows), _read, rows):
+            for state, candidate in await in_thread_if_many(len(rows), _read, rows):
                 self._keep(project_id, state, candidate)
                 found[candidate.id] = candidate
         return [found[id_] for id_ in states if id_ in found]

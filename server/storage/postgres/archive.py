@@ -80,12 +80,12 @@ class PostgresProjectArchives:
             await connection.execute(*ARCHIVE_SQL["advance"](last_position=header.last_position))
 
     async def write_rows(self, project_id: str, kind: RowKind, rows: Sequence[str]) -> int:
-        return len(await self._fetch(f"write_{kind}", project_id, rows))
+        return len(await self._fetch("write", kind, project_id, rows))
 
     async def missing_rows(
         self, project_id: str, rows: Sequence[str], kind: RowKind = RowKind.MEMORY
     ) -> list[str]:
-        return [row["line"] for row in await self._fetch(f"missing_{kind}", project_id, rows)]
+        return [row["line"] for row in await self._fetch("missing", kind, project_id, rows)]
 
     async def write_embedded(
         self,
@@ -95,22 +95,26 @@ class PostgresProjectArchives:
         kind: RowKind = RowKind.MEMORY,
     ) -> int:
         vectors = [to_halfvec(embedding) for embedding in embeddings]
-        return len(await self._fetch(f"write_{kind}", project_id, rows, vectors=vectors))
+        return len(await self._fetch("write", kind, project_id, rows, vectors=vectors))
 
     async def _fetch(
-        self, name: str, project_id: str, rows: Sequence[str], **values: object
+        self, verb: str, kind: RowKind, project_id: str, rows: Sequence[str], **values: object
     ) -> list[asyncpg.Record]:
-        bound = ARCHIVE_SQL[name](project_id=project_id, rows=list(rows), **values)
-        with translate_faults():
+        bound = ARCHIVE_SQL[f"{verb}_{kind}"](project_id=project_id, rows=list(rows), **values)
+        with translate_faults(kind):
             return await self._database.fetch(bound)
 
 
 @contextmanager
-def translate_faults() -> Iterator[None]:
+def translate_faults(kind: RowKind) -> Iterator[None]:
+    """Raises ArchiveUnusable if PostgreSQL refuses a row of this kind for its content."""
     try:
         yield
     except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as error:
-        raise ArchiveUnusable("a row does not fit the tables") from error
+        raise ArchiveUnusable(
+            f"a {kind} does not fit the tables ({type(error).__name__}); "
+            "correct or remove it in the archive, and import the archive again"
+        ) from error
 
 
 MEM0_BATCH = 200

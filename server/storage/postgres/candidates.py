@@ -16,7 +16,7 @@ from uuid import UUID
 import numpy as np
 from cachetools import LRUCache
 
-from server.core.background import by_size
+from server.core.background import in_thread_if_many
 from server.memories.memory import Memory
 from server.memories.passages import Passage, Source
 from server.memories.ports import SearchQuery
@@ -220,7 +220,9 @@ async def _read_memories(
             else SQL["read_past_hits"](**found, time=query.time)
         )
     )
-    return await by_size(len(rows), lambda: {row["memory_id"]: to_memory(row) for row in rows})
+    return await in_thread_if_many(
+        len(rows), lambda: {row["memory_id"]: to_memory(row) for row in rows}
+    )
 
 
 async def _read_passages(
@@ -234,4 +236,6 @@ async def _read_passages(
             time=query.time,
         )
     )
-    return await by_size(len(rows), lambda: {row["passage_id"]: to_passage(row) for row in rows})
+    return await in_thread_if_many(
+        len(rows), lambda: {row["passage_id"]: to_passage(row) for row in rows}
+    )

@@ -38,7 +38,7 @@ Alias = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class MemoryAliases:
-    """The aliases that a memory states now, which differ from the stored ones."""
+    """The aliases that a memory states now, to replace the stored ones."""
 
     project_id: str
     memory_id: UUID
@@ -66,9 +66,9 @@ async def store_aliases(
 ) -> dict[Space, Joins]:
     """Stores the memories' aliases, and records which names now belong to another entity.
 
-    Returns the joins of each of their spaces. It is one transaction with the same number of
-    statements for any number of memories. It locks the spaces in a fixed order, so that it sees
-    the aliases of earlier transactions.
+    Returns the joins of each of their spaces. It is one transaction, whose number of statements
+    does not depend on the number of memories. It locks the spaces, so that it sees the aliases of
+    earlier transactions, in a fixed order, so that two transactions cannot deadlock.
     """
     spaces = sorted({memory.project_space for memory in memories})
     keys = _columns(("project_ids", "memory_ids"), [memory.key for memory in memories])
@@ -154,8 +154,8 @@ async def _stated_aliases(
 async def enqueue_affected(connection: Connection, changes: Iterable[Row]) -> int:
     """Enqueues the memories that mention a changed name, and returns their number.
 
-    They are searched after the change is committed, because memories that are stored later are
-    projected with the current aliases.
+    Call it after the change is committed. Then it finds every memory that was projected with the
+    old aliases; memories that are stored later are projected with the new ones.
     """
     enqueued = 0
     for change in changes:

@@ -6,20 +6,20 @@ SELECT pg_snapshot_xmin(pg_current_snapshot())::text;
 
 -- name: page (scope)
 -- The positions of the next `limit` events of a scope, each with the horizon, below which every
--- event is visible; one row without an event if there are none. It reads at most `look_at` events
+-- event is visible; one row without an event if there are none. It reads at most `read_limit` events
 -- of the project. The last of those is returned even if it is of another scope, with `matches`
--- false, as the position from which to continue. `has_more` says that there are events beyond the
--- horizon. The scope of a deletion is that of the state before it; an erasure stores it itself.
+-- false, as the position from which to continue. `is_held_back` says that there are events beyond the
+-- horizon. A deletion has the scope of the state before it; an erasure stores its scope.
 SELECT horizon.transaction_id::text AS horizon, next.*, EXISTS (
     SELECT FROM memory_events AS late
     WHERE late.project_id = :project_id AND late.transaction_id >= horizon.transaction_id
-) AS has_more
+) AS is_held_back
 FROM (
     SELECT pg_snapshot_xmin(pg_current_snapshot()) AS transaction_id
 ) AS horizon
 LEFT JOIN LATERAL (
     SELECT m.transaction_id::text AS transaction_id, m.position, m.ordinal, m.memory_id, m.version,
-           {scope} AS matches, m.number = :look_at AS is_last_looked_at
+           {scope} AS matches, m.number = :read_limit AS reaches_limit
     FROM (
         SELECT e.transaction_id, e.position, e.ordinal, e.memory_id, e.version,
                known.state ->> 'user_id' AS user_id, known.state ->> 'agent_id' AS agent_id,
@@ -40,9 +40,9 @@ LEFT JOIN LATERAL (
               :after_memory::uuid, :after_version::bigint)
           AND e.transaction_id < horizon.transaction_id
         ORDER BY e.transaction_id, e.position, e.ordinal, e.memory_id, e.version
-        LIMIT :look_at
+        LIMIT :read_limit
     ) AS m
-    WHERE {scope} OR m.number = :look_at
+    WHERE {scope} OR m.number = :read_limit
     ORDER BY m.number
     LIMIT :limit
 ) AS next ON true

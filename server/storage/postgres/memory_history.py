@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
-from server.core.background import by_size
+from server.core.background import in_thread_if_many
 from server.memories.memory import EventType, Memory, MemoryEvent, PastVersion, StreamCursor
 from server.memories.ports import StreamedEvent, StreamPage
 from server.memories.scope import Scope
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 SQL = load_sql("history.sql", "memory_columns.sql")
 STREAM_SQL = load_sql("event_stream.sql", "memory_columns.sql")
 
-MOST_LOOKED_AT: Final = 1000
-"""The maximum number of events of a project that a page reads, which bounds the cost for a quiet
-scope of a busy project."""
+MOST_EVENTS_READ: Final = 1000
+"""The number of a project's events that a page reads at most, so that a quiet scope of a busy
+project costs little."""
 
 
 class PostgresMemoryHistory:
@@ -35,7 +35,7 @@ class PostgresMemoryHistory:
     async def events(
         self, project_id: str, memory_id: UUID, after_version: int, limit: int
     ) -> list[MemoryEvent]:
-        # From the previous event, whose state precedes the first event of the page.
+        # Begins one event early, because the state before an event is that of the event before.
         rows = await self._database.fetch(
             SQL["events"](
                 project_id=project_id,
@@ -77,14 +77,15 @@ class PostgresMemoryHistory:
         page = STREAM_SQL["page"].fill(scope=condition.text)(
             project_id=project_id,
             limit=limit,
-            look_at=MOST_LOOKED_AT,
-            **_position(after),
+            read_limit=MOST_EVENTS_READ,
+            **_cursor_values(after),
             **condition.values,
         )
         async with self._database.connection() as connection:
             rows = await connection.fetch(*page)
-            steps = [row for row in rows if row["version"] is not None]
-            places = [_place(row) for row in steps if row["matches"]]
+            # The last row that was read marks where to continue, even if it is of another scope.
+            read = [row for row in rows if row["version"] is not None]
+            places = [_cursor_at(row) for row in read if row["matches"]]
             known = (
                 await connection.fetch(
                     *STREAM_SQL["events"](
@@ -96,14 +97,14 @@ class PostgresMemoryHistory:
                 if places
                 else []
             )
-        is_last = len(steps) < limit and not any(row["is_last_looked_at"] for row in steps)
+        is_last = len(read) < limit and not any(row["reaches_limit"] for row in read)
         horizon = StreamCursor(int(rows[0]["horizon"]))
         return StreamPage(
-            events=await by_size(len(known), _events, places, known),
+            events=await in_thread_if_many(len(known), _events, places, known),
             # No event can be added below the horizon any more, so the next page may begin there.
-            cursor=max(after, horizon) if is_last else _place(steps[-1]),
+            cursor=max(after, horizon) if is_last else _cursor_at(read[-1]),
             is_last=is_last,
-            is_held_back=rows[0]["has_more"],
+            is_held_back=rows[0]["is_held_back"],
         )
 
 
@@ -126,7 +127,7 @@ def to_event(memory_id: UUID, row: Row, before: Memory | None, after: Memory | N
     )
 
 
-def _position(after: StreamCursor) -> dict[str, object]:
+def _cursor_values(after: StreamCursor) -> dict[str, object]:
     return {
         "after_transaction": str(after.transaction_id),
         "after_position": after.position,
@@ -136,7 +137,7 @@ def _position(after: StreamCursor) -> dict[str, object]:
     }
 
 
-def _place(row: Row) -> StreamCursor:
+def _cursor_at(row: Row) -> StreamCursor:
     return StreamCursor(
         int(row["transaction_id"]),
         row["position"],

@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
-from server.core.background import by_size
+from server.core.background import in_thread_if_many
 from server.core.values import Vector
 from server.memories.changes import ChangeSet
 from server.memories.conversation import Message, Role
@@ -183,7 +183,7 @@ class PostgresMemoryStore(PostgresMemoryChanges, PostgresMemoryHistory, EntitySp
     async def list(self, query: ListQuery) -> list[Memory]:
         async with reading(self._database, query.filters) as connection:
             rows = await connection.fetch(*list_statement(query))
-        return await by_size(len(rows), lambda: [to_memory(row) for row in rows])
+        return await in_thread_if_many(len(rows), lambda: [to_memory(row) for row in rows])
 
     async def visible(
         self, project_id: str, memory_ids: Sequence[UUID], visible_on: date

@@ -135,14 +135,14 @@ class PostgresProjectStore(PostgresProjectArchives):
         return ContentCounts(**row)
 
     async def count_changes(
-        self, project_id: str, since: datetime, lately: datetime
+        self, project_id: str, since: datetime, later_since: datetime
     ) -> tuple[ChangeCounts, ChangeCounts]:
         rows = await self._database.fetch(
-            STATISTICS_SQL["changes"](project_id=project_id, since=since, lately=lately)
+            STATISTICS_SQL["changes"](project_id=project_id, since=since, later_since=later_since)
         )
         return (
             _counts({row["type"]: row["since"] for row in rows}),
-            _counts({row["type"]: row["lately"] for row in rows}),
+            _counts({row["type"]: row["later_since"] for row in rows}),
         )
 
     async def begin_deletion(self, project_id: str, now: datetime) -> bool:

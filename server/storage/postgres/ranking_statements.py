@@ -30,12 +30,14 @@ SQL: Final = load_sql("search.sql", *_SHARED)
 LARGE_SQL: Final = load_sql("search_large.sql", *_SHARED)
 
 _HIDDEN: Final = "(SELECT {}::text)"
-"""The notation of a text parameter that hides its value from the planner.
+"""A text parameter, written so that the planner does not see its value.
 
-PostgreSQL keeps a generic plan only if no plan for given values looks cheaper, and would plan again
-for every scope that is smaller than the average. That takes longer than searching a small scope,
-and the plan is the same anyway.
+PostgreSQL reuses a plan only if no plan for the present values looks cheaper. So it would plan
+again for every scope that is smaller than the average, which takes longer than searching a small
+scope, and yields the same plan anyway.
 """
+_VISIBLE: Final = "{}"
+"""A parameter whose value the planner sees."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,7 @@ class ScopeSize:
 def rank_statement(query: SearchQuery) -> BoundStatement:
     """Returns the statement that compares the whole scope, now or at a past instant."""
     is_past = query.time is not None
-    value = "{}" if is_past else written_value(query)
+    value = _VISIBLE if is_past else scope_notation(query)
     scope = scope_condition(query.scope, value=value)
     conditions = _conditions(query)
     origin = scope_condition(query.scope, table="origin").text
@@ -70,7 +72,7 @@ def rank_large_statement(query: SearchQuery, size: ScopeSize, cast: str = "") ->
 
     With a `cast` the nearest vectors are found with the index over that type.
     """
-    value = "{}" if cast else written_value(query)
+    value = _VISIBLE if cast else scope_notation(query)
     scope = scope_condition(query.scope, value=value)
     conditions = _conditions(query)
     compared, nearest = (
@@ -97,10 +99,10 @@ def rank_large_statement(query: SearchQuery, size: ScopeSize, cast: str = "") ->
     )
 
 
-def written_value(query: SearchQuery) -> str:
-    """Returns the notation of the parameters of project and scope: see `_HIDDEN`."""
+def scope_notation(query: SearchQuery) -> str:
+    """Returns how the parameters of project and scope are written: see `_HIDDEN`."""
     has_one_index = query.filters is None and len(query.scope.parts()) == 1
-    return _HIDDEN if has_one_index else "{}"
+    return _HIDDEN if has_one_index else _VISIBLE
 
 
 def _conditions(query: SearchQuery) -> Condition:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from server.core.background import by_size
+from server.core.background import in_thread_if_many
 from server.core.request_context import current_origin, current_request
 from server.memories.changes import Addition, Call, ChangeSet, NewPassage
 from server.memories.conversation import StoredMessage
@@ -36,7 +36,7 @@ RECORD_INFERRED = SQL["record_calls"].fill(
 async def record_statement(together: Sequence[ChangeSet]) -> BoundStatement:
     """Returns the statement that writes calls of one project with their new memories."""
     items = sum(len(changes.changes) for changes in together)
-    values = await by_size(items, _values, together)
+    values = await in_thread_if_many(items, _values, together)
     return (RECORD_INFERRED if "passages" in values else RECORD_VERBATIM)(**values)
 
 

@@ -29,7 +29,7 @@ from server.memories.scope import Scope
 from server.storage.postgres.candidates import Candidates
 from server.storage.postgres.filters import scope_condition
 from server.storage.postgres.index_ranking import IndexRanking
-from server.storage.postgres.ranking_statements import written_value
+from server.storage.postgres.ranking_statements import scope_notation
 from server.storage.postgres.scope_index import ScopeIndex
 from server.storage.postgres.shared_statements import SharedStatements
 from server.storage.postgres.statements import BoundStatement, Statement, load_sql
@@ -303,7 +303,7 @@ def read_statement(query: SearchQuery, ids: Sequence[UUID]) -> BoundStatement:
 
 
 def _bound(name: str, query: SearchQuery, **values: object) -> BoundStatement:
-    scope = scope_condition(query.scope, value=written_value(query))
+    scope = scope_condition(query.scope, value=scope_notation(query))
     statement = _statement(name, query, scope.text)
     return statement(project_id=query.project_id, **scope.values, **values)
 
@@ -312,7 +312,7 @@ def _statement(name: str, query: SearchQuery, scope: str) -> Statement:
     """Returns the statement for scopes with this condition."""
     return SQL[name].fill(
         items=_items(query.sources),
-        project=written_value(query).format(":project_id"),
+        project=scope_notation(query).format(":project_id"),
         scope=scope,
     )
 

@@ -9,7 +9,7 @@ SELECT (SELECT count(*) FROM memories WHERE project_id = :project_id)
        (SELECT count(DISTINCT scope_key) FROM memories WHERE project_id = :project_id) AS scopes;
 
 -- name: changes
-SELECT type, count(*) AS since, count(*) FILTER (WHERE change_time >= :lately) AS lately
+SELECT type, count(*) AS since, count(*) FILTER (WHERE change_time >= :later_since) AS later_since
 FROM memory_events
 WHERE project_id = :project_id AND change_time >= :since
 GROUP BY type;

@@ -166,7 +166,7 @@ def list_command(
     """Converts a request for a list of memories.
 
     Raises:
-        InvalidRequest: the page token is not one of this request.
+        InvalidRequest: the page token belongs to another request, or the filter is not valid.
     """
     return ListMemoriesCommand(
         project_id=tokens.project_id,

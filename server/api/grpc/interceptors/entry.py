@@ -139,9 +139,9 @@ class EntryInterceptor(CallInterceptor):
         with self._gate.admitted():
             if remaining is None and not method.streams_responses:
                 _enter_deadline(self._default_seconds)
-                rest = self._admitted(method, request, context, proceed)
+                call = self._admitted(method, request, context, proceed)
                 end = asyncio.timeout(self._default_seconds)
-                return await _until(end, rest, DeadlineExceeded)
+                return await _until(end, call, DeadlineExceeded)
             if remaining is not None:
                 _enter_deadline(remaining)
             return await self._admitted(method, request, context, proceed)
@@ -179,11 +179,11 @@ class EntryInterceptor(CallInterceptor):
         except ApiKeyInvalid:
             raise ApiKeyInvalid(_REFUSAL) from None
 
-    async def _while_key_is_valid(self, metadata: Metadata, rest: Awaitable[Any]) -> Any:
+    async def _while_key_is_valid(self, metadata: Metadata, call: Awaitable[Any]) -> Any:
         end = asyncio.timeout(None)
         checks = asyncio.create_task(self._end_when_revoked(metadata, end), name="key-checks")
         try:
-            return await _until(end, rest, partial(ApiKeyInvalid, _REFUSAL))
+            return await _until(end, call, partial(ApiKeyInvalid, _REFUSAL))
         finally:
             checks.cancel()
 
@@ -210,18 +210,23 @@ def _key(metadata: Metadata) -> str:
 
 
 def _enter_deadline(seconds: float) -> None:
+    """Gives the call this much time.
+
+    Raises:
+        DeadlineExceeded: no time is left.
+    """
     limited = current_request().until(time.monotonic() + seconds)
     enter_request(limited)
-    limited.remaining()
+    limited.remaining()  # raises if the deadline has passed
 
 
 async def _until(
-    end: asyncio.Timeout, rest: Awaitable[Any], refusal: Callable[[], MemoirError]
+    end: asyncio.Timeout, call: Awaitable[Any], refusal: Callable[[], MemoirError]
 ) -> Any:
-    """Returns the outcome of the rest of a call; raises `refusal` if `end` comes first."""
+    """Returns the outcome of a call; raises `refusal` if `end` comes first."""
     try:
         async with end:
-            return await rest
+            return await call
     except TimeoutError as error:
         if end.expired():
             raise refusal() from error

@@ -22,7 +22,7 @@ from server.api.grpc.convert.tokens import fitting_page, page_token
 from server.api.grpc.interceptors.access import current_caller
 from server.api.grpc.services.memory_changes import MemoryMutations, MutationUseCases
 from server.api.grpc.tokens import Tokens
-from server.core.background import by_size
+from server.core.background import in_thread_if_many
 from server.memories.add.add_memories import AddMemoriesCommand, AddMemoriesOutcome
 from server.memories.search.read_memories import GetMemory, ListMemories
 from server.memories.search.search_memories import SearchMemories
@@ -61,7 +61,9 @@ class MemoryService(MemoryMutations):
         self, request: memory_service_pb2.AddMemoriesRequest, context: AddContext
     ) -> memory_service_pb2.AddMemoriesResponse:
         tokens = await self._tokens.of_project(current_caller().project_id)
-        command = await by_size(len(request.messages), add_command, request, tokens.project_id)
+        command = await in_thread_if_many(
+            len(request.messages), add_command, request, tokens.project_id
+        )
         if request.async_mode:
             view = await self._use_cases.submit(
                 command, add_payload(request), request.output_format
@@ -73,7 +75,7 @@ class MemoryService(MemoryMutations):
             context.set_trailing_metadata(
                 ((DEPRECATION_KEY, "output_format v1.0 is deprecated; use v1.1"),)
             )
-        return await by_size(
+        return await in_thread_if_many(
             len(outcome.changes), add_response, outcome, tokens, with_relations=with_relations
         )
 
@@ -109,7 +111,7 @@ class MemoryService(MemoryMutations):
                 next_page_token=page_token(tokens, request, found.next)
             )
             messages = map(memory_message, found.items)
-            await by_size(len(found.items), response.memories.extend, messages)
+            await in_thread_if_many(len(found.items), response.memories.extend, messages)
             return response
 
         return await fitting_page(page, command.page_size, "memories")

@@ -50,7 +50,7 @@ class ProjectService:
 
 
 WATCHED_SECONDS: Final = 0.1
-"""For this long all watchers of a project share one answer: the shortest interval."""
+"""How long all watchers of a project share one answer: the shortest interval that they can set."""
 
 
 class StatisticsService:

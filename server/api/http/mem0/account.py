@@ -79,7 +79,7 @@ def _read_project_update(exchange: Exchange) -> UpdateProjectRequest:
     known = fields.used_fields(exchange, exchange.json_object(), _SETTINGS)
     project = {name: value for name, value in known.items() if value is not None}
     if "custom_categories" in project:
-        project["custom_categories"] = fields.categories(project["custom_categories"])
+        project["custom_categories"] = fields.translated_categories(project["custom_categories"])
     violations: list[FieldViolation] = []
     if not known:
         problem = f"name at least one of {', '.join(_SETTINGS)}"
@@ -106,7 +106,7 @@ async def _feedback(exchange: Exchange, session: Session) -> object:
     sent = fields.used_fields(
         exchange,
         fields.sent_fields(exchange),
-        {"memory_id", "feedback", "feedback_reason", *fields.PROJECT},
+        {"memory_id", "feedback", "feedback_reason", *fields.PROJECT_FIELDS},
     )
     verdict, reason = sent.get("feedback"), sent.get("feedback_reason")
     violations = []
@@ -114,7 +114,7 @@ async def _feedback(exchange: Exchange, session: Session) -> object:
         violations.append(FieldViolation("feedback", f"must be one of {', '.join(_FEEDBACK)}"))
     if reason is not None and not isinstance(reason, str):
         violations.append(FieldViolation("feedback_reason", "must be a string"))
-    named = {name: sent[name] for name in fields.PROJECT if name in sent}
+    named = {name: sent[name] for name in fields.PROJECT_FIELDS if name in sent}
     named["id"] = sent.get("memory_id", "")
     read = message_of(GetMemoryRequest, named, violations)
     if violations:

@@ -100,7 +100,7 @@ def _write_deleted(_response: object, _exchange: Exchange) -> object:
 
 def _read_delete_many(exchange: Exchange) -> DeleteMemoriesRequest:
     """Converts a deletion by ids, at the top level or in `filters`; the contract requires one."""
-    names = {*SCOPE_FIELDS, *fields.PROJECT}
+    names = {*SCOPE_FIELDS, *fields.PROJECT_FIELDS}
     sent = fields.query_fields(exchange)
     known = fields.used_fields(exchange, sent, names | {"filters", "metadata"})
     values = {name: value for name, value in known.items() if name in names}

@@ -13,14 +13,14 @@ from server.api.http.exchange import Exchange
 from server.core.errors import FieldViolation, InvalidRequest
 from server.memories.scope import SCOPE_FIELDS
 
-PROJECT: Final[tuple[str, ...]] = ("org_id", "project_id")
+PROJECT_FIELDS: Final[tuple[str, ...]] = ("org_id", "project_id")
 _MOST_DIGITS: Final = 9
 
 
 def sent_fields(exchange: Exchange) -> dict[str, Any]:
     """Returns the fields of the body, with organization and project from the query if present."""
     fields = exchange.json_object()
-    for name in PROJECT:
+    for name in PROJECT_FIELDS:
         if name in exchange.query:
             fields.setdefault(name, exchange.query[name])
     return {name: value for name, value in fields.items() if value is not None}
@@ -32,15 +32,16 @@ def query_fields(exchange: Exchange) -> dict[str, Any]:
     Raises:
         InvalidRequest: their text cannot be read.
     """
-    values = {"filters", "metadata"}
+    objects = {"filters", "metadata"}
     return {
-        name: from_query(text) if name in values else text for name, text in exchange.query.items()
+        name: from_query(name, text) if name in objects else text
+        for name, text in exchange.query.items()
     }
 
 
 def project_of(exchange: Exchange) -> dict[str, Any]:
     """Returns organization and project from the query."""
-    return {name: exchange.query[name] for name in PROJECT if name in exchange.query}
+    return {name: exchange.query[name] for name in PROJECT_FIELDS if name in exchange.query}
 
 
 def used_fields(
@@ -54,8 +55,8 @@ def used_fields(
     return {name: value for name, value in fields.items() if name in names}
 
 
-def text_parts(messages: object) -> object:
-    """Returns the messages, with contents that consist of text parts joined to one text."""
+def with_joined_text(messages: object) -> object:
+    """Returns the messages; a content that is a list of text parts becomes one text."""
     if not isinstance(messages, list):
         return messages
     return [_joined(message) for message in messages]
@@ -75,7 +76,7 @@ def _joined(message: object) -> object:
     return {**message, "content": "\n".join(texts)}
 
 
-def categories(value: object) -> object:
+def translated_categories(value: object) -> object:
     """Returns categories in the form of the contract; Mem0 uses `{name: description}`."""
     if isinstance(value, Mapping):
         value = [value]
@@ -135,11 +136,11 @@ _NAMES: Final[Mapping[str, str]] = {
     "memory_ids": "id",
     "session_id": "run_id",
 }
-# Deeper than the contract allows, which refuses filters with more than 16 levels.
+# More than the 16 levels that the contract allows, so that the contract refuses deeper filters.
 _DEEPEST: Final = 32
 
 
-def translated(value: object, depth: int = 0) -> Any:
+def translated_filter(value: object, depth: int = 0) -> Any:
     """Returns the filter with the contract's names; other values are returned unchanged."""
     if depth > _DEEPEST or not isinstance(value, Mapping):
         return value
@@ -150,18 +151,18 @@ def translated(value: object, depth: int = 0) -> Any:
             result[name] = _each(item, depth)
         elif name == "metadata" and isinstance(item, Mapping):
             conditions += [{f"metadata.{key}": value} for key, value in item.items()]
-        elif (own := _NAMES.get(name, name)) in result:
+        elif (contract_name := _NAMES.get(name, name)) in result:
             # Mem0 has two names for this field, and each has its own condition.
-            conditions.append({own: item})
+            conditions.append({contract_name: item})
         else:
-            result[own] = item
+            result[contract_name] = item
     return conjunction([result, *conditions]) if conditions else result
 
 
 def _each(value: object, depth: int) -> Any:
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return [translated(item, depth + 1) for item in value]
-    return translated(value, depth + 1)
+        return [translated_filter(item, depth + 1) for item in value]
+    return translated_filter(value, depth + 1)
 
 
 def conjunction(conditions: Iterable[Any]) -> Any:
@@ -178,16 +179,16 @@ def filters_of(sent: Mapping[str, Any], conditions: Iterable[Any] = ()) -> Any:
     if filters is not None and not isinstance(filters, Mapping):
         return filters
     metadata = {"metadata": sent["metadata"]} if "metadata" in sent else None
-    return conjunction([translated(filters), translated(metadata), *conditions])
+    return conjunction([translated_filter(filters), translated_filter(metadata), *conditions])
 
 
-def plain_ids(value: object, named: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the ids in a filter that contains only ids, together with the ids in `named`.
+def plain_ids(value: object, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the ids in a filter that contains only ids, together with those among the `fields`.
 
     Raises:
-        InvalidRequest: the filter contains other conditions, or ids that contradict `named`.
+        InvalidRequest: the filter contains other conditions, or ids that contradict the fields.
     """
-    ids = {name: named[name] for name in SCOPE_FIELDS if name in named}
+    ids = {name: fields[name] for name in SCOPE_FIELDS if name in fields}
     if value is None:
         return ids
     violations: list[FieldViolation] = []
@@ -204,25 +205,25 @@ def _collect_ids(
         violations.append(FieldViolation(path, "must be an object"))
         return
     for name, item in value.items():
-        own = _NAMES.get(name, name)
-        if own in SCOPE_FIELDS and ids.setdefault(own, item) != item:
+        contract_name = _NAMES.get(name, name)
+        if name == "AND" and isinstance(item, list):
+            for index, each in enumerate(item):
+                _collect_ids(each, f"{path}.AND[{index}]", ids, violations)
+        elif contract_name not in SCOPE_FIELDS:
+            names = ", ".join(SCOPE_FIELDS)
+            violations.append(FieldViolation(f"{path}.{name}", f"must be one of {names} here"))
+        elif ids.setdefault(contract_name, item) != item:
             violations.append(
                 FieldViolation(f"{path}.{name}", "is given twice with different values")
             )
-        elif own in SCOPE_FIELDS and not isinstance(item, str):
+        elif not isinstance(item, str):
             violations.append(FieldViolation(f"{path}.{name}", "must be a string here"))
-        elif own in SCOPE_FIELDS:
-            continue
-        elif name == "AND" and isinstance(item, list):
-            for index, each in enumerate(item):
-                _collect_ids(each, f"{path}.AND[{index}]", ids, violations)
-        else:
-            names = ", ".join(SCOPE_FIELDS)
-            violations.append(FieldViolation(f"{path}.{name}", f"must be one of {names} here"))
 
 
-def from_query(text: str) -> object:
-    """Returns a filter from a query: JSON, or a printed Python dictionary, as Mem0's clients send.
+def from_query(name: str, text: str) -> object:
+    """Returns the object in a field of the query.
+
+    Mem0's clients send it as JSON or as a printed Python dictionary.
 
     Raises:
         InvalidRequest: the text is neither.
@@ -232,4 +233,4 @@ def from_query(text: str) -> object:
             return read(text)
         except (ValueError, SyntaxError, RecursionError, MemoryError):
             continue
-    raise InvalidRequest([FieldViolation("filters", "must be a JSON object")])
+    raise InvalidRequest([FieldViolation(name, "must be a JSON object")])

@@ -50,7 +50,7 @@ _MOST_READ: Final = 10_000
 _LARGEST_PAGE: Final = 1000
 _DEFAULT_PAGE: Final = 100
 _FIELDS: Final = frozenset(
-    {*SCOPE_FIELDS, *fields.PROJECT, "filters", "metadata"}
+    {*SCOPE_FIELDS, *fields.PROJECT_FIELDS, "filters", "metadata"}
     | {"start_date", "end_date", "categories", "show_expired"}
 )
 _PAGED: Final = frozenset({"page", "page_size"})
@@ -125,7 +125,7 @@ def _request(
     known = fields.used_fields(exchange, sent, _FIELDS | also)
     values: dict[str, Any] = {
         name: known[name]
-        for name in (*SCOPE_FIELDS, *fields.PROJECT, "show_expired")
+        for name in (*SCOPE_FIELDS, *fields.PROJECT_FIELDS, "show_expired")
         if name in known
     }
     if (filters := _filters(known)) is not None:
@@ -221,7 +221,7 @@ def _link(exchange: Exchange, number: int, size: int) -> str:
     return str(url.replace(query=query))
 
 
-_EXPORT_FIELDS: Final = frozenset({*SCOPE_FIELDS, *fields.PROJECT, "filters"})
+_EXPORT_FIELDS: Final = frozenset({*SCOPE_FIELDS, *fields.PROJECT_FIELDS, "filters"})
 
 
 async def _create_export(exchange: Exchange, session: Session) -> object:

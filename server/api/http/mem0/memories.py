@@ -51,9 +51,9 @@ def _sent_add(exchange: Exchange) -> dict[str, Any]:
 def _add_request(exchange: Exchange, sent: dict[str, Any]) -> AddMemoriesRequest:
     values = fields.used_fields(exchange, sent, _FIELDS_OF_ADD)
     if "messages" in values:
-        values["messages"] = fields.text_parts(_listed(values["messages"]))
+        values["messages"] = fields.with_joined_text(_listed(values["messages"]))
     if "custom_categories" in values:
-        values["custom_categories"] = fields.categories(values["custom_categories"])
+        values["custom_categories"] = fields.translated_categories(values["custom_categories"])
     if request_id := exchange.request_id():
         values["request_id"] = request_id
     return message_of(AddMemoriesRequest, values)

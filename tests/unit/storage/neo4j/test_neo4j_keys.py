@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server.graph.model import entity_key
-from server.storage.neo4j.terms import MAX_KEY_BYTES, index_key, space_slot
+from server.storage.neo4j.terms import MAX_KEY_BYTES, index_key, space_lock_slot
 
 names = st.text(st.characters(exclude_categories=["Cs"]))
 
@@ -29,10 +29,10 @@ def test_a_long_key_is_shortened_and_cannot_equal_a_name(name: str, more: int) -
 
 @given(names, names)
 def test_a_slot_is_one_of_65536(project_id: str, space: str) -> None:
-    assert 0 <= space_slot(project_id, space) < 65_536
-    assert space_slot(project_id, space) == space_slot(project_id, space)
+    assert 0 <= space_lock_slot(project_id, space) < 65_536
+    assert space_lock_slot(project_id, space) == space_lock_slot(project_id, space)
 
 
 def test_project_and_key_are_separated_in_the_slot() -> None:
-    assert space_slot("ab", "c") != space_slot("a", "bc")
-    assert len({space_slot("p", f"user:{n}") for n in range(1000)}) > 950
+    assert space_lock_slot("ab", "c") != space_lock_slot("a", "bc")
+    assert len({space_lock_slot("p", f"user:{n}") for n in range(1000)}) > 950

@@ -2,13 +2,13 @@
 SELECT horizon.transaction_id::text AS horizon, next.*, EXISTS (
     SELECT FROM memory_events AS late
     WHERE late.project_id = $1 AND late.transaction_id >= horizon.transaction_id
-) AS has_more
+) AS is_held_back
 FROM (
     SELECT pg_snapshot_xmin(pg_current_snapshot()) AS transaction_id
 ) AS horizon
 LEFT JOIN LATERAL (
     SELECT m.transaction_id::text AS transaction_id, m.position, m.ordinal, m.memory_id, m.version,
-           m.user_id = $2 AND m.run_id = $3 AS matches, m.number = $4 AS is_last_looked_at
+           m.user_id = $2 AND m.run_id = $3 AS matches, m.number = $4 AS reaches_limit
     FROM (
         SELECT e.transaction_id, e.position, e.ordinal, e.memory_id, e.version,
                known.state ->> 'user_id' AS user_id, known.state ->> 'agent_id' AS agent_id,

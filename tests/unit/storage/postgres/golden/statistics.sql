@@ -6,7 +6,7 @@ SELECT (SELECT count(*) FROM memories WHERE project_id = $1)
        (SELECT count(DISTINCT scope_key) FROM memories WHERE project_id = $1) AS scopes;
 
 -- name: changes
-SELECT type, count(*) AS since, count(*) FILTER (WHERE change_time >= $1) AS lately
+SELECT type, count(*) AS since, count(*) FILTER (WHERE change_time >= $1) AS later_since
 FROM memory_events
 WHERE project_id = $2 AND change_time >= $3
 GROUP BY type;
