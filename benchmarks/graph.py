@@ -41,12 +41,13 @@ from benchmarks.running import prepared
 from benchmarks.servers import PROJECT, serving
 from benchmarks.stores import databases, remember
 from benchmarks.worlds import CITY, COMPANY, FIRST, LAST, Fact
+from server.core.addresses import Neo4jAddress
 from server.core.clock import Clock
 from server.graph.model import Entity, Relation
 from server.graph.project.projector import GraphProjector
 from server.memories.scope import Scope
 from server.models.offline.embedder import OfflineEmbedder
-from server.runtime.composition.graph import GraphAddress, open_graph
+from server.runtime.composition.graph import open_graph
 from server.runtime.settings import Neo4jSettings
 from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.outbox import PostgresOutbox
@@ -139,7 +140,7 @@ def backlog(relations: int) -> list[Fact]:
     return facts
 
 
-async def projection_rates(dsn: str, address: GraphAddress, relations: int) -> tuple[float, float]:
+async def projection_rates(dsn: str, address: Neo4jAddress, relations: int) -> tuple[float, float]:
     """Returns the relations per second of one projector with a full outbox: in all, last half."""
     facts = backlog(relations)
     async with (

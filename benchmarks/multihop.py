@@ -30,7 +30,7 @@ from benchmarks.servers import PROJECT, postgres
 from benchmarks.stores import remember
 from benchmarks.worlds import World, invent
 from server.core.clock import Clock
-from server.memories.ports import SearchQuery
+from server.memories.queries import SearchQuery
 from server.memories.scope import Scope
 from server.memories.search.arms import GraphArm
 from server.memories.search.ranking import ArmWeights

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from benchmarks.servers import PROJECT, ROOT
 from benchmarks.worlds import Fact
+from server.core.addresses import Neo4jAddress
 from server.core.clock import new_id
 from server.embedded import EmbeddedPostgres, no_progress
 from server.embedded.neo4j import EmbeddedNeo4j
@@ -19,21 +20,20 @@ from server.memories.changes import Addition, Call, ChangeSet
 from server.memories.memory import fact_digest
 from server.memories.scope import Scope
 from server.models.ports import Embedder, EmbeddingPurpose
-from server.runtime.composition.graph import GraphAddress
 from server.storage.postgres.memory_store import PostgresMemoryStore
 
 NEO4J_LIB = ROOT / ".local" / "neo4j" / "5.18.0" / "lib"
 
 
 @asynccontextmanager
-async def databases() -> AsyncIterator[tuple[str, GraphAddress]]:
+async def databases() -> AsyncIterator[tuple[str, Neo4jAddress]]:
     """Runs both databases during the block; yields PostgreSQL's DSN and Neo4j's address."""
     with tempfile.TemporaryDirectory(prefix="memoir-bench-") as folder:
         postgres = EmbeddedPostgres(Path(folder, "postgres"), no_progress)
         neo4j = EmbeddedNeo4j(Path(folder, "neo4j"), NEO4J_LIB, no_progress)
         try:
             dsn, address = await asyncio.gather(postgres.start(), neo4j.start())
-            yield dsn, GraphAddress(address.uri, address.user, address.password)
+            yield dsn, Neo4jAddress(address.uri, address.user, address.password)
         finally:
             await neo4j.stop()
             await postgres.stop()

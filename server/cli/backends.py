@@ -14,6 +14,7 @@ import structlog
 
 from server.cli.console import ConsoleProgress
 from server.cli.development import read_runtime
+from server.core.addresses import Neo4jAddress
 from server.core.request_context import Origin, RequestContext, enter_origin, enter_request
 from server.embedded import EmbeddedError, EmbeddedNeo4j, EmbeddedPostgres, Progress, running_at
 from server.runtime.composition.database import (
@@ -22,7 +23,6 @@ from server.runtime.composition.database import (
     is_reachable,
     migrate_database,
 )
-from server.runtime.composition.graph import GraphAddress
 from server.runtime.settings import Settings, load_settings
 
 log = structlog.get_logger()
@@ -58,16 +58,16 @@ async def postgres_of(settings: Settings, progress: Progress) -> AsyncIterator[s
         yield dsn
 
 
-def configured_graph(settings: Settings) -> GraphAddress | None:
+def configured_graph(settings: Settings) -> Neo4jAddress | None:
     """Returns the address of the Neo4j in the settings; None if an embedded one is used."""
     neo4j = settings.neo4j
     if neo4j.uri is None:
         return None
-    return GraphAddress(neo4j.uri, neo4j.user, neo4j.password.get_secret_value())
+    return Neo4jAddress(neo4j.uri, neo4j.user, neo4j.password.get_secret_value())
 
 
 @asynccontextmanager
-async def graph_to_maintain(settings: Settings, progress: Progress) -> AsyncIterator[GraphAddress]:
+async def graph_to_maintain(settings: Settings, progress: Progress) -> AsyncIterator[Neo4jAddress]:
     """Yields the address of the Neo4j to work on.
 
     This is the one in the settings, else the one of the server that runs on this data directory,
@@ -82,19 +82,17 @@ async def graph_to_maintain(settings: Settings, progress: Progress) -> AsyncIter
         return
     runtime = read_runtime(settings.data.data_dir)
     if runtime is not None and runtime.neo4j_uri and await is_reachable(runtime.postgres_dsn):
-        running = running_at(home, runtime.neo4j_uri)
-        yield GraphAddress(running.uri, running.user, running.password)
+        yield running_at(home, runtime.neo4j_uri)
         return
     embedded = EmbeddedNeo4j(home, settings.data.neo4j_lib_dir, progress)
-    address = await embedded.start()
     try:
-        yield GraphAddress(address.uri, address.user, address.password)
+        yield await embedded.start()
     finally:
         await embedded.stop()
 
 
 @asynccontextmanager
-async def graph_of(settings: Settings, progress: Progress) -> AsyncIterator[GraphAddress | None]:
+async def graph_of(settings: Settings, progress: Progress) -> AsyncIterator[Neo4jAddress | None]:
     """Yields the address of Neo4j: from the settings, or an embedded one run during the block.
 
     It does not wait until an embedded Neo4j has started. Yields None if it cannot be started; this
@@ -111,7 +109,7 @@ async def graph_of(settings: Settings, progress: Progress) -> AsyncIterator[Grap
         yield None
         return
     try:
-        yield GraphAddress(address.uri, address.user, address.password)
+        yield address
     finally:
         await embedded.stop()
 

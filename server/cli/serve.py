@@ -27,10 +27,11 @@ from server.cli.development import (
     mem0_line,
 )
 from server.cli.worker import Assignment, prepare, serving_process, worker_command
+from server.core.addresses import Neo4jAddress
 from server.core.background import running
 from server.runtime.composition.database import migrate_database, open_administration
 from server.runtime.composition.doors import listening_context, local_socket, loopback, open_page
-from server.runtime.composition.graph import GraphAddress, wait_for_graph
+from server.runtime.composition.graph import wait_for_graph
 from server.runtime.composition.observation import Worker, serving_joined_metrics
 from server.runtime.settings import Settings, load_settings
 from server.runtime.workers import shared_port, supervised
@@ -56,12 +57,12 @@ class Serving:
 
 
 Serve: TypeAlias = Callable[
-    [AsyncExitStack, Settings, str, GraphAddress | None], Awaitable[Serving]
+    [AsyncExitStack, Settings, str, Neo4jAddress | None], Awaitable[Serving]
 ]
 
 
 async def serve_here(
-    stack: AsyncExitStack, settings: Settings, dsn: str, graph: GraphAddress | None
+    stack: AsyncExitStack, settings: Settings, dsn: str, graph: Neo4jAddress | None
 ) -> Serving:
     """Serves in this process until the stack is closed."""
     metrics = settings.metrics
@@ -91,7 +92,7 @@ async def serve_here(
 
 
 async def serve_by_workers(
-    stack: AsyncExitStack, settings: Settings, dsn: str, graph: GraphAddress | None
+    stack: AsyncExitStack, settings: Settings, dsn: str, graph: Neo4jAddress | None
 ) -> Serving:
     """Serves in several processes, which this process starts, restarts and stops.
 
@@ -215,7 +216,7 @@ def _lines_to_paste(key: str, address: str, http: str | None, *, encrypts: bool)
     return "\n".join(lines)
 
 
-async def _report_when_ready(graph: GraphAddress, settings: Settings) -> None:
+async def _report_when_ready(graph: Neo4jAddress, settings: Settings) -> None:
     began = time.monotonic()
     await wait_for_graph(graph, settings.neo4j)
     out.print(f"the graph is ready, {time.monotonic() - began:.1f} s after the server")
@@ -236,7 +237,7 @@ def _http_address(settings: Settings, serving: Serving) -> str | None:
     return f"{settings.tls.http_scheme}://{settings.http.host}:{serving.http_port}"
 
 
-def _banner(settings: Settings, serving: Serving, address: str, graph: GraphAddress | None) -> str:
+def _banner(settings: Settings, serving: Serving, address: str, graph: Neo4jAddress | None) -> str:
     offline = (
         ""
         if serving.language_model.startswith("gemini/")

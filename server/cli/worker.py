@@ -24,8 +24,8 @@ from pydantic import TypeAdapter
 
 from server import __version__, failpoints
 from server.cli.console import fail
+from server.core.addresses import Neo4jAddress
 from server.core.errors import MemoirError
-from server.runtime.composition.graph import GraphAddress
 from server.runtime.composition.observation import Worker
 from server.runtime.composition.service import Service, open_service
 from server.runtime.lifecycle import StopSignals, relax_garbage_collector, use_one_thread
@@ -64,7 +64,7 @@ def _configure_logging(settings: Settings) -> None:
 
 @asynccontextmanager
 async def serving_process(
-    settings: Settings, dsn: str, graph: GraphAddress | None, worker: Worker | None = None
+    settings: Settings, dsn: str, graph: Neo4jAddress | None, worker: Worker | None = None
 ) -> AsyncIterator[Service]:
     """Serves in this process during the block, and sends telemetry if it is configured."""
     async with (
@@ -105,7 +105,7 @@ class Assignment:
     """A worker's databases and its place among the workers."""
 
     dsn: str
-    graph: GraphAddress | None
+    graph: Neo4jAddress | None
     worker: Worker
 
 

@@ -12,7 +12,7 @@ from server.embedded.directory import (
     StartError,
     no_progress,
 )
-from server.embedded.neo4j import EmbeddedNeo4j, Neo4jAddress, running_at
+from server.embedded.neo4j import EmbeddedNeo4j, running_at
 from server.embedded.postgres import EmbeddedPostgres
 
 __all__ = [
@@ -21,7 +21,6 @@ __all__ = [
     "EmbeddedNeo4j",
     "EmbeddedPostgres",
     "MissingDependencyError",
-    "Neo4jAddress",
     "Progress",
     "StartError",
     "no_progress",

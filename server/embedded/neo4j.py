@@ -3,7 +3,6 @@
 import asyncio
 import signal
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import psutil
 from neo4j import AsyncGraphDatabase
 from neo4j.exceptions import AuthError, DriverError, Neo4jError
 
+from server.core.addresses import Neo4jAddress
 from server.embedded import neo4j_home
 from server.embedded.directory import (
     EmbeddedError,
@@ -39,15 +39,6 @@ STOP_ORPHAN: Escalation = ((signal.SIGTERM, 4.0), (signal.SIGKILL, 5.0))
 LOCK_SECONDS = 10.0
 READY_SECONDS = 180.0
 QUERY_SECONDS = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class Neo4jAddress:
-    """The address, user and password for a driver."""
-
-    uri: str
-    user: str
-    password: str = field(repr=False)
 
 
 def running_at(data_dir: Path, uri: str) -> Neo4jAddress:

@@ -15,7 +15,8 @@ from server.core.values import Vector
 from server.memories.add.inference import Category
 from server.memories.changes import Deletion
 from server.memories.conversation import Role
-from server.memories.ports import AddBasis, MemoryStore
+from server.memories.ports import MemoryStore
+from server.memories.queries import AddInputs
 from server.memories.scope import Scope
 from server.operations.ports import ScopeLease
 from server.projects.project import Project
@@ -75,10 +76,10 @@ async def begun(
     limit: int = 5,
     of: ScopeLease | None = None,
     duration: timedelta = OVER,
-) -> AddBasis:
-    basis = await store.begin_add(of or lease(), duration, vectors, limit, TODAY)
-    assert basis is not None
-    return basis
+) -> AddInputs:
+    inputs = await store.begin_add(of or lease(), duration, vectors, limit, TODAY)
+    assert inputs is not None
+    return inputs
 
 
 async def texts(store: MemoryStore) -> list[str]:
@@ -180,12 +181,12 @@ async def test_of_adds_that_commit_together_only_who_lost_the_lease_stores_nothi
 async def test_the_settings_of_the_project_come_with_it(
     postgres_store: PostgresMemoryStore, database: Database
 ) -> None:
-    assert await begun(postgres_store) == AddBasis([])
+    assert await begun(postgres_store) == AddInputs([])
     await PostgresProjectStore(database).create_project(STRICT)
     for store in (postgres_store, FakeStore(projects={PROJECT: STRICT})):
-        basis = await begun(store)
-        assert (basis.instructions, basis.keeps_passages) == ("Only food.", False)
-        assert basis.categories == STRICT.custom_categories
+        inputs = await begun(store)
+        assert (inputs.instructions, inputs.keeps_passages) == ("Only food.", False)
+        assert inputs.categories == STRICT.custom_categories
 
 
 async def test_what_the_holder_before_committed_is_seen(

@@ -18,7 +18,8 @@ from server.memories.changes import Deletion, Replacement
 from server.memories.conversation import StoredMessage
 from server.memories.filters.parser import parse_filter
 from server.memories.memory import EventType, Evidence, ListOrder, Memory, StreamCursor
-from server.memories.ports import ListQuery, MemoryStore
+from server.memories.ports import MemoryStore
+from server.memories.queries import ListQuery
 from server.memories.scope import DeletionReceipt, Scope, ScopeKind, StoredDeletion
 from server.storage.postgres import memory_changes
 from server.storage.postgres.erasing import erase

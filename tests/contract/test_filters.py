@@ -16,7 +16,8 @@ from server.memories.filters.parser import (
     parse_filter,
 )
 from server.memories.memory import ListOrder
-from server.memories.ports import ListQuery, MemoryStore, SearchQuery
+from server.memories.ports import MemoryStore
+from server.memories.queries import ListQuery, SearchQuery
 from server.memories.scope import Scope
 from server.storage.postgres.memory_store import PostgresMemoryStore
 from tests.support.builders import PROJECT, memories_of, vector

@@ -14,7 +14,8 @@ from server.core.values import Vector
 from server.graph.project.ports import Outbox
 from server.memories.changes import Call, Deletion, Replacement
 from server.memories.memory import EventType, Memory
-from server.memories.ports import MemoryStore, SearchQuery
+from server.memories.ports import MemoryStore
+from server.memories.queries import SearchQuery
 from server.memories.scope import Scope
 from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.outbox import PostgresOutbox

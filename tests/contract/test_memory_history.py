@@ -9,7 +9,8 @@ from itertools import pairwise
 import pytest
 
 from server.memories.memory import EventType, ListCursor, ListOrder, MemoryEvent
-from server.memories.ports import ListQuery, MemoryStore
+from server.memories.ports import MemoryStore
+from server.memories.queries import ListQuery
 from server.memories.scope import Scope
 from server.storage.postgres.memory_store import PostgresMemoryStore
 from tests.support.builders import ALICE, NOW, PROJECT, adding, addition, call, change_set

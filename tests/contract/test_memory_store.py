@@ -15,7 +15,8 @@ from server.memories.add.inference import Candidate
 from server.memories.add.proposals import Notice, NoticeReason
 from server.memories.changes import ChangeSet, Deletion
 from server.memories.memory import EventType, Evidence, ListCursor, ListOrder
-from server.memories.ports import Committed, ListQuery, MemoryStore, SearchQuery
+from server.memories.ports import MemoryStore
+from server.memories.queries import Committed, ListQuery, SearchQuery
 from server.memories.scope import Scope
 from server.operations.ports import ScopeLease
 from server.projects.project import Project
@@ -75,9 +76,9 @@ def query(**changes: object) -> SearchQuery:
 async def candidates(store: MemoryStore) -> Sequence[Candidate]:
     """Returns the candidates of an add of Alice that ends at once."""
     lease = ScopeLease(PROJECT, ALICE.key(), uuid4())
-    basis = await store.begin_add(lease, timedelta(0), [vector(1, 0, 0)], 5, TODAY)
-    assert basis is not None
-    return basis.candidates
+    inputs = await store.begin_add(lease, timedelta(0), [vector(1, 0, 0)], 5, TODAY)
+    assert inputs is not None
+    return inputs.candidates
 
 
 def listing(**changes: object) -> ListQuery:

@@ -11,7 +11,8 @@ from server.memories.changes import Deletion
 from server.memories.conversation import Role
 from server.memories.filters.parser import parse_filter
 from server.memories.passages import ScoredPassage, Source
-from server.memories.ports import MemoryStore, SearchQuery
+from server.memories.ports import MemoryStore
+from server.memories.queries import SearchQuery
 from server.memories.scope import DeletionReceipt, Scope, ScopeKind
 from server.projects.project import Project
 from server.storage.postgres.pool import Database

@@ -13,7 +13,7 @@ from server.graph.model import Entity, Relation, StatedRelation, clean_name, ent
 from server.graph.names import Split
 from server.memories.changes import Deletion
 from server.memories.memory import fact_digest
-from server.memories.ports import RecallQuery
+from server.memories.queries import RecallQuery
 from server.memories.scope import Scope
 from server.memories.search.question_clues import Recollection, names_in
 from server.storage.postgres.memory_store import PostgresMemoryStore

@@ -11,7 +11,7 @@ import pytest
 
 from server.core.errors import ConcurrentChange
 from server.memories.memory import ListOrder
-from server.memories.ports import ListQuery
+from server.memories.queries import ListQuery
 from server.operations.ports import Leases, ScopeLease
 from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.pool import Database

@@ -15,7 +15,8 @@ from server.core.errors import RequestIdReused
 from server.memories.changes import Deletion
 from server.memories.filters.parser import parse_filter
 from server.memories.memory import ListOrder
-from server.memories.ports import ListQuery, MemoryStore
+from server.memories.ports import MemoryStore
+from server.memories.queries import ListQuery
 from server.memories.scope import DeletionReceipt, Scope, ScopeKind, ScopeSummary
 from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.outbox import PostgresOutbox

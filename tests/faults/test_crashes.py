@@ -11,8 +11,8 @@ import psutil
 import pytest
 from memoir.v1 import graph_service_pb2, memory_pb2, memory_service_pb2
 
+from server.core.addresses import Neo4jAddress
 from server.embedded import EmbeddedNeo4j, EmbeddedPostgres
-from server.embedded.neo4j import Neo4jAddress
 from tests.support.errors import details_of
 from tests.support.own_databases import at
 from tests.support.processes import eventually

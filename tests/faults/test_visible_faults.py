@@ -11,8 +11,9 @@ import grpc
 import pytest
 from memoir.v1 import memory_service_pb2
 
+from server.core.addresses import Neo4jAddress
 from server.embedded import EmbeddedPostgres
-from server.embedded.neo4j import EmbeddedNeo4j, Neo4jAddress
+from server.embedded.neo4j import EmbeddedNeo4j
 from tests.support import gemini_faults
 from tests.support.alerting import assert_alert
 from tests.support.errors import details_of

@@ -13,7 +13,7 @@ from server.memories.change.effects import memory_digest
 from server.memories.changes import Call, ChangeSet, Deletion, Replacement
 from server.memories.filters.filter import Filter
 from server.memories.memory import EventType, Memory, today
-from server.memories.ports import StoredCall, StoredChange
+from server.memories.queries import StoredCall, StoredChange
 from server.memories.scope import DeletionReceipt, Scope, ScopeKind, ScopeSummary, StoredDeletion
 from tests.support.fake_history import FakeHistory
 from tests.support.filter_matching import matches

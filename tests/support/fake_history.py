@@ -11,7 +11,7 @@ from itertools import islice
 from uuid import UUID
 
 from server.memories.memory import EventType, Memory, MemoryEvent, PastVersion, StreamCursor
-from server.memories.ports import StreamedEvent, StreamPage
+from server.memories.queries import StreamedEvent, StreamPage
 from server.memories.scope import Scope
 from tests.support.builders import NOW
 from tests.support.lives import Past

@@ -20,8 +20,8 @@ from server.memories.changes import Addition, Change, ChangeSet, Update
 from server.memories.conversation import Message
 from server.memories.memory import EventType, ListOrder, Memory, ScoredMemory, today
 from server.memories.passages import Hit
-from server.memories.ports import (
-    AddBasis,
+from server.memories.queries import (
+    AddInputs,
     AliasCount,
     Committed,
     ListQuery,
@@ -209,7 +209,7 @@ class FakeStore(FakeChanges):
         vectors: Sequence[Vector],
         limit: int,
         visible_on: date,
-    ) -> AddBasis | None:
+    ) -> AddInputs | None:
         if not await self.leases.acquire(lease, duration):
             return None
         place = lease.project_id, lease.scope_key
@@ -229,8 +229,8 @@ class FakeStore(FakeChanges):
         project = self.projects.get(lease.project_id)
         candidates = [candidate for _, (_, candidate) in ordered]
         if project is None:
-            return AddBasis(candidates)
-        return AddBasis(
+            return AddInputs(candidates)
+        return AddInputs(
             candidates,
             project.custom_instructions,
             project.custom_categories,

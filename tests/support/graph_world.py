@@ -11,8 +11,8 @@ from uuid import UUID
 
 from neo4j import AsyncDriver
 
+from server.core.addresses import Neo4jAddress
 from server.core.errors import GraphUnavailable
-from server.embedded.neo4j import Neo4jAddress
 from server.graph.model import Entity, MemorySubgraph, Relation
 from server.graph.project.maintenance import RebuildGraph, VerifyGraph
 from server.graph.project.projector import GraphProjector, ProjectorOptions
@@ -183,7 +183,7 @@ class Stores:
 @asynccontextmanager
 async def open_stores(dsn: str, address: Neo4jAddress) -> AsyncIterator[Stores]:
     """Opens the stores for the block, with the graph's schema prepared."""
-    async with open_driver(address.uri, address.user, address.password) as driver:
+    async with open_driver(address) as driver:
         await Neo4jGraph(driver, timeout=10.0).prepare()
         async with opened(dsn, pool_size=4) as database:
             yield Stores(dsn, driver, database)

@@ -62,9 +62,9 @@ class World:
         """Returns the memories of Alice that are nearest to the text."""
         lease = ScopeLease(PROJECT, ALICE.key(), uuid4())
         vectors = [self.embedder.vector_of(text)]
-        basis = await self.store.begin_add(lease, timedelta(0), vectors, 5, NOW.date())
-        assert basis is not None
-        return basis.candidates
+        inputs = await self.store.begin_add(lease, timedelta(0), vectors, 5, NOW.date())
+        assert inputs is not None
+        return inputs.candidates
 
     async def hears(
         self,

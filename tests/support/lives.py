@@ -10,7 +10,8 @@ from uuid import UUID, uuid4
 from server.core.values import Vector
 from server.memories.changes import Call, Deletion
 from server.memories.memory import EventType, Evidence, Memory, MemoryEvent, Provenance
-from server.memories.ports import MemoryStore, StoredChange
+from server.memories.ports import MemoryStore
+from server.memories.queries import StoredChange
 from server.memories.scope import Scope
 from tests.support.builders import (
     ALICE,

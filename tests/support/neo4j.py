@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from neo4j import AsyncDriver
 
+from server.core.addresses import Neo4jAddress
 from server.embedded.directory import no_progress
-from server.embedded.neo4j import EmbeddedNeo4j, Neo4jAddress
+from server.embedded.neo4j import EmbeddedNeo4j
 from server.storage.neo4j.calls import open_driver
 from server.storage.neo4j.graph import Neo4jGraph
 from tests.support.quick_java import QUICK_JAVA
@@ -36,7 +37,7 @@ async def neo4j_address(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterat
 @pytest.fixture(scope="session")
 async def neo4j_driver(neo4j_address: Neo4jAddress) -> AsyncIterator[AsyncDriver]:
     """Connections to the session's Neo4j, whose schema is prepared."""
-    async with open_driver(neo4j_address.uri, neo4j_address.user, neo4j_address.password) as driver:
+    async with open_driver(neo4j_address) as driver:
         await Neo4jGraph(driver, timeout=10.0).prepare()
         yield driver
 

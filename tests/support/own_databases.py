@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest_asyncio
 
+from server.core.addresses import Neo4jAddress
 from server.embedded import EmbeddedNeo4j, EmbeddedPostgres, no_progress
-from server.embedded.neo4j import Neo4jAddress
 from tests.support.neo4j import quick_neo4j
 from tests.support.server import Home, ServerProcess
 

@@ -11,7 +11,8 @@ from server.core.values import JsonObject, Vector
 from server.memories.changes import ChangeSet, NewPassage
 from server.memories.conversation import Role, StoredMessage
 from server.memories.passages import passage_digest
-from server.memories.ports import MemoryStore, SearchQuery
+from server.memories.ports import MemoryStore
+from server.memories.queries import SearchQuery
 from server.memories.scope import Scope
 from tests.support.builders import ALICE, NOW, PROJECT, NewMemory, call, change_set, vector
 

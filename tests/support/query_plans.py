@@ -9,7 +9,7 @@ from datetime import timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from server.memories.ports import SearchQuery
+from server.memories.queries import SearchQuery
 from server.memories.scope import Scope
 from server.storage.postgres.rows import to_halfvec
 from tests.support.builders import NOW, PROJECT

@@ -19,7 +19,7 @@ from server.memories.changes import Call
 from server.memories.filters.parser import parse_filter
 from server.memories.memory import ListCursor, ListOrder
 from server.memories.passages import EVERY_SOURCE, Source
-from server.memories.ports import ListQuery, SearchQuery
+from server.memories.queries import ListQuery, SearchQuery
 from server.memories.scope import Scope, ScopeKind
 from server.storage import postgres
 from server.storage.postgres import (

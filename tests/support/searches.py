@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from server.memories.passages import Hit
-from server.memories.ports import MemoryStore, SearchQuery
+from server.memories.ports import MemoryStore
+from server.memories.queries import SearchQuery
 from server.memories.search.ranking import ArmWeights
 from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.pool import Database

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest_asyncio
 from neo4j import AsyncDriver
 
+from server.core.addresses import Neo4jAddress
 from server.graph.project.maintenance import GraphReport
-from server.runtime.composition.graph import GraphAddress, open_graph_maintenance
+from server.runtime.composition.graph import open_graph_maintenance
 from server.runtime.settings import Settings
 from tests.support.outbox import outbox_empties
 from tests.support.server import Home
@@ -32,7 +33,7 @@ _DOUBLES = (
 async def settled(home: Home, project_id: str | None = None) -> GraphReport:
     """Waits for an empty outbox and returns how the graph differs from the memories."""
     await outbox_empties(home.postgres_dsn, CONVERGE_SECONDS)
-    address = GraphAddress(
+    address = Neo4jAddress(
         *(home.environment[f"MEMOIR_NEO4J_{name}"] for name in ("URI", "USER", "PASSWORD"))
     )
     async with open_graph_maintenance(Settings(), home.postgres_dsn, address) as maintenance:

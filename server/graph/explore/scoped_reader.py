@@ -30,7 +30,8 @@ from server.graph.ports import (
     Surroundings,
 )
 from server.memories.memory import ListOrder, today
-from server.memories.ports import ListQuery, MemoryStore
+from server.memories.ports import MemoryStore
+from server.memories.queries import ListQuery
 from server.memories.scope import Scope
 
 MOST_MEMORIES: Final = 10_000

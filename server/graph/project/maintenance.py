@@ -15,7 +15,8 @@ from server.graph.names import Joins, Split, StatedAlias, pair_of
 from server.graph.ports import Graph, GraphAudit
 from server.graph.project.ports import Outbox
 from server.graph.project.projector import GraphProjector
-from server.memories.ports import AliasCount, MemoryStore
+from server.memories.ports import MemoryStore
+from server.memories.queries import AliasCount
 
 
 async def projects_of(outbox: Outbox, audit: GraphAudit, project_id: str | None) -> list[str]:

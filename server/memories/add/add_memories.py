@@ -17,7 +17,8 @@ from server.memories.add.inference import Category
 from server.memories.add.proposals import Notice
 from server.memories.conversation import Message, Role, spoken
 from server.memories.memory import EventType
-from server.memories.ports import MemoryStore, StoredCall
+from server.memories.ports import MemoryStore
+from server.memories.queries import StoredCall
 from server.memories.scope import Scope
 from server.operations.idempotency import RequestKey, once
 from server.operations.operation import OperationLease

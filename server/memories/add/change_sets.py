@@ -27,7 +27,7 @@ from server.memories.changes import Addition, Change, ChangeSet, Deletion, NewPa
 from server.memories.conversation import Message, Role, StoredMessage
 from server.memories.memory import EventType, embedded_text
 from server.memories.passages import Coverage, Span, left_over, parts_of, passage_digest, spans_of
-from server.memories.ports import Committed
+from server.memories.queries import Committed
 
 
 def start_add(

@@ -36,7 +36,8 @@ from server.memories.changes import Change, ChangeSet, Deletion
 from server.memories.conversation import Message, Role, spoken
 from server.memories.memory import today
 from server.memories.passages import compared_texts
-from server.memories.ports import AddBasis, Committed, MemoryStore
+from server.memories.ports import MemoryStore
+from server.memories.queries import AddInputs, Committed
 from server.models.ports import Embedder, EmbeddingPurpose, LanguageModel
 from server.operations.leases import ScopeTurns
 from server.telemetry.recording import stage
@@ -166,25 +167,25 @@ class RememberInferred:
             visible_on=today(self._clock.now()),
         )
         turn = self._turns.take(command.project_id, command.scope.key(), begin)
-        async with turn as (lease, basis):
+        async with turn as (lease, inputs):
             changes = start_add(
                 command, said.messages, self._clock.now(), self._embedder.model, lease.lease_id
             )
             if any(message.role is not Role.SYSTEM for message in said.messages):
-                changes = await self._decide(command, said, basis, changes)
+                changes = await self._decide(command, said, inputs, changes)
             everything = frozenset(addition.memory_id for addition in changes.added)
-            expected = outcome(changes, Committed(everything, 0), basis.candidates)
+            expected = outcome(changes, Committed(everything, 0), inputs.candidates)
             require_fitting_response(expected)
             committed = await self._store.commit(changes)
         if committed.added == everything:
             return replace(expected, position=committed.position)
-        return outcome(changes, committed, basis.candidates)
+        return outcome(changes, committed, inputs.candidates)
 
     async def _decide(
-        self, command: AddMemoriesCommand, said: _Said, basis: AddBasis, draft: ChangeSet
+        self, command: AddMemoriesCommand, said: _Said, inputs: AddInputs, draft: ChangeSet
     ) -> ChangeSet:
         """Returns the change set with the changes that the model proposes and that may be made."""
-        request = await self._request(command, said.messages, basis)
+        request = await self._request(command, said.messages, inputs)
         with stage("infer"):
             answer, checked = await propose(
                 self._language_model, request, self._max_deletions, draft
@@ -196,7 +197,7 @@ class RememberInferred:
             candidates=len(request.candidates),
         )
         embedded = await self._embed(checked.changes)
-        parts = said.parts if basis.keeps_passages and not basis.instructions else []
+        parts = said.parts if inputs.keeps_passages and not inputs.instructions else []
         return replace(
             draft,
             call=replace(
@@ -249,16 +250,16 @@ class RememberInferred:
         )
 
     async def _request(
-        self, command: AddMemoriesCommand, messages: Sequence[Message], basis: AddBasis
+        self, command: AddMemoriesCommand, messages: Sequence[Message], inputs: AddInputs
     ) -> InferenceRequest:
-        candidates = basis.candidates[:CANDIDATES_AT_MOST]
+        candidates = inputs.candidates[:CANDIDATES_AT_MOST]
         return InferenceRequest(
             messages=messages,
             candidates=candidates,
-            categories=command.categories or basis.categories or BUILT_IN_CATEGORIES,
+            categories=command.categories or inputs.categories or BUILT_IN_CATEGORIES,
             event_time=command.event_time or self._clock.now(),
             context=await self._context(command),
-            instructions=[text for text in (basis.instructions, command.instructions) if text],
+            instructions=[text for text in (inputs.instructions, command.instructions) if text],
             includes=command.includes,
             excludes=command.excludes,
             known_entities=known_entities(

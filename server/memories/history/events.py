@@ -11,7 +11,8 @@ from server.core.errors import MemoryNotFound, ShuttingDown
 from server.core.pages import Page, page_of
 from server.memories.history.tails import PAGE_SIZE, EventTails, Follower
 from server.memories.memory import MemoryEvent, StreamCursor
-from server.memories.ports import MemoryStore, StreamedEvent
+from server.memories.ports import MemoryStore
+from server.memories.queries import StreamedEvent
 from server.memories.scope import Scope, is_within
 
 

@@ -11,7 +11,8 @@ from typing import Final
 
 from server.core.pacing import Pace
 from server.memories.memory import StreamCursor
-from server.memories.ports import MemoryStore, StreamedEvent, StreamPage
+from server.memories.ports import MemoryStore
+from server.memories.queries import StreamedEvent, StreamPage
 from server.memories.scope import Scope
 from server.operations.ports import Channel, Notifications
 

@@ -21,7 +21,8 @@ from server.core.request_context import current_request
 from server.graph.model import StatedRelation
 from server.memories.memory import ArmScore
 from server.memories.passages import Hit
-from server.memories.ports import MemoryStore, RecallQuery
+from server.memories.ports import MemoryStore
+from server.memories.queries import RecallQuery
 from server.memories.scope import Scope
 from server.memories.search.question_clues import names_in, scores_of
 from server.memories.search.ranking import Arm, DegradedArm

@@ -11,7 +11,8 @@ from server.core.errors import MemoryNotFound
 from server.core.pages import Page, page_of
 from server.memories.filters.filter import Filter
 from server.memories.memory import ListCursor, ListOrder, Memory, today
-from server.memories.ports import ListQuery, MemoryStore
+from server.memories.ports import MemoryStore
+from server.memories.queries import ListQuery
 from server.memories.scope import Scope, is_within
 
 

@@ -14,7 +14,8 @@ from server.graph.model import StatedRelation
 from server.memories.filters.filter import Filter
 from server.memories.memory import ScoredMemory, today
 from server.memories.passages import EVERY_SOURCE, Hit, Source
-from server.memories.ports import MemoryStore, RecallQuery, SearchQuery
+from server.memories.ports import MemoryStore
+from server.memories.queries import RecallQuery, SearchQuery
 from server.memories.scope import Scope
 from server.memories.search.arms import (
     GraphArm,

@@ -76,7 +76,7 @@ async def open_reembed(settings: Settings, dsn: str) -> AsyncIterator[Reembed]:
     """Opens the re-embedding of a database's texts with the embedder in the settings."""
     async with (
         open_database(dsn, settings.postgres) as database,
-        open_models(settings.model_choice(), settings.gemini) as models,
+        open_models(settings) as models,
     ):
         store = PostgresUpkeep(database)
         await require_ready(store)
@@ -99,7 +99,7 @@ async def _writing(
 ) -> AsyncIterator[tuple[PostgresProjectStore, Embedder]]:
     async with (
         open_database(dsn, settings.postgres) as database,
-        open_models(settings.model_choice(), settings.gemini) as models,
+        open_models(settings) as models,
     ):
         await require_ready(PostgresUpkeep(database), models.embedder)
         yield PostgresProjectStore(database), models.embedder

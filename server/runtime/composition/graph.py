@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from server.api.grpc.services.graph import GraphUseCases
+from server.core.addresses import Neo4jAddress
 from server.core.circuit_breaker import CircuitBreaker
 from server.core.clock import Clock
 from server.core.errors import GraphUnavailable
@@ -32,15 +33,6 @@ _POLL_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class GraphAddress:
-    """How to connect to Neo4j."""
-
-    uri: str
-    user: str
-    password: str
-
-
-@dataclass(frozen=True, slots=True)
 class GraphMaintenance:
     """The use cases that work on the whole graph."""
 
@@ -58,14 +50,14 @@ class GraphAccess:
 
 @asynccontextmanager
 async def open_graph(
-    address: GraphAddress | None, settings: Neo4jSettings
+    address: Neo4jAddress | None, settings: Neo4jSettings
 ) -> AsyncIterator[GraphAccess]:
     """Opens the graph for the block; without an address it is always unavailable."""
     breaker = CircuitBreaker("neo4j")
     if address is None:
         yield GraphAccess(AbsentGraph(), breaker)
         return
-    driver = open_driver(address.uri, address.user, address.password)
+    driver = open_driver(address)
     graph = Neo4jGraph(driver, breaker, timeout=settings.timeout)
     try:
         yield GraphAccess(graph, breaker)
@@ -73,7 +65,7 @@ async def open_graph(
         await driver.close()
 
 
-async def wait_for_graph(address: GraphAddress, settings: Neo4jSettings) -> None:
+async def wait_for_graph(address: Neo4jAddress, settings: Neo4jSettings) -> None:
     """Waits until Neo4j answers."""
     async with open_graph(address, settings) as access:
         while True:
@@ -83,7 +75,7 @@ async def wait_for_graph(address: GraphAddress, settings: Neo4jSettings) -> None
             await asyncio.sleep(_POLL_SECONDS)
 
 
-async def prepare_graph(address: GraphAddress, settings: Neo4jSettings) -> None:
+async def prepare_graph(address: Neo4jAddress, settings: Neo4jSettings) -> None:
     """Creates the graph's constraints and indexes.
 
     Raises:
@@ -95,10 +87,10 @@ async def prepare_graph(address: GraphAddress, settings: Neo4jSettings) -> None:
 
 @asynccontextmanager
 async def open_graph_maintenance(
-    settings: Settings, dsn: str, address: GraphAddress
+    settings: Settings, dsn: str, address: Neo4jAddress
 ) -> AsyncIterator[GraphMaintenance]:
     """Opens the verification and the rebuild of a database's graph."""
-    driver = open_driver(address.uri, address.user, address.password)
+    driver = open_driver(address)
     async with driver, open_database(dsn, settings.postgres) as database:
         clock = Clock()
         graph = Neo4jGraph(driver, timeout=settings.neo4j.timeout)

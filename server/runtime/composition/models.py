@@ -10,7 +10,7 @@ from server.core.circuit_breaker import CircuitBreaker
 from server.models.offline.embedder import OfflineEmbedder
 from server.models.offline.language_model import OfflineLanguageModel, OfflineReranker
 from server.models.ports import Embedder, LanguageModel, Reranker
-from server.runtime.settings import GeminiSettings, ModelChoice, SettingsFault
+from server.runtime.settings import GeminiSettings, ModelChoice, Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,37 +27,30 @@ class Models:
 
 
 @asynccontextmanager
-async def open_models(choice: ModelChoice, settings: GeminiSettings) -> AsyncIterator[Models]:
-    """Opens the models, and closes them at the end of the block.
+async def open_models(settings: Settings) -> AsyncIterator[Models]:
+    """Opens the chosen models, and closes them at the end of the block.
 
     Raises:
-        SettingsFault: Gemini is chosen without a key.
+        SettingsFault: no models are chosen, or Gemini without a key.
     """
     breaker = CircuitBreaker("gemini_rerank")
-    if choice is ModelChoice.OFFLINE:
+    if settings.model_choice() is ModelChoice.OFFLINE:
         yield Models(OfflineEmbedder.load(), OfflineLanguageModel(), OfflineReranker(), breaker)
         return
-    async with _open_gemini(settings, breaker) as models:
+    async with _open_gemini(settings.gemini, breaker) as models:
         yield models
 
 
 @asynccontextmanager
 async def _open_gemini(settings: GeminiSettings, breaker: CircuitBreaker) -> AsyncIterator[Models]:
-    """Opens Gemini's models for the block.
-
-    Raises:
-        SettingsFault: there is no key.
-    """
+    """Opens Gemini's models for the block. The settings have a key if Gemini is chosen."""
     # Importing Google's client takes a fifth of the startup's import time; only its users pay.
     from server.models.gemini.client import GeminiClient  # noqa: PLC0415
     from server.models.gemini.embedder import GeminiEmbedder  # noqa: PLC0415
     from server.models.gemini.language_model import GeminiLanguageModel  # noqa: PLC0415
     from server.models.gemini.reranker import GeminiReranker, GuardedReranker  # noqa: PLC0415
 
-    if settings.api_key is None:
-        raise SettingsFault(
-            "MEMOIR_MODELS=gemini needs GEMINI_API_KEY; set it or MEMOIR_MODELS=offline"
-        )
+    assert settings.api_key is not None
     client = GeminiClient(settings.api_key.get_secret_value(), settings)
     try:
         yield Models(

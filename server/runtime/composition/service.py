@@ -24,6 +24,7 @@ from server.api.grpc.services.memory_changes import MutationUseCases
 from server.api.grpc.services.operations import OperationsService
 from server.api.grpc.services.project import AuditService, ProjectService, StatisticsService
 from server.api.grpc.tokens import KEY_BYTES, Tokens
+from server.core.addresses import Neo4jAddress
 from server.core.background import running
 from server.core.clock import Clock
 from server.graph.project.projector import GraphProjector
@@ -58,7 +59,7 @@ from server.runtime.composition.doors import (
     server_options,
     serving_health,
 )
-from server.runtime.composition.graph import GraphAccess, GraphAddress, compose_graph, open_graph
+from server.runtime.composition.graph import GraphAccess, compose_graph, open_graph
 from server.runtime.composition.models import Models, open_models
 from server.runtime.composition.observation import (
     Sampler,
@@ -110,7 +111,7 @@ class Service:
 async def open_service(
     settings: Settings,
     dsn: str,
-    graph_address: GraphAddress | None,
+    graph_address: Neo4jAddress | None,
     tracer_provider: TracerProvider | None = None,
     worker: Worker | None = None,
 ) -> AsyncIterator[Service]:
@@ -127,9 +128,7 @@ async def open_service(
     """
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(open_database(dsn, settings.postgres))
-        models = await stack.enter_async_context(
-            open_models(settings.model_choice(), settings.gemini)
-        )
+        models = await stack.enter_async_context(open_models(settings))
         access = await stack.enter_async_context(open_graph(graph_address, settings.neo4j))
         notifications = PostgresNotifications(dsn, server_id=new_server_id())
         certificates = open_certificates(settings.tls)

@@ -10,6 +10,7 @@ from neo4j import AsyncDriver, AsyncGraphDatabase, NotificationMinimumSeverity
 from neo4j.exceptions import ClientError, DriverError, Neo4jError
 from opentelemetry.trace import SpanKind
 
+from server.core.addresses import Neo4jAddress
 from server.core.circuit_breaker import CircuitBreaker
 from server.core.errors import GraphUnavailable
 from server.core.request_context import bounded, current_request
@@ -21,18 +22,18 @@ DATABASE = "neo4j"
 _CONNECTION_SECONDS = 3.0
 
 
-def open_driver(uri: str, user: str, password: str) -> AsyncDriver:
+def open_driver(address: Neo4jAddress) -> AsyncDriver:
     """Returns a pool of connections, which connects at its first use. The caller closes it.
 
-    `uri` is `bolt://host:port` for one server, `neo4j://...` for a cluster,
-    `+s` appended to the scheme for TLS.
+    The URI is `bolt://host:port` for one server, `neo4j://...` for a cluster, with `+s` appended
+    to the scheme for TLS.
 
     Raises:
         neo4j.exceptions.ConfigurationError: the URI has another scheme.
     """
     return AsyncGraphDatabase.driver(
-        uri,
-        auth=(user, password),
+        address.uri,
+        auth=(address.user, address.password),
         max_connection_pool_size=32,
         connection_timeout=_CONNECTION_SECONDS,
         connection_write_timeout=_CONNECTION_SECONDS,

@@ -18,7 +18,7 @@ from server.core.background import in_thread_if_many
 from server.core.values import Vector
 from server.memories.add.inference import Candidate
 from server.memories.changes import Addition, ChangeSet, Deletion, Update
-from server.memories.ports import AddBasis, Committed
+from server.memories.queries import AddInputs, Committed
 from server.operations.ports import ScopeLease
 from server.storage.postgres.rows import to_candidate, to_categories, to_halfvec
 from server.storage.postgres.scope_index import State
@@ -64,7 +64,7 @@ class AddBases:
         vectors: Sequence[Vector],
         limit: int,
         visible_on: date,
-    ) -> AddBasis | None:
+    ) -> AddInputs | None:
         """Takes the lease and reads; see `MemoryStore.begin_add`."""
         project_id = lease.project_id
         async with self._database.connection() as connection:
@@ -85,8 +85,8 @@ class AddBases:
             candidates = await self._candidates(connection, project_id, _states(row))
         if row["keeps_passages"] is None:
             # There is no such project.
-            return AddBasis(candidates)
-        return AddBasis(
+            return AddInputs(candidates)
+        return AddInputs(
             candidates,
             row["custom_instructions"],
             to_categories(row["custom_categories"]),

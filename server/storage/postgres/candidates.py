@@ -19,7 +19,7 @@ from cachetools import LRUCache
 from server.core.background import in_thread_if_many
 from server.memories.memory import Memory
 from server.memories.passages import Passage, Source
-from server.memories.ports import SearchQuery
+from server.memories.queries import SearchQuery
 from server.memories.search.fusion import Scored
 from server.memories.search.question_clues import Speaker, speakers_asked
 from server.memories.search.ranking import Flags, Halves, Numbers, Scores, Vectors

@@ -12,7 +12,7 @@ from server import failpoints
 from server.core.errors import ConcurrentChange, RequestIdReused
 from server.memories.changes import Call, ChangeSet, Deletion, Update
 from server.memories.memory import today
-from server.memories.ports import Committed
+from server.memories.queries import Committed
 from server.storage.postgres.connections import transaction
 from server.storage.postgres.record_calls import committed_in, record_statement
 from server.storage.postgres.rows import (

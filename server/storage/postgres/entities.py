@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 from server.core.text import digest_of
 from server.graph.model import Entity, entity_key
 from server.graph.names import Joins, Split, StatedAlias, pair_of
-from server.memories.ports import AliasCount
+from server.memories.queries import AliasCount
 from server.memories.scope import SCOPE_FIELDS
 from server.storage.postgres.connections import transaction
 from server.storage.postgres.pool import Database

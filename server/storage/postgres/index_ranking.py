@@ -13,7 +13,7 @@ from typing import Final
 
 import numpy as np
 
-from server.memories.ports import SearchQuery
+from server.memories.queries import SearchQuery
 from server.memories.search.ranking import (
     BM25_K1,
     CONTEXT_SHARE,

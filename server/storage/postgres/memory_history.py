@@ -8,7 +8,7 @@ from uuid import UUID
 
 from server.core.background import in_thread_if_many
 from server.memories.memory import EventType, Memory, MemoryEvent, PastVersion, StreamCursor
-from server.memories.ports import StreamedEvent, StreamPage
+from server.memories.queries import StreamedEvent, StreamPage
 from server.memories.scope import Scope
 from server.storage.postgres.filters import scope_condition
 from server.storage.postgres.pool import Database

@@ -13,8 +13,8 @@ from server.memories.changes import ChangeSet
 from server.memories.conversation import Message, Role
 from server.memories.memory import EventType, ListOrder, Memory
 from server.memories.passages import Hit
-from server.memories.ports import (
-    AddBasis,
+from server.memories.queries import (
+    AddInputs,
     Committed,
     ListQuery,
     RecallQuery,
@@ -155,7 +155,7 @@ class PostgresMemoryStore(PostgresMemoryChanges, PostgresMemoryHistory, EntitySp
         vectors: Sequence[Vector],
         limit: int,
         visible_on: date,
-    ) -> Coroutine[Any, Any, AddBasis | None]:
+    ) -> Coroutine[Any, Any, AddInputs | None]:
         return self._bases.begin(lease, duration, vectors, limit, visible_on)
 
     async def recent_messages(self, project_id: str, scope: Scope, limit: int) -> list[Message]:

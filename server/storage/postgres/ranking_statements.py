@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from server.memories.passages import Source
-from server.memories.ports import SearchQuery
+from server.memories.queries import SearchQuery
 from server.memories.search.ranking import (
     BM25_B,
     BM25_K1,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from server.graph.model import StatedRelation
 from server.graph.names import Joins, Pair, StatedAlias, pair_of, with_splits
 from server.memories.memory import today
-from server.memories.ports import RecallQuery
+from server.memories.queries import RecallQuery
 from server.memories.search.question_clues import Clue, Recollection
 from server.storage.postgres.filters import scope_condition
 from server.storage.postgres.rows import FUNCTIONAL, to_entities, to_relations

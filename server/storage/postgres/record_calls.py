@@ -11,7 +11,7 @@ from server.core.request_context import current_origin, current_request
 from server.memories.changes import Addition, Call, ChangeSet, NewPassage
 from server.memories.conversation import StoredMessage
 from server.memories.memory import today
-from server.memories.ports import Committed
+from server.memories.queries import Committed
 from server.storage.postgres.rows import (
     from_entities,
     from_evidence,

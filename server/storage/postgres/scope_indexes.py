@@ -24,7 +24,7 @@ from server.core.background import Background
 from server.core.pacing import Pace
 from server.core.request_context import enter_project, take_turn
 from server.memories.passages import Source
-from server.memories.ports import SearchQuery
+from server.memories.queries import SearchQuery
 from server.memories.scope import Scope
 from server.storage.postgres.candidates import Candidates
 from server.storage.postgres.filters import scope_condition
@@ -70,7 +70,7 @@ _ATTEMPTS: Final = 3
 _SLICE: Final = 10
 _MAX_READ: Final = 2**31
 
-Place: TypeAlias = tuple[str, Scope, frozenset[Source]]
+IndexKey: TypeAlias = tuple[str, Scope, frozenset[Source]]
 
 log = structlog.get_logger()
 
@@ -123,11 +123,11 @@ class ScopeIndexes:
         self.most_bytes = most_bytes
         self._monotonic = monotonic
         # The least recently searched scope comes first.
-        self._held: OrderedDict[Place, HeldScope] = OrderedDict()
+        self._held: OrderedDict[IndexKey, HeldScope] = OrderedDict()
         self._bytes = 0
-        self._seen: LRUCache[Place, bool] = LRUCache(_MOST_SEEN)
-        self._refused: TTLCache[Place, bool] = TTLCache(_MOST_SEEN, _REFUSED_SECONDS, monotonic)
-        self._loading: set[Place] = set()
+        self._seen: LRUCache[IndexKey, bool] = LRUCache(_MOST_SEEN)
+        self._refused: TTLCache[IndexKey, bool] = TTLCache(_MOST_SEEN, _REFUSED_SECONDS, monotonic)
+        self._loading: set[IndexKey] = set()
         self._loads = Background("scope-index")
         self._checks = SharedStatements("scope-checks", self._check)
         self._one_at_a_time = asyncio.Lock()
@@ -135,19 +135,19 @@ class ScopeIndexes:
 
     async def rank(self, query: SearchQuery) -> Candidates | None:
         """Returns the candidates of a search; None if the scope is not held."""
-        place = _place(query)
-        held = self._held.get(place)
+        key = _key_of(query)
+        held = self._held.get(key)
         if held is None or held.index.dimensions != len(query.vector):
             return None
-        self._held.move_to_end(place)
+        self._held.move_to_end(key)
         held.last_search = self._monotonic()
         before = held.index.changes
         asked = await self._checked(query, held)
         if asked is None:
-            self._let_go(place)
+            self._let_go(key)
             return None
         if held.index.changes != before:
-            self._hold(place, held)
+            self._hold(key, held)
         return held.ranking(query.visible_on).rank(query, *asked)
 
     def note(self, query: SearchQuery, items: float) -> None:
@@ -155,18 +155,18 @@ class ScopeIndexes:
 
         The second time, the scope is read into memory in the background.
         """
-        place = _place(query)
-        if place in self._refused or not self._fits(items, len(query.vector)):
+        key = _key_of(query)
+        if key in self._refused or not self._fits(items, len(query.vector)):
             return
-        if not self._seen.get(place):
-            self._seen[place] = True
-        elif place not in self._loading and self._has_room():
-            self._loading.add(place)
+        if not self._seen.get(key):
+            self._seen[key] = True
+        elif key not in self._loading and self._has_room():
+            self._loading.add(key)
             self._loads.start(
                 self._load(query),
                 # The load is not part of the call and outlives it.
                 context=Context(),
-                on_end=lambda: self._loading.discard(place),
+                on_end=lambda: self._loading.discard(key),
             )
 
     async def finish(self) -> None:
@@ -224,23 +224,23 @@ class ScopeIndexes:
         except Exception as error:  # noqa: BLE001 - searches can use the statement
             log.warning("scope_index.not_read", error=type(error).__name__)
         else:
-            self._hold(_place(query), held)
+            self._hold(_key_of(query), held)
 
-    def _hold(self, place: Place, held: HeldScope) -> None:
+    def _hold(self, key: IndexKey, held: HeldScope) -> None:
         """Counts the bytes of a scope, and evicts others if necessary."""
-        self._let_go(place)
+        self._let_go(key)
         index = held.index
         if not self._fits(len(index), index.dimensions) or index.byte_size > self.most_bytes:
-            self._refused[place] = True
+            self._refused[key] = True
             return
         held.counted_bytes = index.byte_size
-        self._held[place] = held
+        self._held[key] = held
         self._bytes += held.counted_bytes
         while self._bytes > self.most_bytes:
             self._let_go(next(iter(self._held)))
 
-    def _let_go(self, place: Place) -> None:
-        held = self._held.pop(place, None)
+    def _let_go(self, key: IndexKey) -> None:
+        held = self._held.pop(key, None)
         if held is not None:
             self._bytes -= held.counted_bytes
 
@@ -323,7 +323,7 @@ def _items(sources: frozenset[Source]) -> str:
     return "\nUNION ALL\n".join(blocks)
 
 
-def _place(query: SearchQuery) -> Place:
+def _key_of(query: SearchQuery) -> IndexKey:
     return query.project_id, query.scope, query.sources
 
 

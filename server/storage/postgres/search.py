@@ -17,7 +17,7 @@ from cachetools import TTLCache
 from server.core.request_context import take_turn
 from server.memories.memory import Memory, ScoredMemory
 from server.memories.passages import EVERY_SOURCE, Hit, ScoredPassage, Source
-from server.memories.ports import SearchQuery
+from server.memories.queries import SearchQuery
 from server.memories.scope import Scope
 from server.memories.search.fusion import Scored, fuse
 from server.memories.search.ranking import Arm, Ranked

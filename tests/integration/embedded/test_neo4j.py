@@ -7,10 +7,10 @@ from pathlib import Path
 import psutil
 import pytest
 
+from server.core.addresses import Neo4jAddress
 from server.embedded import (
     EmbeddedNeo4j,
     MissingDependencyError,
-    Neo4jAddress,
     StartError,
     neo4j,
     no_progress,

@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 import pytest
 from neo4j import AsyncDriver
 from neo4j.exceptions import AuthError, ServiceUnavailable
 
+from server.core.addresses import Neo4jAddress
 from server.core.circuit_breaker import BreakerState, CircuitBreaker
 from server.core.errors import DeadlineExceeded, GraphUnavailable
 from server.core.request_context import RequestContext, enter_request
-from server.embedded.neo4j import Neo4jAddress
 from server.graph.ports import RelationQuery
 from server.storage.neo4j.calls import guarded_call, open_driver
 from server.storage.neo4j.graph import Neo4jGraph
@@ -35,7 +36,8 @@ CALLS: dict[str, Callable[[Neo4jGraph], Awaitable[object]]] = {
 async def test_nobody_at_the_port_is_an_unavailable_graph(
     call: Callable[[Neo4jGraph], Awaitable[object]], unused_tcp_port: int
 ) -> None:
-    async with open_driver(f"bolt://127.0.0.1:{unused_tcp_port}", "neo4j", "secret") as driver:
+    nobody = Neo4jAddress(f"bolt://127.0.0.1:{unused_tcp_port}", "neo4j", "secret")
+    async with open_driver(nobody) as driver:
         began = time.monotonic()
         with pytest.raises(GraphUnavailable) as raised:
             await call(Neo4jGraph(driver, timeout=10.0))
@@ -44,7 +46,7 @@ async def test_nobody_at_the_port_is_an_unavailable_graph(
 
 
 async def test_a_wrong_password_is_an_unavailable_graph(neo4j_address: Neo4jAddress) -> None:
-    async with open_driver(neo4j_address.uri, neo4j_address.user, "wrong") as driver:
+    async with open_driver(replace(neo4j_address, password="wrong")) as driver:
         with pytest.raises(GraphUnavailable) as raised:
             await Neo4jGraph(driver, timeout=10.0).project([stating(1, WORKS)])
     assert isinstance(raised.value.__cause__, AuthError)
@@ -59,9 +61,7 @@ async def proxy(neo4j_address: Neo4jAddress) -> AsyncIterator[tuple[FreezingProx
     proxy = FreezingProxy(upstream.hostname, upstream.port)
     async with (
         proxy.serve() as port,
-        open_driver(
-            f"bolt://127.0.0.1:{port}", neo4j_address.user, neo4j_address.password
-        ) as driver,
+        open_driver(replace(neo4j_address, uri=f"bolt://127.0.0.1:{port}")) as driver,
     ):
         yield proxy, driver
         proxy.thaw()

@@ -13,7 +13,7 @@ import pytest_asyncio
 from server.core.values import JsonObject
 from server.memories.filters.parser import parse_filter
 from server.memories.memory import ListOrder
-from server.memories.ports import ListQuery
+from server.memories.queries import ListQuery
 from server.memories.scope import Scope
 from server.storage.postgres.memory_store import list_statement
 from server.storage.postgres.ranking_statements import rank_statement

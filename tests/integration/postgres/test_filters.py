@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from server.core.values import JsonObject
 from server.memories.filters.parser import parse_filter
 from server.memories.memory import ListOrder, Memory
-from server.memories.ports import ListQuery
+from server.memories.queries import ListQuery
 from server.memories.scope import Scope
 from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.pool import Database

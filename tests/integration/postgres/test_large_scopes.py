@@ -8,7 +8,7 @@ from types import ModuleType
 import pytest
 
 from server.core.background import FEW_ITEMS
-from server.memories.ports import SearchQuery
+from server.memories.queries import SearchQuery
 from server.memories.search.ranking import ArmWeights
 from server.storage.postgres import candidates, record_calls
 from server.storage.postgres.memory_store import PostgresMemoryStore

@@ -11,7 +11,7 @@ import pytest_asyncio
 
 from server.memories.change.effects import MIN_REPEATED_LENGTH, SENTENCE_ENDS
 from server.memories.memory import ListCursor, ListOrder
-from server.memories.ports import ListQuery
+from server.memories.queries import ListQuery
 from server.memories.scope import Scope, ScopeKind
 from server.storage.postgres import memory_history
 from server.storage.postgres.erasing import CHANGES, deletion_statement, erasure_statement

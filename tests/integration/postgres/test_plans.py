@@ -14,7 +14,7 @@ import pytest
 import pytest_asyncio
 
 from server.memories.memory import ListCursor, ListOrder
-from server.memories.ports import ListQuery
+from server.memories.queries import ListQuery
 from server.memories.scope import Scope
 from server.storage.postgres import candidates
 from server.storage.postgres.memory_store import SQL, list_statement

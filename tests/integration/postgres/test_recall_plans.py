@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 import pytest_asyncio
 
-from server.memories.ports import RecallQuery
+from server.memories.queries import RecallQuery
 from server.memories.scope import Scope
 from server.storage.postgres.recall import recall_statement
 from tests.support.builders import NOW, PROJECT

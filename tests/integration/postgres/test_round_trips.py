@@ -21,7 +21,7 @@ from server.memories.add.verbatim import RememberVerbatim
 from server.memories.changes import Deletion
 from server.memories.conversation import Message, Role
 from server.memories.memory import ListOrder
-from server.memories.ports import ListQuery, SearchQuery
+from server.memories.queries import ListQuery, SearchQuery
 from server.memories.scope import Scope
 from server.operations.leases import ScopeTurns
 from server.storage.postgres.memory_store import PostgresMemoryStore

@@ -15,7 +15,7 @@ from server.core.values import Vector
 from server.memories.changes import Deletion
 from server.memories.memory import ScoredMemory
 from server.memories.passages import EVERY_SOURCE, Hit, Source
-from server.memories.ports import SearchQuery
+from server.memories.queries import SearchQuery
 from server.memories.scope import Scope
 from server.memories.search.ranking import ArmWeights
 from server.storage.postgres import scope_indexes

@@ -11,7 +11,7 @@ import pytest_asyncio
 
 from server.core.values import Vector
 from server.maintenance import EmbedderIdentity, StoreUnready
-from server.memories.ports import SearchQuery
+from server.memories.queries import SearchQuery
 from server.memories.scope import Scope
 from server.memories.search.ranking import ArmWeights
 from server.storage.postgres.pool import Database

@@ -15,7 +15,7 @@ from server.api.grpc.services.memory_changes import MemoryMutations
 from server.api.grpc.tokens import Tokens
 from server.memories.history.events import WatchMemoryEventsCommand
 from server.memories.memory import EventType, MemoryEvent, StreamCursor
-from server.memories.ports import StreamedEvent
+from server.memories.queries import StreamedEvent
 from server.projects.project import Caller
 from tests.support.builders import NOW, addition, call
 

@@ -12,7 +12,7 @@ from server.core.errors import ShuttingDown, StoreUnavailable
 from server.memories.history.events import WatchMemoryEvents, WatchMemoryEventsCommand
 from server.memories.history.tails import MOST_WAITING, PAGE_SIZE, EventTails
 from server.memories.memory import StreamCursor
-from server.memories.ports import StreamedEvent
+from server.memories.queries import StreamedEvent
 from server.memories.scope import Scope
 from server.operations.ports import Channel
 from tests.support.builders import ALICE, PROJECT, addition, call
