@@ -225,11 +225,11 @@ async def answering(directory: Path, number: int, answer: Answer) -> AsyncIterat
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             async with asyncio.timeout(ASK_SECONDS):
-                question = json.loads(await reader.readline())
-                writer.write(json.dumps(answer(question)).encode() + b"\n")
+                query = json.loads(await reader.readline())
+                writer.write(json.dumps(answer(query)).encode() + b"\n")
                 await writer.drain()
         except (OSError, TimeoutError, ValueError) as error:
-            log.warning("worker.question_failed", error=repr(error))
+            log.warning("worker.query_failed", error=repr(error))
         finally:
             writer.close()
 
@@ -244,7 +244,7 @@ async def answering(directory: Path, number: int, answer: Answer) -> AsyncIterat
         await server.wait_closed()
 
 
-async def ask(directory: Path, number: int, question: Mapping[str, Any]) -> Any | None:
+async def ask(directory: Path, number: int, query: Mapping[str, Any]) -> Any | None:
     """Returns the answer of a worker; None if it does not answer in time."""
     try:
         async with asyncio.timeout(ASK_SECONDS):
@@ -252,7 +252,7 @@ async def ask(directory: Path, number: int, question: Mapping[str, Any]) -> Any 
                 _socket_of(directory, number), limit=_MOST_BYTES
             )
             try:
-                writer.write(json.dumps(question).encode() + b"\n")
+                writer.write(json.dumps(query).encode() + b"\n")
                 return json.loads(await reader.readline())
             finally:
                 writer.close()
@@ -261,7 +261,7 @@ async def ask(directory: Path, number: int, question: Mapping[str, Any]) -> Any 
 
 
 async def ask_all(
-    directory: Path, numbers: Iterable[int], question: Mapping[str, Any]
+    directory: Path, numbers: Iterable[int], query: Mapping[str, Any]
 ) -> list[Any | None]:
     """Returns the answers of these workers; None for each that does not answer in time."""
-    return await asyncio.gather(*(ask(directory, number, question) for number in numbers))
+    return await asyncio.gather(*(ask(directory, number, query) for number in numbers))
