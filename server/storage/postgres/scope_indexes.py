@@ -22,7 +22,7 @@ from cachetools import LRUCache, TTLCache
 
 from server.core.background import Background
 from server.core.pacing import Pace
-from server.core.request_context import enter_project, take_turn
+from server.core.request_context import enter_project
 from server.memories.passages import Source
 from server.memories.queries import SearchQuery
 from server.memories.scope import Scope
@@ -195,7 +195,6 @@ class ScopeIndexes:
                 rows = await self._checks.answer(check.group, check)
             else:
                 rows = await self._checks.answer_alone(check)
-                await take_turn()
             was_alone = index.changes == before
             index.put(_items_of(rows))
             if index.digest == rows[0]["digest"]:

@@ -73,6 +73,8 @@ class SharedStatements(Generic[Item, Answer]):
     async def answer(self, key: Hashable, item: Item) -> Answer:
         """Returns the answer for an item, by a statement that begins after this call.
 
+        What a call does with its answer is a step of its own, for which it waits here.
+
         Raises:
             asyncpg.PostgresError, StoreUnavailable, DeadlineExceeded: nothing was stored, or the
                 outcome is unknown.
@@ -83,22 +85,23 @@ class SharedStatements(Generic[Item, Answer]):
             deadline = current_request().deadline
             group.waiting.append(_Waiting(item, copy_context(), deadline, future))
             answer = await future
-            await take_turn()
-            return answer
-        end = self._begin(key, group)
-        try:
-            [answer] = await self._run([item])
-            return answer
-        finally:
-            end()
+        else:
+            end = self._begin(key, group)
+            try:
+                [answer] = await self._run([item])
+            finally:
+                end()
+        await take_turn()
+        return answer
 
     async def answer_alone(self, item: Item) -> Answer:
-        """Returns the answer for an item by a statement of its own, at once.
+        """Returns the answer for an item by a statement of its own that begins at once.
 
         Raises:
             asyncpg.PostgresError, StoreUnavailable, DeadlineExceeded: as `answer`.
         """
         [answer] = await self._run([item])
+        await take_turn()
         return answer
 
     def _begin(self, key: Hashable, group: _Group[Item, Answer]) -> Callable[[], None]:
@@ -153,7 +156,7 @@ class SharedStatements(Generic[Item, Answer]):
 
     async def _answer_one(self, waiting: _Waiting[Item, Answer]) -> None:
         try:
-            answer = await self.answer_alone(waiting.item)
+            [answer] = await self._run([waiting.item])
         except Exception as error:  # noqa: BLE001 - the call raises it
             _fail(waiting.answer, error)
         else:

@@ -90,20 +90,32 @@ class OneByOne(BackgroundPlace):
         await self.turns[-1]
 
 
-async def test_calls_that_shared_a_statement_go_on_in_turns(world: World) -> None:
+async def test_calls_go_on_in_turns(world: World) -> None:
     place = OneByOne("tenant")
     enter_place(place)
-    first = await world.begin("a")
-    others = await world.begin("ccc", "dddd")
+    # The first has a statement of its own, the others share one.
+    tasks = await world.begin("a", "ccc", "dddd")
+    tasks.append(asyncio.create_task(world.shared.answer_alone("b")))
+    await settle()
     world.statements.release()
-    await asyncio.gather(*first)
     await settle()
-    assert [task.done() for task in others] == [False, False]
-    place.turns[0].set_result(None)
+    assert len(place.turns) == len(tasks)
+    assert not any(task.done() for task in tasks)
+    for number, turn in enumerate(place.turns, 1):
+        turn.set_result(None)
+        await settle()
+        assert sum(task.done() for task in tasks) == number
+
+
+async def test_a_statement_begins_before_the_calls_of_the_last_one_go_on(world: World) -> None:
+    enter_place(OneByOne("tenant"))
+    [first] = await world.begin("a")
+    [second] = await world.begin("b")
+    world.statements.end_first()
     await settle()
-    assert [task.done() for task in others] == [True, False]
-    place.turns[1].set_result(None)
-    await asyncio.gather(*others)
+    assert world.statements.begun == [["a"], ["b"]]
+    for task in first, second:
+        task.cancel()
 
 
 async def test_a_statement_has_a_limited_number_of_calls(world: World) -> None:
