@@ -7,6 +7,7 @@ import os
 import sys
 from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
@@ -184,6 +185,12 @@ def _table(first: str, *others: str) -> Table:
     return Table(*columns, box=None, pad_edge=False, header_style="bold cyan")
 
 
+def _duration(seconds: float) -> Duration:
+    duration = Duration()
+    duration.FromTimedelta(timedelta(seconds=seconds))
+    return duration
+
+
 def _seconds(duration: Duration) -> str:
     return f"{duration.ToTimedelta().total_seconds():.0f} s"
 
@@ -236,9 +243,7 @@ async def run(arguments: argparse.Namespace) -> None:
     address = arguments.address or _local_address(settings)
     request = pb.WatchStatisticsRequest(
         project_id=arguments.project,
-        interval=Duration(
-            nanos=int(arguments.interval * 1e9) % 10**9, seconds=int(arguments.interval)
-        ),
+        interval=_duration(arguments.interval),
     )
     metadata = (
         ("authorization", f"Token {_key(arguments.key_file, settings)}"),

@@ -54,7 +54,7 @@ def prepare(settings: Settings) -> StopSignals:
 
 
 def _configure_logging(settings: Settings) -> None:
-    """Logs are readable by default on a terminal, and else JSON."""
+    """Sets up logs; by default they are for people on a terminal, and JSON elsewhere."""
     telemetry = settings.telemetry
     chosen = telemetry.format
     if chosen is None:
@@ -112,10 +112,12 @@ class Assignment:
 def worker_command(first: Assignment) -> WorkerCommand:
     """Returns how to start all workers, given the assignment of the first worker."""
     workers = [replace(first.worker, number=number) for number in range(first.worker.count)]
-    return WorkerCommand(ARGUMENTS, [_line(replace(first, worker=each)) for each in workers])
+    return WorkerCommand(
+        ARGUMENTS, [_assignment_line(replace(first, worker=each)) for each in workers]
+    )
 
 
-def _line(assignment: Assignment) -> bytes:
+def _assignment_line(assignment: Assignment) -> bytes:
     return TypeAdapter(Assignment).dump_json(assignment) + b"\n"
 
 

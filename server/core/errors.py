@@ -54,8 +54,8 @@ class InvalidRequest(MemoirError):
     ) -> None:
         self.violations = tuple(violations)
         fields = ", ".join(dict.fromkeys(v.field for v in self.violations if v.field))
-        by_fields = f"invalid fields: {fields}" if fields else "invalid request"
-        super().__init__(message or by_fields, metadata)
+        summary = f"invalid fields: {fields}" if fields else "invalid request"
+        super().__init__(message or summary, metadata)
 
 
 class AnswerTooLarge(InvalidRequest):
@@ -91,7 +91,7 @@ class ApiKeyInvalid(MemoirError):
 
 
 class ProjectForbidden(MemoirError):
-    """The key may not use the project or organization, or this does not exist."""
+    """The project or organization does not exist, or the key may not use it."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -256,7 +256,8 @@ class ExtractionFailed(MemoirError):
         self.input_tokens = input_tokens
         self.output_tokens = output_tokens
         super().__init__(
-            f"the language model's answer could not be used ({cause}); nothing was stored",
+            f"the language model's answer could not be used ({cause}); nothing was stored; send "
+            "the call again, or with fewer or other messages",
             {"model": model, "cause": cause},
         )
 
@@ -385,5 +386,5 @@ class ShuttingDown(Retryable):
 
     def __init__(self) -> None:
         super().__init__(
-            "the server is shutting down; send the call again, to another server if any"
+            "the server is shutting down; send the call again, to another server if there is one"
         )

@@ -1,10 +1,13 @@
 """Shares bounded places between tenants, so that no tenant can lock out the others.
 
-A tenant is a project, or an organization if its key was used. Three rules apply. No tenant holds
-more than three quarters of the places, so that some are free for others. Waiting tenants take turns
-(round-robin), so that a call of a quiet tenant never waits behind all calls of a busy tenant. While
-other tenants are active, a tenant holds at most a quarter of the places for work, and only one for
-long work, because a free place does not help if one tenant's work keeps the processors busy.
+A tenant is a project, or an organization if its key was used. Three rules apply:
+
+- No tenant holds more than three quarters of the places, so that some are free for others.
+- Waiting tenants take turns (round-robin), so that a call of a quiet tenant never waits behind all
+  calls of a busy tenant.
+- While other tenants are active, a tenant holds at most a quarter of the places for work, and only
+  one for long work. A free place does not help others if one tenant's work keeps the processors
+  busy.
 """
 
 from __future__ import annotations
@@ -42,18 +45,18 @@ class ActiveTenants:
             self._last, self._other_time = tenant, self._last_time
         self._last_time = self._monotonic()
 
-    def besides(self, tenant: str) -> bool:
-        """Whether another tenant is active."""
+    def others_active(self, tenant: str) -> bool:
+        """Whether a tenant other than this one is active."""
         other = self._other_time if tenant == self._last else self._last_time
         return self._monotonic() - other < _ACTIVE_SECONDS
 
     def share(self, tenant: str, limit: int) -> int:
         """Returns how many of `limit` places the tenant may hold now."""
-        return ceil(limit * _SHARE_BESIDE_OTHERS) if self.besides(tenant) else share_of(limit)
+        return ceil(limit * _SHARE_BESIDE_OTHERS) if self.others_active(tenant) else share_of(limit)
 
     def long_share(self, tenant: str, limit: int) -> int:
         """Returns how many of `limit` places for long work the tenant may hold now."""
-        return 1 if self.besides(tenant) else share_of(limit)
+        return 1 if self.others_active(tenant) else share_of(limit)
 
 
 Share: TypeAlias = Callable[[str, int], int]

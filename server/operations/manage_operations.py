@@ -23,8 +23,8 @@ from server.memories.scope import Scope, is_within
 from server.operations.operation import Operation, OperationState
 from server.operations.ports import Channel, Notifications, Operations, Submission
 
-# How long Wait relies on notifications alone before it reads again, in seconds.
-LOOK_AGAIN_SECONDS = 1.0
+# A wait reads the operation again after this time, because a notification can be lost.
+REREAD_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,17 +126,17 @@ class ManageOperations:
         """
         loop = asyncio.get_running_loop()
         end = loop.time() + seconds
-        stirred = asyncio.Event()
-        with self._notifications.subscribe(Channel.OPERATIONS, stirred.set):
+        notified = asyncio.Event()
+        with self._notifications.subscribe(Channel.OPERATIONS, notified.set):
             while True:
-                stirred.clear()
+                notified.clear()
                 operation = await self._find(project_id, operation_id, within)
-                rest = end - loop.time()
-                if operation.state.is_done or rest <= 0:
+                remaining = end - loop.time()
+                if operation.state.is_done or remaining <= 0:
                     return await self._view(operation)
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(min(rest, LOOK_AGAIN_SECONDS)):
-                        await stirred.wait()
+                    async with asyncio.timeout(min(remaining, REREAD_SECONDS)):
+                        await notified.wait()
 
     async def cancel(
         self, project_id: str, operation_id: UUID, error: bytes, within: Scope | None = None

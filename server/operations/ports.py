@@ -234,10 +234,10 @@ class Notifications(Protocol):
     """
 
     def notify(self, channel: Channel) -> None:
-        """Notifies the subscribers of all servers; subscribers of this server before it returns.
+        """Notifies the subscribers of all servers. Call it after the commit that it announces.
 
-        It does not wait for the others. Call it after the commit that it announces. Simultaneous
-        notifications can arrive as one.
+        The subscribers of this server are notified before it returns, the others later.
+        Simultaneous notifications can arrive as one.
         """
         ...
 

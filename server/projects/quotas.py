@@ -38,19 +38,18 @@ class QuotaUsage:
 class ProjectUse:
     """A project's quotas, content and calls in progress, as far as this process knows."""
 
-    def __init__(self, holding: StorageUse, now: float, cost: float) -> None:
+    def __init__(self, use: StorageUse, now: float, cost: float) -> None:
         self.calls = 0
         self.streams = 0
-        self._tokens = 0.0
         self._filled = now
-        self.take(holding, now, cost)
-        self._tokens = float(self.quotas.calls_per_second)
+        self._tokens = float(use.quotas.calls_per_second)
+        self.refresh(use, now, cost)
 
-    def take(self, holding: StorageUse, now: float, cost: float) -> None:
+    def refresh(self, use: StorageUse, now: float, cost: float) -> None:
         """Stores quotas and counts that were just read, which took `cost` seconds."""
-        self.quotas: Quotas = holding.quotas
-        self.memories = holding.memories
-        self.bytes = holding.bytes
+        self.quotas: Quotas = use.quotas
+        self.memories = use.memories
+        self.bytes = use.bytes
         self.stale_at = now + max(REFRESH_SECONDS, cost / _COUNTING_SHARE)
 
     def enter(self, now: float, *, is_stream: bool, stores: bool) -> None:
@@ -85,14 +84,14 @@ class ProjectUse:
     def usages(self) -> list[QuotaUsage]:
         """Returns the quotas that are set. For the rate, `used` is about the last second."""
         rate = self.quotas.calls_per_second
-        every = (
+        usages = (
             QuotaUsage("memories", self.quotas.memories, self.memories),
             QuotaUsage("bytes", self.quotas.bytes, self.bytes),
             QuotaUsage("calls_per_second", rate, max(0, rate - int(self._tokens))),
             QuotaUsage("calls", self.quotas.calls, self.calls),
             QuotaUsage("streams", self.quotas.streams, self.streams),
         )
-        return [usage for usage in every if usage.limit]
+        return [usage for usage in usages if usage.limit]
 
     def _take_token(self, now: float) -> None:
         """Takes a token from a bucket with the calls of one second."""
@@ -146,9 +145,9 @@ class ProjectQuotas:
     async def _use(self, project_id: str) -> ProjectUse:
         use = self._uses.get(project_id)
         if use is None:
-            holding, cost = await self._read(project_id)
-            # Another call may have stored its own in the meantime, which is then used.
-            use = self._uses.setdefault(project_id, ProjectUse(holding, self._monotonic(), cost))
+            storage, cost = await self._read(project_id)
+            # If another call has stored its reading in the meantime, that is used.
+            use = self._uses.setdefault(project_id, ProjectUse(storage, self._monotonic(), cost))
         elif self._monotonic() >= use.stale_at and project_id not in self._refreshing:
             self._refreshing.add(project_id)
             self._background.start(
@@ -161,10 +160,10 @@ class ProjectQuotas:
     async def _refresh(self, project_id: str, use: ProjectUse) -> None:
         # The earlier values are used until the store is available again.
         with suppress(StoreUnavailable):
-            holding, cost = await self._read(project_id)
-            use.take(holding, self._monotonic(), cost)
+            storage, cost = await self._read(project_id)
+            use.refresh(storage, self._monotonic(), cost)
 
     async def _read(self, project_id: str) -> tuple[StorageUse, float]:
         begun = self._monotonic()
-        holding = await self._projects.storage_use(project_id)
-        return holding, self._monotonic() - begun
+        storage = await self._projects.storage_use(project_id)
+        return storage, self._monotonic() - begun

@@ -277,9 +277,9 @@ async def test_a_new_day_makes_expired_memories_dirty_once(
     await expiring(store, "today", date(2027, 1, 1))
     await expiring(store, "tomorrow", date(2027, 1, 2))
     await outbox.settle(await outbox.claim(10, LEASE))
-    assert await outbox.keep_up() == 0
+    assert await outbox.enqueue_overdue() == 0
     clock.time = datetime(2027, 1, 2, 0, 0, tzinfo=UTC)
-    assert [await each.keep_up() for each in (outbox, replica, outbox)] == [1, 0, 0]
+    assert [await each.enqueue_overdue() for each in (outbox, replica, outbox)] == [1, 0, 0]
     [subgraph] = await outbox.subgraphs(await outbox.claim(10, LEASE))
     assert not subgraph.exists
 
@@ -293,9 +293,9 @@ async def test_a_server_that_was_away_for_days_misses_no_expiry(
     await expiring(store, "one", date(2027, 1, 1))
     await expiring(store, "two", date(2027, 1, 5))
     await outbox.settle(await outbox.claim(10, LEASE))
-    await outbox.keep_up()
+    await outbox.enqueue_overdue()
     later = PostgresOutbox(database, FakeClock(datetime(2027, 1, 9, tzinfo=UTC)))
-    assert await later.keep_up() == 2
+    assert await later.enqueue_overdue() == 2
 
 
 @only_on_postgres
@@ -305,8 +305,8 @@ async def test_a_late_clock_does_not_restore_expired_memories(
     early = PostgresOutbox(database, FakeClock(datetime(2027, 1, 2, tzinfo=UTC)))
     late = PostgresOutbox(database, FakeClock(datetime(2027, 1, 1, 23, tzinfo=UTC)))
     await expiring(store, "one", date(2027, 1, 1))
-    await early.keep_up()
-    assert await late.keep_up() == 0
+    await early.enqueue_overdue()
+    assert await late.enqueue_overdue() == 0
     [subgraph] = await late.subgraphs(await late.claim(10, LEASE))
     assert not subgraph.exists
 

@@ -102,8 +102,8 @@ async def test_alias_changes_of_a_dead_projector_are_processed(
             "INSERT INTO entity_alias_changes (project_id, space, change_id, keys) "
             "VALUES ('project-1', 'user:alice', gen_random_uuid(), '[\"bob\"]')"
         )
-    assert await outbox.keep_up() == 1
-    assert await outbox.keep_up() == 0
+    assert await outbox.enqueue_overdue() == 1
+    assert await outbox.enqueue_overdue() == 0
     [batch] = await projected(outbox)
     assert [s.memory_id for s in batch] == [early.memory.id]
 

@@ -9,7 +9,7 @@ from datetime import date, timedelta
 from uuid import UUID, uuid4
 
 from server.graph.model import MemorySubgraph
-from server.graph.project.ports import Backlog, DirtyMemory, KnownSubgraphs
+from server.graph.project.ports import Backlog, DirtyMemory, ExpectedSubgraphs
 from server.memories.changes import Call
 from server.memories.memory import today
 from tests.support.fake_store import FakeStore
@@ -171,7 +171,7 @@ class FakeOutbox:
         oldest = max((now - entry.enqueued_at for entry in waiting), default=0.0)
         return Backlog(len(waiting), len(found) - len(waiting), oldest)
 
-    async def keep_up(self) -> int:
+    async def enqueue_overdue(self) -> int:
         return 0
 
     async def projects(self) -> list[str]:
@@ -182,8 +182,10 @@ class FakeOutbox:
         for start in range(0, len(ids), page_size):
             yield ids[start : start + page_size]
 
-    async def known_subgraphs(self, project_id: str, memory_ids: Sequence[UUID]) -> KnownSubgraphs:
-        return KnownSubgraphs([self._subgraph(project_id, each) for each in memory_ids], [])
+    async def expected_subgraphs(
+        self, project_id: str, memory_ids: Sequence[UUID]
+    ) -> ExpectedSubgraphs:
+        return ExpectedSubgraphs([self._subgraph(project_id, each) for each in memory_ids], [])
 
     async def outstanding(self, project_id: str, memory_ids: Sequence[UUID]) -> set[UUID]:
         entries = self._catch_up_with_store()

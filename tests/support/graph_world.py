@@ -140,7 +140,7 @@ class Project:
         """Projects until the graph has caught up."""
         while True:
             await end_waits(self.dsn)
-            await self.outbox.keep_up()
+            await self.outbox.enqueue_overdue()
             if not await self.projector.project_once():
                 break
         assert (await self.outbox.backlog(self.id)).pending == 0

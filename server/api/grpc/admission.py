@@ -208,7 +208,7 @@ class Admission:
 
     async def take_turn(self, tenant: str) -> None:
         """Waits until a call of the tenant may take its next step, if other tenants are active."""
-        if self._active.besides(tenant):
+        if self._active.others_active(tenant):
             await self._paces.step(tenant)
 
     def forget_parked(self, call: AdmittedCall) -> None:
@@ -291,7 +291,10 @@ class Admission:
         gRPC hands over calls in order. Those of a client that tries again at once would always be
         in front of the calls of other tenants.
         """
-        if not self._active.besides(tenant) or self._held_back.of(tenant) >= self._limits.queue:
+        if (
+            not self._active.others_active(tenant)
+            or self._held_back.of(tenant) >= self._limits.queue
+        ):
             return
         self._bytes.add(tenant, size)
         self._held_back.add(tenant)

@@ -127,7 +127,7 @@ class _LocalContext(grpc.aio.ServicerContext[Any, Any]):
         self._request = request
         self._send = send
         self._end = asyncio.get_running_loop().time() + (request.timeout or 0.0)
-        # None as long as no code was set, as in gRPC's own context, whose types deny it.
+        # gRPC's own context also returns None until a code is set, contrary to its type.
         self._code: Any = None
         self.status: status_pb2.Status | None = None
         self.trailers: Metadata = ()
@@ -195,7 +195,7 @@ class _LocalContext(grpc.aio.ServicerContext[Any, Any]):
         return {}
 
     def time_remaining(self) -> float:
-        # None if the client set no deadline, as in gRPC's own context, whose types deny it.
+        # gRPC's own context also returns None if there is no deadline, contrary to its type.
         remaining: Any = None
         if self._request.timeout is not None:
             remaining = max(0.0, self._end - asyncio.get_running_loop().time())

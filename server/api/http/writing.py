@@ -27,7 +27,7 @@ _F = FieldDescriptor
 _LONG: Final = frozenset({_F.CPPTYPE_INT64, _F.CPPTYPE_UINT64})
 _UNCHANGED: Final = frozenset({_F.CPPTYPE_BOOL, _F.CPPTYPE_INT32, _F.CPPTYPE_UINT32})
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_KNOWN_SECONDS: Final = 16_384
+_CACHED_TIMES: Final = 16_384
 
 _writers: dict[Descriptor, Write] = {}
 
@@ -53,7 +53,7 @@ def time_json(instant: Timestamp) -> str:
     return f"{text}.{nanos:09}Z"
 
 
-@lru_cache(_KNOWN_SECONDS)
+@lru_cache(_CACHED_TIMES)
 def _second(seconds: int) -> str:
     return (_EPOCH + timedelta(seconds=seconds)).replace(tzinfo=None).isoformat()
 
@@ -68,11 +68,11 @@ _WELL_KNOWN: Final[Mapping[str, Write]] = {
 def _writer(kind: Descriptor) -> Write:
     writer = _writers.get(kind)
     if writer is None:
-        writer = _writers[kind] = _made_writer(kind)
+        writer = _writers[kind] = _new_writer(kind)
     return writer
 
 
-def _made_writer(kind: Descriptor) -> Write:
+def _new_writer(kind: Descriptor) -> Write:
     if known := _WELL_KNOWN.get(kind.full_name):
         return known
     if kind.full_name.startswith("google.protobuf."):
@@ -83,7 +83,8 @@ def _made_writer(kind: Descriptor) -> Write:
     _writers[kind] = writer = partial(_write_fields, empty, fields)
     described: Any = kind.fields
     for field in described:
-        fields[field] = (field.name, write := _field_writer(field))
+        write = _field_writer(field)
+        fields[field] = (field.name, write)
         if not field.has_presence:
             empty[field.name] = _empty_value(field, write)
     return writer
@@ -158,4 +159,6 @@ def _enum_json(kind: EnumDescriptor, number: int) -> str | int:
 def _number_json(number: float) -> float | str:
     if math.isfinite(number):
         return number
-    return "NaN" if math.isnan(number) else "Infinity" if number > 0 else "-Infinity"
+    if math.isnan(number):
+        return "NaN"
+    return "Infinity" if number > 0 else "-Infinity"

@@ -70,11 +70,12 @@ def spaces_of(memories: Iterable[Memory], splits: Iterable[Split] = ()) -> list[
     by_space: dict[str, list[Memory]] = {}
     for memory in memories:
         space = memory.scope.graph_space()
-        by_space.setdefault(space, []).append(_apart(memory, split.get(space, frozenset())))
+        by_space.setdefault(space, []).append(_split(memory, split.get(space, frozenset())))
     return [_space(name, found) for name, found in by_space.items()]
 
 
-def _apart(memory: Memory, splits: Set[Pair]) -> Memory:
+def _split(memory: Memory, splits: Set[Pair]) -> Memory:
+    """Returns the memory with these names as entities of their own."""
     entities, relations = with_splits(memory.entities, memory.relations, memory.text, splits)
     return replace(memory, entities=entities, relations=relations)
 
@@ -82,7 +83,7 @@ def _apart(memory: Memory, splits: Set[Pair]) -> Memory:
 def relations_of(
     spaces: Iterable[ComputedSpace], entity: str | None = None
 ) -> list[StatedRelation]:
-    """Returns all relations, newest event first, in the order of lists of relations.
+    """Returns all relations, in the order of `newest_first`.
 
     With `entity`, returns only relations with that entity at either end, by name or alias.
     """
@@ -155,9 +156,9 @@ def _with_ends(stated: Sequence[StatedRelation]) -> list[StatedRelation]:
     for each in stated:
         if is_functional(each.relation.relation):
             slots.setdefault((each.source_key, each.relation.relation), []).append(each)
-    ends = {
-        each: end for slot in slots.values() for each, end in zip(slot, _ends(slot), strict=True)
-    }
+    ends: dict[StatedRelation, datetime | None] = {}
+    for slot in slots.values():
+        ends |= zip(slot, _ends(slot), strict=True)
     return [replace(each, superseded_at=ends.get(each)) for each in stated]
 
 
@@ -181,35 +182,35 @@ MOST_RELATIONS: Final = 1000
 def explore(
     relations: Iterable[StatedRelation], start: str, hops: int
 ) -> tuple[list[StatedRelation], bool]:
-    """Returns the relations within `hops` of the start, within the same limits as the graph's.
+    """Returns the relations within `hops` of the start, and whether there were more.
 
-    Also returns whether there were more.
+    Neo4j is read within the same limits: see `server.storage.neo4j.exploring`.
     """
     of_entity: dict[str, list[StatedRelation]] = {}
     for stated in newest_first(relations):
         for key in {stated.source_key, stated.target_key}:
             of_entity.setdefault(key, []).append(stated)
     found: dict[StatedRelation, None] = {}
-    seen, around, truncated = {start}, [start], False
+    seen, frontier, truncated = {start}, [start], False
     for _ in range(hops):
-        truncated = truncated or any(len(of_entity.get(key, ())) > FAN_OUT for key in around)
-        met = newest_first({r for key in around for r in of_entity.get(key, ())[:FAN_OUT]})
-        new = [stated for stated in met if stated not in found]
-        rest = MOST_RELATIONS - len(found)
-        truncated = truncated or len(new) > rest
-        found.update(dict.fromkeys(new[:rest]))
-        ends = (end for r in new[:rest] for end in (r.source_key, r.target_key))
-        around = [end for end in dict.fromkeys(ends) if end not in seen]
-        seen.update(around)
+        truncated = truncated or any(len(of_entity.get(key, ())) > FAN_OUT for key in frontier)
+        reached = newest_first({r for key in frontier for r in of_entity.get(key, ())[:FAN_OUT]})
+        new = [stated for stated in reached if stated not in found]
+        limit = MOST_RELATIONS - len(found)
+        truncated = truncated or len(new) > limit
+        found.update(dict.fromkeys(new[:limit]))
+        ends = (end for r in new[:limit] for end in (r.source_key, r.target_key))
+        frontier = [end for end in dict.fromkeys(ends) if end not in seen]
+        seen.update(frontier)
     return list(found), truncated
 
 
 def reach(
     relations: Iterable[StatedRelation], start: str, hops: int
 ) -> tuple[dict[str, int], list[StatedRelation]]:
-    """Returns the entities within `hops` of the start with distances, and the relations between.
+    """Returns the entities within `hops` of the start with distances, and their relations.
 
-    Both are ordered by distance, then in the order of lists of relations.
+    Both are ordered by distance; relations of equal distance are ordered by `newest_first`.
     """
     known = newest_first(dict.fromkeys(relations))
     distances = distances_from(adjacency(known), start, hops)
@@ -242,8 +243,8 @@ def shortest_paths(
             found.append(list(path))
             continue
         for neighbour, relation in around.get(visited[-1], ()):
-            rest = to_target.get(neighbour)
-            if neighbour in visited or rest is None or len(path) + 1 + rest > max_length:
+            remaining = to_target.get(neighbour)
+            if neighbour in visited or remaining is None or len(path) + 1 + remaining > max_length:
                 continue
             waiting.append(((*visited, neighbour), (*path, relation)))
     return found
@@ -253,7 +254,7 @@ _STEPS_PER_PATH = 2000
 
 
 def adjacency(relations: Iterable[StatedRelation]) -> Adjacency:
-    """Returns the relations by the entities at their ends, without relations to itself."""
+    """Returns the relations by the entities at their ends, except from an entity to itself."""
     around: dict[str, list[tuple[str, StatedRelation]]] = {}
     for stated in relations:
         if stated.source_key != stated.target_key:

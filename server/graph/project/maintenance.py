@@ -31,7 +31,7 @@ async def unknown_memories(
 ) -> AsyncIterator[list[UUID]]:
     """Yields the memories that are in the graph but no longer exist, page by page."""
     async for page in audit.memories(project_id, page_size):
-        known = await outbox.known_subgraphs(project_id, page)
+        known = await outbox.expected_subgraphs(project_id, page)
         yield [subgraph.memory_id for subgraph in known.subgraphs if not subgraph.exists]
 
 
@@ -113,7 +113,7 @@ class VerifyGraph:
     async def _differences(
         self, project_id: str, memory_ids: Sequence[UUID]
     ) -> dict[UUID, Counter[DifferenceKind]]:
-        known = await self._outbox.known_subgraphs(project_id, memory_ids)
+        known = await self._outbox.expected_subgraphs(project_id, memory_ids)
         found = dict(await self._audit.compare(known.subgraphs))
         for memory_id in known.aliases_not_stored:
             kinds = found.setdefault(memory_id, Counter())
@@ -185,7 +185,7 @@ class RebuildGraph:
     async def _mark(self, project_id: str, rebuilt: Rebuilt) -> None:
         rebuilt.revived += await self._outbox.revive(project_id)
         async for page in self._outbox.memories(project_id, REBUILD_PAGE_SIZE):
-            known = await self._outbox.known_subgraphs(project_id, page)
+            known = await self._outbox.expected_subgraphs(project_id, page)
             await self._audit.rewind(known.subgraphs)
             await self._outbox.enqueue(project_id, page)
             rebuilt.memories += len(page)

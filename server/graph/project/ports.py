@@ -42,7 +42,7 @@ class Backlog:
 
 
 @dataclass(frozen=True, slots=True)
-class KnownSubgraphs:
+class ExpectedSubgraphs:
     """The expected subgraphs, and the memories whose aliases are not stored yet."""
 
     subgraphs: Sequence[MemorySubgraph]
@@ -112,11 +112,11 @@ class Outbox(Protocol):
         """Returns the backlog of the graph, in one project or in all."""
         ...
 
-    async def keep_up(self) -> int:
-        """Marks memories as dirty that expired with the new day; returns their number.
+    async def enqueue_overdue(self) -> int:
+        """Enqueues memories that must change in the graph without a call; returns their number.
 
-        It is cheap to repeat; only one of several servers does it each day. It also finishes the
-        work of a projector that died.
+        They have expired with the new day, or mention names that changed just before a projector
+        died. It is cheap to repeat; only one of several servers does it each day.
         """
         ...
 
@@ -128,7 +128,9 @@ class Outbox(Protocol):
         """Yields the memories of a project, ordered by id."""
         ...
 
-    async def known_subgraphs(self, project_id: str, memory_ids: Sequence[UUID]) -> KnownSubgraphs:
+    async def expected_subgraphs(
+        self, project_id: str, memory_ids: Sequence[UUID]
+    ) -> ExpectedSubgraphs:
         """Returns the current subgraphs of these memories, without changing anything."""
         ...
 

@@ -186,7 +186,7 @@ class GraphProjector:
         )
 
     async def _drain(self) -> None:
-        await self._outbox.keep_up()
+        await self._outbox.enqueue_overdue()
         while True:
             await self._prepare()
             await self._linger_before_claim()

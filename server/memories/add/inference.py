@@ -1,4 +1,4 @@
-"""The request to a language model, its answer, and the check of a request's wishes.
+"""The request to a language model, its answer, and what a request wants remembered.
 
 The answer comes from an untrusted source: see `server.memories.add.plan` for how it is checked.
 
@@ -199,7 +199,7 @@ class Wish:
         self._exception = _read(wish[match.end() :], categories) if match else None
 
     def is_about(self, text: str, categories: Sequence[str]) -> bool:
-        """Whether a fact has a word or category of the wish. A wish without them fits all."""
+        """Whether a fact has a word or category of the wish. A wish without any fits all facts."""
         return not self._main.stems or self._main.covers(text, categories)
 
     def includes(self, text: str, categories: Sequence[str]) -> bool:
@@ -237,6 +237,6 @@ class MemoryPolicy:
 def _read(words: str, categories: Sequence[Category]) -> _Part:
     about = _stems(words) - _ASKING
     # "Food preferences" is about food; "preferences" alone is about preferences.
-    about = about - {_PREFERENCE} or about
-    named = {category.name for category in categories if about & _stems(category.name)}
-    return _Part(frozenset(about), frozenset(named))
+    subject = (about - {_PREFERENCE}) or about
+    named = {category.name for category in categories if subject & _stems(category.name)}
+    return _Part(frozenset(subject), frozenset(named))

@@ -34,7 +34,7 @@ RERANKED: Final = 30
 
 
 def reranking_limit(top_k: int) -> int:
-    """Returns how many hits to rerank, so that hits that were ranked too low can rise."""
+    """Returns how many hits to find for reranking, so that hits ranked too low can rise."""
     return max(top_k, RERANKED)
 
 
@@ -159,23 +159,23 @@ class RerankArm:
         texts = [hit.text for hit in hits[:RERANKED]]
         try:
             with stage("rerank"):
-                async with asyncio.timeout(self._patience()):
+                async with asyncio.timeout(self._time_limit()):
                     scores = await self._reranker.rerank(question, texts)
         except RerankFailed as failure:
-            return self._without(hits, failure.reason)
+            return self._unranked(hits, failure.reason)
         except ModelQuotaExhausted:
-            return self._without(hits, "the quota of the language model is used up")
+            return self._unranked(hits, "the quota of the language model is used up")
         except ModelUnavailable:
-            return self._without(hits, "the language model is unavailable")
+            return self._unranked(hits, "the language model is unavailable")
         except (TimeoutError, DeadlineExceeded):
-            return self._without(hits, "the language model did not answer in time")
+            return self._unranked(hits, "the language model did not answer in time")
         record_search_arm(Arm.RERANK, ran=True)
         return Reranking(reordered(hits, scores), self._reranker.model)
 
-    def _patience(self) -> float:
+    def _time_limit(self) -> float:
         return min(self._seconds, _SHARE_FOR_RERANKING * current_request().remaining())
 
-    def _without(self, hits: Sequence[Hit], reason: str) -> Reranking:
+    def _unranked(self, hits: Sequence[Hit], reason: str) -> Reranking:
         record_search_arm(Arm.RERANK, ran=False)
         _log.warning("search.not_reranked", model=self._reranker.model, reason=reason)
         return Reranking(hits, degraded=DegradedArm(Arm.RERANK, reason))

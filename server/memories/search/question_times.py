@@ -79,18 +79,18 @@ def _read(match: re.Match[str], now: datetime) -> TimeSpan | None:
         if match["first"]:
             return _between(match["first"], match["last"], now)
         if match["bound"]:
-            return _bounded(match["bound"], _point(match["bounding"], now), now)
-        return _point(match["led"] or match["alone"], now)
+            return _bounded(match["bound"], _single_time(match["bound_time"], now), now)
+        return _single_time(match["after_preposition"] or match["alone"], now)
     except (ValueError, OverflowError):
         return None
 
 
 def _between(first: str, last: str, now: datetime) -> TimeSpan:
     """Returns the span from one to the other: in "March to June 2021", March is in 2021 too."""
-    end = _point(last, now)
-    start = _point(first, now)
+    end = _single_time(last, now)
+    start = _single_time(first, now)
     if start.start > end.start:
-        start = _point(first, end.start)
+        start = _single_time(first, end.start)
     return spans.hull(start, end)
 
 
@@ -101,7 +101,8 @@ def _bounded(word: str, span: TimeSpan, now: datetime) -> TimeSpan:
     return TimeSpan(datetime.min.replace(tzinfo=UTC), span.start if word == "before" else span.end)
 
 
-def _point(text: str, now: datetime) -> TimeSpan:
+def _single_time(text: str, now: datetime) -> TimeSpan:
+    """Returns the time that one form describes."""
     for form, reading in _FORMS.items():
         if match := re.fullmatch(form, text):
             return reading(match, now)
@@ -169,7 +170,7 @@ def _ago(match: re.Match[str], now: datetime) -> TimeSpan:
     return spans.hull(spans.days((moment - half).date()), spans.days((moment + half).date()))
 
 
-def _near_day(match: re.Match[str], now: datetime) -> TimeSpan:
+def _day_from_today(match: re.Match[str], now: datetime) -> TimeSpan:
     return spans.days(now.date() + _DAYS_FROM_TODAY[match["near"]] * DAY)
 
 
@@ -216,7 +217,8 @@ _CLEAR: Final[dict[str, _Reading]] = {
     rf"(?:,? (?P<year>{_YEAR}))?": _day_of_month,
     rf"(?:{_PART})?(?P<name>{_MONTH}|{_SEASON}),? (?:of )?(?P<year>{_YEAR})": _named,
     rf"{_PART}(?P<name>{_MONTH}|{_SEASON}|{_YEAR})": _named,
-    rf"(?P<near>{'|'.join(_DAYS_FROM_TODAY)})\b": _near_day,
+    rf"(?P<near>{'|'.join(_DAYS_FROM_TODAY)})\b": _day_from_today,
+    # "Last" alone begins a count only before a number: "last two weeks", but not "last week".
     rf"(?:the (?:last|past|previous)|past|last(?= {_NUMBER.replace('?P<number>', '?:')} )) "
     rf"(?:{_NUMBER} )?{_UNIT}": _past_units,
     rf"(?:last|previous) (?P<name>weekend|week|month|year|{_MONTH}|{_SEASON}|{_WEEKDAY})\b": _last,
@@ -239,11 +241,11 @@ def _any_of(forms: dict[str, _Reading]) -> str:
     return "(?:" + "|".join(re.sub(r"\?P<\w+>", "?:", form) for form in forms) + ")"
 
 
-_POINT: Final = _any_of(_FORMS)
+_TIME: Final = _any_of(_FORMS)
 _EXPRESSION: Final = re.compile(
-    rf"\b(?:(?:between|from) (?:the )?(?P<first>{_POINT}) (?:and|to|until|till|through) (?:the )?"
-    rf"(?P<last>{_POINT})"
-    rf"|(?P<bound>since|after|before|until|till|by) (?:the )?(?P<bounding>{_POINT})"
-    rf"|(?:in|on|during|of|throughout|from) (?:the )?(?P<led>{_POINT})"
+    rf"\b(?:(?:between|from) (?:the )?(?P<first>{_TIME}) (?:and|to|until|till|through) (?:the )?"
+    rf"(?P<last>{_TIME})"
+    rf"|(?P<bound>since|after|before|until|till|by) (?:the )?(?P<bound_time>{_TIME})"
+    rf"|(?:in|on|during|of|throughout|from) (?:the )?(?P<after_preposition>{_TIME})"
     rf"|(?P<alone>{_any_of(_CLEAR)}))"
 )

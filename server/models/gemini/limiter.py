@@ -78,9 +78,9 @@ class AdaptiveLimiter:
             self._call_later(delay.total_seconds(), self._end_pause)
 
     def _end_pause(self) -> None:
-        if rest := self.pause_remaining:
+        if remaining := self.pause_remaining:
             # The pause was extended, or the timer was early.
-            self._call_later(rest, self._end_pause)
+            self._call_later(remaining, self._end_pause)
         else:
             self._admit()
 

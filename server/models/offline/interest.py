@@ -38,17 +38,20 @@ def is_of_interest(fact: Fact, role: Role, knows: Callable[[Fact], bool]) -> boo
     if _is_remark(fact):
         return False
     if statement.who is Who.THING or (statement.is_planned and fact.stem not in _WANTING):
-        names_it = statement.is_planned and any(token.is_name for token in statement.rest)
-        return names_it or bool(fact.is_ending or _DATED.search(fact.text))
-    is_told = statement.who is not Who.NAMED or fact.relations or fact.role or fact.is_ending
-    return fact.stem != "be" or bool(statement.rest and (is_told or knows(fact)))
+        has_name = statement.is_planned and any(token.is_name for token in statement.rest)
+        return has_name or bool(fact.is_ending or _DATED.search(fact.text))
+    if fact.stem != "be":
+        return True
+    # `Tom is tall` is worth keeping only if a memory is about Tom.
+    says_who = statement.who is not Who.NAMED or fact.relations or fact.role or fact.is_ending
+    return bool(statement.rest and (says_who or knows(fact)))
 
 
 def _is_of_assistant(fact: Fact) -> bool:
     statement = fact.statement
-    is_done = statement.is_past and not statement.is_planned and fact.stem in _DONE_BY_ASSISTANT
-    is_kind = fact.stem == "be" and any(item.head in _ASSISTANTS for item in fact.complement.items)
-    return is_done or is_kind or any(r.relation == "named" for r in fact.relations)
+    has_done = statement.is_past and not statement.is_planned and fact.stem in _DONE_BY_ASSISTANT
+    says_what = fact.stem == "be" and any(i.head in _ASSISTANTS for i in fact.complement.items)
+    return has_done or says_what or any(r.relation == "named" for r in fact.relations)
 
 
 def _is_remark(fact: Fact) -> bool:
@@ -61,12 +64,7 @@ def _is_remark(fact: Fact) -> bool:
         return lexicon.verb_stem(statement.subject_tokens[-1].lower) in _TALK
     if statement.who is not Who.SPEAKER:
         return False
-    verb = statement.tokens[statement.verb].lower
-    mood = words[:1] if fact.stem == "be" else [verb] if verb.endswith("ing") else []
-    is_sorry = fact.stem == "be" and lowered(statement.rest[:1]) == ["sorry"]
-    is_passing = fact.stem == "be" and _IN_PASSING.match(joined(statement.rest))
-    is_mood = is_sorry or is_passing or not (_MOODS.isdisjoint(mood) or fact.ending.over)
-    if fact.stem in _OPINIONS or is_mood:
+    if fact.stem in _OPINIONS or _is_about_the_moment(fact, words[:1]):
         return True
     if lexicon.ADVERBS.issuperset(words):
         return fact.stem in _REMARKING
@@ -74,6 +72,18 @@ def _is_remark(fact: Fact) -> bool:
     asks = words[0] == "to" and not _FINDING_OUT.isdisjoint(words[1:2])
     talks = any(item.head in _TALK for item in fact.complement.items[:1])
     return pointed <= _POINTING or asks or talks
+
+
+def _is_about_the_moment(fact: Fact, first: Sequence[str]) -> bool:
+    """Whether it states a mood, regret or something passing; `first` is the word after the verb."""
+    statement = fact.statement
+    verb = statement.tokens[statement.verb].lower
+    if fact.stem != "be":
+        mood = [verb] if verb.endswith("ing") else []
+        return not (_MOODS.isdisjoint(mood) or fact.ending.over)
+    if lowered(statement.rest[:1]) == ["sorry"] or _IN_PASSING.match(joined(statement.rest)):
+        return True
+    return not (_MOODS.isdisjoint(first) or fact.ending.over)
 
 
 _ASKING = frozenset(map(english_stem, lexicon.FUNCTION_WORDS | lexicon.listed("asking")))

@@ -80,11 +80,12 @@ def read_subject(statement: Statement, speaker: Entity, meant: Subject | None) -
         owned = f"{speaker.key}'s {' '.join(lowered(tokens[1:]))}"
         return Subject(text, Entity(text), speaker, frozenset({owned}))
     if len(together := _joint_parts(tokens)) > 1:
-        everybody = [s for part in together if (s := _single_subject(part, speaker, meant))]
-        if len(everybody) < len(together):
+        subjects = [_single_subject(part, speaker, meant) for part in together]
+        members = tuple(subject for subject in subjects if subject is not None)
+        if len(members) < len(together):
             return None
-        text = " and ".join(each.text for each in everybody)
-        return Subject(text, Entity(text), speaker, frozenset(), members=tuple(everybody))
+        text = " and ".join(member.text for member in members)
+        return Subject(text, Entity(text), speaker, frozenset(), members=members)
     return _single_subject(tokens, speaker, meant)
 
 
@@ -151,11 +152,12 @@ def _owned_subject(tokens: Sequence[Token], owner: Entity) -> Subject:
         names = {f"{owner.key}'s {kept}"} | ({owner.key} if attribute else set())
         return Subject(text, Entity(text), owner, frozenset(names), attribute=attribute,
                        is_new=is_new)  # fmt: skip
-    called = f"{owner.name}'s {joined(tokens[: place + 1])}"
-    entity = Entity(name[0] if name else called, kind[1])
-    is_only = not set(words[:place]) - _RECENCY_WORDS
-    is_by_kin = (name is None and is_only) or words[place] in UNIQUE_KIN
-    names = {entity.key} | ({f"{owner.key}'s {words[place]}"} if is_by_kin else set())
+    described = f"{owner.name}'s {joined(tokens[: place + 1])}"
+    entity = Entity(name[0] if name else described, kind[1])
+    has_adjective = bool(set(words[:place]) - _RECENCY_WORDS)
+    # `My sister` may mean this subject, unless it is one of several sisters.
+    is_the_only_one = (name is None and not has_adjective) or words[place] in UNIQUE_KIN
+    names = {entity.key} | ({f"{owner.key}'s {words[place]}"} if is_the_only_one else set())
     kin = f"best {words[place]}" if "best" in words[:place] else words[place]
     return Subject(text, entity, owner, frozenset(names), kin, is_new=is_new,
                    relations=(related(owner, kind[0], entity),))  # fmt: skip

@@ -22,7 +22,7 @@ from server.models.offline.lexicon import (
 )
 from server.models.offline.sentences import QUOTES, Token, joined
 
-_INNER = listed("name_particles")
+_NAME_PARTICLES = listed("name_particles")
 _INNER_NAME = re.compile(r"[a-z]{1,2}['\u2019][A-Z\u00c0-\u00de]")
 _NUMBERED_NAME = re.compile(r"\d+-?[A-Z]")
 _QUOTES = QUOTES + "\u201d\u00bb"
@@ -31,7 +31,7 @@ _PARTICLES = PREPOSITIONS | {"up", "down", "out", "off", "back"}
 _LISTING = frozenset({",", "and", "or", "&"})
 _MOST_WORDS = 8
 _CALENDAR = frozenset({*DAYS, *MONTHS})
-_WHICH = frozenset({"last", "next", "this", "every"})
+_BEFORE_PERIODS = frozenset({"last", "next", "this", "every"})
 _PERIODS = _CALENDAR | listed("periods")
 _BEFORE_DATES = frozenset({"in", "on", "since", "until", "before", "after", "during"})
 _BEFORE_TIMES = frozenset({"on", "at", "to", "for", "until"})
@@ -116,7 +116,7 @@ def read_name(
 
     With `several`, `and` may be part of a name, as in `Marks and Spencer`.
     """
-    inner = _INNER | {"and"} if several else _INNER
+    inner = _NAME_PARTICLES | {"and"} if several else _NAME_PARTICLES
     if place < len(tokens) and tokens[place].lower == "the":
         place += 1
     start = end = place
@@ -151,7 +151,7 @@ def unquoted(text: str) -> str:
 
 
 def read_complement(tokens: Sequence[Token], *, after_be: bool) -> Complement:
-    """Returns the parts of the complement."""
+    """Returns the words after a verb in parts; `after_be`: the verb is `be` or `get`."""
     start = 0
     if after_be:
         near = [token.lower in PREPOSITIONS for token in tokens[:3]]
@@ -179,8 +179,9 @@ def _items(tokens: Sequence[Token], start: int) -> tuple[tuple[Item, ...], int]:
         place = end
         while place < len(tokens) and tokens[place].lower in _LISTING:
             place += 1
-        is_led_again = end < place < len(tokens) and start > 0
-        place += is_led_again and tokens[place].lower == tokens[start - 1].lower
+        # The preposition may be repeated: `allergic to nuts and to milk`.
+        if start > 0 and end < place < len(tokens):
+            place += tokens[place].lower == tokens[start - 1].lower
         if place == end:
             break
     return tuple(found), end
@@ -203,7 +204,11 @@ def _item_end(tokens: Sequence[Token], place: int) -> int:
 
 def _ends_phrase(tokens: Sequence[Token], place: int) -> bool:
     after = tokens[place] if place < len(tokens) else None
-    return after is None or not after.is_word or after.lower in _WHICH | {"yesterday", "today"}
+    return (
+        after is None
+        or not after.is_word
+        or after.lower in _BEFORE_PERIODS | {"yesterday", "today"}
+    )
 
 
 def is_quantity(word: str) -> bool:
@@ -235,4 +240,9 @@ def _is_period(tokens: Sequence[Token], place: int) -> bool:
     first, second, third, *_ = [*(token.text for token in tokens[place : place + 3]), "", "", ""]
     is_over = f"{first} {second}" in {"any more", "any longer", "no longer"}
     is_rate = (first in {"a", "per"} and second in _PERIODS) or second == "times"
-    return is_over or is_rate or (first in _WHICH and second.lower() in _PERIODS) or third == "ago"
+    return (
+        is_over
+        or is_rate
+        or (first in _BEFORE_PERIODS and second.lower() in _PERIODS)
+        or third == "ago"
+    )

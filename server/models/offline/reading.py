@@ -56,8 +56,8 @@ def read_fact(clause: Clause, speaker: Speaker, meant: Subject | None) -> Fact |
 @lru_cache(maxsize=8_192)
 def facts_of(text: str, speaker: Speaker) -> tuple[Fact, ...]:
     """Returns the facts in a memory, as far as they can be separated."""
-    said = text.removeprefix(attributed("", speaker))
-    found = (read_fact(clause, speaker, None) for clause in split(tokenize(said)))
+    words = text.removeprefix(attributed("", speaker))
+    found = (read_fact(clause, speaker, None) for clause in split(tokenize(words)))
     return tuple(fact for fact in found if fact is not None)
 
 
@@ -81,16 +81,17 @@ def without_items(fact: Fact, gone: Sequence[Item]) -> Fact | None:
 
 
 def introduced_by(fact: Fact) -> Iterator[Fact]:
-    """Yields who somebody named is, if a fact says it in passing: `with my husband Ivan`."""
+    """Yields who a person is, if a fact says it in passing: `with my husband Ivan`."""
     rest, subject = fact.statement.rest, fact.subject
-    by = Speaker(subject.owner.name, subject.owner.type)
-    if subject.kin and not subject.entity.name.startswith(by.possessive):
-        yield from facts_of(f"{by.possessive} {subject.kin} is {subject.entity.name}", by)
+    as_owner = Speaker(subject.owner.name, subject.owner.type)
+    if subject.kin and not subject.entity.name.startswith(as_owner.possessive):
+        text = f"{as_owner.possessive} {subject.kin} is {subject.entity.name}"
+        yield from facts_of(text, as_owner)
     for place in range(2, len(rest)):
         owner, noun = rest[place - 2].lower, rest[place - 1].lower
         name = read_name(rest, place) if lexicon.kind_of(noun) and owner in _OWN else None
         if name is not None:
-            yield from facts_of(f"{by.possessive} {noun} is {name[0]}", by)
+            yield from facts_of(f"{as_owner.possessive} {noun} is {name[0]}", as_owner)
 
 
 def _of_introduced(statement: Statement, speaker: Speaker) -> Iterator[Relation]:
@@ -100,8 +101,8 @@ def _of_introduced(statement: Statement, speaker: Speaker) -> Iterator[Relation]
     end = place - (place > 0 and rest[place - 1].text == ",")
     name = next((p for p in range(end) if (read_name(rest, p) or ("", 0))[1] == end), None)
     if name is not None and not (statement.is_retraction or statement.is_planned):
-        stated = read_fact(Clause((*rest[name:end], *rest[place + 1 :])), speaker, None)
-        yield from stated.relations if stated else ()
+        fact = read_fact(Clause((*rest[name:end], *rest[place + 1 :])), speaker, None)
+        yield from fact.relations if fact else ()
 
 
 PRONOUNS = {"he": "he", "his": "he", "she": "she", "her": "she"}
@@ -184,8 +185,9 @@ def with_thing(clause: Clause, thing: Sequence[Token]) -> Clause:
 
 def _unnamed(fact: Fact) -> Iterator[str]:
     """Yields the nouns for people whom a fact tells of without a name: `Bea has a daughter`."""
-    is_had = fact.stem in lexicon.POSSESSING and set(fact.relations) <= set(fact.subject.relations)
-    for item in fact.complement.items if is_had else ():
+    if fact.stem not in lexicon.POSSESSING or set(fact.relations) - set(fact.subject.relations):
+        return
+    for item in fact.complement.items:
         noun = item.text.split()[-1]
         if noun in lexicon.KINSHIP:
             yield noun

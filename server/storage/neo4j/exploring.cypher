@@ -42,7 +42,7 @@ CALL {
 MATCH (e:Entity)
 USING INDEX SEEK e:Entity(project_id, space, key)
 WHERE e.project_id = $given.project_id AND e.space = $given.space AND e.key > $given.after
-WITH e ORDER BY e.project_id, e.space, e.key LIMIT $given.looked_at
+WITH e ORDER BY e.project_id, e.space, e.key LIMIT $given.limit
 {mentions}
 ORDER BY key
 
@@ -51,7 +51,7 @@ ORDER BY key
 // name: entity_matches
 CALL db.index.fulltext.queryNodes('entity_terms', $given.words, {limit: $given.most}) YIELD node AS e, score
 WITH e, score WHERE e.project_id = $given.project_id AND e.space = $given.space
-WITH e, score ORDER BY score DESC, e.key SKIP $given.skipped LIMIT $given.looked_at
+WITH e, score ORDER BY score DESC, e.key SKIP $given.skipped LIMIT $given.limit
 {mentions}, score
 ORDER BY score DESC, key
 

@@ -107,7 +107,7 @@ async def _matches(run: Run, query: EntityQuery) -> EntityPage:
         words=terms_query(query.within.project_id, space, query.words),
         most=MOST_MATCHES,
         skipped=skipped,
-        looked_at=query.limit,
+        limit=query.limit,
     )
     more = len(rows) == query.limit and skipped + query.limit < MOST_MATCHES
     return Page(_found(rows), EntityCursor(skipped=skipped + query.limit) if more else None)
@@ -115,7 +115,7 @@ async def _matches(run: Run, query: EntityQuery) -> EntityPage:
 
 async def _in_order(run: Run, query: EntityQuery) -> EntityPage:
     after = query.after or EntityCursor()
-    rows = await run("entity_page", after=index_key(after.key), looked_at=query.limit)
+    rows = await run("entity_page", after=index_key(after.key), limit=query.limit)
     more = len(rows) == query.limit
     next_page = EntityCursor(rows[-1]["space"], rows[-1]["key"]) if more else None
     return Page(_found(rows), next_page)
@@ -127,26 +127,22 @@ async def explore(
     """See the port. One statement for each hop, and one for the entities."""
     run = within_transaction(tx, within)
     relations: dict[StatedRelation, None] = {}
-    seen, around = {start.key}, [start.key]
+    seen, frontier = {start.key}, [start.key]
     truncated = False
     for _ in range(hops):
         limit = MOST_RELATIONS - len(relations)
-        if not around or limit <= 0:
-            truncated = truncated or bool(around)
+        if not frontier or limit <= 0:
+            truncated = truncated or bool(frontier)
             break
-        # Known relations are returned again, so the limit is raised by their number.
-        rows = await run(
-            "expand",
-            keys=around,
-            fan_out=FAN_OUT,
-            limit=MOST_RELATIONS + 1,
-        )
+        # The statement can return all known relations again, and one more row shows that it has
+        # more than `limit` new ones.
+        rows = await run("expand", keys=frontier, fan_out=FAN_OUT, limit=MOST_RELATIONS + 1)
         new = [r for r in dict.fromkeys(map(stated_relation, rows)) if r not in relations]
         truncated = truncated or len(new) > limit or any(row["cut"] for row in rows)
         relations.update(dict.fromkeys(new[:limit]))
         ends = [end for r in new[:limit] for end in (r.source_key, r.target_key)]
-        around = [end for end in dict.fromkeys(ends) if end not in seen]
-        seen.update(around)
+        frontier = [end for end in dict.fromkeys(ends) if end not in seen]
+        seen.update(frontier)
     known = await run("describe", keys=sorted(seen))
     return Surroundings({row["key"]: _known(row) for row in known}, list(relations), truncated)
 

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 SQL = load_sql("read.sql", "memory_columns.sql")
 
 CANDIDATES_DIVISOR: Final = 8
-"""The cache of candidates may take an eighth of the bytes that the indexes may take."""
+"""The cache of candidates may take an eighth of the bytes that the scopes' indexes may take."""
 
 
 async def _stored_call(
@@ -83,7 +83,7 @@ _PAGES = {ListOrder.NEWEST_FIRST: "newest_first", ListOrder.OLDEST_FIRST: "oldes
 
 def list_statement(query: ListQuery) -> BoundStatement:
     """Returns the statement that lists memories, now or as of a past instant."""
-    # In the past, the calls of the scope lead to its memories.
+    # A past list starts at the calls of the scope (`origin`), which lead to its memories.
     sql, name, table = (SQL, "list", "m") if query.time is None else (HISTORY, "list_at", "origin")
     scope, filters = scope_condition(query.scope, table), filter_condition(query.filters)
     after = query.after
@@ -174,9 +174,9 @@ class PostgresMemoryStore(PostgresMemoryChanges, PostgresMemoryHistory, EntitySp
         visible_on: date | None,
         time: datetime | None = None,
     ) -> Memory | None:
-        wanted = {"project_id": project_id, "memory_id": memory_id, "visible_on": visible_on}
+        values = {"project_id": project_id, "memory_id": memory_id, "visible_on": visible_on}
         row = await self._database.fetchrow(
-            SQL["get"](**wanted) if time is None else HISTORY["state_at"](**wanted, time=time)
+            SQL["get"](**values) if time is None else HISTORY["state_at"](**values, time=time)
         )
         return to_memory(row) if row else None
 

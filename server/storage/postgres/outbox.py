@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 from server.core.clock import Clock
 from server.graph.model import MemorySubgraph
-from server.graph.project.ports import Backlog, DirtyMemory, KnownSubgraphs
+from server.graph.project.ports import Backlog, DirtyMemory, ExpectedSubgraphs
 from server.memories.memory import today
 from server.storage.postgres.entities import enqueue_affected
 from server.storage.postgres.pool import Database
@@ -108,7 +108,7 @@ class PostgresOutbox:
         assert row is not None
         return Backlog(row["pending"], row["dead"], row["oldest_seconds"])
 
-    async def keep_up(self) -> int:
+    async def enqueue_overdue(self) -> int:
         day = today(self._clock.now())
         async with self._database.connection() as connection:
             changes = await connection.fetch(*SQL["unprocessed_changes"]())
@@ -134,12 +134,14 @@ class PostgresOutbox:
             after = rows[-1]["memory_id"]
             yield [row["memory_id"] for row in rows]
 
-    async def known_subgraphs(self, project_id: str, memory_ids: Sequence[UUID]) -> KnownSubgraphs:
+    async def expected_subgraphs(
+        self, project_id: str, memory_ids: Sequence[UUID]
+    ) -> ExpectedSubgraphs:
         memories = [(project_id, memory_id, "") for memory_id in memory_ids]
         subgraphs, not_stored = await peek_subgraphs(
             self._database, memories, today(self._clock.now())
         )
-        return KnownSubgraphs(subgraphs, not_stored)
+        return ExpectedSubgraphs(subgraphs, not_stored)
 
     async def outstanding(self, project_id: str, memory_ids: Sequence[UUID]) -> set[UUID]:
         rows = await self._database.fetch(

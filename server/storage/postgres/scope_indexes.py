@@ -61,8 +61,8 @@ IDLE_SECONDS: Final = 60.0
 Reading a scope costs as much as several searches by statement, so it must not be evicted at once.
 """
 
-_ROOM_BELOW: Final = 0.75
-"""The share of all bytes up to which scopes are held without evicting others."""
+_FREE_BELOW: Final = 0.75
+"""The share of all bytes up to which a scope is read into memory even if all others are in use."""
 
 _REFUSED_SECONDS: Final = 600.0
 _MOST_SEEN: Final = 10_000
@@ -142,13 +142,13 @@ class ScopeIndexes:
         self._held.move_to_end(key)
         held.last_search = self._monotonic()
         before = held.index.changes
-        asked = await self._checked(query, held)
-        if asked is None:
-            self._let_go(key)
+        words = await self._checked(query, held)
+        if words is None:
+            self._drop(key)
             return None
         if held.index.changes != before:
             self._hold(key, held)
-        return held.ranking(query.visible_on).rank(query, *asked)
+        return held.ranking(query.visible_on).rank(query, *words)
 
     def note(self, query: SearchQuery, items: float) -> None:
         """Notes that a scope with this many items was searched by statement.
@@ -195,18 +195,16 @@ class ScopeIndexes:
                 rows = await self._checks.answer(check.group, check)
             else:
                 rows = await self._checks.answer_alone(check)
-            was_alone = index.changes == before
+            is_unchanged = index.changes == before
             index.put(_items_of(rows))
+            words = rows[0]["question"], rows[0]["meanings"]
             if index.digest == rows[0]["digest"]:
-                break
-            if was_alone:
+                return words
+            # If another search has changed the index meanwhile, the digest is of an earlier state.
+            if is_unchanged:
                 async with held.refreshing, self._database.connection() as connection:
-                    if not await _refresh(connection, query, index):
-                        return None
-                break
-        else:
-            return None
-        return rows[0]["question"], rows[0]["meanings"]
+                    return words if await _refresh(connection, query, index) else None
+        return None
 
     async def _load(self, query: SearchQuery) -> None:
         enter_project(query.project_id)
@@ -227,7 +225,7 @@ class ScopeIndexes:
 
     def _hold(self, key: IndexKey, held: HeldScope) -> None:
         """Counts the bytes of a scope, and evicts others if necessary."""
-        self._let_go(key)
+        self._drop(key)
         index = held.index
         if not self._fits(len(index), index.dimensions) or index.byte_size > self.most_bytes:
             self._refused[key] = True
@@ -236,9 +234,9 @@ class ScopeIndexes:
         self._held[key] = held
         self._bytes += held.counted_bytes
         while self._bytes > self.most_bytes:
-            self._let_go(next(iter(self._held)))
+            self._drop(next(iter(self._held)))
 
-    def _let_go(self, key: IndexKey) -> None:
+    def _drop(self, key: IndexKey) -> None:
         held = self._held.pop(key, None)
         if held is not None:
             self._bytes -= held.counted_bytes
@@ -249,7 +247,7 @@ class ScopeIndexes:
 
     def _has_room(self) -> bool:
         """Whether a scope can be held without evicting a scope that is in use."""
-        if self._bytes < self.most_bytes * _ROOM_BELOW or not self._held:
+        if self._bytes < self.most_bytes * _FREE_BELOW or not self._held:
             return True
         oldest = next(iter(self._held.values()))
         return self._monotonic() - oldest.last_search >= IDLE_SECONDS

@@ -96,15 +96,15 @@ async def test_a_tenant_beside_others_holds_one_place_for_long_work() -> None:
 def test_another_tenant_is_active_for_some_seconds() -> None:
     clock = HandClock()
     active = ActiveTenants(clock)
-    assert not active.besides("a")
+    assert not active.others_active("a")
     active.note("a")
     active.note("a")
-    assert [active.besides(tenant) for tenant in "ab"] == [False, True]
+    assert [active.others_active(tenant) for tenant in "ab"] == [False, True]
     clock.now += 3.0
     active.note("b")
-    assert [active.besides(tenant) for tenant in "abc"] == [True, True, True]
+    assert [active.others_active(tenant) for tenant in "abc"] == [True, True, True]
     clock.now += 3.0
-    assert [active.besides(tenant) for tenant in "abc"] == [True, False, True]
+    assert [active.others_active(tenant) for tenant in "abc"] == [True, False, True]
 
 
 def test_a_tenant_beside_others_has_a_smaller_share() -> None:

@@ -188,7 +188,7 @@ async def _walk(
         if not response.next_page_token:
             return kept, count
         if count >= _MOST_READ:
-            exchange.notices.append(f"there are more than {count}, which were not counted")
+            exchange.notices.append(f"only the first {count} were counted; narrow the filters")
             return kept, count
         request.page_token = response.next_page_token
 
