@@ -31,6 +31,7 @@ MEM0_CLIENTS  := $(MEM0_VERSIONS:%=$(LOCAL)/mem0/%/.installed)
 ADAPTERS      := $(LOCAL)/adapters/langgraph/.installed $(LOCAL)/adapters/adk/.installed
 
 NEO4J_LIB := $(LOCAL)/neo4j/$(NEO4J_VERSION)/lib
+NEO4J_CLASSES := $(LOCAL)/neo4j/$(NEO4J_VERSION)/classes.jsa
 # Folders with Python code, if they exist.
 SOURCES   := $(wildcard client server tests benchmarks scripts examples)
 
@@ -139,6 +140,11 @@ $(NEO4J_LIB): deploy/neo4j/pom.xml | $(VENV)/.installed
 	@$(call say,Downloading Neo4j $(NEO4J_VERSION) with Maven: about a minute)
 	@$(BIN)/python scripts/fetch_neo4j.py deploy/neo4j/pom.xml $@
 
+# Only for tests, which start Neo4j many times; a server that finds the file uses it too.
+$(NEO4J_CLASSES): $(NEO4J_LIB)
+	@$(call say,Archiving the classes of Neo4j: half a minute)
+	@$(BIN)/python -m scripts.archive_neo4j $(NEO4J_LIB)
+
 mem0-clients: $(MEM0_CLIENTS) ## Install Mem0's own clients, for the tests of HTTP (from PyPI)
 	@:
 
@@ -202,6 +208,7 @@ TEST_WORKERS ?= 2
 
 test: install ## Run every test against real PostgreSQL and Neo4j
 	@$(MAKE) neo4j || echo 'Tests that need Neo4j will fail: see above.' >&2
+	@$(MAKE) --silent $(NEO4J_CLASSES) || echo 'Tests start Neo4j more slowly: see above.' >&2
 	@$(MAKE) --silent $(GRPCURL) $(GRPC_HEALTH_PROBE) $(GHZ) $(PROMTOOL) $(TOXIPROXY) $(HELM) || \
 	  echo 'Tests that need grpcurl and the like will fail: see above.' >&2
 	@$(MAKE) --silent mem0-clients || echo 'Tests of Mem0 clients will be skipped: see above.' >&2

@@ -23,7 +23,7 @@ from tests.support.chaos.network import network
 from tests.support.chaos.small_disk import small_disk
 from tests.support.chaos.workload import Workload
 from tests.support.gemini_endpoint import GeminiEndpoint
-from tests.support.neo4j import quick_neo4j
+from tests.support.neo4j import unstarted_neo4j
 from tests.support.seeds import seed_of
 from tests.support.server import key_of, key_of_new, make_home
 
@@ -47,7 +47,7 @@ async def arena(tmp_path: Path, seed: int, gemini: GeminiEndpoint) -> AsyncItera
         disk = stack.enter_context(small_disk(tmp_path / "disk"))
         postgres = EmbeddedPostgres((disk or tmp_path) / "postgres", no_progress)
         await stack.enter_async_context(postgres)
-        neo4j = quick_neo4j(tmp_path / "neo4j")
+        neo4j = unstarted_neo4j(tmp_path / "neo4j")
         stack.push_async_callback(neo4j.stop)
         address = await neo4j.start()
         home = await make_home(postgres.dsn, address, tmp_path)

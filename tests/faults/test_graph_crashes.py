@@ -20,7 +20,7 @@ from neo4j import AsyncGraphDatabase
 
 from server.embedded import EmbeddedPostgres, no_progress
 from tests.support.chaos.deployment import Deployment
-from tests.support.neo4j import quick_neo4j
+from tests.support.neo4j import unstarted_neo4j
 from tests.support.processes import eventually
 from tests.support.seeds import seed_of
 from tests.support.server import Client, connected, key_of, make_home
@@ -43,7 +43,7 @@ def seed() -> int:
 @pytest_asyncio.fixture
 async def deployment(tmp_path: Path, seed: int) -> AsyncIterator[Deployment]:
     postgres = EmbeddedPostgres(tmp_path / "postgres", no_progress)
-    neo4j = quick_neo4j(tmp_path / "neo4j")
+    neo4j = unstarted_neo4j(tmp_path / "neo4j")
     async with postgres, AsyncExitStack() as stack:
         stack.push_async_callback(neo4j.stop)
         home = await make_home(postgres.dsn, await neo4j.start(), tmp_path)

@@ -14,21 +14,20 @@ from server.embedded.directory import no_progress
 from server.embedded.neo4j import EmbeddedNeo4j
 from server.storage.neo4j.calls import open_driver
 from server.storage.neo4j.graph import Neo4jGraph
-from tests.support.quick_java import QUICK_JAVA
 
 NEO4J_LIB = Path(__file__).parents[2] / ".local" / "neo4j" / "5.18.0" / "lib"
 _CLEANING_SECONDS = 30
 
 
-def quick_neo4j(data_dir: Path) -> EmbeddedNeo4j:
+def unstarted_neo4j(data_dir: Path) -> EmbeddedNeo4j:
     """Returns a Neo4j that is not started yet."""
-    return EmbeddedNeo4j(data_dir, NEO4J_LIB, no_progress, QUICK_JAVA)
+    return EmbeddedNeo4j(data_dir, NEO4J_LIB, no_progress)
 
 
 @pytest.fixture(scope="session")
 async def neo4j_address(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Neo4jAddress]:
     """The address of the session's Neo4j."""
-    server = quick_neo4j(tmp_path_factory.mktemp("neo4j"))
+    server = unstarted_neo4j(tmp_path_factory.mktemp("neo4j"))
     address = await server.start()
     yield address
     await server.stop()

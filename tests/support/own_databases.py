@@ -9,14 +9,14 @@ import pytest_asyncio
 
 from server.core.addresses import Neo4jAddress
 from server.embedded import EmbeddedNeo4j, EmbeddedPostgres, no_progress
-from tests.support.neo4j import quick_neo4j
+from tests.support.neo4j import unstarted_neo4j
 from tests.support.server import Home, ServerProcess
 
 
 @pytest_asyncio.fixture
 async def own_neo4j(tmp_path: Path) -> AsyncIterator[EmbeddedNeo4j]:
     """A Neo4j for one test, not started yet."""
-    neo4j = quick_neo4j(tmp_path / "neo4j")
+    neo4j = unstarted_neo4j(tmp_path / "neo4j")
     yield neo4j
     await neo4j.stop()
 

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from server.embedded import EmbeddedNeo4j, EmbeddedPostgres, no_progress
 from tests.integration.embedded.support import LIB_DIR
-from tests.support.quick_java import QUICK_JAVA
 
 
 async def main() -> None:
@@ -17,7 +16,7 @@ async def main() -> None:
     if kind == "postgres":
         print(await EmbeddedPostgres(data_dir, no_progress).start(), flush=True)
     else:
-        neo4j = EmbeddedNeo4j(data_dir, LIB_DIR, no_progress, QUICK_JAVA)
+        neo4j = EmbeddedNeo4j(data_dir, LIB_DIR, no_progress)
         address = await neo4j.start()
         print(address.uri, address.user, address.password, flush=True)
     await asyncio.Event().wait()

@@ -15,6 +15,7 @@ from server.embedded import (
     neo4j,
     no_progress,
 )
+from server.embedded.neo4j_home import class_archive, server_arguments
 from tests.integration.embedded.support import (
     LIB_DIR,
     Owner,
@@ -24,11 +25,10 @@ from tests.integration.embedded.support import (
     neo4j_answers,
     processes_of,
 )
-from tests.support.quick_java import QUICK_JAVA
 
 
 def embedded(data_dir: Path, steps: Steps | None = None) -> EmbeddedNeo4j:
-    return EmbeddedNeo4j(data_dir, LIB_DIR, steps or no_progress, QUICK_JAVA)
+    return EmbeddedNeo4j(data_dir, LIB_DIR, steps or no_progress)
 
 
 @pytest.fixture(scope="module")
@@ -138,6 +138,14 @@ async def test_a_server_that_cannot_start_says_why(tmp_path: Path) -> None:
     with pytest.raises(StartError, match=r"(?s)ended with status 1.*Too small maximum heap"):
         await server.start()
     assert processes_of(tmp_path) == []
+
+
+def test_java_reads_the_classes_from_an_archive_if_there_is_one(tmp_path: Path) -> None:
+    home, lib = tmp_path / "home", tmp_path / "lib"
+    without = server_arguments(home, lib)
+    archive = class_archive(lib)
+    archive.touch()
+    assert set(server_arguments(home, lib)) - set(without) == {f"-XX:SharedArchiveFile={archive}"}
 
 
 async def test_missing_jars_name_the_command_that_fetches_them(tmp_path: Path) -> None:
