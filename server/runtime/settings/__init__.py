@@ -96,11 +96,6 @@ class Settings:
         return self.postgres.dsn is None
 
     @property
-    def embedded_neo4j(self) -> bool:
-        """Whether the server starts its own Neo4j."""
-        return self.neo4j.uri is None and self.embedded_postgres
-
-    @property
     def reflection(self) -> bool:
         """Whether the server offers reflection."""
         asked = self.grpc.reflection

@@ -69,7 +69,7 @@ def test_databases_without_an_address_are_embedded(
     environment: None, postgres: bool, neo4j: bool
 ) -> None:
     settings = load_settings()
-    assert (settings.embedded_postgres, settings.embedded_neo4j) == (postgres, neo4j)
+    assert (settings.embedded_postgres, settings.neo4j.uri is None) == (postgres, neo4j)
 
 
 @pytest.mark.parametrize(
