@@ -16,8 +16,10 @@ os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 _COMMANDS = import_module("server.cli.main").MODULES.values()
 _LATER = (
+    "server.api.mcp",
     "server.cli.worker",
     "server.models.offline.embedder",
+    "server.models.offline.language_model",
     "server.models.gemini.embedder",
     "server.models.gemini.language_model",
     "server.models.gemini.reranker",

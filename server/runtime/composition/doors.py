@@ -18,7 +18,6 @@ from server.api.http.mem0.routes import mem0_routes
 from server.api.http.openapi import openapi_route
 from server.api.http.serving import HttpOptions, build_application, serving_http
 from server.api.http.transcoding import transcoded_routes
-from server.api.mcp import mcp_route
 from server.api.page import PageOptions, serving_page
 from server.runtime.certificates import Certificate, CertificateFiles, Certificates
 from server.runtime.settings import Settings, TlsSettings
@@ -128,6 +127,9 @@ async def open_http(
         yield None
         return
     limits = BodyLimits(settings.grpc.max_receive_bytes, settings.admission.request_bytes)
+    # Importing MCP's library takes a quarter of the start's import time; only doors of HTTP pay.
+    from server.api.mcp import mcp_route  # noqa: PLC0415
+
     door = Door(calls, limits)
     options = HttpOptions(
         settings.http.host,

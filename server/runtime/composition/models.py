@@ -7,8 +7,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from server.core.circuit_breaker import CircuitBreaker
-from server.models.offline.embedder import OfflineEmbedder
-from server.models.offline.language_model import OfflineLanguageModel, OfflineReranker
 from server.models.ports import Embedder, LanguageModel, Reranker
 from server.runtime.settings import GeminiSettings, ModelChoice, Settings
 
@@ -35,16 +33,28 @@ async def open_models(settings: Settings) -> AsyncIterator[Models]:
     """
     breaker = CircuitBreaker("gemini_rerank")
     if settings.model_choice() is ModelChoice.OFFLINE:
-        yield Models(OfflineEmbedder.load(), OfflineLanguageModel(), OfflineReranker(), breaker)
+        yield _load_offline(breaker)
         return
     async with _open_gemini(settings.gemini, breaker) as models:
         yield models
 
 
+# Importing the libraries of a provider takes time and memory; only its users pay.
+
+
+def _load_offline(breaker: CircuitBreaker) -> Models:
+    from server.models.offline.embedder import OfflineEmbedder  # noqa: PLC0415
+    from server.models.offline.language_model import (  # noqa: PLC0415
+        OfflineLanguageModel,
+        OfflineReranker,
+    )
+
+    return Models(OfflineEmbedder.load(), OfflineLanguageModel(), OfflineReranker(), breaker)
+
+
 @asynccontextmanager
 async def _open_gemini(settings: GeminiSettings, breaker: CircuitBreaker) -> AsyncIterator[Models]:
     """Opens Gemini's models for the block. The settings have a key if Gemini is chosen."""
-    # Importing Google's client takes a fifth of the startup's import time; only its users pay.
     from server.models.gemini.client import GeminiClient  # noqa: PLC0415
     from server.models.gemini.embedder import GeminiEmbedder  # noqa: PLC0415
     from server.models.gemini.language_model import GeminiLanguageModel  # noqa: PLC0415

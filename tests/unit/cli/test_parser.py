@@ -115,7 +115,13 @@ def test_every_command_is_found_alone_and_in_the_whole_parser() -> None:
 
 
 @pytest.mark.parametrize(
-    ("command", "unneeded"), [("serve", "google.genai"), ("keys", "server.api.grpc.server")]
+    ("command", "unneeded"),
+    [
+        ("serve", "google.genai"),
+        ("serve", "wordllama"),
+        ("serve", "mcp"),
+        ("keys", "server.api.grpc.server"),
+    ],
 )
 def test_a_command_imports_only_what_it_needs(command: str, unneeded: str) -> None:
     script = (
