@@ -1,4 +1,4 @@
-"""Contract of what an add with inference is decided on, read with the lease of its scope."""
+"""Contract of `begin_add`: it takes the scope's lease, and returns settings and candidates."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from tests.support.fake_store import FakeStore
 
 TODAY = NOW.date()
 LONG = timedelta(minutes=1)
-OVER = timedelta(0)
+NO_TIME = timedelta(0)
 TEA = vector(1, 0, 0)
 WAITING = "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)"
 STRICT = Project(
@@ -75,7 +75,7 @@ async def begun(
     vectors: Sequence[Vector] = (TEA,),
     limit: int = 5,
     of: ScopeLease | None = None,
-    duration: timedelta = OVER,
+    duration: timedelta = NO_TIME,
 ) -> AddInputs:
     inputs = await store.begin_add(of or lease(), duration, vectors, limit, TODAY)
     assert inputs is not None
@@ -148,7 +148,7 @@ async def test_no_message_needs_no_candidate(store: MemoryStore) -> None:
     assert (await begun(store, [])).candidates == []
 
 
-async def test_another_holder_is_left_alone(store: MemoryStore) -> None:
+async def test_a_lease_of_another_holder_is_not_taken(store: MemoryStore) -> None:
     mine = lease()
     await begun(store, of=mine, duration=LONG)
     assert await store.begin_add(lease(), LONG, [TEA], 5, TODAY) is None
@@ -156,7 +156,7 @@ async def test_another_holder_is_left_alone(store: MemoryStore) -> None:
     assert await texts(store) == ["likes tea"]
 
 
-async def test_of_adds_that_commit_together_only_who_lost_the_lease_stores_nothing(
+async def test_an_add_that_lost_its_lease_fails_alone_among_adds_that_commit_together(
     store: MemoryStore,
 ) -> None:
     scopes = [Scope(user_id=f"user-{number}") for number in range(16)]

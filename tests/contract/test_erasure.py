@@ -46,7 +46,7 @@ CANARY = "kestrel"
 SAID = f"My code word is {CANARY}."
 
 
-async def told(
+async def remembered(
     store: MemoryStore,
     *facts: tuple[str, str],
     said: str = SAID,
@@ -110,7 +110,7 @@ async def test_nothing_of_an_erased_memory_is_left_in_any_table(
 async def test_one_event_without_a_state_stays(
     store: MemoryStore, changes: MemoryStore, database: Database
 ) -> None:
-    [memory] = await told(store, ("tea", "tea"))
+    [memory] = await remembered(store, ("tea", "tea"))
     of = replace(call(time=LATER, request_id=uuid4(), payload_digest=b"p"), method="DeleteMemory")
     deletion = await changes.erase(of, Deletion(memory.id, 1))
     [event] = await store.events(PROJECT, memory.id, 0, 9)
@@ -128,7 +128,7 @@ async def test_one_event_without_a_state_stays(
     assert made is not None
     assert erased_by is not None
     assert (made.changes, erased_by.changes) == ([], [])
-    [other] = await told(store, ("coffee", "coffee"))
+    [other] = await remembered(store, ("coffee", "coffee"))
     with pytest.raises(RequestIdReused):
         await changes.erase(replace(of, id=uuid4()), Deletion(other.id, 1))
 
@@ -136,7 +136,7 @@ async def test_one_event_without_a_state_stays(
 async def test_those_who_watch_the_scope_see_the_erasure_and_no_others(
     store: MemoryStore, changes: MemoryStore, database: Database
 ) -> None:
-    [memory] = await told(store, ("tea", "tea"))
+    [memory] = await remembered(store, ("tea", "tea"))
     start = await store.stream_end()
     await changes.erase(call(), Deletion(memory.id, 1))
     page = await store.stream(PROJECT, ALICE, start, 9)
@@ -153,7 +153,7 @@ async def test_an_erased_memory_leaves_the_graph(
     store: MemoryStore, changes: MemoryStore, database: Database
 ) -> None:
     outbox = PostgresOutbox(database, FakeClock())
-    [memory] = await told(store, ("tea", "tea"))
+    [memory] = await remembered(store, ("tea", "tea"))
     await outbox.settle(await outbox.claim(9, timedelta(seconds=9)))
     deletion = await changes.erase(call(), Deletion(memory.id, 1))
     [dirty] = await outbox.claim(9, timedelta(seconds=9))
@@ -164,7 +164,7 @@ async def test_an_erased_memory_leaves_the_graph(
 async def test_a_message_that_another_memory_rests_on_keeps_what_that_one_needs(
     store: MemoryStore, changes: MemoryStore, database: Database
 ) -> None:
-    [first, second] = await told(
+    [first, second] = await remembered(
         store, ("tea", "I like tea."), ("Lisbon", "I live in Lisbon."),
         said="I like tea. I live in Lisbon.", also=[message("Noted.", 1)],
     )  # fmt: skip
@@ -180,7 +180,7 @@ async def test_a_passage_that_two_memories_share_stays_until_both_are_erased(
     store: MemoryStore, changes: MemoryStore, database: Database
 ) -> None:
     both = "I live in Lisbon and work at Acme."
-    [first, second] = await told(store, ("Lisbon", both), ("Acme", both), said=both)
+    [first, second] = await remembered(store, ("Lisbon", both), ("Acme", both), said=both)
     await changes.delete(call(), Deletion(second.id, 1))
     deletion = await changes.erase(call(), Deletion(first.id, 1))
     assert deletion.receipt.retained_messages == 1
@@ -192,11 +192,11 @@ async def test_a_passage_that_two_memories_share_stays_until_both_are_erased(
 async def test_long_passages_are_blanked_in_the_other_messages_of_the_scope_alone(
     store: MemoryStore, changes: MemoryStore, database: Database
 ) -> None:
-    [memory] = await told(store, ("tea", SAID))
+    [memory] = await remembered(store, ("tea", SAID))
     again = f"Again: {SAID.upper().rstrip('.')}! And tea."
-    await told(store, ("more tea", "And tea."), said=again)
-    await told(store, ("theirs", SAID), scope=Scope(user_id="bob"))
-    await told(store, ("theirs", SAID), project_id="project-2")
+    await remembered(store, ("more tea", "And tea."), said=again)
+    await remembered(store, ("theirs", SAID), scope=Scope(user_id="bob"))
+    await remembered(store, ("theirs", SAID), project_id="project-2")
     await changes.erase(call(), Deletion(memory.id, 1))
     assert await contents(database) == [f"Again: {BLANK}! And tea.", SAID]
     assert await contents(database, "project-2") == [SAID]
@@ -205,7 +205,7 @@ async def test_long_passages_are_blanked_in_the_other_messages_of_the_scope_alon
 async def test_earlier_deletions_are_erased_too(
     store: MemoryStore, changes: MemoryStore, database: Database
 ) -> None:
-    [memory] = await told(store, (SAID, SAID))
+    [memory] = await remembered(store, (SAID, SAID))
     await changes.delete(call(), Deletion(memory.id, 1))
     past = await store.version(PROJECT, memory.id)
     assert past is not None
@@ -222,7 +222,7 @@ async def test_earlier_deletions_are_erased_too(
 async def test_failed_operations_keep_no_erased_messages(
     store: MemoryStore, changes: MemoryStore, database: Database
 ) -> None:
-    [memory] = await told(store, (SAID, SAID))
+    [memory] = await remembered(store, (SAID, SAID))
     async with database.connection() as connection:
         await connection.execute(
             "INSERT INTO operations (project_id, operation_id, state, scope_key, payload_digest, "
@@ -239,8 +239,8 @@ async def test_failed_operations_keep_no_erased_messages(
 async def test_what_matches_is_erased_with_a_receipt_that_can_be_had_before(
     store: MemoryStore, database: Database
 ) -> None:
-    await told(store, (SAID, SAID))
-    await told(store, ("tea", "tea"), said="tea")
+    await remembered(store, (SAID, SAID))
+    await remembered(store, ("tea", "tea"), said="tea")
     filters = parse_filter({"text": {"contains": CANARY}})
     of = call(request_id=uuid4())
     looked = await store.delete_memories(of, filters, erase=True, validate_only=True)
@@ -255,7 +255,7 @@ async def test_what_matches_is_erased_with_a_receipt_that_can_be_had_before(
 
 
 async def test_validating_a_plain_deletion_deletes_nothing(store: MemoryStore) -> None:
-    await told(store, ("tea", "tea"), ("coffee", "coffee"))
+    await remembered(store, ("tea", "tea"), ("coffee", "coffee"))
     looked = await store.delete_memories(call(), validate_only=True)
     assert looked.receipt == DeletionReceipt(memories=2)
     assert (await store.delete_memories(call())).receipt == looked.receipt
@@ -274,7 +274,7 @@ async def test_erasing_a_whole_scope_leaves_the_others_alone(
 async def test_deleting_the_scope_takes_what_its_erasures_left(
     store: MemoryStore, database: Database
 ) -> None:
-    await told(store, ("tea", "tea"), scope=Scope(user_id="alice", agent_id="a"))
+    await remembered(store, ("tea", "tea"), scope=Scope(user_id="alice", agent_id="a"))
     await store.delete_memories(call(scope=Scope(agent_id="a")), erase=True)
     assert "memory_events" in await tables_with(database, "alice")
     assert await store.erase_scope(call(scope=Scope()), ScopeKind.USER, "alice") is not None
@@ -284,7 +284,7 @@ async def test_deleting_the_scope_takes_what_its_erasures_left(
 async def test_a_memory_that_is_restored_meanwhile_is_not_erased(
     store: MemoryStore, changes: MemoryStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    [memory] = await told(store, ("tea", "tea"))
+    [memory] = await remembered(store, ("tea", "tea"))
     await changes.delete(call(), Deletion(memory.id, 1))
     restored = replace(memory, version=3)
     restoration = Replacement(restored, vector(1, 0, 0), restores=1)
@@ -304,7 +304,7 @@ async def test_a_memory_that_is_restored_meanwhile_is_not_erased(
 async def test_of_rivals_for_a_deleted_memory_one_wins(
     store: MemoryStore, changes: MemoryStore
 ) -> None:
-    [memory] = await told(store, ("tea", "tea"))
+    [memory] = await remembered(store, ("tea", "tea"))
     await changes.delete(call(), Deletion(memory.id, 1))
     restored = replace(memory, version=3)
     restoration = Replacement(restored, vector(1, 0, 0), restores=1)
@@ -325,7 +325,7 @@ async def test_of_rivals_for_a_deleted_memory_one_wins(
 
 
 async def test_nothing_crosses_projects(store: MemoryStore, changes: MemoryStore) -> None:
-    [theirs] = await told(store, ("tea", "tea"), project_id="project-2")
+    [theirs] = await remembered(store, ("tea", "tea"), project_id="project-2")
     with pytest.raises(ConcurrentChange):
         await changes.erase(call(), Deletion(theirs.id, 1))
     assert await store.version(PROJECT, theirs.id) is None

@@ -108,7 +108,7 @@ async def test_repeating_a_projection_changes_nothing(graph: Graph) -> None:
     assert len(before) == 3
 
 
-async def test_a_relation_said_twice_by_one_memory_is_there_once(graph: Graph) -> None:
+async def test_a_relation_stated_twice_by_one_memory_exists_once(graph: Graph) -> None:
     await graph.project([stating(1, WORKS, WORKS, ("ALICE", "works_at", "acme"))])
     assert await triples(graph) == [WORKS]
 

@@ -30,7 +30,7 @@ TRACEPARENT = f"00-{'a' * 32}-{'b' * 16}-01"
 
 
 def adding(*texts: str, project_id: str = PROJECT) -> ChangeSet:
-    """Memories that the graph holds something of, because they state a relation."""
+    """Adds memories that belong into the graph, because they state a relation."""
     return builders.adding(*texts, project_id=project_id, relations=[LISBON])
 
 
@@ -158,7 +158,7 @@ async def test_a_deleted_or_expired_memory_has_no_subgraph(
     assert [subgraph.exists for subgraph in subgraphs] == [False, False]
 
 
-async def test_a_new_memory_that_names_nothing_is_none_of_the_graph(
+async def test_a_new_memory_without_entities_is_not_sent_to_the_graph(
     store: MemoryStore, outbox: Outbox
 ) -> None:
     committed = await store.commit(builders.adding("one", "two"))
@@ -166,7 +166,7 @@ async def test_a_new_memory_that_names_nothing_is_none_of_the_graph(
     assert await outbox.is_caught_up(PROJECT, committed.position)
 
 
-async def test_a_memory_that_names_nothing_any_more_leaves_the_graph(
+async def test_a_memory_that_loses_its_entities_leaves_the_graph(
     store: MemoryStore, outbox: Outbox
 ) -> None:
     changes = adding("Alice lives in Lisbon")

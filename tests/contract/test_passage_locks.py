@@ -16,7 +16,7 @@ from server.memories.scope import Scope, ScopeKind
 from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.pool import Database
 from tests.support.builders import addition, call, change_set
-from tests.support.passages import Told, passages, tell
+from tests.support.passages import SharedPassages, add_passages, passages
 from tests.support.postgres import until_somebody_waits
 
 Delete: TypeAlias = Callable[[PostgresMemoryStore, Memory], Awaitable[object]]
@@ -31,11 +31,11 @@ DELETIONS: dict[str, Delete] = {
 }
 
 
-def stored_last_first(told: Told) -> Told:
+def stored_last_first(given: SharedPassages) -> SharedPassages:
     """The same passages, whose ids have the opposite order of their places in the table."""
-    ids = sorted((p.passage_id for p in told.passages), reverse=True)
-    with_ids = zip(told.passages, ids, strict=True)
-    return replace(told, passages=[replace(p, passage_id=id_) for p, id_ in with_ids])
+    ids = sorted((p.passage_id for p in given.passages), reverse=True)
+    with_ids = zip(given.passages, ids, strict=True)
+    return replace(given, passages=[replace(p, passage_id=id_) for p, id_ in with_ids])
 
 
 @pytest.mark.parametrize("delete", DELETIONS.values(), ids=DELETIONS)
@@ -45,9 +45,9 @@ async def test_a_deletion_that_waits_for_a_passage_holds_no_later_one(
     store = PostgresMemoryStore(database, on_commit=lambda: None)
     fact = addition(call(), "User drinks tea")
     await store.commit(change_set(call(), added=[fact]))
-    told = stored_last_first(passages(("I drink tea.",), ("You drink tea, I see.",)))
-    await tell(store, told)
-    first, last = sorted(p.passage_id for p in told.passages)
+    given = stored_last_first(passages(("I drink tea.",), ("You drink tea, I see.",)))
+    await add_passages(store, given)
+    first, last = sorted(p.passage_id for p in given.passages)
     lock = "SELECT FROM passages WHERE passage_id = $1 FOR UPDATE NOWAIT"
     rival = await asyncpg.connect(postgres_dsn)
     try:

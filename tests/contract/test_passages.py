@@ -18,7 +18,7 @@ from server.projects.project import Project
 from server.storage.postgres.pool import Database
 from server.storage.postgres.projects import PostgresProjectStore
 from tests.support.builders import ALICE, NOW, PROJECT, addition, call, change_set, revision, vector
-from tests.support.passages import found, passages, tell
+from tests.support.passages import add_passages, found, passages
 
 TODAY = NOW.date()
 TEA = ("I drink tea. ", "It rains.")
@@ -28,22 +28,22 @@ SAID = "".join(TEA)
 
 
 async def test_a_passage_is_found_with_its_message(store: MemoryStore) -> None:
-    told = passages(TEA, role=Role.ASSISTANT, name="Helper", metadata={"a": 1})
-    await tell(store, told)
+    given = passages(TEA, role=Role.ASSISTANT, name="Helper", metadata={"a": 1})
+    await add_passages(store, given)
     query = SearchQuery(PROJECT, ALICE, vector(1, 0, 0), 10, TODAY, text="tea")
     [hit] = await store.search(query)
     assert isinstance(hit, ScoredPassage)
     assert hit.score > 0.5
     assert {arm.arm for arm in hit.arms} == {"dense", "lexical"}
     passage = hit.passage
-    assert passage.message_id == told.passages[0].message_id
+    assert passage.message_id == given.passages[0].message_id
     assert (passage.role, passage.name, passage.text) == (Role.ASSISTANT, "Helper", SAID)
     assert (passage.scope, passage.event_time, passage.metadata) == (ALICE, NOW, {"a": 1})
 
 
 async def test_a_source_that_is_not_asked_for_is_not_found(store: MemoryStore) -> None:
     of = call()
-    await tell(store, passages(("Told.",)), added=[addition(of, "Remembered")])
+    await add_passages(store, passages(("Told.",)), added=[addition(of, "Remembered")])
     assert await found(store) == {"Told.", "Remembered"}
     assert await found(store, sources=frozenset({Source.MEMORIES})) == {"Remembered"}
     assert await found(store, sources=frozenset({Source.PASSAGES})) == {"Told."}
@@ -54,7 +54,7 @@ async def test_a_source_that_is_not_asked_for_is_not_found(store: MemoryStore) -
 
 async def test_words_and_limits_count_for_both_kinds_alike(store: MemoryStore) -> None:
     of = call()
-    await tell(
+    await add_passages(
         store,
         passages(("The red boat is old.",), ("Blue sky.",)),
         added=[addition(of, "Owns a red boat"), addition(of, "Likes green")],
@@ -64,9 +64,9 @@ async def test_words_and_limits_count_for_both_kinds_alike(store: MemoryStore) -
 
 async def test_scope_project_filters_and_expiry_hold_for_passages(store: MemoryStore) -> None:
     bob = Scope(user_id="bob", run_id="1")
-    await tell(store, passages(("Of Bob.",), metadata={"kind": "private"}), scope=bob)
-    await tell(store, passages(("Elsewhere.",)), scope=bob, project_id="project-2")
-    await tell(store, passages(("Of Alice.",), expiration_date=TODAY))
+    await add_passages(store, passages(("Of Bob.",), metadata={"kind": "private"}), scope=bob)
+    await add_passages(store, passages(("Elsewhere.",)), scope=bob, project_id="project-2")
+    await add_passages(store, passages(("Of Alice.",), expiration_date=TODAY))
 
     async def of_bob(**narrowed: object) -> set[str]:
         return await found(store, "anything", **{"scope": Scope(user_id="bob"), **narrowed})
@@ -89,14 +89,14 @@ async def test_the_retention_of_the_project_holds_for_passages(
 ) -> None:
     project = Project(PROJECT, "org", NOW, NOW, default_retention_days=3)
     assert await PostgresProjectStore(database).create_project(project)
-    await tell(store, passages(("Soon gone.",)))
+    await add_passages(store, passages(("Soon gone.",)))
     assert await found(store, visible_on=TODAY + timedelta(days=3)) == {"Soon gone."}
     assert await found(store, visible_on=TODAY + timedelta(days=4)) == set()
 
 
 async def test_a_conversation_that_is_sent_again_is_kept_once(store: MemoryStore) -> None:
-    await tell(store, passages(TEA))
-    await tell(store, passages(TEA), time=NOW + timedelta(minutes=1))
+    await add_passages(store, passages(TEA))
+    await add_passages(store, passages(TEA), time=NOW + timedelta(minutes=1))
     query = SearchQuery(PROJECT, ALICE, vector(1, 0, 0), 10, TODAY, text="tea")
     assert len(await store.search(query)) == 1
 
@@ -109,35 +109,37 @@ async def test_a_conversation_that_is_sent_again_is_kept_once(store: MemoryStore
 async def test_a_sentence_that_led_to_a_memory_once_is_no_passage(
     store: MemoryStore, first: tuple[str, ...], then: tuple[str, ...]
 ) -> None:
-    await tell(store, passages(first, said=SAID))
-    await tell(store, passages(then, said=SAID), time=NOW + timedelta(minutes=2))
+    await add_passages(store, passages(first, message=SAID))
+    await add_passages(store, passages(then, message=SAID), time=NOW + timedelta(minutes=2))
     assert await found(store) == {"It rains."}
     before = await found(store, time=NOW + timedelta(minutes=1))
     assert before == {"".join(first)}
 
 
 async def test_nothing_left_keeps_a_message_out_when_it_comes_again(store: MemoryStore) -> None:
-    await tell(store, passages((), said=SAID))
+    await add_passages(store, passages((), message=SAID))
     assert await found(store) == set()
-    await tell(store, passages(TEA, said=SAID), time=NOW + timedelta(minutes=1))
+    await add_passages(store, passages(TEA, message=SAID), time=NOW + timedelta(minutes=1))
     assert await found(store) == set()
 
 
-async def test_what_is_told_again_lasts_as_long_as_the_later_telling(store: MemoryStore) -> None:
-    await tell(store, passages(TEA, expiration_date=TODAY))
+async def test_a_repeated_passage_lasts_as_long_as_its_last_repetition(store: MemoryStore) -> None:
+    await add_passages(store, passages(TEA, expiration_date=TODAY))
     later = NOW + timedelta(minutes=1)
-    await tell(store, passages(TEA, expiration_date=TODAY + timedelta(days=2)), time=later)
+    await add_passages(store, passages(TEA, expiration_date=TODAY + timedelta(days=2)), time=later)
     assert await found(store, visible_on=TODAY + timedelta(days=2)) == {SAID}
-    await tell(store, passages(TEA), time=later + timedelta(minutes=1))
+    await add_passages(store, passages(TEA), time=later + timedelta(minutes=1))
     assert await found(store, visible_on=TODAY + timedelta(days=9)) == {SAID}
-    await tell(store, passages(TEA, expiration_date=TODAY), time=later + timedelta(minutes=2))
+    await add_passages(
+        store, passages(TEA, expiration_date=TODAY), time=later + timedelta(minutes=2)
+    )
     assert await found(store, visible_on=TODAY + timedelta(days=9)) == {SAID}
 
 
 async def test_a_call_that_stores_nothing_stores_no_passage(store: MemoryStore) -> None:
     of = call(request_id=call().id)
-    told = passages(TEA)
-    await store.commit(change_set(of, passages=told.passages))
+    given = passages(TEA)
+    await store.commit(change_set(of, passages=given.passages))
     again = change_set(
         replace(call(), request_id=of.request_id), passages=passages(("Other.",)).passages
     )
@@ -150,8 +152,8 @@ async def test_a_deleted_memory_takes_along_what_tells_of_it(store: MemoryStore)
     fact = addition(call(), "User is allergic to nuts")
     await store.commit(change_set(call(), added=[fact]))
     heard = ("Sorry to hear of your nut allergy! ", "Shall we cook? ", "Almonds are tasty.")
-    await tell(store, passages(heard, role=Role.ASSISTANT))
-    await tell(store, passages(("My nut allergy is bad.",)), scope=Scope(user_id="bob"))
+    await add_passages(store, passages(heard, role=Role.ASSISTANT))
+    await add_passages(store, passages(("My nut allergy is bad.",)), scope=Scope(user_id="bob"))
     start = datetime.now(UTC)
     await store.commit(change_set(call(), deleted=[Deletion(fact.memory.id, 1)]))
 
@@ -160,14 +162,14 @@ async def test_a_deleted_memory_takes_along_what_tells_of_it(store: MemoryStore)
     assert await found(store, scope=Scope(user_id="bob")) == {"My nut allergy is bad."}
     assert "".join(heard) in await found(store, time=start)
     # And it stays so when the conversation is sent again.
-    await tell(store, passages(heard, role=Role.ASSISTANT), time=NOW + timedelta(days=30))
+    await add_passages(store, passages(heard, role=Role.ASSISTANT), time=NOW + timedelta(days=30))
     assert await found(store, "nut allergy") == {left}
 
 
 async def test_a_sentence_is_a_passage_then_a_fact_and_then_neither(store: MemoryStore) -> None:
-    await tell(store, passages(("I work at Acme.",)))
+    await add_passages(store, passages(("I work at Acme.",)))
     fact = addition(call(), "User works at Acme")
-    await tell(store, passages((), said="I work at Acme, as I said."), added=[fact])
+    await add_passages(store, passages((), message="I work at Acme, as I said."), added=[fact])
     await store.commit(change_set(call(), deleted=[Deletion(fact.memory.id, 1)]))
     assert await found(store, "Where does the user work? Acme") == set()
 
@@ -177,13 +179,13 @@ async def test_an_updated_memory_takes_along_what_tells_of_its_former_text(
 ) -> None:
     fact = addition(call(), "User works at Acme as a baker")
     await store.commit(change_set(call(), added=[fact]))
-    await tell(
+    await add_passages(
         store, passages(("Acme is fun to work at. ", "Work is fun. ", "A baker's work is hard."))
     )
     becomes = revision(fact, "User works at Initech as a baker")
     change = call(time=NOW + timedelta(minutes=1))
-    told = passages(("So no work at Acme for the baker.",))
-    await store.commit(change_set(change, updated=[becomes], passages=told.passages))
+    given = passages(("So no work at Acme for the baker.",))
+    await store.commit(change_set(change, updated=[becomes], passages=given.passages))
     assert await found(store) == {
         "User works at Initech as a baker",
         "Work is fun. A baker's work is hard.",
@@ -193,9 +195,9 @@ async def test_an_updated_memory_takes_along_what_tells_of_its_former_text(
 
 async def test_passages_are_deleted_by_scope_and_by_filter(store: MemoryStore) -> None:
     bob = Scope(user_id="bob")
-    await tell(store, passages(("Public.",), ("Open.",), metadata={"kind": "public"}))
-    await tell(store, passages(("Private.",), metadata={"kind": "private"}))
-    await tell(store, passages(("Of Bob.",)), scope=bob)
+    await add_passages(store, passages(("Public.",), ("Open.",), metadata={"kind": "public"}))
+    await add_passages(store, passages(("Private.",), metadata={"kind": "private"}))
+    await add_passages(store, passages(("Of Bob.",)), scope=bob)
     private = parse_filter({"metadata.kind": "private"})
     before = NOW + timedelta(seconds=30)
     removal = call(time=NOW + timedelta(minutes=1))
@@ -210,9 +212,9 @@ async def test_passages_are_deleted_by_scope_and_by_filter(store: MemoryStore) -
 
 
 async def test_completely_deleted_messages_can_be_added_again(store: MemoryStore) -> None:
-    await tell(store, passages(TEA))
+    await add_passages(store, passages(TEA))
     await store.delete_memories(call(scope=ALICE, time=NOW + timedelta(minutes=1)))
-    await tell(store, passages(TEA), time=NOW + timedelta(minutes=2))
+    await add_passages(store, passages(TEA), time=NOW + timedelta(minutes=2))
     assert await found(store) == {SAID}
 
 
@@ -221,9 +223,9 @@ async def test_erasing_a_scope_leaves_no_passage_behind(
 ) -> None:
     fact = addition(call(), "User drinks tea")
     await store.commit(change_set(call(), added=[fact]))
-    await tell(store, passages(TEA, ("And more.",)))
+    await add_passages(store, passages(TEA, ("And more.",)))
     await store.commit(change_set(call(), deleted=[Deletion(fact.memory.id, 1)]))
-    await tell(store, passages(("Of Bob.",)), scope=Scope(user_id="bob"))
+    await add_passages(store, passages(("Of Bob.",)), scope=Scope(user_id="bob"))
     deletion = await store.erase_scope(call(), ScopeKind.USER, "alice")
     assert deletion is not None
     assert deletion.receipt.passages == 2
@@ -233,7 +235,7 @@ async def test_erasing_a_scope_leaves_no_passage_behind(
 
 
 async def test_a_request_to_forget_takes_out_what_no_memory_tells(store: MemoryStore) -> None:
-    await tell(store, passages(("My shoe size is 44. ", "It rains.")))
+    await add_passages(store, passages(("My shoe size is 44. ", "It rains.")))
     of = call(time=NOW + timedelta(minutes=1))
     answer = passages(("I forgot your shoe size. ", "Anything else?"), role=Role.ASSISTANT)
     request = "Forget what I said about my shoe size."
@@ -245,7 +247,7 @@ async def test_a_request_to_forget_takes_out_what_no_memory_tells(store: MemoryS
 async def test_a_word_that_the_whole_scope_has_takes_no_sentence_out(store: MemoryStore) -> None:
     fact = addition(call(), "User likes coffee")
     await store.commit(change_set(call(), added=[fact]))
-    await tell(
+    await add_passages(
         store, passages(*((f"I like fruit number {n}.",) for n in range(40)), ("Coffee is fine.",))
     )
     await store.commit(change_set(call(), deleted=[Deletion(fact.memory.id, 1)]))

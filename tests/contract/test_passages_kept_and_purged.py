@@ -23,7 +23,7 @@ from server.storage.postgres.schema import PostgresUpkeep
 from tests.support.builders import ALICE, NOW, PROJECT, addition, call, change_set, message, vector
 from tests.support.dump import tables_with
 from tests.support.fakes import FakeEmbedder
-from tests.support.passages import found, passages, tell
+from tests.support.passages import add_passages, found, passages
 from tests.support.postgres import migrated_database, opened
 
 TODAY = NOW.date()
@@ -43,7 +43,7 @@ async def remember_and_tell(store: MemoryStore) -> Deletion:
     fact = addition(of, f"User works at {CANARY}")
     await store.commit(change_set(of, [message(f"I work at {CANARY}.")], [fact]))
     heard = (f"How is {CANARY}? ", "Is it far?")
-    await tell(store, passages(heard, ("It rains.",), role=Role.ASSISTANT))
+    await add_passages(store, passages(heard, ("It rains.",), role=Role.ASSISTANT))
     return Deletion(fact.memory.id, 1)
 
 
@@ -77,9 +77,9 @@ async def test_expired_passages_are_purged_with_their_messages(
     store: MemoryStore, database: Database
 ) -> None:
     expired, later = TODAY - timedelta(days=9), TODAY - timedelta(days=1)
-    of = await tell(store, passages((f"{CANARY}. ",), expiration_date=expired))
+    of = await add_passages(store, passages((f"{CANARY}. ",), expiration_date=expired))
     cited = of.messages[0]
-    await tell(store, passages(("Later.",), expiration_date=later))
+    await add_passages(store, passages(("Later.",), expiration_date=later))
 
     def by(project_id: str) -> Call:
         return replace(call(project_id=project_id, scope=Scope()), method="Retention")
@@ -119,7 +119,7 @@ async def test_an_archive_takes_passages_along(
 async def test_another_embedder_embeds_passages_again(
     store: MemoryStore, database: Database
 ) -> None:
-    await tell(store, passages(("It rains.",), (), name="Ann"))
+    await add_passages(store, passages(("It rains.",), (), name="Ann"))
     former, next_one = EmbedderIdentity("test/a", 3), EmbedderIdentity("test/b", 3)
     upkeep = PostgresUpkeep(database)
     assert await upkeep.claim_embedder(former) == former

@@ -107,7 +107,7 @@ async def test_a_lease_that_ran_out_and_was_not_taken_is_good_for_a_commit(
     assert await texts(store) == ["Alice likes tea"]
 
 
-async def test_who_lost_the_lease_stores_nothing(
+async def test_a_call_that_lost_the_lease_stores_nothing(
     stored_leases: PostgresLeases, store: PostgresMemoryStore
 ) -> None:
     known = adding("Alice likes tea")

@@ -51,7 +51,7 @@ from tests.support.builders import (
     revision,
     vector,
 )
-from tests.support.passages import passages, tell
+from tests.support.passages import add_passages, passages
 from tests.support.searches import (
     SCOPE_SIZES,
     TEA,
@@ -152,9 +152,9 @@ async def test_words_that_stand_together_count_for_more(store: MemoryStore) -> N
 
 
 async def test_the_speaker_whom_the_question_names_is_preferred(store: MemoryStore) -> None:
-    told = passages(("Dear Ann, green boats.",), name="Bob", embedding=TEA)
-    await tell(store, told)
-    await tell(store, passages(("Green boats it is.",), name="Ann", embedding=TEA))
+    of_bob = passages(("Dear Ann, green boats.",), name="Bob", embedding=TEA)
+    await add_passages(store, of_bob)
+    await add_passages(store, passages(("Green boats it is.",), name="Ann", embedding=TEA))
     asked = query("What did Ann say of green boats?", weights=ArmWeights(speaker=0.5))
     neutral = scores(await store.search(replace(asked, weights=ArmWeights(speaker=0.0))))
     preferred = scores(await store.search(asked))
@@ -297,7 +297,7 @@ async def test_facts_stand_where_their_message_was_said(
         addition(call(), "A house at the harbour", evidence=[Evidence(moved, "")]),
         addition(call(), "They are two"),
     ]
-    await tell(store, passages(), added=facts)
+    await add_passages(store, passages(), added=facts)
     await add(store, "what next", verbatim=True, minute=1)
     found = await lexical(store, "harbour", time=time)
     own = found.pop("A house at the harbour")
@@ -316,7 +316,7 @@ async def test_a_fact_is_as_long_as_its_message(store: MemoryStore, time: dateti
         for text, evidence in zip(said, cited, strict=True)
     ]
     short = addition(call(), "red " + "page " * 20)
-    await tell(store, passages(), added=[*facts, short])
+    await add_passages(store, passages(), added=[*facts, short])
     found = await lexical(store, "red", time=time)
     assert found["red and a car"] < found[short.memory.text]
 
@@ -352,7 +352,7 @@ async def test_facts_that_cannot_be_found_lend_nothing(store: MemoryStore) -> No
 
 async def test_a_changed_fact_has_the_place_of_its_last_message(store: MemoryStore) -> None:
     (fact,) = await add(store, "a boat", evidence=[Evidence(new_id(NOW), "a boat")])
-    await tell(store, passages(("The harbour.",)), time=NOW + timedelta(minutes=1))
+    await add_passages(store, passages(("The harbour.",)), time=NOW + timedelta(minutes=1))
     assert set(await lexical(store, "harbour")) == {"a boat", "The harbour."}
     later = NOW + timedelta(days=1)
     said = [Evidence(new_id(later), "two boats")]
@@ -369,8 +369,8 @@ async def test_a_fact_and_the_passage_of_its_message_make_room_for_others(
     said, other = passages(("green tea at noon",)), passages(("green tea at night",))
     (message,) = said.passages
     fact = addition(call(), "green tea", evidence=[Evidence(message.message_id, "green tea")])
-    await tell(store, said, added=[fact])
-    await tell(store, other, time=NOW + timedelta(minutes=10))
+    await add_passages(store, said, added=[fact])
+    await add_passages(store, other, time=NOW + timedelta(minutes=10))
     hits = await store.search(query("green tea", time=time))
     assert [hit.text for hit in hits] == ["green tea", "green tea at night", "green tea at noon"]
 
@@ -514,7 +514,7 @@ async def test_events_close_to_the_times_of_the_question_are_preferred(store: Me
     await add(store, "that day")
     passage = "A passage of that day, which is longer than what one calls a remark."
     assert len(passage) > SHORT
-    await tell(
+    await add_passages(
         store, passages((passage,), embedding=vector(0, 1, 0)), time=NOW + timedelta(minutes=1)
     )
     without = query("", weights=VECTORS_ALONE)

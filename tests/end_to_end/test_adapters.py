@@ -38,63 +38,63 @@ async def run(framework: str, script: Path, *arguments: str, **variables: str) -
 async def drive(framework: str, server: ServerProcess, key: str, app: str) -> dict[str, Any]:
     """What the driver of a framework saw."""
     script = SUPPORT / f"{framework}_driver.py"
-    said: dict[str, Any] = json.loads(await run(framework, script, server.address, key, app))
-    return said
+    output: dict[str, Any] = json.loads(await run(framework, script, server.address, key, app))
+    return output
 
 
 async def test_the_store_does_all_that_langgraph_asks_of_one(
     server: ServerProcess, key: str, user: str
 ) -> None:
-    said = await drive("langgraph", server, key, user)
-    assert said["absent"] is None
-    item = said["item"]
+    output = await drive("langgraph", server, key, user)
+    assert output["absent"] is None
+    item = output["item"]
     assert (item["key"], item["namespace"], item["value"]) == ("hobby", ["users", "alice"], CELLO)
     assert item["created_at"] <= item["updated_at"]
-    assert said["replaced"] == 4
-    assert said["by_query"] == [["hobby", {**CELLO, "rank": 4}, ["users", "alice"]]]
-    assert 0 < said["scored"] <= 1
-    assert said["by_prefix"] == ["city", "hobby", "one", "same text"]
-    assert said["all"] == 7
-    assert said["page"] == ["same text", "city"]
-    assert said["filtered"] == ["hobby", "hobby"]
-    assert said["equal"] == ["city", "same text"]
-    assert said["not_indexed"] == ["hobby"]
-    assert said["long_key"] == [["x" * 300, {"text": "no relation"}, ["users", "alice-2"]]]
-    assert said["namespaces"] == [
+    assert output["replaced"] == 4
+    assert output["by_query"] == [["hobby", {**CELLO, "rank": 4}, ["users", "alice"]]]
+    assert 0 < output["scored"] <= 1
+    assert output["by_prefix"] == ["city", "hobby", "one", "same text"]
+    assert output["all"] == 7
+    assert output["page"] == ["same text", "city"]
+    assert output["filtered"] == ["hobby", "hobby"]
+    assert output["equal"] == ["city", "same text"]
+    assert output["not_indexed"] == ["hobby"]
+    assert output["long_key"] == [["x" * 300, {"text": "no relation"}, ["users", "alice-2"]]]
+    assert output["namespaces"] == [
         ["users", "alice"],
         ["users", "alice", "notes"],
         ["users", "alice-2"],
         ["users", "bob"],
     ]
-    assert said["by_suffix"] == said["by_wildcard"] == [["users", "alice", "notes"]]
-    assert said["shallow"] == [["users"]]
-    assert said["batch"] == [None, None, "hobby", 2]
-    assert said["last"] == {"text": "last"}
-    assert said["deleted"] is None
-    assert said["refused"] == ["ValueError", "ValueError", "TypeError"]
-    assert said["async"] == {"item": {"text": "said later"}, "hits": 1, "deleted": None}
-    assert said["other_app"] == []
+    assert output["by_suffix"] == output["by_wildcard"] == [["users", "alice", "notes"]]
+    assert output["shallow"] == [["users"]]
+    assert output["batch"] == [None, None, "hobby", 2]
+    assert output["last"] == {"text": "last"}
+    assert output["deleted"] is None
+    assert output["refused"] == ["ValueError", "ValueError", "TypeError"]
+    assert output["async"] == {"item": {"text": "output later"}, "hits": 1, "deleted": None}
+    assert output["other_app"] == []
 
 
 async def test_the_memory_service_does_all_that_adk_asks_of_one(
     server: ServerProcess, key: str, user: str
 ) -> None:
-    said = await drive("adk", server, key, user)
-    assert said["kept"] == [
+    output = await drive("adk", server, key, user)
+    assert output["kept"] == [
         ["assistant", "helper", "The suites are a good start.", "s-1"],
         ["assistant", "helper", "Which composers do you like?", "s-1"],
         ["user", None, "I like Bach.", "s-1"],
         ["user", None, "I play the cello.", "s-1"],
     ]
-    assert said["text"] == "Alice is left-handed."
-    assert said["found"]["author"] == "user"
-    assert said["found"]["timestamp"] == "2026-01-02T03:04:05+00:00"
-    assert said["metadata"] == {"source": "form"}
-    assert said["still"]
-    assert said["gone"]
-    assert any("Lisbon" in text for text in said["inferred"])
-    assert said["inferred_metadata"] == {"channel": "web"}
-    assert said["strangers"] == 0
+    assert output["text"] == "Alice is left-handed."
+    assert output["found"]["author"] == "user"
+    assert output["found"]["timestamp"] == "2026-01-02T03:04:05+00:00"
+    assert output["metadata"] == {"source": "form"}
+    assert output["still"]
+    assert output["gone"]
+    assert any("Lisbon" in text for text in output["inferred"])
+    assert output["inferred_metadata"] == {"channel": "web"}
+    assert output["strangers"] == 0
 
 
 @pytest.mark.parametrize(
@@ -104,5 +104,5 @@ async def test_the_examples_run_as_they_are(
     server: ServerProcess, key: str, framework: str, example: str
 ) -> None:
     script = ROOT / "examples" / f"{example}.py"
-    said = await run(framework, script, server.address, MEMOIR_API_KEY=key)
-    assert said.splitlines() == ["Nice to meet you.", "You said: My sister plays the cello."]
+    output = await run(framework, script, server.address, MEMOIR_API_KEY=key)
+    assert output.splitlines() == ["Nice to meet you.", "You output: My sister plays the cello."]

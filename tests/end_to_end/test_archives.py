@@ -46,8 +46,9 @@ async def project_of(client: Client) -> project_service_pb2.Project:
 
 
 async def fill(client: Client) -> tuple[str, str, datetime]:
-    """Memories that were added, updated and deleted: the updated one, the deleted one, and when
-    both were as they were added.
+    """Adds memories, then updates one and deletes one.
+
+    Returns the ids of these two, and a time between the additions and the changes.
     """
     await client.project.UpdateProject(
         project_service_pb2.UpdateProjectRequest(
@@ -152,8 +153,8 @@ async def test_an_import_can_be_repeated_and_undoes_nothing(
     # Cut off where half of it was written, as by a crash.
     lines = archive.read_text(encoding="utf-8").splitlines(keepends=True)
     archive.write_text("".join(lines[:-3]), encoding="utf-8")
-    said = await run_command(*load, environment=shared_home.environment, status=1)
-    assert "truncated" in said
+    output = await run_command(*load, environment=shared_home.environment, status=1)
+    assert "truncated" in output
     archive.write_text("".join(lines), encoding="utf-8")
     await run_command(*load, environment=shared_home.environment)
     memories = await listed(target, USER)
@@ -177,14 +178,14 @@ async def test_an_import_is_refused_where_it_would_mix(
     environment = shared_home.environment
     await run_command("export", str(archive), "--project", from_project, environment=environment)
 
-    said = await run_command(
+    output = await run_command(
         "import", str(archive), "--project", to_project, environment=environment, status=1
     )
-    assert "already holds" in said
-    said = await run_command(
+    assert "already holds" in output
+    output = await run_command(
         "import", str(archive), "--project", "nobody", environment=environment, status=1
     )
-    assert "there is no project" in said
+    assert "there is no project" in output
     assert [memory.text for memory in await listed(target, USER)] == ["I play the harp."]
 
 
@@ -209,7 +210,7 @@ async def test_memories_of_mem0_are_taken_over(shared_home: Home, target: Client
     ids = [uuid4() for _ in range(4)]
     created = "2024-07-20T01:30:36.275141-07:00"
     base = {"created_at": created, "updated_at": created, "user_id": USER, "hash": "abc"}
-    table = 'odd "name'.replace('"', "")
+    table = "odd name"
     await make_mem0_table(
         shared_home.postgres_dsn,
         table,
@@ -223,11 +224,11 @@ async def test_memories_of_mem0_are_taken_over(shared_home: Home, target: Client
     project = (await project_of(target)).id
     arguments = ("import", "--from-mem0", shared_home.postgres_dsn, "--table", f'"{table}"')
     for _ in range(2):
-        said = await run_command(
+        output = await run_command(
             *arguments, "--project", project, environment=shared_home.environment, status=1
         )
-        assert "1 left out: it has neither user_id nor agent_id nor run_id" in said
-        assert str(ids[3]) in said
+        assert "1 left out: it has neither user_id nor agent_id nor run_id" in output
+        assert str(ids[3]) in output
 
     memories = {memory.id: memory for memory in await listed(target, USER)}
     kept = min(ids[0], ids[1])
@@ -282,8 +283,8 @@ async def test_an_account_of_mem0s_platform_is_taken_over(
         assert memory.create_time == original.create_time
     assert "I keep this" in await found(target, "keep")
     key_file.write_text("mem_wrong", encoding="utf-8")
-    said = await run_command(*arguments, environment=shared_home.environment, status=1)
-    assert "answered 401" in said
+    output = await run_command(*arguments, environment=shared_home.environment, status=1)
+    assert "answered 401" in output
 
 
 async def test_a_store_gets_its_indexes_for_large_scopes_and_loses_them(shared_home: Home) -> None:

@@ -264,7 +264,7 @@ async def test_wrong_settings_are_named() -> None:
         ({"MEMOIR_MODELS": "offline"}, "MEMOIR_NEO4J_URI"),
     ],
 )
-async def test_outside_the_embedded_mode_everything_is_said(
+async def test_outside_the_embedded_mode_every_missing_setting_is_named(
     variables: dict[str, str], named: str
 ) -> None:
     environment = clean_environment(MEMOIR_POSTGRES_DSN="postgresql://localhost/none", **variables)

@@ -90,7 +90,7 @@ async def test_a_server_works_with_databases_that_encrypt(
         assert await server.stop() == 0
 
 
-async def test_a_neo4j_of_another_authority_is_not_told_anything(
+async def test_nothing_is_sent_to_a_neo4j_of_another_authority(
     home: Home, neo4j_address: Neo4jAddress, tmp_path: Path
 ) -> None:
     async with neo4j_at(neo4j_address, Authority(tmp_path)) as neo4j:

@@ -14,7 +14,7 @@ FOLLOW_SECONDS = 20.0
 
 
 async def tell(client: Client, user: str, text: str, run_id: str | None = None) -> str:
-    """Adds what is said; the token of the add."""
+    """Adds a message and returns the token of the add."""
     request = memory_service_pb2.AddMemoriesRequest(
         user_id=user,
         run_id=run_id,
@@ -78,8 +78,8 @@ async def test_a_split_is_listed_holds_for_the_same_text_and_can_be_taken_back(
 
     await entities(shared_home, "rejoin", *space, "Robert Smith", "Bob")
     await eventually(together, FOLLOW_SECONDS)
-    said = await entities(shared_home, "rejoin", *space, "Robert Smith", "Bob", status=2)
-    assert "not split" in said
+    output = await entities(shared_home, "rejoin", *space, "Robert Smith", "Bob", status=2)
+    assert "not split" in output
 
 
 async def test_the_splits_of_a_user_go_with_the_user(

@@ -130,7 +130,7 @@ async def test_many_memories_are_erased_by_one_call_and_by_a_batch(
         ({"across_scopes": False, "validate_only": True}, {"across_scopes"}),
     ],
 )
-async def test_a_filter_alone_reaches_across_scopes_only_if_told_to(
+async def test_a_filter_alone_reaches_across_scopes_only_on_request(
     client: Client, user: str, fields: dict[str, bool], violations: set[str]
 ) -> None:
     await add(client, user, "I sing.", infer=False)

@@ -107,7 +107,7 @@ async def test_an_unusable_answer_is_repaired_once(on_gemini: GeminiServer) -> N
     assert await listed(client) == ["User lives in Lisbon"]
 
 
-async def test_a_used_up_quota_is_told_with_its_delay(on_own_gemini: GeminiServer) -> None:
+async def test_an_exhausted_quota_is_reported_with_its_delay(on_own_gemini: GeminiServer) -> None:
     on_own_gemini.endpoint.fail("batchEmbedContents", gemini_faults.quota(3600), times=100)
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await on_own_gemini.client.memory.AddMemories(

@@ -72,7 +72,7 @@ async def runs(client: Client) -> Runs:
     return runs
 
 
-async def test_an_alias_is_known_to_the_run_that_told_it(runs: Runs) -> None:
+async def test_an_alias_is_known_only_in_the_run_that_stated_it(runs: Runs) -> None:
     assert {"Robert", "Bob"} <= await runs.listed("one")
     assert "Bob" not in await runs.listed("two")
     assert await runs.listed("two", "bob") == set()

@@ -215,7 +215,7 @@ async def test_a_deadline_ends_the_call(server: ServerProcess, key: str, user: s
             await answer(await session.post(ADD, json=add_body(user), headers=headers), 400)
 
 
-async def test_a_project_beyond_its_rate_is_told_when_to_come_back(home: Home) -> None:
+async def test_a_project_beyond_its_rate_gets_a_retry_delay(home: Home) -> None:
     server = home.server(MEMOIR_ADMISSION_PROJECT_RATE="0.5", MEMOIR_ADMISSION_PROJECT_BURST="1")
     await server.start()
     async with http(server, await key_of(home)) as session:

@@ -148,7 +148,7 @@ async def test_gemini_counts_relative_dates_from_the_timestamp(on_gemini: Gemini
     assert asked(endpoint)["event_time"] == "2026-11-01T12:00:00Z, Sunday"
 
 
-async def test_gemini_is_told_who_speaks_and_cannot_rest_on_the_system(
+async def test_gemini_learns_who_speaks_and_cannot_cite_system_messages(
     on_gemini: GeminiServer,
 ) -> None:
     client, endpoint = on_gemini.client, on_gemini.endpoint

@@ -165,7 +165,7 @@ async def test_a_model_cannot_reach_another_user(
 
 
 @EACH_TRANSPORT
-async def test_errors_of_the_service_are_told(
+async def test_errors_of_the_service_are_passed_on(
     connect: Any, server: ServerProcess, key: str, user: str
 ) -> None:
     async with connect(server, key, user) as tools:

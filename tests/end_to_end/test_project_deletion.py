@@ -64,7 +64,7 @@ async def test_nothing_but_the_audit_log_of_a_deleted_project_is_left(
 
 
 @pytest.mark.parametrize("arguments", [(), ("--yes",)])
-async def test_an_unknown_project_is_said_so_or_not_confirmed(
+async def test_an_unknown_project_is_reported_only_after_confirmation(
     shared_home: Home, arguments: tuple[str, ...]
 ) -> None:
     printed = await run_command(

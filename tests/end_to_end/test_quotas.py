@@ -74,9 +74,9 @@ def quota_failures(error: grpc.aio.AioRpcError) -> list[str]:
 
 
 async def test_a_quota_is_not_negative(shared_home: Home) -> None:
-    said = await run_command(
+    output = await run_command(
         *("projects", "quota", "e2e", "--bytes", "-1"),
         environment=shared_home.environment,
         status=2,
     )
-    assert "bytes" in said
+    assert "bytes" in output

@@ -50,8 +50,8 @@ async def test_a_store_changes_its_embedder(home: Home, gemini: GeminiEndpoint) 
         first = (await listed(client, USER))[0]
         changed = (await update(client, update_of(first.id, ["text"], text="a cello"))).memory
         # Not while a server would write vectors of the former embedder.
-        said = await run_command("reembed", environment=environment, status=1)
-        assert "stop all servers first" in said
+        output = await run_command("reembed", environment=environment, status=1)
+        assert "stop all servers first" in output
     await offline.stop()
 
     # One batch of 200 is done, in two requests, and the quota is used up amid the next.

@@ -59,7 +59,7 @@ async def test_a_named_and_absent_field_is_cleared(client: Client, user: str) ->
     assert changed.provenance.evidence == memory.provenance.evidence
 
 
-async def test_what_cannot_be_done_is_told(client: Client, user: str) -> None:
+async def test_an_impossible_update_is_refused_with_its_reason(client: Client, user: str) -> None:
     memory = await remembered(client, user, "I work at Acme.", infer=False)
     fixed = await remembered(client, user, "I play the cello.", infer=False, immutable=True)
 

@@ -50,12 +50,12 @@ async def test_top_says_why_a_server_refuses(
 ) -> None:
     key_file = tmp_path / "key"
     key_file.write_text("mem_wrong")
-    said = await run_command(
+    output = await run_command(
         *("top", "--once", "--address", client.address, "--key-file", str(key_file)),
         environment=shared_home.environment,
         status=1,
     )
-    assert "UNAUTHENTICATED" in said
+    assert "UNAUTHENTICATED" in output
 
 
 async def test_a_request_is_traced_from_the_call_to_the_graph(
@@ -91,8 +91,8 @@ async def test_an_asynchronous_request_is_traced_to_its_end(
     assert order == sorted(order)
 
 
-async def test_an_id_that_nobody_sent_is_said(shared_home: Home) -> None:
-    said = await run_command(
+async def test_an_unknown_correlation_id_is_reported(shared_home: Home) -> None:
+    output = await run_command(
         "trace", "nobody-sent-this", environment=shared_home.environment, status=1
     )
-    assert "nothing is known about nobody-sent-this" in said
+    assert "nothing is known about nobody-sent-this" in output

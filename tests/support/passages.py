@@ -18,7 +18,7 @@ from tests.support.builders import ALICE, NOW, PROJECT, NewMemory, call, change_
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class SharedPassages:
     """Passages, and the values that they share."""
 
     passages: Sequence[NewPassage]
@@ -30,23 +30,23 @@ def passages(
     *of_messages: Sequence[str],
     role: Role = Role.USER,
     name: str | None = None,
-    said: str | None = None,
+    message: str | None = None,
     metadata: JsonObject | None = None,
     expiration_date: date | None = None,
     embedding: Vector | None = None,
-) -> Told:
+) -> SharedPassages:
     """Returns passages of these sentences, one for each message.
 
-    `said` is the whole message if it has more sentences; the digest is that of the message.
+    `message` is the whole message if it has more sentences; the digest is that of the message.
     """
-    return Told(
+    return SharedPassages(
         [
             NewPassage(
                 passage_id=new_id(NOW),
                 message_id=new_id(NOW, ordinal),
                 role=role,
                 name=name,
-                digest=passage_digest(role, name, said or "".join(sentences), 0),
+                digest=passage_digest(role, name, message or "".join(sentences), 0),
                 sentences=sentences,
                 embedding=embedding or vector(1, 0, 0),
             )
@@ -57,9 +57,9 @@ def passages(
     )
 
 
-async def tell(
+async def add_passages(
     store: MemoryStore,
-    told: Told,
+    given: SharedPassages,
     *,
     scope: Scope = ALICE,
     project_id: str = PROJECT,
@@ -70,15 +70,15 @@ async def tell(
     of = call(scope=scope, project_id=project_id, time=time)
     messages = [
         StoredMessage(p.message_id, ordinal, p.role, "".join(p.sentences), p.name, time)
-        for ordinal, p in enumerate(told.passages)
+        for ordinal, p in enumerate(given.passages)
     ]
     changes = change_set(
         of,
         messages,
         added,
-        passages=told.passages,
-        metadata=told.metadata,
-        expiration_date=told.expiration_date,
+        passages=given.passages,
+        metadata=given.metadata,
+        expiration_date=given.expiration_date,
     )
     await store.commit(changes)
     return changes

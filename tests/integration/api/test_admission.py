@@ -52,7 +52,9 @@ async def test_beyond_the_limits_a_call_is_refused_with_a_delay(harness: Harness
 @pytest.mark.parametrize(
     "limits", [AdmissionLimits(concurrency=1, writes=1, queue=0)], indirect=True
 )
-async def test_who_has_no_key_takes_no_place_and_is_not_told_of_the_load(harness: Harness) -> None:
+async def test_a_call_without_a_key_takes_no_place_and_does_not_learn_the_load(
+    harness: Harness,
+) -> None:
     """Whom a call is for is known before it is admitted: its project has a rate."""
     harness.service.add = held = Held()
     first = asyncio.create_task(harness.call(ADD))
@@ -83,7 +85,7 @@ async def test_a_call_that_waits_is_served_when_there_is_room(harness: Harness) 
 
 
 @pytest.mark.parametrize("rate", [0.001], indirect=True)
-async def test_a_project_beyond_its_rate_is_told_when_to_come_back(harness: Harness) -> None:
+async def test_a_project_beyond_its_rate_gets_a_retry_delay(harness: Harness) -> None:
     assert (await harness.call(ADD)).code is grpc.StatusCode.OK
     refused = await harness.call(ADD)
     assert refused.code is grpc.StatusCode.RESOURCE_EXHAUSTED

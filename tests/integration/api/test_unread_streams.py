@@ -1,4 +1,4 @@
-"""A stream whose client does not read is not written to without end, and holds up no other."""
+"""A stream whose client does not read stops being written, and holds up no other stream."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from tests.integration.api.harness import (
 )
 
 ANSWER = AddResponse(consistency_token="x" * 10_000)
-# So many answers the other stream reads in a row while this one gets none.
+# A stream counts as stopped if another stream meanwhile reads this many responses.
 IN_A_ROW = 200
 PATIENCE_SECONDS = 30.0
 
 
 @pytest.mark.parametrize("path", [GENERATE, WRITE])
 @pytest.mark.parametrize("provider", [True, False], ids=["traced", "untraced"], indirect=True)
-async def test_what_nobody_reads_is_written_no_more(harness: Harness, path: str) -> None:
+async def test_a_stream_that_nobody_reads_stops_being_written(harness: Harness, path: str) -> None:
     written: Counter[str] = Counter()
 
     async def generate(request: Any, _context: Any) -> AsyncIterator[Any]:
@@ -41,7 +41,7 @@ async def test_what_nobody_reads_is_written_no_more(harness: Harness, path: str)
             await context.write(ANSWER)
 
     harness.service.stream, harness.service.write = generate, write
-    # On a connection of its own: streams of one share what may be on its way.
+    # On a connection of its own, because the streams of a connection share its flow control.
     async with grpc.aio.insecure_channel(harness.address) as channel:
         unread = begun(channel, path, "unread")
         read = begun(harness.channel, path, "read")

@@ -67,7 +67,7 @@ async def test_many_texts_go_in_requests_of_one_hundred(
 @pytest.mark.parametrize(
     ("purpose", "task"), [(DOCUMENT, "RETRIEVAL_DOCUMENT"), (QUERY, "RETRIEVAL_QUERY")]
 )
-async def test_the_first_model_is_told_the_task_by_parameter(
+async def test_the_first_model_gets_the_task_as_a_parameter(
     embedder: GeminiEmbedder, endpoint: GeminiEndpoint, purpose: EmbeddingPurpose, task: str
 ) -> None:
     await embedder.embed(["a", "b"], purpose)
@@ -87,7 +87,7 @@ async def test_the_first_model_is_told_the_task_by_parameter(
     ("purpose", "prefix"),
     [(DOCUMENT, "title: none | text: "), (QUERY, "task: search result | query: ")],
 )
-async def test_the_second_model_is_told_the_task_by_prefix_and_never_merges_texts(
+async def test_the_second_model_gets_the_task_as_a_prefix_and_never_merges_texts(
     client: GeminiClient, endpoint: GeminiEndpoint, purpose: EmbeddingPurpose, prefix: str
 ) -> None:
     embedder = GeminiEmbedder(

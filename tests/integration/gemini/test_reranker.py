@@ -149,7 +149,7 @@ async def test_a_request_that_fails_in_passing_is_repeated(
         (gemini_faults.reset, ModelUnavailable),
     ],
 )
-async def test_a_provider_at_fault_is_told_apart(
+async def test_faults_of_the_provider_are_distinguished(
     reranker: GeminiReranker,
     endpoint: GeminiEndpoint,
     fault: Fault,

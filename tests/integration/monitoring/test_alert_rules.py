@@ -47,7 +47,7 @@ def test_an_alert_says_how_bad_it_is_and_what_to_do(alert: dict[str, dict[str, s
     assert _SECTION.search((ROOT / document).read_text(encoding="utf-8"))
 
 
-def test_operators_are_told_of_each_alert_and_of_no_other() -> None:
+def test_exactly_the_alerts_are_documented() -> None:
     operations = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
     sections = _SECTION.findall(operations)
     assert set(sections) == alert_names()

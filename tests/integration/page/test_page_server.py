@@ -59,7 +59,7 @@ async def ended(streams: Streams) -> bytes:
     return b""
 
 
-async def test_connections_beyond_the_limit_are_told_so_until_there_is_room() -> None:
+async def test_connections_beyond_the_limit_are_refused_until_there_is_room() -> None:
     async with page(connections=3) as port:
         async with connection(port), connection(port) as second:
             # Answered, so that both are known to be taken.
@@ -125,7 +125,7 @@ async def test_a_broken_body_is_the_clients_fault() -> None:
         assert answer.status == 400
 
 
-async def test_a_service_that_cannot_be_reached_is_said_to_be_so() -> None:
+async def test_a_service_that_cannot_be_reached_is_an_error_that_says_so() -> None:
     async with (
         page() as port,
         aiohttp.ClientSession() as session,

@@ -113,7 +113,7 @@ async def test_a_project_finds_the_connection_that_it_used_last(service: Databas
         assert await fetch(service, BACKEND, "b") == of_b
 
 
-async def test_a_call_that_ends_while_a_connection_is_told_leaves_no_wrong_one(
+async def test_a_call_that_ends_while_its_connection_is_prepared_leaves_no_wrong_one(
     postgres_dsn: str, owner: asyncpg.Connection[asyncpg.Record], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     del owner

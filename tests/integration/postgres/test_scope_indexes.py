@@ -42,7 +42,7 @@ from tests.support.builders import (
     vector,
 )
 from tests.support.clocks import HandClock
-from tests.support.passages import passages, tell
+from tests.support.passages import add_passages, passages
 from tests.support.searches import query
 
 WORDS = ["harbour", "boat", "sail", "tea", "rain", "morning", "music", "violin", "garden"]
@@ -200,7 +200,7 @@ async def test_every_change_is_found_and_scored_as_by_the_statement(database: Da
 
     for _ in range(20):
         await add(chance.choice((ALICE, RUN)), 8, verbatim=chance.random() < 0.7)
-    await tell(world.store, passages(["A boat. ", "Tea?"], ["The harbour."]), time=NOW)
+    await add_passages(world.store, passages(["A boat. ", "Tea?"], ["The harbour."]), time=NOW)
     await world.hold()
     await world.hold(everything := replace(QUESTION, visible_on=None))
     await world.hold(alone := replace(QUESTION, sources=frozenset([Source.MEMORIES])))
@@ -225,7 +225,7 @@ async def test_every_change_is_found_and_scored_as_by_the_statement(database: Da
 async def test_changes_by_plain_sql_are_seen(database: Database) -> None:
     world = World(database)
     boat, tea = await world.add("a boat", "tea")
-    await tell(world.store, passages(["The harbour."]))
+    await add_passages(world.store, passages(["The harbour."]))
     await world.hold()
     async with database.connection() as connection:
         await connection.execute("DELETE FROM memories WHERE memory_id = $1", boat.memory.id)

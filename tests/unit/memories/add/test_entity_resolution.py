@@ -70,12 +70,12 @@ def resolve(*known: Entity, said: str = SAID, **proposed: object) -> Entity:
     return EntityResolver(KnownEntities(known), said).resolve(ProposedEntity(**proposed))  # type: ignore[arg-type]
 
 
-def test_aliases_that_were_said_are_kept() -> None:
+def test_aliases_in_the_text_are_kept() -> None:
     assert resolve(name="Robert Smith", aliases=["Bob", "bob", "Robert  Smith"]).aliases == ("Bob",)
 
 
 @pytest.mark.parametrize("alias", ["Rob", "he", "my brother", "brother", "", "Bo"])
-def test_aliases_that_are_generic_or_were_not_said_are_left_out(alias: str) -> None:
+def test_generic_aliases_and_aliases_not_in_the_text_are_left_out(alias: str) -> None:
     assert resolve(name="Robert Smith", aliases=[alias]).aliases == ()
 
 
