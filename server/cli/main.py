@@ -46,8 +46,8 @@ def build_parser(command: str | None = None) -> argparse.ArgumentParser:
         epilog="Settings are environment variables: see .env.example.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    asked = MODULES.get(command or "")
-    for name in [asked] if asked else dict.fromkeys(MODULES.values()):
+    module = MODULES.get(command or "")
+    for name in [module] if module else dict.fromkeys(MODULES.values()):
         import_module(f"server.cli.{name}").add_to(commands)
     return parser
 

@@ -206,8 +206,8 @@ def _quantiles(latency: pb.LatencyStatistics) -> tuple[str, str, str]:
 
 
 def _share(hits: int, misses: int) -> str:
-    asked = hits + misses
-    return f"{100 * hits / asked:.0f} % hit" if asked else "-"
+    reads = hits + misses
+    return f"{100 * hits / reads:.0f} % hit" if reads else "-"
 
 
 _STANDARD_INPUT = Path("-")

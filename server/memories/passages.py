@@ -169,22 +169,22 @@ MOST_PARTS: Final = 8
 
 
 def compared_texts(messages: Sequence[Message], *, by_sentence: bool) -> list[str]:
-    """The texts whose nearest memories are shown to the model: at least one of each message.
+    """Returns the texts whose nearest memories are shown to the model: at least one per message.
 
     With `by_sentence` messages are cut into sentences, or into groups of them where there are more
     than `MOST_PARTS` in all. System messages are not compared.
     """
-    said = [message for message in messages if message.role is not Role.SYSTEM]
-    most = MOST_PARTS // max(1, len(said)) if by_sentence else 1
+    compared = [message for message in messages if message.role is not Role.SYSTEM]
+    most = MOST_PARTS // max(1, len(compared)) if by_sentence else 1
     return [
         embedded_text(part, message.name)
-        for message in said
+        for message in compared
         for part in _parts(message.content or "", most)
     ]
 
 
 def _parts(text: str, most: int) -> Iterable[str]:
-    """The text in at most so many parts of about as many sentences each."""
+    """Returns the text in at most `most` parts, each with about as many sentences."""
     if most <= 1:
         return [text]
     found = list(sentences(text)) or [text]

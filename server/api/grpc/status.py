@@ -114,9 +114,9 @@ def _bad_request(violations: tuple[errors.FieldViolation, ...]) -> error_details
             description=_cut(violation.description, _FIELD_LIMIT),
         )
         if bad_request.ByteSize() > _VIOLATIONS_LIMIT_BYTES:
-            rest = len(violations) - index - 1
-            if rest:
-                bad_request.field_violations.add(description=f"and {rest} more violations")
+            left_out = len(violations) - index - 1
+            if left_out:
+                bad_request.field_violations.add(description=f"and {left_out} more violations")
             break
     return bad_request
 

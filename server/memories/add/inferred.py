@@ -104,7 +104,7 @@ KNOWN_ENTITIES_AT_MOST = 30
 
 
 @dataclass(frozen=True, slots=True)
-class _Said:
+class _Conversation:
     """The messages of an add, and their parts that may become passages, with a vector for each.
 
     The candidates are the memories nearest to the vectors `compared`.
@@ -150,29 +150,37 @@ class RememberInferred:
             ExtractionFailed, AnswerTooLarge, ModelUnavailable, ModelQuotaExhausted,
             StoreUnavailable, RequestIdReused, ConcurrentChange: nothing was stored.
         """
-        said = await self._embedded(command)
+        conversation = await self._embedded(command)
         try:
-            return await self._remember(command, said)
+            return await self._remember(command, conversation)
         except ConcurrentChange:
             # The lease expired before the commit, or another kind of call changed the memories.
             # Decides again on the current state, but only once.
             log.info("inference.restarted")
-            return await self._remember(command, said)
+            return await self._remember(command, conversation)
 
-    async def _remember(self, command: AddMemoriesCommand, said: _Said) -> AddMemoriesOutcome:
+    async def _remember(
+        self, command: AddMemoriesCommand, conversation: _Conversation
+    ) -> AddMemoriesOutcome:
         begin = partial(
             self._store.begin_add,
-            vectors=said.compared,
-            limit=max(CANDIDATES_PER_MESSAGE, CANDIDATES_AT_MOST // max(len(said.compared), 1)),
+            vectors=conversation.compared,
+            limit=max(
+                CANDIDATES_PER_MESSAGE, CANDIDATES_AT_MOST // max(len(conversation.compared), 1)
+            ),
             visible_on=today(self._clock.now()),
         )
         turn = self._turns.take(command.project_id, command.scope.key(), begin)
         async with turn as (lease, inputs):
             changes = start_add(
-                command, said.messages, self._clock.now(), self._embedder.model, lease.lease_id
+                command,
+                conversation.messages,
+                self._clock.now(),
+                self._embedder.model,
+                lease.lease_id,
             )
-            if any(message.role is not Role.SYSTEM for message in said.messages):
-                changes = await self._decide(command, said, inputs, changes)
+            if any(message.role is not Role.SYSTEM for message in conversation.messages):
+                changes = await self._decide(command, conversation, inputs, changes)
             everything = frozenset(addition.memory_id for addition in changes.added)
             expected = outcome(changes, Committed(everything, 0), inputs.candidates)
             require_fitting_response(expected)
@@ -182,10 +190,14 @@ class RememberInferred:
         return outcome(changes, committed, inputs.candidates)
 
     async def _decide(
-        self, command: AddMemoriesCommand, said: _Said, inputs: AddInputs, draft: ChangeSet
+        self,
+        command: AddMemoriesCommand,
+        conversation: _Conversation,
+        inputs: AddInputs,
+        draft: ChangeSet,
     ) -> ChangeSet:
         """Returns the change set with the changes that the model proposes and that may be made."""
-        request = await self._request(command, said.messages, inputs)
+        request = await self._request(command, conversation.messages, inputs)
         with stage("infer"):
             answer, checked = await propose(
                 self._language_model, request, self._max_deletions, draft
@@ -197,7 +209,7 @@ class RememberInferred:
             candidates=len(request.candidates),
         )
         embedded = await self._embed(checked.changes)
-        parts = said.parts if inputs.keeps_passages and not inputs.instructions else []
+        parts = conversation.parts if inputs.keeps_passages and not inputs.instructions else []
         return replace(
             draft,
             call=replace(
@@ -214,7 +226,7 @@ class RememberInferred:
             ),
             passages=(
                 await in_thread_if_many(
-                    len(parts), new_passages, draft, parts, said.part_vectors, checked
+                    len(parts), new_passages, draft, parts, conversation.part_vectors, checked
                 )
                 if parts
                 else ()
@@ -232,7 +244,7 @@ class RememberInferred:
             for change in changes
         ]
 
-    async def _embedded(self, command: AddMemoriesCommand) -> _Said:
+    async def _embedded(self, command: AddMemoriesCommand) -> _Conversation:
         """Embeds what is compared and what may become passages: one batch, each text once."""
         messages = spoken(command.messages)
         parts = message_parts(messages) if _may_keep_passages(command) else []
@@ -242,7 +254,7 @@ class RememberInferred:
         with stage("embed"):
             vectors = await self._embedder.embed(texts, EmbeddingPurpose.DOCUMENT)
         of_text = dict(zip(texts, vectors, strict=True))
-        return _Said(
+        return _Conversation(
             messages,
             [of_text[text] for text in compared],
             parts,

@@ -142,20 +142,20 @@ class Screening:
         return None
 
     def _against_other_subject(self, proposal: Proposal) -> Refusal | None:
-        """Refuses to replace what is told of one person by what is told of a speaker."""
+        """Refuses to replace a fact about one person by a fact about a speaker."""
         candidate, text = proposal.candidate, proposal.text
         if candidate is None or not text:
             return None
         speakers = {"user", *self._names}
-        told = [name for name in speakers if begins_with(text, name)]
+        named = [name for name in speakers if begins_with(text, name)]
         about = [
             name
             for name in {*speakers, *(entity.name for entity in candidate.entities)}
             if begins_with(candidate.text, name)
         ]
         is_kept = any(entity_key(name) in entity_key(text) for name in about)
-        is_same = any(entity_key(name) in entity_key(candidate.text) for name in told)
-        if not (told and about) or is_kept or is_same:
+        is_same = any(entity_key(name) in entity_key(candidate.text) for name in named)
+        if not (named and about) or is_kept or is_same:
             return None
         problem = "puts somebody else in the place of its candidate's subject"
         return Refusal(proposal.number, problem, NoticeReason.NOT_PERMITTED)

@@ -159,15 +159,15 @@ class RestoreMemory:
         scope = past.memory.scope if past is not None and past.memory is not None else Scope()
         if past is None or not is_within(scope, command.within):
             raise MemoryNotFound(command.memory_id, command.version)
-        wanted = self._require_restorable(past)
+        past_state = self._require_restorable(past)
         await self._require_unchanged(command)
-        embedding = past.embedding if past.embedding is not None else await self._embed(wanted)
-        call = self._call(command, wanted)
+        embedding = past.embedding if past.embedding is not None else await self._embed(past_state)
+        call = self._call(command, past_state)
         restored = replace(
-            wanted,
+            past_state,
             version=past.last_version + 1,
             update_time=call.time,
-            provenance=provenance(call, wanted.provenance.evidence),
+            provenance=provenance(call, past_state.provenance.evidence),
         )
         replacement = Replacement(restored, embedding, restores=command.version)
         with stale_etag(command.memory_id, command.etag):

@@ -161,13 +161,13 @@ class ListScopes:
         Raises:
             StoreUnavailable: the scopes cannot be read.
         """
-        wanted = command.page_size + 1
+        limit = command.page_size + 1
         visible_on = today(self._clock.now())
         found: list[ScopeSummary] = []
         for kind, after_id in _kinds_from(command):
-            if len(found) < wanted:
+            if len(found) < limit:
                 found += await self._store.list_scopes(
-                    command.project_id, kind, after_id, wanted - len(found), visible_on
+                    command.project_id, kind, after_id, limit - len(found), visible_on
                 )
         return page_of(found, command.page_size, lambda scope: ScopeCursor(scope.kind, scope.id))
 
@@ -178,5 +178,5 @@ def _kinds_from(command: ListScopesCommand) -> list[tuple[ScopeKind, str]]:
     after = command.after
     if after is None:
         return [(kind, "") for kind in kinds]
-    rest = kinds[kinds.index(after.kind) :] if after.kind in kinds else []
-    return [(kind, after.id if kind is after.kind else "") for kind in rest]
+    remaining = kinds[kinds.index(after.kind) :] if after.kind in kinds else []
+    return [(kind, after.id if kind is after.kind else "") for kind in remaining]

@@ -153,16 +153,16 @@ class SearchMemories:
             reason = "the graph holds the present only"
             findings = GraphFindings(degraded=DegradedArm(Arm.GRAPH, reason))
             return await self._embedded(command.query), findings
-        asked = self._graph.query_for(
+        query = self._graph.query_for(
             command.project_id,
             command.scope,
             command.query,
             after_write=command.position is not None,
             with_relations=command.with_relations,
         )
-        if asked is None:
+        if query is None:
             return await self._embedded(command.query), GraphFindings()
-        graph = asyncio.create_task(self._recalled(asked))
+        graph = asyncio.create_task(self._recalled(query))
         try:
             return await self._embedded(command.query), await graph
         finally:

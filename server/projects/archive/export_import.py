@@ -145,12 +145,12 @@ class ImportProject:
             return [read_embedding(row.get("embedding"), dimensions) for row in given]
         if not all(isinstance(row.get("text"), str) for row in given):
             raise ArchiveUnusable("a row has no text")
-        said = [
+        texts = [
             # A passage without text is never compared, so any vector will do.
             embedded_text(row["text"] or "-", None if row.get("inferred") else row.get("name"))
             for row in given
         ]
-        return await self._embedder.embed(said, EmbeddingPurpose.DOCUMENT)
+        return await self._embedder.embed(texts, EmbeddingPurpose.DOCUMENT)
 
 
 def _rows(header: str, lines: Iterator[str], counts: Counter[str]) -> Iterator[Row]:

@@ -98,16 +98,16 @@ class Settings:
     @property
     def reflection(self) -> bool:
         """Whether the server offers reflection."""
-        asked = self.grpc.reflection
-        return self.embedded_postgres if asked is None else asked
+        chosen = self.grpc.reflection
+        return self.embedded_postgres if chosen is None else chosen
 
     @property
     def http_port(self) -> int | None:
         """The port of HTTP; 0 takes a free port, None means that HTTP is not served."""
-        asked = self.http.enabled
-        if asked is None:
-            asked = self.http.port is not None or self.embedded_postgres
-        if not asked:
+        is_enabled = self.http.enabled
+        if is_enabled is None:
+            is_enabled = self.http.port is not None or self.embedded_postgres
+        if not is_enabled:
             return None
         if self.http.port is not None:
             return self.http.port
@@ -117,9 +117,9 @@ class Settings:
     @property
     def worker_count(self) -> int:
         """The number of serving processes."""
-        asked = self.workers.workers
-        if asked is not None:
-            return asked
+        chosen = self.workers.workers
+        if chosen is not None:
+            return chosen
         return 1 if self.embedded_postgres else available_cores()
 
     def model_choice(self) -> ModelChoice:

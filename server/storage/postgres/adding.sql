@@ -1,9 +1,9 @@
--- What an add with inference is decided on. The block `take_lease` is in leases.sql.
+-- What an add with inference reads before it asks the model. The block `take_lease` is in leases.sql.
 
 -- name: begin_add
 -- Takes the lease of a scope, and returns the project's settings with the memories nearest to the
 -- vectors. No row if another holder has the lease. nearest_memories gets its scope from the lease that
--- was taken, so it begins afterwards, and sees all that the holder before has committed.
+-- was taken, so it begins afterwards, and sees everything that the previous holder committed.
 WITH taken AS (
     {take_lease}
 )

@@ -3,8 +3,8 @@
 -- a scope field.
 
 -- block: written_state
--- What follows writing the state of a memory in the CTE `written`: the call, the event, and the
--- outbox row. Ends with the statement's result: no row if nothing was written.
+-- The parts of a statement after the CTE `written`, which writes the state of a memory: the call,
+-- the event, and the outbox row. The statement returns no row if nothing was written.
 recorded AS (
     INSERT INTO calls ({call_columns})
     SELECT {call_values}
@@ -76,8 +76,8 @@ written AS (
 {written_state};
 
 -- block: deletion_effects
--- What follows deleting memories in the CTE `deleted` and counting them in `receipt`: the call, the
--- events, and the outbox rows, in one order.
+-- The parts of a statement after the CTEs `deleted`, which deletes memories, and `receipt`, which
+-- counts them: the call, the events, and the outbox rows, in one order.
 recorded AS (
     INSERT INTO calls ({call_columns}, outcome)
     SELECT {call_values}, receipt.counts
@@ -201,7 +201,7 @@ FROM (
 -- Deletes everything that is stored of the scopes with this id: memories, messages, passages,
 -- history, calls and operations, and enqueues the memories for the graph. Only the call of the
 -- erasure remains, with the counts. Every memory was added by a call of its own scope, so the calls
--- of the scope lead to all of the history, that of deleted memories included. `was_known` is false
+-- of the scope lead to its whole history, including that of deleted memories. `was_known` is false
 -- if there was nothing. It costs index scans in proportion to what the scope holds, whatever the
 -- size of the table. tests/integration/postgres/test_life_plans.py holds that.
 WITH scope_calls AS MATERIALIZED (

@@ -37,7 +37,7 @@ p.passage_id, p.message_id, p.user_id, p.agent_id, p.app_id, p.run_id, p.text, p
 p.metadata, p.event_time, p.expiration_date, p.create_time
 
 -- name: read
--- Passages as they were at `time`, or, if it is null, as they are.
+-- Passages as they were at `time`, or the current ones if it is null.
 SELECT {passage_columns}
 FROM passages AS p
 WHERE p.project_id = :project_id AND p.passage_id = ANY (:memory_ids::uuid[])

@@ -1,8 +1,8 @@
 -- Which servers are running, and ending the leases of those that are not.
 
 -- name: enter
--- Lasts as long as the session. The lock is shared, because a broken session of the same server may
--- still hold it.
+-- Marks the server as running for as long as the session lasts. The lock is shared, because a broken
+-- session of the same server may still hold it.
 INSERT INTO servers (server_id)
 SELECT :server_id FROM pg_advisory_lock_shared(:server_id)
 ON CONFLICT (server_id) DO NOTHING;

@@ -9,8 +9,8 @@
 -- written: because an expired memory holds one of its digests (the caller purges it and tries again),
 -- or because the lease of its scope or operation has been taken over.
 -- The slots take the blocks `all_permitted` and none, or `permitted_by_lease` and `inferred`: calls
--- with neither leases nor anything for the graph have no part of the statement that is for these,
--- because PostgreSQL prepares each part for each execution.
+-- without leases and without anything for the graph leave out the parts for these, because
+-- PostgreSQL prepares every part for each execution.
 -- It costs one probe of the unique index for each new memory and each passage, and the inserts;
 -- never anything that grows with the scope or the table.
 -- tests/integration/postgres/test_commit_plans.py holds that, with and without statistics.

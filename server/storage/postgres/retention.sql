@@ -2,7 +2,7 @@
 -- by project.
 
 -- name: try_alone
--- Prevents that another server purges until the transaction ends.
+-- Keeps other servers from purging until the transaction ends.
 SELECT pg_try_advisory_xact_lock(hashtextextended('memoir retention', 65));
 
 -- name: purge_passages

@@ -85,10 +85,11 @@ pairs AS MATERIALIZED (
     UNION
     SELECT memory_id, seed, seed_length, is_next, apart FROM around
 ),
+-- What neighbours lend reduces the distance to the score 1 by a factor; this is its logarithm.
 lent AS MATERIALIZED (
     SELECT receiver AS memory_id,
            sum(CASE WHEN is_next THEN near ELSE 0 END
-               + CASE WHEN text_length + apart <= :reach THEN far ELSE 0 END) / 1e8::float8 AS rest
+               + CASE WHEN text_length + apart <= :reach THEN far ELSE 0 END) / 1e8::float8 AS log_factor
     FROM (
         SELECT c.receiver, c.is_next, c.apart, c.text_length, {lending}
         FROM (SELECT * FROM pairs JOIN matched ON matched.memory_id = lender) AS c
@@ -100,7 +101,7 @@ found AS MATERIALIZED (
     FROM (SELECT memory_id FROM best UNION SELECT memory_id FROM lent) AS of_words
     LEFT JOIN matched USING (memory_id)
     LEFT JOIN lent USING (memory_id)
-    ORDER BY (1 - coalesce(lexical, 0)) * exp(coalesce(rest, 0)), memory_id
+    ORDER BY (1 - coalesce(lexical, 0)) * exp(coalesce(log_factor, 0)), memory_id
     LIMIT (SELECT :limit::bigint)
 ),
 candidates AS MATERIALIZED (
@@ -117,7 +118,7 @@ candidates AS MATERIALIZED (
 scored AS MATERIALIZED (
     SELECT c.memory_id, c.event_time, c.role, c.name, c.message_id, c.text_length, c.embedding, matched.shared,
            {dense} AS dense,
-           1 - (1 - coalesce(matched.lexical, 0)) * exp(coalesce(lent.rest, 0)) AS lexical
+           1 - (1 - coalesce(matched.lexical, 0)) * exp(coalesce(lent.log_factor, 0)) AS lexical
     FROM frame AS f, candidates AS c
     LEFT JOIN matched USING (memory_id)
     LEFT JOIN lent USING (memory_id)

@@ -210,7 +210,7 @@ pairs AS MATERIALIZED (
 lent AS MATERIALIZED (
     SELECT receiver AS memory_id,
            sum(CASE WHEN is_next THEN near ELSE 0 END
-               + CASE WHEN text_length + apart <= $17 THEN far ELSE 0 END) / 1e8::float8 AS rest
+               + CASE WHEN text_length + apart <= $17 THEN far ELSE 0 END) / 1e8::float8 AS log_factor
     FROM (
         SELECT c.receiver, c.is_next, c.apart, c.text_length, (1e8 * ln(1 - $18::float8 * c.lexical))::integer AS far,
 (1e8 * (ln(1 - $19::float8 * c.lexical)
@@ -225,7 +225,7 @@ found AS MATERIALIZED (
     FROM (SELECT memory_id FROM best UNION SELECT memory_id FROM lent) AS of_words
     LEFT JOIN matched USING (memory_id)
     LEFT JOIN lent USING (memory_id)
-    ORDER BY (1 - coalesce(lexical, 0)) * exp(coalesce(rest, 0)), memory_id
+    ORDER BY (1 - coalesce(lexical, 0)) * exp(coalesce(log_factor, 0)), memory_id
     LIMIT (SELECT $11::bigint)
 ),
 candidates AS MATERIALIZED (
@@ -254,7 +254,7 @@ scored AS MATERIALIZED (
            (c.similarity - f.share * c.commonness - f.offset_question + f.offset_square)
 / f.question_norm
 / sqrt(greatest(1e-9, 1 - 2 * f.share * c.commonness + f.offset_square)) AS dense,
-           1 - (1 - coalesce(matched.lexical, 0)) * exp(coalesce(lent.rest, 0)) AS lexical
+           1 - (1 - coalesce(matched.lexical, 0)) * exp(coalesce(lent.log_factor, 0)) AS lexical
     FROM frame AS f, candidates AS c
     LEFT JOIN matched USING (memory_id)
     LEFT JOIN lent USING (memory_id)
