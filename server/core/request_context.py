@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeAlias
 
 from server.core.errors import DeadlineExceeded
 
@@ -138,15 +138,24 @@ class Place(Protocol):
         ...
 
 
+TenantTurn: TypeAlias = Callable[[str], Awaitable[None]]
+"""Waits until work of a tenant may take its next step."""
+
+
+async def at_once(_tenant: str) -> None:
+    """Lets work go on without a turn."""
+
+
 @dataclass(frozen=True, slots=True)
 class BackgroundPlace:
     """Implements `Place` for work done later for a tenant.
 
-    It uses the tenant's share of connections and the like, but is not admitted as a call, so
-    parking it frees nothing.
+    It uses the tenant's share of connections and the like, and waits for the tenant's turns by
+    `turn`, but is not admitted as a call, so parking it frees nothing.
     """
 
     tenant: str
+    turn: TenantTurn = at_once
 
     def vacate(self) -> None:
         """See the port."""
@@ -159,6 +168,7 @@ class BackgroundPlace:
 
     async def take_turn(self) -> None:
         """See the port."""
+        await self.turn(self.tenant)
 
 
 _place: ContextVar[Place | None] = ContextVar("place", default=None)

@@ -29,6 +29,8 @@ from server.core.fairness import Holdings, share_of
 from server.core.request_context import (
     BackgroundPlace,
     RequestContext,
+    TenantTurn,
+    at_once,
     current_request,
     enter_origin,
     enter_place,
@@ -97,7 +99,8 @@ class OperationWorkers:
     """Claims operations and performs them: one at a time in a scope, several scopes at once.
 
     `perform` does the work of one operation; `describe` encodes an error for the client under a
-    correlation id; `on_done` is called when operations have ended.
+    correlation id; `on_done` is called when operations have ended. `take_turn` waits until the work
+    of a project may take its next step, like the project's calls.
     """
 
     def __init__(
@@ -109,12 +112,14 @@ class OperationWorkers:
         limits: OperationLimits,
         times: WorkerTimes = WorkerTimes(),
         chance: Callable[[], float] = random.random,
+        take_turn: TenantTurn = at_once,
     ) -> None:
         self._queue = queue
         self._perform = perform
         self._describe = describe
         self._on_done = on_done
         self._limits = limits
+        self._take_turn = take_turn
         self._times = times
         self._chance = chance
         self._wakeup = Wakeup(self._times.poll_interval)
@@ -190,7 +195,7 @@ class OperationWorkers:
         """Makes one attempt, in its own task, and always reports its outcome to the queue."""
         structlog.contextvars.bind_contextvars(correlation_id=claimed.correlation_id)
         enter_origin(claimed.origin)
-        enter_place(BackgroundPlace(claimed.project_id))
+        enter_place(BackgroundPlace(claimed.project_id, self._take_turn))
         enter_project(claimed.project_id)
         try:
             with linked_span("operation", [claimed.traceparent], _attributes(claimed)):
@@ -228,6 +233,7 @@ class OperationWorkers:
         try:
             async with asyncio.timeout(seconds) as limit:
                 async with running("operation-renewal", self._renew(claimed, limit)):
+                    await self._take_turn(claimed.project_id)
                     return await self._perform(claimed)
         except TimeoutError as error:
             raise DeadlineExceeded from error

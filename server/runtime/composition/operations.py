@@ -11,6 +11,7 @@ from server.api.grpc.convert.requests import accepted_command
 from server.api.grpc.status import to_status
 from server.core.background import running
 from server.core.clock import Clock
+from server.core.request_context import TenantTurn
 from server.memories.add.add_memories import AddMemoriesCommand, AddMemoriesOutcome
 from server.memories.ports import MemoryStore
 from server.operations.leases import FreeLeases
@@ -48,8 +49,9 @@ def compose_operations(
     notifications: PostgresNotifications,
     limits: OperationLimits,
     statistics: Statistics,
+    take_turn: TenantTurn,
 ) -> AsynchronousCalls:
-    """Composes them with the same `add` that serves synchronous calls."""
+    """Composes them with the same `add` and the same turns that serve synchronous calls."""
 
     def notify() -> None:
         notifications.notify(Channel.OPERATIONS)
@@ -64,7 +66,9 @@ def compose_operations(
             finally:
                 statistics.record(claimed.project_id, tally)
 
-    workers = OperationWorkers(operations, perform, _encoded_status, notify, limits)
+    workers = OperationWorkers(
+        operations, perform, _encoded_status, notify, limits, take_turn=take_turn
+    )
     return AsynchronousCalls(
         submit=SubmitAdd(operations, store, Clock(), notify),
         manage=ManageOperations(operations, store, notifications),

@@ -268,6 +268,7 @@ def _compose(
         notifications,
         settings.operations,
         statistics,
+        admission.take_turn,
     )
     use_cases = MemoryUseCases(
         add=add,

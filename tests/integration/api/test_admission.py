@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
 import grpc
@@ -12,11 +13,22 @@ from google.rpc import error_details_pb2
 from grpc_health.v1 import health_pb2
 
 from server.api.grpc.admission import AdmissionLimits
-from tests.integration.api.harness import ADD, GET, GetRequest, Harness, Held, Outcome
+from server.core.request_context import current_tenant, take_turn
+from tests.integration.api.harness import (
+    ADD,
+    GET,
+    AddResponse,
+    GetRequest,
+    Harness,
+    Held,
+    Outcome,
+    add_request,
+)
 
 ID = "00000000-0000-4000-8000-000000000000"
 HEALTH = "/grpc.health.v1.Health/Check"
 ORG = (("authorization", "Token mem_org"),)
+BUSY, QUIET_STEPS = 12, 20
 
 
 def delay(outcome: Outcome) -> timedelta:
@@ -103,3 +115,41 @@ async def test_a_call_with_an_organizations_key_counts_for_the_project_it_names(
     assert (await harness.call(GET, get("a"), ORG)).code is grpc.StatusCode.OK
     assert (await harness.call(GET, get("a"), ORG)).reason == "RATE_LIMITED"
     assert (await harness.call(GET, get("b"), ORG)).code is grpc.StatusCode.OK
+
+
+class Stepping:
+    """A handler that records each step; calls of the busy project go on until they are stopped."""
+
+    def __init__(self) -> None:
+        self.steps: list[str | None] = []
+        self.begun = 0
+        self.is_stopped = False
+
+    async def __call__(self, _request: Any, _context: Any) -> Any:
+        self.begun += 1
+        is_quiet, own = current_tenant() == "org", 0
+        while own < QUIET_STEPS if is_quiet else not self.is_stopped:
+            await take_turn()
+            self.steps.append(current_tenant())
+            own += 1
+            await asyncio.sleep(0)
+        return AddResponse()
+
+
+async def test_between_steps_of_a_quiet_project_a_busy_one_takes_at_most_two(
+    harness: Harness,
+) -> None:
+    harness.service.add = stepping = Stepping()
+    async with asyncio.timeout(60):
+        quiet = add_request(project_id="quiet")
+        await harness.call(ADD, quiet, ORG)
+        busy = [asyncio.create_task(harness.call(ADD)) for _ in range(BUSY)]
+        while stepping.begun <= BUSY:  # noqa: ASYNC110 - the server has no event for it
+            await asyncio.sleep(0)
+        stepping.steps.clear()
+        assert (await harness.call(ADD, quiet, ORG)).code is grpc.StatusCode.OK
+        stepping.is_stopped = True
+        assert {(await call).code for call in busy} == {grpc.StatusCode.OK}
+    own = [number for number, tenant in enumerate(stepping.steps) if tenant == "org"]
+    assert len(own) == QUIET_STEPS
+    assert max(later - earlier for earlier, later in pairwise(own)) <= 3

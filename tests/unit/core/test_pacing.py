@@ -9,11 +9,19 @@ from itertools import pairwise
 from server.core.pacing import TURNS_BETWEEN_STEPS, Pace, Paces
 
 AN_HOUR, A_SECOND = 3600.0, 1.0
+# Only a fault takes this long, however busy the machine is.
+PATIENCE_SECONDS = 60.0
 
 
 async def let_others_run() -> None:
     for _ in range(20):
         await asyncio.sleep(0)
+
+
+async def ended(*steps: asyncio.Task[None]) -> None:
+    """Waits for steps; fails if one never ends."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        await asyncio.gather(*steps)
 
 
 async def test_waiting_steps_take_turns() -> None:
@@ -25,7 +33,7 @@ async def test_waiting_steps_take_turns() -> None:
             await pace.step()
             made.append(name)
 
-    await asyncio.gather(work("a"), work("b"), work("c"))
+    await ended(*(asyncio.create_task(work(name)) for name in "abc"))
     assert made == ["a", "b", "c"] * 3
 
 
@@ -56,7 +64,7 @@ async def test_long_work_is_followed_by_as_much_other_work() -> None:
     pace = clocks.pace()
     first = asyncio.create_task(work_for(A_SECOND, pace, clocks))
     second = asyncio.create_task(pace.step())
-    await first
+    await ended(first)
     for _ in range(2):
         await let_others_run()
         assert not second.done()
@@ -70,7 +78,7 @@ async def test_a_pause_ends_when_the_loop_is_idle() -> None:
     pace = clocks.pace()
     first = asyncio.create_task(work_for(A_SECOND, pace, clocks))
     second = asyncio.create_task(pace.step())
-    await first
+    await ended(first)
     await let_others_run()
     assert not second.done()
     clocks.passed += 0.001
@@ -83,21 +91,21 @@ async def test_other_work_is_not_interrupted_by_steps() -> None:
     pace = clocks.pace()
     first = asyncio.create_task(work_for(A_SECOND, pace, clocks))
     second = asyncio.create_task(pace.step())
-    await first
+    await ended(first)
     for _ in range(10):
         # Each turn has some work, so the loop is not idle.
         clocks.work(0.001)
         await asyncio.sleep(0)
     assert not second.done()
     clocks.work(A_SECOND)
-    await second
+    await ended(second)
 
 
 async def test_who_works_less_than_others_does_not_wait() -> None:
     clocks = Clocks()
     pace = clocks.pace()
     for _ in range(5):
-        await work_for(0.001, pace, clocks)
+        await ended(asyncio.create_task(work_for(0.001, pace, clocks)))
         clocks.work(0.002)
         await asyncio.sleep(0)
     last = asyncio.create_task(pace.step())
@@ -118,8 +126,7 @@ async def test_a_cancelled_step_delays_no_other() -> None:
     first, second = (asyncio.create_task(pace.step()) for _ in range(2))
     await asyncio.sleep(0)
     first.cancel()
-    await second
-    await pace.step()
+    await ended(second, asyncio.create_task(pace.step()))
     assert first.cancelled()
 
 
@@ -143,6 +150,6 @@ async def test_tenants_do_not_wait_for_each_other() -> None:
     paces = Paces()
     busy = [asyncio.create_task(paces.step("busy")) for _ in range(3)]
     quiet = asyncio.create_task(paces.step("quiet"))
-    await asyncio.wait([busy[0], quiet])
+    await ended(busy[0], quiet)
     assert not busy[1].done()
-    await asyncio.wait(busy)
+    await ended(*busy)

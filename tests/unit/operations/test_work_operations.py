@@ -21,7 +21,7 @@ from server.core.errors import (
     RequestIdReused,
     StoreUnavailable,
 )
-from server.core.request_context import current_request, current_tenant
+from server.core.request_context import current_request, current_tenant, take_turn
 from server.memories.add.add_memories import AddMemoriesOutcome
 from server.operations.operation import OperationLease
 from server.operations.ports import ClaimedOperation, Shares
@@ -245,6 +245,39 @@ async def test_a_claim_contains_the_running_operations_of_each_project() -> None
     await workers.begin()
     assert queue.shares == [Shares(3), Shares(3, {"p": 2}), Shares(3)]
     assert tenants == ["p", "p"]
+
+
+async def test_operations_wait_for_the_turns_of_their_project() -> None:
+    may_go_on: list[asyncio.Future[None]] = []
+    steps: list[str] = []
+
+    async def wait_for_turn(tenant: str) -> None:
+        steps.append(f"{tenant} waits")
+        may_go_on.append(asyncio.get_running_loop().create_future())
+        await may_go_on[-1]
+
+    async def perform(claimed: ClaimedOperation) -> AddMemoriesOutcome:
+        steps.append("begun")
+        await take_turn()
+        steps.append("done")
+        return outcome(claimed.lease.operation_id)
+
+    workers = OperationWorkers(
+        FakeQueue(free=[operation()]),
+        perform,
+        lambda *_: b"",
+        lambda: None,
+        LIMITS,
+        take_turn=wait_for_turn,
+    )
+    await workers.begin()
+    for expected in ["p waits"], ["p waits", "begun", "p waits"]:
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert steps == expected
+        may_go_on[-1].set_result(None)
+    await workers.finish()
+    assert steps[-1] == "done"
 
 
 async def test_work_is_limited_and_released_when_the_server_stops() -> None:
