@@ -44,7 +44,7 @@ async def embedded_postgres(settings: Settings, progress: Progress) -> AsyncIter
 async def postgres_of(settings: Settings, progress: Progress) -> AsyncIterator[str]:
     """Yields the DSN of the PostgreSQL to administer.
 
-    This is the one in the settings, else the one of the server that runs on this data directory,
+    This is the database in the settings, else that of the server that runs on this data directory,
     else an embedded PostgreSQL that runs during the block.
     """
     if settings.postgres.dsn is not None:
@@ -70,7 +70,7 @@ def configured_graph(settings: Settings) -> Neo4jAddress | None:
 async def graph_to_maintain(settings: Settings, progress: Progress) -> AsyncIterator[Neo4jAddress]:
     """Yields the address of the Neo4j to work on.
 
-    This is the one in the settings, else the one of the server that runs on this data directory,
+    This is the database in the settings, else that of the server that runs on this data directory,
     else an embedded Neo4j that runs during the block.
 
     Raises:

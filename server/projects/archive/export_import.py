@@ -144,7 +144,7 @@ class ImportProject:
             dimensions = self._embedder.dimensions
             return [read_embedding(row.get("embedding"), dimensions) for row in given]
         if not all(isinstance(row.get("text"), str) for row in given):
-            raise ArchiveUnusable("a row has no text")
+            raise ArchiveUnusable("a row has no text; export the project again")
         texts = [
             # A passage without text is never compared, so any vector will do.
             embedded_text(row["text"] or "-", None if row.get("inferred") else row.get("name"))
@@ -167,7 +167,10 @@ def _rows(header: str, lines: Iterator[str], counts: Counter[str]) -> Iterator[R
         kind = _kind(fields, number)
         counts[kind] += 1
         yield kind, json.dumps(fields["row"])
-    raise ArchiveUnusable("the archive is truncated: its last line is missing")
+    raise ArchiveUnusable(
+        "the archive is truncated: its last line is missing; import the complete file, which adds "
+        "the missing rows"
+    )
 
 
 def _kind(fields: dict[str, object], number: int) -> RowKind:

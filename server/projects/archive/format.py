@@ -22,6 +22,7 @@ from server.core.errors import MemoirError
 from server.core.values import Vector
 
 FORMAT = 1
+_EXPORT_AGAIN: Final = "export the project again, if need be without --embeddings"
 
 
 class ArchiveUnusable(MemoirError):
@@ -108,7 +109,9 @@ class Checksum:
             ArchiveUnusable: they differ.
         """
         if end.get("sha256") != self._digest.hexdigest() or end.get("end") != dict(self.counts):
-            raise ArchiveUnusable("the archive was altered: its checksum does not match")
+            raise ArchiveUnusable(
+                "the archive was altered: its checksum does not match; copy or export it again"
+            )
 
 
 def row_line(kind: RowKind, row: str) -> str:
@@ -157,7 +160,9 @@ def read_embedding(value: object, dimensions: int) -> Vector:
     try:
         vector = array("f", json.loads(str(value)))
     except (TypeError, ValueError) as error:
-        raise ArchiveUnusable("an embedding is malformed") from error
+        raise ArchiveUnusable(f"an embedding is malformed; {_EXPORT_AGAIN}") from error
     if len(vector) != dimensions or not all(map(isfinite, vector)):
-        raise ArchiveUnusable(f"an embedding does not have {dimensions} finite numbers")
+        raise ArchiveUnusable(
+            f"an embedding does not have {dimensions} finite numbers; {_EXPORT_AGAIN}"
+        )
     return vector
