@@ -221,7 +221,9 @@ class Fact:
 def _left_open(token: Token) -> str:
     if token.lower in {"my", "our", "their"}:
         return "own"
-    return "#" if is_quantity(token.lower) else "@" if token.is_name else token.lower
+    if is_quantity(token.lower):
+        return "#"
+    return "@" if token.is_name else token.lower
 
 
 _NEWS, _UNITS = pattern("news"), pattern("units")

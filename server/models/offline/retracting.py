@@ -229,4 +229,6 @@ def _of(fact: Fact, gone: Iterable[Item]) -> tuple[Item, ...] | None:
     """Returns the items in the fact's order; () if they are all of its items, None for none."""
     named = set(gone)
     found = tuple(item for item in fact.complement.items if item in named)
-    return (found if len(found) < len(fact.complement.items) else ()) if found else None
+    if not found:
+        return None
+    return found if len(found) < len(fact.complement.items) else ()
