@@ -70,6 +70,17 @@ async def test_a_fact_is_found_by_the_names_of_its_entities(store: MemoryStore) 
     assert list(await lexical(store, "Zoltan")) == ["User met her"]
 
 
+async def test_a_fact_that_names_its_speaker_is_no_closer_to_the_name(store: MemoryStore) -> None:
+    fact = memory("Ruth rows on the lake", name="Ruth", entities=[Entity("Ruth", "person")])
+    said = memory("I row across the lake", name="Ruth")
+    # Others are shorter, because the score of a single word in a text of average length is 1.
+    await add(store, fact, said, *(memory(tea, name="Bob") for tea in ("tea", "tea?", "tea!")))
+
+    found = await lexical(store, "Ruth")
+    assert found[fact.memory.text] == pytest.approx(found[said.memory.text])
+    assert found[fact.memory.text] < 1
+
+
 @pytest.mark.parametrize(
     ("text", "question"),
     [

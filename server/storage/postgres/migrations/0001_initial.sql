@@ -128,6 +128,8 @@ RETURN to_char(event_time AT TIME ZONE 'UTC', 'FMDD FMMonth YYYY FMDay YYYY-MM')
 
 -- Returns the words by which a memory or passage is found: text, speaker and time, and for an inferred
 -- memory also the quotes of its evidence and the names of its entities. A passage without text is not found.
+-- A speaker or an entity that an inferred memory names itself is not counted again, because otherwise memories
+-- that begin with the speaker's name would answer every question about that person before what was only said.
 -- Not a single expression: for the generated columns, PostgreSQL would read and expand it in every statement.
 CREATE FUNCTION indexed_words(
     said text, role text, name text, event_time timestamptz,
@@ -135,15 +137,22 @@ CREATE FUNCTION indexed_words(
 ) RETURNS tsvector
 -- pg_restore computes generated columns without a search path.
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path FROM CURRENT AS $$
+DECLARE
+    words tsvector;
 BEGIN
     IF said = '' THEN
         RETURN '';
     END IF;
-    RETURN words_of(concat_ws(
-        E'\n', left(said, 90000), coalesce(name, role), words_of_time(event_time),
-        CASE WHEN entities <> '[]' THEN jsonb_path_query_array(entities, '$[*].name') #>> '{}' END,
-        CASE WHEN evidence <> '[]' THEN jsonb_path_query_array(evidence, '$[*].quote') #>> '{}' END
+    IF entities = '[]' AND evidence = '[]' THEN
+        RETURN words_of(concat_ws(E'\n', left(said, 90000), coalesce(name, role), words_of_time(event_time)));
+    END IF;
+    words := words_of(concat_ws(
+        E'\n', left(said, 80000), left(jsonb_path_query_array(evidence, '$[*].quote') #>> '{}', 10000)
     ));
+    RETURN words || ts_delete(words_of(left(concat_ws(
+        E'\n', coalesce(name, role), words_of_time(event_time),
+        jsonb_path_query_array(entities, '$[*].name') #>> '{}'
+    ), 10000)), tsvector_to_array(words));
 END
 $$;
 
