@@ -13,7 +13,6 @@ from itertools import pairwise
 from server.memories.add.evidence import IMAGINING
 from server.models.offline import lexicon
 from server.models.offline.lexicon import listed, word_set
-from server.models.offline.phrases import is_period, is_quantity
 from server.models.offline.sentences import Token, after_adverbs, lowered
 
 
@@ -43,7 +42,6 @@ _AFTER_JOINING = JOINING | {"then", "now", "also", "still", "not"}
 _THIRD_PERSON = frozenset(map(lexicon.third_person, lexicon.VERBS))
 _MAYBE_NOUNS = listed("maybe_nouns")
 _ARTICLES, _DESCRIBING = word_set("a an"), word_set("in at near from called named")
-_AT = word_set("on at in every")
 _MOST_SUBJECT_WORDS = 7
 _MOST_FRONTED_WORDS = 6
 _MOST_CLAUSE_WORDS = 12
@@ -114,8 +112,8 @@ def _after_apposition(tokens: Sequence[Token], place: int) -> int | None:
 def main_subject(tokens: Sequence[Token]) -> tuple[int, int] | None:
     """Returns the start and end of the main clause's subject; None if there is none.
 
-    A clause may begin with a time or place: `In summer I live in Faro`. If a subordinate clause is
-    in front, the main clause begins after its comma.
+    A clause may begin with a time or place: `In summer I live in Faro`. After a subordinate clause
+    or a participle (`Living in Bern, I ...`) the main clause begins at its comma.
     """
     for place in _beginnings(tokens):
         end = subject_end(tokens, place)
@@ -131,7 +129,9 @@ def _beginnings(tokens: Sequence[Token]) -> Iterator[int]:
     if first in lexicon.ADVERBS:
         place = after_adverbs(tokens, 0)
         yield place + (place < len(tokens) and tokens[place].text == ",")
-    elif first in lexicon.CONJUNCTIONS and not _is_preposition(tokens):
+    elif lexicon.is_gerund(first) or (
+        first in lexicon.CONJUNCTIONS and not _is_preposition(tokens)
+    ):
         most = min(len(tokens), _MOST_CLAUSE_WORDS)
         yield from (place for place in range(1, most) if tokens[place - 1].text == ",")
     elif first in _FRONTED:
@@ -174,7 +174,7 @@ def _next_clause(
         return None
     if tokens[place].text == ":" and left[0].lower not in {"that", "this", "it"}:
         return None
-    if subject_end(tokens, following) is not None or _is_timed(tokens[following:]):
+    if subject_end(tokens, following) is not None:
         return following, ()
     # A comma alone joins clauses only before clear verbs: `I sold my car, bought a bike`.
     is_shown = lexicon.is_past(tokens[following].lower) and lowered(tokens[following + 1 :])[
@@ -183,14 +183,6 @@ def _next_clause(
     is_shared = tokens[place].lower != "," or is_shown
     shared = _shared(left, owner, tokens[following:]) if is_shared else ()
     return (following, shared) if shared else None
-
-
-def _is_timed(tokens: Sequence[Token]) -> bool:
-    """Whether a clause begins with a time before its subject: `on Sundays I sing`."""
-    first, *rest = lowered(tokens[: _MOST_FRONTED_WORDS + 1])
-    when = rest[1:2] if rest[:1] == ["the"] else rest[:1]
-    is_time = first in lexicon.TIMES or (first in _AT and any(map(is_period, when)))
-    return is_time and not _CLEAR_SUBJECTS.isdisjoint(rest)
 
 
 def _shared(
@@ -203,8 +195,6 @@ def _shared(
         return ()
     if _is_same_form(left[verb:], right[skipped:], owner):
         return owner
-    if _is_gapped(left[verb:], right):
-        return (*owner, *left[subject[1] : verb + 1])
     if lexicon.verb_stem(left[verb].lower) in lexicon.POSSESSING:
         article = next((p for p, token in enumerate(left) if token.lower in _ARTICLES), len(left))
         is_each = _is_described(left[article:]) and lowered(right[:1]) in (["a"], ["an"])
@@ -232,16 +222,6 @@ def _is_same_form(left: Sequence[Token], right: Sequence[Token], owner: Sequence
     return word in lexicon.VERBS and (shows_a_verb or word not in _MAYBE_NOUNS)
 
 
-def _is_gapped(left: Sequence[Token], right: Sequence[Token]) -> bool:
-    """Whether each of two things has its time: `padel on Tuesdays` and `bridge on Fridays`."""
-    times = [
-        {one.lower for one, two in pairwise(side) if one.lower in _AT and is_quantity(two.lower)}
-        for side in (left[2:], right[1:3])
-    ]
-    is_led = not lexicon.PREPOSITIONS.isdisjoint(lowered(left[1:2]))
-    return not is_led and not times[0].isdisjoint(times[1])
-
-
 def _is_described(tokens: Sequence[Token]) -> bool:
     """Whether a description follows a thing: `a flat in London`."""
     return lowered(tokens[:1]) in (["a"], ["an"]) and not _DESCRIBING.isdisjoint(
@@ -252,8 +232,5 @@ def _is_described(tokens: Sequence[Token]) -> bool:
 def _is_state(complement: Sequence[Token], right: Token) -> bool:
     """Whether both are predicates of one `be`: `vegan` and `allergic to peanuts`."""
     words = lowered(complement)
-    if words[:1] in (["a"], ["an"]):
-        return right.lower in {"a", "an"}
     is_phrase = right.lower in _BEGINS_PHRASE or right.is_name
-    is_plain = right.is_word and not is_phrase and not lexicon.is_past(right.lower)
-    return is_plain and len(words) == 1 and words[0].isalpha()
+    return not is_phrase and len(words) == 1 and right.is_word

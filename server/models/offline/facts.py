@@ -17,7 +17,7 @@ from server.models.offline.people import Subject, is_personal_name, without_rece
 from server.models.offline.phrases import Complement, content_stems, is_quantity, names_in
 from server.models.offline.sentences import Token, joined, lowered
 from server.models.offline.statements import Statement, Who
-from server.models.offline.status import Ending, contrast_place, is_placing, read_ending
+from server.models.offline.status import Ending, contrast_place, read_ending
 
 
 @dataclass(frozen=True)
@@ -114,13 +114,12 @@ class Fact:
     @property
     def is_promotion(self) -> bool:
         """Whether it states another role with the same employer."""
-        is_made = lowered(self.statement.rest[:1]) == ["made"] and bool(self.values("works_as"))
-        return is_made or lowered(self.statement.rest[:2]) == ["promoted", "to"]
+        return lowered(self.statement.rest[:1]) in (["made"], ["promoted"])
 
     def with_employer_of(self, other: Fact) -> Fact:
         """Returns the promotion with the employer in the other fact."""
         employer = next((r for r in other.relations if r.relation == "works_at"), None)
-        if not self.is_promotion or employer is None or self.values("works_at"):
+        if not self.is_promotion or employer is None:
             return self
         text = f"{self.text.rstrip('.')} at {employer.target.name}"
         return replace(self, text=text, relations=(*self.relations, employer))
@@ -132,11 +131,6 @@ class Fact:
         kinds = {relation.relation for relation in known}
         new_relations = (r for r in self.relations if r.relation in kinds and r not in known)
         return self.stem == "be" and any(new_relations)
-
-    def without_slots(self) -> Fact:
-        """Returns the fact without its functional relations."""
-        kept = tuple(r for r in self.relations if not is_functional(r.relation))
-        return replace(self, relations=kept)
 
     def is_like(self, other: Fact) -> bool:
         """Whether both relate to their items in the same words: `allergic to`."""
@@ -266,8 +260,6 @@ def _theirs(fact: Fact) -> dict[str, str]:
     """Returns who somebody's boss is, which car they have, or what it is like, by name."""
     subject = fact.subject
     is_named = subject.is_new and not subject.entity.name.startswith(f"{subject.owner.name}'s ")
-    if len(fact.own_things) == 1 and is_placing(fact.statement, fact.complement):
-        return {f"where {min(fact.own_things)}": joined(fact.complement.tail).lower()}
     if fact.newcomer:
         found = _slot(subject.entity.key, *fact.newcomer)
         if fact.stem not in _MOVING:
@@ -291,14 +283,13 @@ def _of_thing(fact: Fact) -> dict[str, str]:
     subject, rest = fact.subject, fact.statement.rest
     words = " ".join(lowered(rest))
     name = min(subject.names - {subject.owner.key}, default="")
-    is_kind = words.startswith(("a ", "an ", "the ", "called ", "named "))
     is_where = words.startswith(_WHERE)
     is_valued = bool(subject.attribute) or any(t.is_name or is_quantity(t.lower) for t in rest)
     if value := _new_value(fact):
         return {f"which {name}": value, f"where {name}": value}
-    if fact.stem == "be" and (is_kind or is_where or is_valued):
+    if fact.stem == "be" and (is_where or is_valued):
         return {f"where {name}" if is_where else f"which {name}": words}
-    return {"how": words} if fact.stem == "be" and (subject.is_new or not fact.is_news) else {}
+    return {"how": words} if fact.stem == "be" else {}
 
 
 def _slot(owner: str, noun: str, value: str) -> dict[str, str]:

@@ -7,7 +7,7 @@ an assistant except about what it has done.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 
 from server.core.text import english_stem, words
@@ -15,43 +15,39 @@ from server.memories.add.inference import Category
 from server.memories.conversation import COURTESIES, Role
 from server.models.offline import lexicon
 from server.models.offline.facts import Fact
-from server.models.offline.sentences import joined, lowered
+from server.models.offline.sentences import joined
 from server.models.offline.statements import Who
 
 _POINTING = lexicon.word_set("it that this them those these him her so you your one both")
 _REMARKING = lexicon.verbs_listed("remarking")
 _AROUND = lexicon.ADVERBS | lexicon.PREPOSITIONS
-_OPINIONS = lexicon.verbs_listed("opinions")
 _MOODS, _TALK = lexicon.listed("moods"), lexicon.verbs_listed("talk")
 _FINDING_OUT = lexicon.listed("finding_out")
-_WANTING = lexicon.verbs_listed("tastes")
 _ASSISTANTS = lexicon.stems("assistant model bot chatbot program agent ai")
 _DONE_BY_ASSISTANT = lexicon.verbs_listed("done_by_assistant")
 _DATED, _IN_PASSING = lexicon.pattern("dated"), lexicon.pattern("in_passing")
 
 
-def is_of_interest(fact: Fact, role: Role, knows: Callable[[Fact], bool]) -> bool:
-    """Whether a fact is worth keeping. `knows` is whether a memory is about its subject."""
+def is_of_interest(fact: Fact, role: Role) -> bool:
+    """Whether a fact is worth keeping."""
     statement = fact.statement
     if role is Role.ASSISTANT:
         return statement.who is Who.SPEAKER and _is_of_assistant(fact)
     if _is_remark(fact):
         return False
-    if statement.who is Who.THING or (statement.is_planned and fact.stem not in _WANTING):
-        has_name = statement.is_planned and any(token.is_name for token in statement.rest)
-        return has_name or bool(fact.is_ending or _DATED.search(fact.text))
+    if statement.who is Who.THING or statement.is_planned:
+        return bool(fact.is_ending or _DATED.search(fact.text))
     if fact.stem != "be":
         return True
-    # `Tom is tall` is worth keeping only if a memory is about Tom.
     says_who = statement.who is not Who.NAMED or fact.relations or fact.role or fact.is_ending
-    return bool(statement.rest and (says_who or knows(fact)))
+    return bool(statement.rest and says_who)
 
 
 def _is_of_assistant(fact: Fact) -> bool:
     statement = fact.statement
     has_done = statement.is_past and not statement.is_planned and fact.stem in _DONE_BY_ASSISTANT
     says_what = fact.stem == "be" and any(i.head in _ASSISTANTS for i in fact.complement.items)
-    return has_done or says_what or any(r.relation == "named" for r in fact.relations)
+    return has_done or says_what
 
 
 def _is_remark(fact: Fact) -> bool:
@@ -64,7 +60,7 @@ def _is_remark(fact: Fact) -> bool:
         return lexicon.verb_stem(statement.subject_tokens[-1].lower) in _TALK
     if statement.who is not Who.SPEAKER:
         return False
-    if fact.stem in _OPINIONS or _is_about_the_moment(fact, words[:1]):
+    if _is_about_the_moment(fact, words[:1]):
         return True
     if lexicon.ADVERBS.issuperset(words):
         return fact.stem in _REMARKING
@@ -81,7 +77,7 @@ def _is_about_the_moment(fact: Fact, first: Sequence[str]) -> bool:
     if fact.stem != "be":
         mood = [verb] if verb.endswith("ing") else []
         return not (_MOODS.isdisjoint(mood) or fact.ending.over)
-    if lowered(statement.rest[:1]) == ["sorry"] or _IN_PASSING.match(joined(statement.rest)):
+    if _IN_PASSING.match(joined(statement.rest).lower()):
         return True
     return not (_MOODS.isdisjoint(first) or fact.ending.over)
 

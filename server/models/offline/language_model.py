@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
+from server.core.relative_dates import resolved
 from server.core.request_context import current_request
 from server.graph.model import Entity, clean_name
 from server.memories.add.inference import (
@@ -35,7 +36,7 @@ from server.models.offline.reading import (
     with_thing,
 )
 from server.models.offline.relations import find_aliases
-from server.models.offline.rewriting import Speaker, attributed, resolved, tokenize
+from server.models.offline.rewriting import Speaker, attributed, tokenize
 from server.models.offline.sentences import Sentence, Token, lowered, own_sentences
 from server.models.ports import RerankFailed
 from server.telemetry.recording import model_call
@@ -87,7 +88,7 @@ class Extraction:
         else:
             for fact in _facts(sentence.statement, speaker, self._people):
                 text = resolved(fact.text, self._request.event_time)
-                if is_of_interest(fact, role, self._ledger.knows) and self._is_wanted(text):
+                if is_of_interest(fact, role) and self._is_wanted(text):
                     stated = replace(fact, text=text, is_correction=sentence.is_correction)
                     self._ledger.state(stated, operation)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
-from server.graph.model import Entity, Relation
+from server.graph.model import Entity
 from server.graph.project.supersession import is_functional
 from server.models.offline import lexicon
 from server.models.offline.clauses import Clause, is_verb, split
@@ -16,11 +16,10 @@ from server.models.offline.phrases import Item, read_complement, read_name
 from server.models.offline.relations import stated
 from server.models.offline.rewriting import Speaker, attributed, third_person_text, tokenize
 from server.models.offline.sentences import Token, joined, lowered
-from server.models.offline.statements import Statement, read_statement
+from server.models.offline.statements import read_statement
 from server.models.offline.status import contrast_place, is_qualified, read_contrast
 
 _OWN = frozenset({"my", "our", "their"})
-_PARTING = lexicon.verbs_listed("disposing") | lexicon.stems("give throw")
 
 
 def read_fact(clause: Clause, speaker: Speaker, meant: Subject | None) -> Fact | None:
@@ -41,14 +40,9 @@ def read_fact(clause: Clause, speaker: Speaker, meant: Subject | None) -> Fact |
     elif qualified:
         is_averse = statement.is_denied or statement.stem in lexicon.DISTASTES
         relations = [] if is_averse else [r for r in relations if not is_functional(r.relation)]
-    if relations:
-        relations += _of_introduced(statement, speaker)
     text = third_person_text(statement, speaker, subject.text)
     if text is None:
         text = attributed(joined(clause.tokens), speaker)
-    for r in relations:
-        if r.relation == "named" and text == f"{speaker.name} is {r.target.name}":
-            text = f"{speaker.possessive} name is {r.target.name}"
     known = tuple(dict.fromkeys(relations))
     return Fact(text, statement, subject, complement, known, qualified, others)
 
@@ -92,17 +86,6 @@ def introduced_by(fact: Fact) -> Iterator[Fact]:
         name = read_name(rest, place) if lexicon.kind_of(noun) and owner in _OWN else None
         if name is not None:
             yield from facts_of(f"{as_owner.possessive} {noun} is {name[0]}", as_owner)
-
-
-def _of_introduced(statement: Statement, speaker: Speaker) -> Iterator[Relation]:
-    """Yields relations of an introduced person: `I have a brother named Tom who lives in Rome`."""
-    rest = statement.rest
-    place = next((p for p, token in enumerate(rest) if token.lower == "who"), 0)
-    end = place - (place > 0 and rest[place - 1].text == ",")
-    name = next((p for p in range(end) if (read_name(rest, p) or ("", 0))[1] == end), None)
-    if name is not None and not (statement.is_retraction or statement.is_planned):
-        fact = read_fact(Clause((*rest[name:end], *rest[place + 1 :])), speaker, None)
-        yield from fact.relations if fact else ()
 
 
 PRONOUNS = {"he": "he", "his": "he", "she": "she", "her": "she"}
@@ -169,18 +152,12 @@ def own_thing(clause: Clause) -> Sequence[Token]:
 
 
 def with_thing(clause: Clause, thing: Sequence[Token]) -> Clause:
-    """Returns the clause with `it` replaced in a value, `it's 555 1234 now`, and after a verb.
-
-    After a verb it is what somebody parts with: `so I threw it away`.
-    """
+    """Returns the clause with the thing for `it` in a value: `it's 555 1234 now`."""
     tokens = clause.tokens
     is_value = any(token.is_name or token.text[0].isdigit() for token in tokens)
-    place = next((p for p, token in enumerate(tokens) if token.lower == "it"), len(tokens))
-    is_parted_with = place > 0 and lexicon.verb_stem(tokens[place - 1].lower) in _PARTING
-    is_meant = is_parted_with or (is_value and lowered(tokens[:2]) == ["it", "is"])
-    if not (thing and is_meant and place < len(tokens)):
-        return clause
-    return replace(clause, tokens=(*tokens[:place], *thing, *tokens[place + 1 :]))
+    if thing and is_value and lowered(tokens[:2]) == ["it", "is"]:
+        return replace(clause, tokens=(*thing, *tokens[1:]))
+    return clause
 
 
 def _unnamed(fact: Fact) -> Iterator[str]:

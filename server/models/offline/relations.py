@@ -21,10 +21,9 @@ _DENIED = lexicon.pairs("denied")
 _NAMES_WITHIN = 10
 """The maximum number of words between the verb and a name."""
 
-_STREETS, _NOT_PLACES = listed("streets"), listed("not_places")
+_NOT_PLACES = listed("not_places")
 _PAST_MEANS_OVER = stems("live reside work intern study come")
 _TELLING_VALUES = stems("be change")
-_CHANGING = lexicon.verb_stem("change")
 _ANY = re.compile(r"\S")
 _VALUES = {"email": re.compile("@"), "works_at": re.compile(r"[A-Z\d]")} | dict.fromkeys(
     ("phone_number", "age", "height", "weight", "birthday", "anniversary"), re.compile(r"\d")
@@ -53,22 +52,18 @@ def _attributes(
     """Returns attributes: `my favourite colour is blue`, `I have a new number: 555-1234`."""
     rest = statement.rest
     words = lowered(rest)
-    relation, value, type_ = subject.attribute, "", ""
+    relation, value = subject.attribute, ""
     if statement.is_retraction:
         return []
-    if relation == "job" and complement.lead in {"at", "with"} and complement.items:
-        relation, value, type_ = "works_at", complement.items[0].text, "organization"
-    elif relation and statement.stem in _TELLING_VALUES:
-        is_kind = joined(rest[:2]).startswith(("a ", "an "))
-        value = complement.items[0].text if complement.items and not is_kind else ""
+    if relation == "job" and complement.lead in {"at", "with"}:
+        relation = "works_at"
+    if subject.attribute and statement.stem in _TELLING_VALUES:
+        value = complement.items[0].text if complement.items else ""
     elif words[:2] == ["a", "new"] and ":" in words and statement.stem in {"have", "get"}:
         colon = words.index(":")
         relation, value = attribute_named(words[2:colon]), joined(rest[colon + 1 :])
-    elif statement.stem == _CHANGING and words[:1] == ["my"] and "to" in words:
-        to = words.index("to")
-        relation, value = attribute_named(words[1:to]), joined(rest[to + 1 :])
     is_value = relation and _VALUES.get(relation, _ANY).search(value)
-    return [(relation, Entity(value, type_))] if is_value else []
+    return [(relation, Entity(value))] if is_value else []
 
 
 def _targets(
@@ -97,8 +92,7 @@ def _named(statement: Statement, subject: Subject) -> Iterator[tuple[str, Entity
     """Yields the relations to names after the verb, the first of each kind."""
     rest, words = statement.rest, lowered(statement.rest)
     known = _NAMED.get(statement.stem, ())
-    goes_on = "since" in words or (statement.is_perfect and "for" in words)
-    is_over = statement.is_past and statement.stem in _PAST_MEANS_OVER and not goes_on
+    is_over = statement.is_past and not statement.is_perfect and statement.stem in _PAST_MEANS_OVER
     if is_over or not known:
         return
     within = range(min(len(rest), _NAMES_WITHIN))
@@ -112,10 +106,7 @@ def _named(statement: Statement, subject: Subject) -> Iterator[tuple[str, Entity
                 continue
             if relation in found or not rule.lead.fullmatch(" ".join(words[:place])):
                 continue
-            is_home = relation == "lives_in"
-            if is_home and name[0].split()[-1].lower() in _STREETS:
-                found["address"] = Entity(name[0], rule.type)
-            elif not (is_home and words[place - 1 : place] == ["on"]):
+            if not (relation == "lives_in" and words[place - 1 : place] == ["on"]):
                 found[relation] = Entity(name[0], rule.type)
     if subject.kin:
         found.pop("named", None)
@@ -139,7 +130,6 @@ _KNOWN_AS = re.compile(
     rf"\b{_NAME},? (?:(?:is |was )?(?:also |better |usually |mostly )?"
     rf"(?:known as|called|nicknamed)|aka|a\.k\.a\.|goes by) {_NAME}"
 )
-_IN_PARENTHESES = re.compile(rf"\b{_NAME} \((?:aka )?{_NAME}\)")
 
 # People have only one or few of these; with two of them the words are ambiguous and join neither.
 _OWN = KINSHIP.keys() - listed("several_kin") | word_set("sister brother son daughter twin")
@@ -151,17 +141,10 @@ _RELATIVE = re.compile(
 
 
 def find_aliases(text: str) -> dict[str, tuple[str, ...]]:
-    """Returns the aliases of each entity in the text, by the key of its name.
-
-    Parentheses often contain something else ("Paris (France)"), so the names in them must match: as
-    initials, or because one is part of the other.
-    """
+    """Returns the aliases of each entity in the text, by the key of its name."""
     found: dict[str, dict[str, None]] = {}
     for match in _KNOWN_AS.finditer(text):
         _add(found, match.group(1), match.group(2))
-    for match in _IN_PARENTHESES.finditer(text):
-        if _fit(match.group(1), match.group(2)):
-            _add(found, match.group(1), match.group(2))
     for match in _RELATIVE.finditer(text):
         _, owner, described, noun, name = match.groups()
         if noun in _OWN:
@@ -173,10 +156,3 @@ def _add(found: dict[str, dict[str, None]], one: str, other: str) -> None:
     """Adds an alias; the longer name is the entity's own."""
     name, alias = sorted((one, other), key=lambda it: (-len(it.split()), -len(it), it))
     found.setdefault(entity_key(name), {})[alias] = None
-
-
-def _fit(one: str, other: str) -> bool:
-    short, long = sorted((one.lower().split(), other.lower().split()), key=len)
-    return set(short) < set(long) or (
-        len(long) > 1 and short == ["".join(word[0] for word in long)]
-    )

@@ -23,14 +23,14 @@ _PREPARING = lexicon.stems("train prepare practise practice study revise save wa
 _SEEKING = lexicon.stems("look search")
 _FINDING = lexicon.stems("find get buy adopt have land start")
 _STAYING = lexicon.stems("live stay work study teach")
-_CIRCUMSTANCES = word_set("at in for as from")
+_CIRCUMSTANCES = word_set("at in for as from on")
 _NEWS = lexicon.pattern("news")
 _KINDS = {
     kind: content_stems(" ".join(words)) for kind, words in lexicon.lists("one_at_a_time").items()
 }
 _KIND_OF = {stem: kind for kind, words in _KINDS.items() for stem in words}
 _SWITCHING = lexicon.stems("start begin switch change move")
-_EXAM_RESULTS, _APPOINTMENTS = lexicon.stems("pass fail"), lexicon.stems("appointment")
+_APPOINTMENTS = lexicon.stems("appointment")
 _ROUTINE = _SWITCHING | lexicon.verbs_listed("routine")
 
 
@@ -40,12 +40,10 @@ def replaces(fact: Fact, other: Fact) -> bool:
         return _is_rescheduled(fact, other)
     if any(changes(fact, other) for changes in _CHANGES):
         return True
-    if fact.is_qualified or other.is_qualified or fact.statement.is_planned:
+    if fact.is_qualified or other.is_qualified or fact.statement.is_planned or fact.is_dated:
         return False
     if other.is_ending or other.statement.is_denied:
         return other.statement.is_denied and _is_opposite(fact, other)
-    if _is_narrowed(fact, other):
-        return True
     is_changed_attitude = fact.attitude * other.attitude < 0 and fact.things == other.things
     is_update = (
         fact.is_news and fact.stem == other.stem and fact.stated >= other.stated != frozenset()
@@ -60,20 +58,14 @@ def replaces(fact: Fact, other: Fact) -> bool:
 
 def _has_new_number(fact: Fact, other: Fact) -> bool:
     """Whether both are equal except for numbers, days and names: `I'm in my third year now`."""
-    is_same = fact.frame == other.frame or other.frame.startswith(f"{fact.frame} of ")
-    if fact.is_measure and fact.complement.lead in {"down to", "up to"}:
-        is_same |= other.frame.endswith(fact.frame.removeprefix("be"))
-    return bool(fact.frame) and is_same and (fact.is_news or fact.is_measure)
+    is_same = fact.frame == other.frame != ""
+    return is_same and (fact.is_news or fact.is_measure)
 
 
 def _changes_routine(fact: Fact, other: Fact) -> bool:
     """Whether both state something that one does in one way at a time, such as going to work."""
     is_switch = fact.stem in _SWITCHING
-    if not (fact.is_news or is_switch) or fact.is_ending or other.is_ending:
-        return False
-    if fact.statement.is_planned or other.statement.is_past:
-        return False
-    if fact.statement.is_limited or (fact.statement.is_past and not is_switch):
+    if not (fact.is_news or is_switch) or fact.statement.is_limited or other.is_ending:
         return False
     (ways, around), (known, around_known) = _ways(fact), _ways(other)
     is_same = ways.keys() == known.keys()
@@ -101,9 +93,7 @@ def _has_another_value(fact: Fact, other: Fact) -> bool:
         return False
     shared = [s for s, value in fact.slots.items() if other.slots.get(s, value) != value]
     return any(
-        is_functional(s)
-        or s.rpartition("'s ")[2] in UNIQUE_RELATIONS
-        or _is_renewed(fact, other, s)
+        is_functional(s) or s.rpartition("'s ")[2] in UNIQUE_RELATIONS or fact.is_news
         for s in shared
     )
 
@@ -111,61 +101,40 @@ def _has_another_value(fact: Fact, other: Fact) -> bool:
 def _is_correction(fact: Fact, other: Fact) -> bool:
     """Whether a fact corrects the other: `I live in Ulm, not Bonn`."""
     is_denied = fact.is_correction or (other.things and other.things <= fact.contrast)
-    is_alike = fact.is_like(other) or (fact.contrast and _is_favourite(other))
-    return bool(is_denied and is_alike) and not other.is_ending
-
-
-def _is_favourite(fact: Fact) -> bool:
-    return fact.stem in lexicon.TASTES or fact.subject.attribute.startswith("favorite")
-
-
-def _is_narrowed(fact: Fact, other: Fact) -> bool:
-    """Whether a fact leaves only some items of the other: `I only teach history now`."""
-    between = fact.statement.tokens[fact.statement.end : fact.statement.verb]
-    return "only" in lowered(between) and fact.is_like(other) and fact.things < other.things
+    is_alike = fact.is_like(other) or (fact.contrast and other.stem in lexicon.TASTES)
+    return bool(is_denied and is_alike)
 
 
 def _is_elsewhere(fact: Fact, other: Fact) -> bool:
-    """Whether both state where or as what somebody spends their days: `I work at a bank now`.
-
-    The same applies to things that people have one of: `I work the day shift now`.
-    """
+    """Whether both state where or as what somebody spends their days: `I work at a bank now`."""
+    is_staying = fact.stem in _STAYING and fact.complement.lead in _CIRCUMSTANCES
     is_event = fact.statement.is_past or other.statement.is_past
-    is_single = len(fact.complement.items) == len(other.complement.items) == 1
-    is_staying = fact.stem in _STAYING or fact.stem == "be"
-    if not (fact.is_news and is_staying and fact.is_like(other) and is_single) or is_event:
-        return False
-    is_of_a_kind = fact.complement.items[0].head == other.complement.items[0].head
-    if fact.stem == "be":
-        return is_of_a_kind and bool(fact.complement.lead)
-    return is_of_a_kind or fact.complement.lead in _CIRCUMSTANCES
+    return fact.is_news and is_staying and fact.is_like(other) and not is_event
 
 
 def _is_found(fact: Fact, other: Fact) -> bool:
     """Whether the other fact states a search or a wait, and this one its success."""
-    rest = other.statement.rest
-    words, found = lowered(rest), fact.complement.items[:1]
-    if fact.statement.is_planned or "for" not in words or not found:
-        return False
-    aims = read_complement(rest[words.index("for") + 1 :], after_be=False).items[:1]
-    is_waiting = other.stem in _PREPARING and other.statement.is_progressive
-    if (is_waiting or "waiting" in words) and fact.statement.is_past:
-        return any(found[0].stems <= aim.stems for aim in aims)
+    rest, words = other.statement.rest, lowered(other.statement.rest)
+    is_awaited = other.stem in _PREPARING and fact.statement.is_past
     is_sought = other.stem in _SEEKING and fact.stem in _FINDING
-    return is_sought and any(found[0].head == aim.head for aim in aims)
+    if "for" not in words or not (is_awaited or is_sought):
+        return False
+    aims = read_complement(rest[words.index("for") + 1 :], after_be=False).items
+    return any(
+        found.stems <= aim.stems or (is_sought and found.head == aim.head)
+        for found in fact.complement.items[:1]
+        for aim in aims
+    )
 
 
 def _is_rescheduled(fact: Fact, other: Fact) -> bool:
-    """Whether an appointment has another time, or is over: `the interview is on Friday now`."""
-    if fact.stem in _EXAM_RESULTS and fact.statement.is_past:
-        named = fact.complement.items[0].stems if fact.complement.items else frozenset()
-    elif fact.is_thing and (fact.is_news or fact.is_moved) and states_time(fact.statement.rest):
-        named = fact.subject.stems - _APPOINTMENTS or fact.subject.stems
-    else:
+    """Whether an appointment has another time: `the interview is on Friday now`."""
+    if not (fact.is_thing and (fact.is_news or fact.is_moved)):
         return False
+    is_timed = states_time(fact.statement.rest) and states_time(other.statement.rest)
+    named = fact.subject.stems - _APPOINTMENTS
     is_theirs = fact.subject.owner == other.subject.owner
-    is_ahead = states_time(other.statement.rest) and not other.statement.is_past
-    return is_theirs and is_ahead and frozenset() < named <= other.words
+    return is_theirs and is_timed and frozenset() < named <= other.words
 
 
 _CHANGES = (_has_new_number, _is_rescheduled, _is_correction, _is_found, _changes_routine)
@@ -175,21 +144,8 @@ _CHANGES = (_has_new_number, _is_rescheduled, _is_correction, _is_found, _change
 def _is_opposite(fact: Fact, other: Fact) -> bool:
     """Whether a fact states what the other denies."""
     is_had = fact.stem in lexicon.POSSESSING and other.stem in lexicon.POSSESSING
-    is_named = bool(other.things or not fact.things) and all(
-        any(denied.stems <= item.stems or denied.kind in {item.kind} - {""}
-            for item in fact.complement.items)
+    is_named = all(
+        any(denied.stems <= item.stems for item in fact.complement.items)
         for denied in other.complement.items
-    )  # fmt: skip
-    is_asserted = not (fact.is_ending or fact.statement.is_denied)
-    is_alike = fact.statement.is_ability == other.statement.is_ability
-    return is_asserted and is_alike and (is_had or fact.is_like(other)) and is_named
-
-
-def _is_renewed(fact: Fact, other: Fact, slot: str) -> bool:
-    """Whether a value is said to be new; a new role does not end the employment."""
-    is_kept = (
-        slot == "works_as"
-        and not fact.is_promotion
-        and not other.values("works_at") <= fact.values("works_at")
     )
-    return fact.is_news and not is_kept
+    return not fact.is_ending and (is_had or fact.is_like(other)) and is_named

@@ -18,13 +18,10 @@ _AMBIGUOUS = lexicon.verbs_listed("ambiguous_ending")
 _HAVING = lexicon.USING | lexicon.TASTES | lexicon.POSSESSING
 _LIVING = lexicon.stems("live stay")
 _BELONGING = word_set("member subscriber subscribed part in on enrolled")
-_PLACES = word_set("in at for")
 _FROM = word_set("from at in of")
 _DYING = lexicon.stems("die")
 _LEARNING = lexicon.stems("learn study take attend do play train practise practice")
-_ATTENDING = lexicon.stems("go attend study work")
 _HELD = lexicon.POSSESSING | lexicon.stems("collect")
-_FINISHING = lexicon.stems("finish complete")
 _ARRANGEMENTS = content_stems("subscription membership job position")
 _LESSONS = content_stems("school degree course class lessons")
 _CHILDREN = word_set("child_of son_of daughter_of")
@@ -45,12 +42,12 @@ def taken_back(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
         gone = _relation_ended(fact, other)
     if gone is not None:
         return gone
-    if not ending.kinds.isdisjoint({status.LOSS, status.RETURN}) or is_own:
+    if status.LOSS in ending.kinds or is_own:
         gone = _lost(fact, other)
     elif not ending.kinds.isdisjoint({status.SWITCH, status.DISPOSAL}) and (is_shared or is_value):
         gone = _parted_with(fact, other, is_value=is_value)
-    elif status.CHANGE in ending.kinds and (is_value or other.stem in _ATTENDING):
-        known = other.words if is_shared else content_stems(other.subject.text)
+    elif status.CHANGE in ending.kinds and is_value:
+        known = content_stems(other.subject.text)
         # `I switched dentists`: theirs is another now.
         gone = () if any(item.stems <= known for item in fact.complement.items) else None
     elif status.GIVING_UP in ending.kinds and is_shared:
@@ -74,13 +71,13 @@ def _concerns(rule: Rule, fact: Fact, other: Fact) -> bool:
     if fact.shares_subject(other):
         return rule.about != "place" or _is_in_place(fact, other)
     if rule.about == "thing":
-        named = fact.subject.stems
-        is_theirs = fact.subject.owner == other.subject.owner
-        return is_theirs and frozenset() < named <= content_stems(other.verb_phrase)
-    owner, kin = fact.subject.owner, lexicon.KINSHIP.get(fact.subject.kin)
+        return frozenset() < fact.subject.stems <= content_stems(other.verb_phrase)
+    if rule.about == "owner":
+        return fact.subject.kin != "" and fact.subject.owner == other.subject.entity
     is_partner = lexicon.KINSHIP.get(other.subject.kin) in status.PARTNERS
-    is_parent = owner in {other.subject.entity, other.subject.owner if is_partner else None}
-    return rule.about == "family" and is_parent and (kin in _CHILDREN or kin is None)
+    is_child = lexicon.KINSHIP.get(fact.subject.kin) in {None, *_CHILDREN}
+    parents = {other.subject.entity, other.subject.owner if is_partner else None}
+    return rule.about == "family" and is_child and fact.subject.owner in parents
 
 
 def _is_in_place(fact: Fact, other: Fact) -> bool:
@@ -93,17 +90,14 @@ def _is_in_place(fact: Fact, other: Fact) -> bool:
 
 
 def _lost(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
-    """Returns what of the other fact ends because its subject or possession is gone, or back."""
+    """Returns what of the other fact ends because its subject or possession is gone."""
     if fact.stem in _DYING and not fact.subject.is_somebody:
         return None  # A telephone that died may live on.
     is_own = fact.subject.entity == fact.subject.owner
-    gone = fact.own_things if is_own else fact.subject.names | fact.own_things
-    is_back = status.RETURN in fact.ending.kinds
+    gone = fact.own_things if is_own else fact.subject.names
     if not gone.isdisjoint(other.about):
-        is_kept = is_back and (other.stem != "be" or other.complement.lead not in _PLACES)
-        return None if is_kept or other.statement.is_past or other.tells_name else ()
-    is_value = other.stem == "be" and other.subject.owner != other.subject.entity
-    is_held = (is_value or other.stem in lexicon.POSSESSING | _LEARNING) and not is_back
+        return None if other.tells_name else ()
+    is_held = other.stem in lexicon.POSSESSING | _LEARNING | {"be"}
     if not is_held or other.subject.owner != fact.subject.owner:
         return None
     lost = fact.subject.stems
@@ -116,12 +110,7 @@ def _lost(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
 
 def _relation_ended(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
     """Returns what of the other fact the verb ends, such as working somewhere."""
-    targets = [
-        relation.target.key
-        for relation in other.relations
-        if relation.relation in fact.ending.relations
-        and relation.source.key == fact.subject.entity.key
-    ]
+    targets = [r.target.key for r in other.relations if r.relation in fact.ending.relations]
     named = fact.complement.places or (fact.things if fact.ending.is_named else frozenset())
     if not (targets and named):
         return () if targets and not fact.ending.is_named else None
@@ -138,15 +127,10 @@ def _parted_with(fact: Fact, other: Fact, *, is_value: bool) -> tuple[Item, ...]
     """
     if status.SWITCH in fact.ending.kinds:
         return _matching(fact, other) if is_value or other.stem in _HAVING | _LIVING else None
-    is_gone = fact.statement.is_past or not fact.is_qualified
     places, others = fact.complement.places, other.complement.places
-    if not (is_value or other.stem in _HELD) or not is_gone:
-        return None
-    called = other.complement.tail_stems if other.complement.is_called else frozenset()
-    if any(item.stems <= called for item in fact.complement.items):
-        return ()
     is_elsewhere = places and others and places.isdisjoint(others)
-    return None if is_elsewhere else _matching(fact, other)
+    is_held = is_value or other.stem in _HELD
+    return _matching(fact, other) if is_held and not is_elsewhere else None
 
 
 def _denied(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
@@ -154,23 +138,21 @@ def _denied(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
     is_over = fact.statement.is_over
     if fact.statement.is_past and not (is_over or other.statement.is_past):
         return None
-    if fact.role and fact.subject.entity.key in other.slots.values():
+    if fact.role:
         return () if fact.about & other.about else None
     is_done_with = is_over and fact.stem in lexicon.USING and other.stem in lexicon.TASTES
-    is_same = fact.is_like(other)
+    is_there = is_over and lowered(fact.statement.rest[:1]) == ["there"]
+    is_same = fact.is_like(other) or (is_there and fact.stem == other.stem)
     is_same |= is_over and fact.stem == "be" and other.verb_phrase.startswith("work as ")
     if is_over and other.stem == "be":
         does = {fact.stem + ending for ending in ("", "r", "er")}
         doers = [item for item in other.complement.items if item.head in does]
         if doers:
             return _of(other, doers)
-    is_there = is_over and lowered(fact.statement.rest[:1]) == ["there"]
-    if is_there:
-        return () if fact.stem == other.stem and other.complement.lead in _PLACES else None
     if fact.complement.items:
         return _matching(fact, other) if is_same or is_done_with else None
-    is_same |= is_over and fact.stem == other.stem and not fact.complement.lead
-    return () if is_same and (is_over or not other.complement.items) else None
+    is_same |= is_over and fact.stem == other.stem
+    return () if is_same else None
 
 
 def _given_up(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
@@ -186,10 +168,10 @@ def _given_up(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
     for item in fact.complement.items:
         named = item.stems | (behind - FUNCTION_STEMS)
         if other.stem not in lexicon.TASTES:
-            named = named - _ARRANGEMENTS or named
+            named = named - _ARRANGEMENTS
         if other.stem in _LEARNING:
-            named = named - _LESSONS or named
-        if _is_meant(fact, item, other):
+            named = named - _LESSONS
+        if named and _is_meant(fact, item, other):
             known = other.complement.tail_stems
             gone += [had for had in other.complement.items if named <= had.stems | known]
     return _of(other, gone)
@@ -200,19 +182,11 @@ def _is_meant(fact: Fact, item: Item, other: Fact) -> bool:
     if other.stem == "be":
         is_office = fact.complement.lead in {"down as", "as"}
         return is_office or not _BELONGING.isdisjoint(lowered(other.statement.rest[:3]))
-    is_lesson = other.stem in _LEARNING
     if other.stem == "work":
-        return fact.stem == "quit" and other.complement.lead in {"at", "for"}
-    if fact.stem in _FINISHING:
-        return is_lesson or other.statement.is_progressive
-    if other.complement.lead == "with":
-        return item.text[:1].isupper()  # `I left Monzo`, with which I bank.
-    is_clear = fact.stem not in _AMBIGUOUS or len(item.stems) > 1 or fact.complement.lead
-    is_bare = fact.statement.is_perfect or lexicon.DETERMINERS.isdisjoint(
-        lowered(fact.statement.rest[:1])
-    )
-    is_pastime = (is_lesson and is_bare) or other.complement.lead == "in"
-    return bool(is_clear or is_pastime) and other.stem in _HAVING
+        return fact.stem == "quit"
+    is_clear = fact.stem not in _AMBIGUOUS or len(item.stems) > 1 or fact.statement.is_perfect
+    is_pastime = other.stem in _LEARNING or other.complement.lead == "in"
+    return (is_clear or is_pastime) and (other.stem in _HAVING or other.statement.is_progressive)
 
 
 def _matching(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
@@ -220,8 +194,7 @@ def _matching(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
     named, called = fact.complement.items, other.complement.tail_stems
     return _of(other, [
         item for item in other.complement.items
-        if any(one.stems <= item.stems | called
-               and (item.head == one.head or one.text[:1].isupper()) for one in named)
+        if any(one.stems <= item.stems | called for one in named)
     ])  # fmt: skip
 
 

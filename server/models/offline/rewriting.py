@@ -1,19 +1,16 @@
 """Rewrites statements from the first to the third person: `I moved` becomes `User moved`.
 
-It also resolves short forms, where `'s` means `is`, `has`, or a possessive, and relative dates:
-`yesterday` becomes `yesterday (2026-11-22)`.
+It also resolves short forms, where `'s` means `is`, `has`, or a possessive.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
 
 from server.models.offline import lexicon
 from server.models.offline.clauses import JOINING, is_verb
-from server.models.offline.lexicon import ADVERBS, DAYS, listed, third_person, word_set
+from server.models.offline.lexicon import ADVERBS, listed, third_person, word_set
 from server.models.offline.sentences import HAS, IS, Token, after_adverbs, joined, split_words
 from server.models.offline.statements import Statement, Who
 
@@ -85,7 +82,9 @@ def _is_state(tokens: Sequence[Token], place: int) -> bool:
     is_known = first.lower in _STATES or lexicon.is_past(first.lower)
     is_plain = first.is_word and not first.is_name and first.lower not in lexicon.KINSHIP
     has_object = is_plain and bool(rest) and rest[0].lower in {"to", "with"}
-    return (is_known or has_object) and not any(is_verb(tokens, n) for n in range(place + 1, end))
+    is_name = all(t.is_name or not t.is_word for t in tokens[place:])  # `My best friend's Lou.`
+    is_state = is_known or has_object or is_name
+    return is_state and not any(is_verb(tokens, n) for n in range(place + 1, end))
 
 
 _OTHERS_PRESENT = word_set("you your yours yourself we us ours ourselves")
@@ -154,77 +153,3 @@ def _without_pronouns(tokens: Sequence[Token], speaker: Speaker, *, is_own: bool
         after_i = word == "i" or (after_i and word in ADVERBS)
         found.append(token if text is token.text else token._replace(text=text))
     return joined(found)
-
-
-_COUNTED = ("a", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten",
-            "eleven", "twelve")  # fmt: skip
-_NUMBERS = {word: max(place, 1) for place, word in enumerate(_COUNTED)} | {"an": 1}
-_NAMED_DAYS = {
-    "the day before yesterday": -2, "day before yesterday": -2, "yesterday": -1, "last night": -1,
-    "today": 0, "tonight": 0, "this morning": 0, "this afternoon": 0, "this evening": 0,
-    "tomorrow": 1, "the day after tomorrow": 2, "day after tomorrow": 2,
-}  # fmt: skip
-_STEP = {"last": -1, "this": 0, "next": 1}
-_COUNT = rf"(\d{{1,3}}|{'|'.join(_NUMBERS)}) (day|week|month|year)s?"
-_RELATIVE = re.compile(
-    rf"\b(?:({'|'.join(_NAMED_DAYS)})|(last|next|this) ({'|'.join(DAYS)}|weekend|week|month|year)"
-    rf"|{_COUNT} ago|in {_COUNT})\b(?!'s)",
-    re.IGNORECASE,
-)
-_MONTHS = 12
-_WEEK = timedelta(weeks=1)
-
-
-def resolved(text: str, now: datetime) -> str:
-    """Returns the text with the calendar date, by the UTC day of `now`, after relative dates."""
-    today = now.astimezone(UTC).date()
-    return _RELATIVE.sub(lambda match: _annotated(match, today), text)
-
-
-def _annotated(match: re.Match[str], today: date) -> str:
-    try:
-        return f"{match.group()} ({_calendar_date(match, today)})"
-    except (OverflowError, ValueError):  # before the first or after the last year of the calendar
-        return match.group()
-
-
-def _calendar_date(match: re.Match[str], today: date) -> str:
-    named_day, step, period, count_ago, unit_ago, count_ahead, unit_ahead = (
-        (part or "").lower() for part in match.groups()
-    )
-    if named_day:
-        return str(today + timedelta(days=_NAMED_DAYS[named_day]))
-    if step:
-        return _stepped(_STEP[step], period, today)
-    if count_ago:
-        return _shifted(-_number(count_ago), unit_ago, today)
-    return _shifted(_number(count_ahead), unit_ahead, today)
-
-
-def _stepped(step: int, period: str, today: date) -> str:
-    """Returns the last, this or next period or day, in calendar weeks that begin on Monday."""
-    monday = today - timedelta(days=today.weekday())
-    if period == "weekend":
-        return f"weekend of {monday + timedelta(days=5) + step * _WEEK}"
-    if period == "week":
-        return f"week of {monday + step * _WEEK}"
-    if period not in DAYS:
-        return _shifted(step, period, today)
-    # The nearest such day before or after today; for `this`, the day of this week.
-    ahead = DAYS.index(period) - today.weekday()
-    days = {-1: ahead % 7 - 7, 0: ahead, 1: ahead % 7 or 7}[step]
-    return str(today + timedelta(days=days))
-
-
-def _shifted(count: int, unit: str, today: date) -> str:
-    """Returns the day, month or year that is this many units after today, to the unit."""
-    if unit in {"day", "week"}:
-        return str(today + timedelta(**{f"{unit}s": count}))
-    if unit == "year":
-        return f"{today.replace(year=today.year + count, day=1).year}"
-    years, month = divmod(today.month - 1 + count, _MONTHS)
-    return f"{today.replace(year=today.year + years, month=month + 1, day=1):%Y-%m}"
-
-
-def _number(text: str) -> int:
-    return int(text) if text.isdigit() else _NUMBERS[text]

@@ -16,7 +16,7 @@ from server.core.text import WORD_PATTERN, normalized, sentences, without_marker
 from server.memories.add.others_text import OthersTextKind, find_others_text
 from server.memories.conversation import COURTESIES
 from server.models.offline import lexicon
-from server.models.offline.lexicon import FUNCTION_WORDS, is_past, kind_of, listed, pattern
+from server.models.offline.lexicon import FUNCTION_WORDS, is_past, listed, pattern
 
 
 class Token(NamedTuple):
@@ -34,12 +34,13 @@ class Token(NamedTuple):
     @property
     def is_word(self) -> bool:
         """Whether it is a word, or a quotation in place of a word."""
-        return self.text[0].isalnum() or self.text[0] in QUOTES
+        return self.text[0].isalnum() or len(self.text) > 1
 
 
 QUOTES = '"\u201c\u201e\u00ab'
 _TOKEN = re.compile(
-    rf"\"[^\"]*\"|\u201c[^\u201d]*\u201d|\u201e[^\u201c\u201d]*[\u201c\u201d]|\u00ab[^\u00bb]*\u00bb"
+    rf"\"[^\"]*\"|(?<!\w)(?<!: )'[^']+'(?!\w)"
+    rf"|\u201c[^\u201d]*\u201d|\u201e[^\u201c\u201d]*[\u201c\u201d]|\u00ab[^\u00bb]*\u00bb"
     rf"|(?:Mr|Mrs|Ms|Dr|Prof|St)\.(?=\s)|{WORD_PATTERN}|[^\w\s]"
 )
 _SHORT = re.compile(
@@ -47,7 +48,6 @@ _SHORT = re.compile(
 )
 _SPOKEN = {"gonna": "going", "wanna": "want", "gotta": "got"}
 _WHOLE_VERBS = {"m": "am", "re": "are", "s": "is", "ve": "have", "ll": "will", "d": "would"}
-_HELPING = lexicon.AUXILIARIES | lexicon.MODALS
 IS, HAS = Token("is", "is", spaced=True), Token("has", "has", spaced=True)
 
 
@@ -61,8 +61,6 @@ def split_words(sentence: str) -> list[Token]:
     for match in _TOKEN.finditer(sentence):
         text = match.group()
         lower = text.lower() if is_plain else normalized(text).lower()
-        if tokens and text.istitle() and lower in _HELPING and kind_of(tokens[-1].lower):
-            lower = text  # The verb has no capital after a noun: `my friend Will`.
         token = Token(text, lower, match.start() > previous)
         previous = match.end()
         if short := _SHORT.fullmatch(token.lower):
@@ -121,12 +119,10 @@ _DIARY = pattern("diary")
 _FULL = {
     pattern("call_me"): "I go by ",
     pattern("value"): r"My \1 is ",
+    pattern("values"): r"My \1 are ",
     pattern("new_value"): r"My new \3 is \1\2",
-    pattern("not_that"): r"\2, not \1",
-    pattern("raised"): r"My \1 is now ",
     pattern("they"): r"I was \1",
     pattern("no_more"): r"I gave up \1",
-    pattern("taken_off"): "I came off ",
 }
 """Statements without a subject, and how they begin in full."""
 
@@ -177,9 +173,6 @@ def _read(text: str) -> Sentence | None:
     return Sentence(text, statement, is_correction=bool(_CORRECTING.search(text)))
 
 
-_PARTING = lexicon.verbs_listed("disposing") | lexicon.verbs_listed("ending")
-
-
 def _with_subject(statement: str) -> str:
     """Returns the statement with `I` added to `Moved to Ulm`, `Call me Jo` and the like."""
     level = normalized(statement)
@@ -192,10 +185,7 @@ def _with_subject(statement: str) -> str:
     diary = _DIARY.match(level)
     if diary is None or not lexicon.is_past(diary.group(1)):
         return statement
-    # `Fixed the bug` is about the conversation; `Sold the car` is not.
-    is_the = diary.group(2) == "the"
-    stem = lexicon.verb_stem(diary.group(1))
-    is_told = stem in (_PARTING if is_the else lexicon.VERB_STEMS)
+    is_told = lexicon.verb_stem(diary.group(1)) in lexicon.VERB_STEMS
     return f"I {level}" if is_told else statement
 
 

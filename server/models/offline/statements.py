@@ -108,13 +108,15 @@ def read_statement(clause: Clause) -> Statement | None:
         return None
     words = lowered(statement.rest)
     statement.is_denied |= words[:1] == ["no"] and statement.stem in lexicon.POSSESSING
-    statement.is_over |= statement.is_denied and statement.is_perfect and "since" in words
+    is_ended_for_now = statement.is_perfect and not _FOR_SO_LONG.isdisjoint(words)
+    statement.is_over |= statement.is_denied and is_ended_for_now
     is_ended = ("no", "longer") in pairwise(words)
     statement.is_denied |= is_ended
     statement.is_over |= is_ended or "anymore" in words or not _ANY_MORE.isdisjoint(pairwise(words))
     return statement
 
 
+_FOR_SO_LONG = word_set("since for")
 _ANY_MORE = frozenset({("any", "more"), ("any", "longer")})
 
 

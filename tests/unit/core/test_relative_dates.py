@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from server.models.offline.rewriting import resolved
+from server.core.relative_dates import resolved
 
 MONDAY = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
