@@ -143,7 +143,8 @@ BEGIN
     IF said = '' THEN
         RETURN '';
     END IF;
-    IF entities = '[]' AND evidence = '[]' THEN
+    -- The evidence of a verbatim message has no quotes.
+    IF entities = '[]' AND coalesce(evidence -> 0 ->> 'quote', '') = '' THEN
         RETURN words_of(concat_ws(E'\n', left(said, 90000), coalesce(name, role), words_of_time(event_time)));
     END IF;
     words := words_of(concat_ws(
