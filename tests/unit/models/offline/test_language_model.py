@@ -85,6 +85,24 @@ async def test_only_names_are_entities() -> None:
     assert car.entities == (Entity("User", "person"), Entity("red Tesla"))
 
 
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("I have a brother named Tom who lives in Rome.", [("Tom", "lives_in", "Rome")]),
+        ("I have a friend, Mikkel, who works at Acme.", [("Mikkel", "works_at", "Acme")]),
+        ("I have a brother named Tom who wants to live in Rome.", []),
+        ("I had a brother named Tom who lived in Rome.", []),
+    ],
+)
+async def test_a_clause_is_about_the_person_that_it_introduces(
+    said: str, told: list[tuple[str, str, str]]
+) -> None:
+    (operation,) = await planned(said)
+    introduced, *others = triples(operation)
+    assert introduced[1] in {"brother_of", "friend_of"}
+    assert others == told
+
+
 @pytest.mark.parametrize("role", [Role.TOOL, Role.SYSTEM])
 async def test_messages_of_tools_and_the_system_are_ignored(role: Role) -> None:
     assert await planned(Message(role, "I live in Rome. My name is Bob.")) == ()
