@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import AsyncIterator, Callable, Hashable, Sequence
+from contextlib import asynccontextmanager, suppress
 from contextvars import Context
 from dataclasses import dataclass
 from datetime import date
@@ -64,6 +65,15 @@ Reading a scope costs as much as several searches by statement, so it must not b
 _FREE_BELOW: Final = 0.75
 """The share of all bytes up to which a scope is read into memory even if all others are in use."""
 
+MOST_BESIDE_READING: Final = 2
+"""How many searches of a scope may run by statement while it is read into memory.
+
+More of them would delay the reading, after which each costs a fraction.
+"""
+
+READING_SECONDS: Final = 2.0
+"""The maximum time that a search waits for the reading of its scope."""
+
 _REFUSED_SECONDS: Final = 600.0
 _MOST_SEEN: Final = 10_000
 _ATTEMPTS: Final = 3
@@ -110,6 +120,15 @@ class HeldScope:
         return self._ranking
 
 
+class _Reading:
+    """The reading of a scope into memory, and the searches of the scope during it."""
+
+    def __init__(self, key: IndexKey) -> None:
+        self.key = key
+        self.ended = asyncio.Event()
+        self.searches = 0
+
+
 class ScopeIndexes:
     """Holds the scopes that were recently searched at least twice, up to a number of bytes."""
 
@@ -131,6 +150,7 @@ class ScopeIndexes:
         self._loads = Background("scope-index")
         self._checks = SharedStatements("scope-checks", self._check)
         self._one_at_a_time = asyncio.Lock()
+        self._reading: _Reading | None = None
         self._pace = Pace()
 
     async def rank(self, query: SearchQuery) -> Candidates | None:
@@ -149,6 +169,23 @@ class ScopeIndexes:
         if held.index.changes != before:
             self._hold(key, held)
         return held.ranking(query.visible_on).rank(query, *words)
+
+    @asynccontextmanager
+    async def beside_reading(self, query: SearchQuery) -> AsyncIterator[None]:
+        """Surrounds a search, which waits if its scope is being read and enough others run."""
+        reading = self._reading
+        if reading is None or reading.key != _key_of(query):
+            yield
+            return
+        if reading.searches >= MOST_BESIDE_READING:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(READING_SECONDS):
+                    await reading.ended.wait()
+        reading.searches += 1
+        try:
+            yield
+        finally:
+            reading.searches -= 1
 
     def note(self, query: SearchQuery, items: float) -> None:
         """Notes that a scope with this many items was searched by statement.
@@ -208,20 +245,26 @@ class ScopeIndexes:
 
     async def _load(self, query: SearchQuery) -> None:
         enter_project(query.project_id)
+        async with self._one_at_a_time:
+            self._reading = _Reading(_key_of(query))
+            try:
+                self._hold(self._reading.key, await self._read(query))
+            except Exception as error:  # noqa: BLE001 - searches can use the statement
+                log.warning("scope_index.not_read", error=type(error).__name__)
+            finally:
+                self._reading.ended.set()
+                self._reading = None
+
+    async def _read(self, query: SearchQuery) -> HeldScope:
         held = HeldScope(len(query.vector))
         held.last_search = self._monotonic()
-        try:
-            async with self._one_at_a_time:
-                check = IndexCheck(query, held.index, most=_MAX_READ)
-                rows = _items_of(await self._checks.answer_alone(check))
-                for start in range(0, len(rows), _SLICE):
-                    # Lets other calls continue.
-                    await self._pace.step()
-                    held.index.put(rows[start : start + _SLICE])
-        except Exception as error:  # noqa: BLE001 - searches can use the statement
-            log.warning("scope_index.not_read", error=type(error).__name__)
-        else:
-            self._hold(_key_of(query), held)
+        check = IndexCheck(query, held.index, most=_MAX_READ)
+        rows = _items_of(await self._checks.answer_alone(check))
+        for start in range(0, len(rows), _SLICE):
+            # Lets other calls continue.
+            await self._pace.step()
+            held.index.put(rows[start : start + _SLICE])
+        return held
 
     def _hold(self, key: IndexKey, held: HeldScope) -> None:
         """Counts the bytes of a scope, and evicts others if necessary."""

@@ -108,8 +108,14 @@ class Searches:
 
         A hit that is deleted between the two statements is left out.
         """
-        if _is_of_whole_scope(query) and (held := await self._indexes.rank(query)) is not None:
-            return await self._hits(query, held, self._database.connection)
+        if not _is_of_whole_scope(query):
+            return await self._by_statement(query)
+        async with self._indexes.beside_reading(query):
+            if (held := await self._indexes.rank(query)) is not None:
+                return await self._hits(query, held, self._database.connection)
+            return await self._by_statement(query)
+
+    async def _by_statement(self, query: SearchQuery) -> list[Hit]:
         async with reading(self._database, query.filters) as connection:
             candidates = candidates_of(await self._rank(connection, query))
             return await self._hits(query, candidates, lambda: nullcontext(connection))

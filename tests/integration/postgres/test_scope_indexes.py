@@ -26,6 +26,7 @@ from server.storage.postgres.scope_index import ScopeIndex, State
 from server.storage.postgres.scope_indexes import (
     IDLE_SECONDS,
     MOST_BYTES,
+    HeldScope,
     IndexCheck,
     ScopeIndexes,
 )
@@ -413,3 +414,56 @@ async def test_a_scope_that_cannot_be_read_is_searched_by_statement(database: Da
         assert await world.held.search(QUESTION)
         await world.indexes.finish()
     assert not await world.is_held()
+
+
+class GatedReading:
+    """Holds back the reading of scopes into memory, and counts the searches by statement."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.has_begun, self.may_end = asyncio.Event(), asyncio.Event()
+        self.by_statement = 0
+        by_statement, read = Searches._by_statement, ScopeIndexes._read
+
+        async def gated(indexes: ScopeIndexes, asked: SearchQuery) -> HeldScope:
+            self.has_begun.set()
+            await self.may_end.wait()
+            return await read(indexes, asked)
+
+        async def counted(searches: Searches, asked: SearchQuery) -> list[Hit]:
+            self.by_statement += 1
+            return await by_statement(searches, asked)
+
+        monkeypatch.setattr(ScopeIndexes, "_read", gated)
+        monkeypatch.setattr(Searches, "_by_statement", counted)
+
+
+async def test_while_a_scope_is_read_only_two_searches_go_by_statement(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world, reading = World(database), GatedReading(monkeypatch)
+    await world.add("the boat is in the harbour", "tea in the morning")
+    for _ in range(2):
+        await world.held.search(QUESTION)
+    await reading.has_begun.wait()
+    searches = [asyncio.create_task(world.held.search(QUESTION)) for _ in range(6)]
+    await asyncio.gather(*searches[:2])
+    assert not any(task.done() for task in searches[2:])
+    reading.may_end.set()
+    found = await asyncio.gather(*searches)
+    assert reading.by_statement == 2 + 2
+    assert all(items(hits) == items(found[0]) for hits in found)
+
+
+async def test_a_search_does_not_wait_long_for_the_reading_of_its_scope(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world, reading = World(database), GatedReading(monkeypatch)
+    monkeypatch.setattr(scope_indexes, "READING_SECONDS", 0.0)
+    await world.add("the boat is in the harbour")
+    for _ in range(2):
+        await world.held.search(QUESTION)
+    await reading.has_begun.wait()
+    await asyncio.gather(*(world.held.search(QUESTION) for _ in range(6)))
+    assert reading.by_statement == 2 + 6
+    reading.may_end.set()
+    await world.indexes.finish()
