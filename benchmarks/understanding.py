@@ -6,7 +6,6 @@ Each line of FILE is a conversation: its `kind`, its `turns` (each the messages 
 regular expressions. Afterwards each of `must` has to match the text of a memory and `must_not`
 none; `relations` a `source relation target` of the graph, and `relations_not` none. A conversation
 is wrong if a forbidden pattern matches, otherwise missing if a required one does not, or right.
-`is_missing` marks those in which something is known to be missing.
 """
 
 from __future__ import annotations
@@ -59,7 +58,6 @@ class Conversation:
     must_not: tuple[str, ...]
     relations: tuple[str, ...]
     relations_not: tuple[str, ...]
-    is_missing: bool = False
 
     def verdict(self, texts: Sequence[str], relations: Sequence[str]) -> tuple[str, list[str]]:
         """Returns the rating of memories and relations, and the patterns that failed."""
@@ -80,13 +78,9 @@ def load(path: Path = CONVERSATIONS) -> list[Conversation]:
 
 def _conversation(data: dict[str, Any]) -> Conversation:
     return Conversation(
-        kind=data["kind"],
-        calls=tuple(tuple(Turn(**turn) for turn in call["messages"]) for call in data["turns"]),
-        must=tuple(data.get("must", ())),
-        must_not=tuple(data.get("must_not", ())),
-        relations=tuple(data.get("relations", ())),
-        relations_not=tuple(data.get("relations_not", ())),
-        is_missing=data.get("is_missing", False),
+        data["kind"],
+        tuple(tuple(Turn(**turn) for turn in call["messages"]) for call in data["turns"]),
+        *(tuple(data.get(key, ())) for key in ("must", "must_not", "relations", "relations_not")),
     )
 
 

@@ -140,6 +140,16 @@ class Ledger:
     def __len__(self) -> int:
         return sum(entry.operation is not None for entry in self._entries) + len(self._unmatched)
 
+    def knows(self, fact: Fact) -> bool:
+        """Whether a memory mentions the subject as a person or an animal."""
+        subject = fact.subject.entity.key
+        return any(
+            entity.key == subject and entity.type in {lexicon.ANIMAL, lexicon.PERSON}
+            for _, other in self._standing()
+            for relation in other.relations
+            for entity in (relation.source, relation.target)
+        )
+
     def say(self, text: str, operation: ProposedOperation) -> None:
         """Adds a statement that is kept verbatim."""
         self._add(text, (), operation)

@@ -13,6 +13,7 @@ from itertools import pairwise
 from server.memories.add.evidence import IMAGINING
 from server.models.offline import lexicon
 from server.models.offline.lexicon import listed, word_set
+from server.models.offline.phrases import is_period, is_quantity
 from server.models.offline.sentences import Token, after_adverbs, lowered
 
 
@@ -42,6 +43,7 @@ _AFTER_JOINING = JOINING | {"then", "now", "also", "still", "not"}
 _THIRD_PERSON = frozenset(map(lexicon.third_person, lexicon.VERBS))
 _MAYBE_NOUNS = listed("maybe_nouns")
 _ARTICLES, _DESCRIBING = word_set("a an"), word_set("in at near from called named")
+_AT = word_set("on at in every")
 _MOST_SUBJECT_WORDS = 7
 _MOST_FRONTED_WORDS = 6
 _MOST_CLAUSE_WORDS = 12
@@ -174,7 +176,7 @@ def _next_clause(
         return None
     if tokens[place].text == ":" and left[0].lower not in {"that", "this", "it"}:
         return None
-    if subject_end(tokens, following) is not None:
+    if subject_end(tokens, following) is not None or _is_timed(tokens[following:]):
         return following, ()
     # A comma alone joins clauses only before clear verbs: `I sold my car, bought a bike`.
     is_shown = lexicon.is_past(tokens[following].lower) and lowered(tokens[following + 1 :])[
@@ -183,6 +185,14 @@ def _next_clause(
     is_shared = tokens[place].lower != "," or is_shown
     shared = _shared(left, owner, tokens[following:]) if is_shared else ()
     return (following, shared) if shared else None
+
+
+def _is_timed(tokens: Sequence[Token]) -> bool:
+    """Whether a clause begins with a time before its subject: `on Sundays I sing`."""
+    first, *rest = lowered(tokens[: _MOST_FRONTED_WORDS + 1])
+    when = rest[1:2] if rest[:1] == ["the"] else rest[:1]
+    is_time = first in lexicon.TIMES or (first in _AT and any(map(is_period, when)))
+    return is_time and not _CLEAR_SUBJECTS.isdisjoint(rest)
 
 
 def _shared(
@@ -195,6 +205,8 @@ def _shared(
         return ()
     if _is_same_form(left[verb:], right[skipped:], owner):
         return owner
+    if _is_gapped(left[verb:], right):
+        return (*owner, *left[subject[1] : verb + 1])
     if lexicon.verb_stem(left[verb].lower) in lexicon.POSSESSING:
         article = next((p for p, token in enumerate(left) if token.lower in _ARTICLES), len(left))
         is_each = _is_described(left[article:]) and lowered(right[:1]) in (["a"], ["an"])
@@ -220,6 +232,16 @@ def _is_same_form(left: Sequence[Token], right: Sequence[Token], owner: Sequence
     following = right[1]
     shows_a_verb = following.is_name or following.lower in _BEGINS_PHRASE
     return word in lexicon.VERBS and (shows_a_verb or word not in _MAYBE_NOUNS)
+
+
+def _is_gapped(left: Sequence[Token], right: Sequence[Token]) -> bool:
+    """Whether each of two things has its time: `padel on Tuesdays` and `bridge on Fridays`."""
+    times = [
+        {one.lower for one, two in pairwise(side) if one.lower in _AT and is_quantity(two.lower)}
+        for side in (left[2:], right[1:3])
+    ]
+    is_led = not lexicon.PREPOSITIONS.isdisjoint(lowered(left[1:2]))
+    return not is_led and not times[0].isdisjoint(times[1])
 
 
 def _is_described(tokens: Sequence[Token]) -> bool:

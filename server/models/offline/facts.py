@@ -17,7 +17,7 @@ from server.models.offline.people import Subject, is_personal_name, without_rece
 from server.models.offline.phrases import Complement, content_stems, is_quantity, names_in
 from server.models.offline.sentences import Token, joined, lowered
 from server.models.offline.statements import Statement, Who
-from server.models.offline.status import Ending, contrast_place, read_ending
+from server.models.offline.status import Ending, contrast_place, is_placing, read_ending
 
 
 @dataclass(frozen=True)
@@ -260,6 +260,8 @@ def _theirs(fact: Fact) -> dict[str, str]:
     """Returns who somebody's boss is, which car they have, or what it is like, by name."""
     subject = fact.subject
     is_named = subject.is_new and not subject.entity.name.startswith(f"{subject.owner.name}'s ")
+    if len(fact.own_things) == 1 and is_placing(fact.statement, fact.complement):
+        return {f"where {min(fact.own_things)}": joined(fact.complement.tail).lower()}
     if fact.newcomer:
         found = _slot(subject.entity.key, *fact.newcomer)
         if fact.stem not in _MOVING:

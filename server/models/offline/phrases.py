@@ -16,6 +16,7 @@ from server.models.offline.lexicon import (
     MONTHS,
     PHRASE_STOPS,
     PREPOSITIONS,
+    kind_of,
     listed,
     verb_stem,
 )
@@ -54,6 +55,12 @@ class Item:
         """The stem of its main noun."""
         found = words(self.text)
         return english_stem(found[-1]) if found else ""
+
+    @cached_property
+    def kind(self) -> str:
+        """The relation to a person or an animal of this kind; "" for other things."""
+        kinds = filter(None, map(kind_of, self.text.lower().split()))
+        return next((relation for relation, _ in kinds), "")
 
     @cached_property
     def stems(self) -> frozenset[str]:
@@ -187,16 +194,32 @@ def _item_end(tokens: Sequence[Token], place: int) -> int:
         token = tokens[place]
         if token.lower in PHRASE_STOPS or token.lower in _LISTING or _is_period(tokens, place):
             break
+        if token.lower == "back" and _ends_phrase(tokens, place + 1):
+            break
         if not token.is_word and token.text not in _IN_NUMBERS:
             break
         place += 1
     return place
 
 
+def _ends_phrase(tokens: Sequence[Token], place: int) -> bool:
+    after = tokens[place] if place < len(tokens) else None
+    return (
+        after is None
+        or not after.is_word
+        or after.lower in _BEFORE_PERIODS | {"yesterday", "today"}
+    )
+
+
 def is_quantity(word: str) -> bool:
     """Whether the word, in lower case, is a number, a weekday or a month."""
     is_day = word in _CALENDAR or word.removesuffix("s") in DAYS
     return is_day or word[0].isdigit() or word in _NUMBERS
+
+
+def is_period(word: str) -> bool:
+    """Whether the word, in lower case, is a number, a time of the calendar, or a part of one."""
+    return is_quantity(word) or word.removesuffix("s") in _PERIODS
 
 
 def states_time(tokens: Sequence[Token]) -> bool:

@@ -20,6 +20,7 @@ from server.models.offline.statements import Statement, read_statement
 from server.models.offline.status import contrast_place, is_qualified, read_contrast
 
 _OWN = frozenset({"my", "our", "their"})
+_PARTING = lexicon.verbs_listed("disposing") | lexicon.stems("give throw")
 
 
 def read_fact(clause: Clause, speaker: Speaker, meant: Subject | None) -> Fact | None:
@@ -165,12 +166,18 @@ def own_thing(clause: Clause) -> Sequence[Token]:
 
 
 def with_thing(clause: Clause, thing: Sequence[Token]) -> Clause:
-    """Returns the clause with the thing for `it` in a value: `it's 555 1234 now`."""
+    """Returns the clause with `it` replaced in a value, `it's 555 1234 now`, and after a verb.
+
+    After a verb it is what somebody parts with: `so I threw it away`.
+    """
     tokens = clause.tokens
     is_value = any(token.is_name or token.text[0].isdigit() for token in tokens)
-    if thing and is_value and lowered(tokens[:2]) == ["it", "is"]:
-        return replace(clause, tokens=(*thing, *tokens[1:]))
-    return clause
+    place = next((p for p, token in enumerate(tokens) if token.lower == "it"), len(tokens))
+    is_parted_with = place > 0 and lexicon.verb_stem(tokens[place - 1].lower) in _PARTING
+    is_meant = is_parted_with or (is_value and lowered(tokens[:2]) == ["it", "is"])
+    if not (thing and is_meant and place < len(tokens)):
+        return clause
+    return replace(clause, tokens=(*tokens[:place], *thing, *tokens[place + 1 :]))
 
 
 def _unnamed(fact: Fact) -> Iterator[str]:

@@ -21,9 +21,10 @@ _DENIED = lexicon.pairs("denied")
 _NAMES_WITHIN = 10
 """The maximum number of words between the verb and a name."""
 
-_NOT_PLACES = listed("not_places")
+_STREETS, _NOT_PLACES = listed("streets"), listed("not_places")
 _PAST_MEANS_OVER = stems("live reside work intern study come")
 _TELLING_VALUES = stems("be change")
+_CHANGING = lexicon.verb_stem("change")
 _ANY = re.compile(r"\S")
 _VALUES = {"email": re.compile("@"), "works_at": re.compile(r"[A-Z\d]")} | dict.fromkeys(
     ("phone_number", "age", "height", "weight", "birthday", "anniversary"), re.compile(r"\d")
@@ -62,6 +63,9 @@ def _attributes(
     elif words[:2] == ["a", "new"] and ":" in words and statement.stem in {"have", "get"}:
         colon = words.index(":")
         relation, value = attribute_named(words[2:colon]), joined(rest[colon + 1 :])
+    elif statement.stem == _CHANGING and words[:1] == ["my"] and "to" in words:
+        to = words.index("to")
+        relation, value = attribute_named(words[1:to]), joined(rest[to + 1 :])
     is_value = relation and _VALUES.get(relation, _ANY).search(value)
     return [(relation, Entity(value))] if is_value else []
 
@@ -106,7 +110,10 @@ def _named(statement: Statement, subject: Subject) -> Iterator[tuple[str, Entity
                 continue
             if relation in found or not rule.lead.fullmatch(" ".join(words[:place])):
                 continue
-            if not (relation == "lives_in" and words[place - 1 : place] == ["on"]):
+            is_home = relation == "lives_in"
+            if is_home and name[0].split()[-1].lower() in _STREETS:
+                found["address"] = Entity(name[0], rule.type)
+            elif not (is_home and words[place - 1 : place] == ["on"]):
                 found[relation] = Entity(name[0], rule.type)
     if subject.kin:
         found.pop("named", None)

@@ -13,6 +13,7 @@ from server.models.offline.lexicon import word_set
 from server.models.offline.people import UNIQUE_RELATIONS
 from server.models.offline.phrases import (
     FUNCTION_STEMS,
+    Item,
     content_stems,
     read_complement,
     states_time,
@@ -30,7 +31,8 @@ _KINDS = {
 }
 _KIND_OF = {stem: kind for kind, words in _KINDS.items() for stem in words}
 _SWITCHING = lexicon.stems("start begin switch change move")
-_APPOINTMENTS = lexicon.stems("appointment")
+_EXAM_RESULTS, _APPOINTMENTS = lexicon.stems("pass fail"), lexicon.stems("appointment")
+_GENERAL = lexicon.stems("pet kid child children")
 _ROUTINE = _SWITCHING | lexicon.verbs_listed("routine")
 
 
@@ -44,6 +46,8 @@ def replaces(fact: Fact, other: Fact) -> bool:
         return False
     if other.is_ending or other.statement.is_denied:
         return other.statement.is_denied and _is_opposite(fact, other)
+    if _is_narrowed(fact, other):
+        return True
     is_changed_attitude = fact.attitude * other.attitude < 0 and fact.things == other.things
     is_update = (
         fact.is_news and fact.stem == other.stem and fact.stated >= other.stated != frozenset()
@@ -58,8 +62,10 @@ def replaces(fact: Fact, other: Fact) -> bool:
 
 def _has_new_number(fact: Fact, other: Fact) -> bool:
     """Whether both are equal except for numbers, days and names: `I'm in my third year now`."""
-    is_same = fact.frame == other.frame != ""
-    return is_same and (fact.is_news or fact.is_measure)
+    is_same = fact.frame == other.frame or other.frame.startswith(f"{fact.frame} of ")
+    if fact.is_measure and fact.complement.lead in {"down to", "up to"}:
+        is_same |= other.frame.endswith(fact.frame.removeprefix("be"))
+    return bool(fact.frame) and is_same and (fact.is_news or fact.is_measure)
 
 
 def _changes_routine(fact: Fact, other: Fact) -> bool:
@@ -101,8 +107,18 @@ def _has_another_value(fact: Fact, other: Fact) -> bool:
 def _is_correction(fact: Fact, other: Fact) -> bool:
     """Whether a fact corrects the other: `I live in Ulm, not Bonn`."""
     is_denied = fact.is_correction or (other.things and other.things <= fact.contrast)
-    is_alike = fact.is_like(other) or (fact.contrast and other.stem in lexicon.TASTES)
+    is_alike = fact.is_like(other) or (fact.contrast and _is_favourite(other))
     return bool(is_denied and is_alike)
+
+
+def _is_favourite(fact: Fact) -> bool:
+    return fact.stem in lexicon.TASTES or fact.subject.attribute.startswith("favorite")
+
+
+def _is_narrowed(fact: Fact, other: Fact) -> bool:
+    """Whether a fact leaves only some items of the other: `I only teach history now`."""
+    between = fact.statement.tokens[fact.statement.end : fact.statement.verb]
+    return "only" in lowered(between) and fact.is_like(other) and fact.things < other.things
 
 
 def _is_elsewhere(fact: Fact, other: Fact) -> bool:
@@ -115,7 +131,7 @@ def _is_elsewhere(fact: Fact, other: Fact) -> bool:
 def _is_found(fact: Fact, other: Fact) -> bool:
     """Whether the other fact states a search or a wait, and this one its success."""
     rest, words = other.statement.rest, lowered(other.statement.rest)
-    is_awaited = other.stem in _PREPARING and fact.statement.is_past
+    is_awaited = (other.stem in _PREPARING or "waiting" in words) and fact.statement.is_past
     is_sought = other.stem in _SEEKING and fact.stem in _FINDING
     if "for" not in words or not (is_awaited or is_sought):
         return False
@@ -128,24 +144,33 @@ def _is_found(fact: Fact, other: Fact) -> bool:
 
 
 def _is_rescheduled(fact: Fact, other: Fact) -> bool:
-    """Whether an appointment has another time: `the interview is on Friday now`."""
-    if not (fact.is_thing and (fact.is_news or fact.is_moved)):
+    """Whether an appointment has another time, or is over: `the interview is on Friday now`."""
+    if fact.stem in _EXAM_RESULTS and fact.statement.is_past:
+        named = fact.complement.items[0].stems if fact.complement.items else frozenset()
+    elif fact.is_thing and (fact.is_news or fact.is_moved) and states_time(fact.statement.rest):
+        named = fact.subject.stems - _APPOINTMENTS
+    else:
         return False
-    is_timed = states_time(fact.statement.rest) and states_time(other.statement.rest)
-    named = fact.subject.stems - _APPOINTMENTS
     is_theirs = fact.subject.owner == other.subject.owner
-    return is_theirs and is_timed and frozenset() < named <= other.words
+    is_ahead = states_time(other.statement.rest) and not other.statement.is_past
+    return is_theirs and is_ahead and frozenset() < named <= other.words
 
 
 _CHANGES = (_has_new_number, _is_rescheduled, _is_correction, _is_found, _changes_routine)
 """What a change of a fact can be even if one of the facts is qualified."""
 
 
+def _is_kind_of(item: Item, general: Item) -> bool:
+    """Whether somebody who has the item has the other: a kitten is a pet, but no dog."""
+    return general.head in _GENERAL and item.kind == general.kind
+
+
 def _is_opposite(fact: Fact, other: Fact) -> bool:
     """Whether a fact states what the other denies."""
     is_had = fact.stem in lexicon.POSSESSING and other.stem in lexicon.POSSESSING
     is_named = all(
-        any(denied.stems <= item.stems for item in fact.complement.items)
+        any(denied.stems <= item.stems or _is_kind_of(item, denied)
+            for item in fact.complement.items)
         for denied in other.complement.items
-    )
+    )  # fmt: skip
     return not fact.is_ending and (is_had or fact.is_like(other)) and is_named

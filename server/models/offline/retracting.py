@@ -18,9 +18,11 @@ _AMBIGUOUS = lexicon.verbs_listed("ambiguous_ending")
 _HAVING = lexicon.USING | lexicon.TASTES | lexicon.POSSESSING
 _LIVING = lexicon.stems("live stay")
 _BELONGING = word_set("member subscriber subscribed part in on enrolled")
+_PLACES = word_set("in at for")
 _FROM = word_set("from at in of")
 _DYING = lexicon.stems("die")
 _LEARNING = lexicon.stems("learn study take attend do play train practise practice")
+_ATTENDING = lexicon.stems("go attend study work")
 _HELD = lexicon.POSSESSING | lexicon.stems("collect")
 _ARRANGEMENTS = content_stems("subscription membership job position")
 _LESSONS = content_stems("school degree course class lessons")
@@ -42,12 +44,12 @@ def taken_back(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
         gone = _relation_ended(fact, other)
     if gone is not None:
         return gone
-    if status.LOSS in ending.kinds or is_own:
+    if not ending.kinds.isdisjoint({status.LOSS, status.RETURN}) or is_own:
         gone = _lost(fact, other)
     elif not ending.kinds.isdisjoint({status.SWITCH, status.DISPOSAL}) and (is_shared or is_value):
         gone = _parted_with(fact, other, is_value=is_value)
-    elif status.CHANGE in ending.kinds and is_value:
-        known = content_stems(other.subject.text)
+    elif status.CHANGE in ending.kinds and (is_value or other.stem in _ATTENDING):
+        known = other.words if is_shared else content_stems(other.subject.text)
         # `I switched dentists`: theirs is another now.
         gone = () if any(item.stems <= known for item in fact.complement.items) else None
     elif status.GIVING_UP in ending.kinds and is_shared:
@@ -71,7 +73,9 @@ def _concerns(rule: Rule, fact: Fact, other: Fact) -> bool:
     if fact.shares_subject(other):
         return rule.about != "place" or _is_in_place(fact, other)
     if rule.about == "thing":
-        return frozenset() < fact.subject.stems <= content_stems(other.verb_phrase)
+        named = fact.subject.stems
+        is_theirs = fact.subject.owner == other.subject.entity
+        return is_theirs and frozenset() < named <= content_stems(other.verb_phrase)
     if rule.about == "owner":
         return fact.subject.kin != "" and fact.subject.owner == other.subject.entity
     is_partner = lexicon.KINSHIP.get(other.subject.kin) in status.PARTNERS
@@ -90,13 +94,15 @@ def _is_in_place(fact: Fact, other: Fact) -> bool:
 
 
 def _lost(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
-    """Returns what of the other fact ends because its subject or possession is gone."""
+    """Returns what of the other fact ends because its subject or possession is gone, or back."""
     if fact.stem in _DYING and not fact.subject.is_somebody:
         return None  # A telephone that died may live on.
     is_own = fact.subject.entity == fact.subject.owner
     gone = fact.own_things if is_own else fact.subject.names
+    is_back = status.RETURN in fact.ending.kinds
     if not gone.isdisjoint(other.about):
-        return None if other.tells_name else ()
+        is_kept = is_back and (other.stem != "be" or other.complement.lead not in _PLACES)
+        return None if is_kept or other.tells_name else ()
     is_held = other.stem in lexicon.POSSESSING | _LEARNING | {"be"}
     if not is_held or other.subject.owner != fact.subject.owner:
         return None
@@ -141,14 +147,16 @@ def _denied(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
     if fact.role:
         return () if fact.about & other.about else None
     is_done_with = is_over and fact.stem in lexicon.USING and other.stem in lexicon.TASTES
-    is_there = is_over and lowered(fact.statement.rest[:1]) == ["there"]
-    is_same = fact.is_like(other) or (is_there and fact.stem == other.stem)
+    is_same = fact.is_like(other)
     is_same |= is_over and fact.stem == "be" and other.verb_phrase.startswith("work as ")
     if is_over and other.stem == "be":
         does = {fact.stem + ending for ending in ("", "r", "er")}
         doers = [item for item in other.complement.items if item.head in does]
         if doers:
             return _of(other, doers)
+    is_there = is_over and lowered(fact.statement.rest[:1]) == ["there"]
+    if is_there:
+        return () if fact.stem == other.stem and other.complement.lead in _PLACES else None
     if fact.complement.items:
         return _matching(fact, other) if is_same or is_done_with else None
     is_same |= is_over and fact.stem == other.stem
@@ -184,6 +192,8 @@ def _is_meant(fact: Fact, item: Item, other: Fact) -> bool:
         return is_office or not _BELONGING.isdisjoint(lowered(other.statement.rest[:3]))
     if other.stem == "work":
         return fact.stem == "quit"
+    if other.complement.lead == "with":
+        return item.text[:1].isupper()  # `I left Monzo`, with which I bank.
     is_clear = fact.stem not in _AMBIGUOUS or len(item.stems) > 1 or fact.statement.is_perfect
     is_pastime = other.stem in _LEARNING or other.complement.lead == "in"
     return (is_clear or is_pastime) and (other.stem in _HAVING or other.statement.is_progressive)

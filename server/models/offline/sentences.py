@@ -16,7 +16,7 @@ from server.core.text import WORD_PATTERN, normalized, sentences, without_marker
 from server.memories.add.others_text import OthersTextKind, find_others_text
 from server.memories.conversation import COURTESIES
 from server.models.offline import lexicon
-from server.models.offline.lexicon import FUNCTION_WORDS, is_past, listed, pattern
+from server.models.offline.lexicon import FUNCTION_WORDS, is_past, kind_of, listed, pattern
 
 
 class Token(NamedTuple):
@@ -48,6 +48,7 @@ _SHORT = re.compile(
 )
 _SPOKEN = {"gonna": "going", "wanna": "want", "gotta": "got"}
 _WHOLE_VERBS = {"m": "am", "re": "are", "s": "is", "ve": "have", "ll": "will", "d": "would"}
+_HELPING = lexicon.AUXILIARIES | lexicon.MODALS
 IS, HAS = Token("is", "is", spaced=True), Token("has", "has", spaced=True)
 
 
@@ -61,6 +62,8 @@ def split_words(sentence: str) -> list[Token]:
     for match in _TOKEN.finditer(sentence):
         text = match.group()
         lower = text.lower() if is_plain else normalized(text).lower()
+        if tokens and text.istitle() and lower in _HELPING and kind_of(tokens[-1].lower):
+            lower = text  # The verb has no capital after a noun: `my friend Will`.
         token = Token(text, lower, match.start() > previous)
         previous = match.end()
         if short := _SHORT.fullmatch(token.lower):
@@ -121,8 +124,11 @@ _FULL = {
     pattern("value"): r"My \1 is ",
     pattern("values"): r"My \1 are ",
     pattern("new_value"): r"My new \3 is \1\2",
+    pattern("not_that"): r"\2, not \1",
+    pattern("raised"): r"My \1 is now ",
     pattern("they"): r"I was \1",
     pattern("no_more"): r"I gave up \1",
+    pattern("taken_off"): "I came off ",
 }
 """Statements without a subject, and how they begin in full."""
 
