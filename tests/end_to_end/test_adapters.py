@@ -72,7 +72,7 @@ async def test_the_store_does_all_that_langgraph_asks_of_one(
     assert output["last"] == {"text": "last"}
     assert output["deleted"] is None
     assert output["refused"] == ["ValueError", "ValueError", "TypeError"]
-    assert output["async"] == {"item": {"text": "output later"}, "hits": 1, "deleted": None}
+    assert output["async"] == {"item": {"text": "said later"}, "hits": 1, "deleted": None}
     assert output["other_app"] == []
 
 
@@ -105,4 +105,4 @@ async def test_the_examples_run_as_they_are(
 ) -> None:
     script = ROOT / "examples" / f"{example}.py"
     output = await run(framework, script, server.address, MEMOIR_API_KEY=key)
-    assert output.splitlines() == ["Nice to meet you.", "You output: My sister plays the cello."]
+    assert output.splitlines() == ["Nice to meet you.", "You said: My sister plays the cello."]
