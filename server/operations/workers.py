@@ -36,6 +36,7 @@ from server.core.request_context import (
     enter_place,
     enter_project,
     enter_request,
+    take_turn,
 )
 from server.memories.add.add_memories import AddMemoriesOutcome
 from server.operations.ports import ClaimedOperation, Operations, Shares
@@ -233,7 +234,7 @@ class OperationWorkers:
         try:
             async with asyncio.timeout(seconds) as limit:
                 async with running("operation-renewal", self._renew(claimed, limit)):
-                    await self._take_turn(claimed.project_id)
+                    await take_turn()
                     return await self._perform(claimed)
         except TimeoutError as error:
             raise DeadlineExceeded from error
