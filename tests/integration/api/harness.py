@@ -237,6 +237,10 @@ class Harness:
         found = await _eventually(lambda: [e for e in self.logs if e["event"] == event])
         return found[0]
 
+    async def wait_until_ended(self, calls: int) -> None:
+        """Waits until the server has recorded that many calls, which follows their answers."""
+        await _eventually(lambda: [e for e in self.logs if e["event"] == "rpc.ended"][calls - 1 :])
+
     async def span(self) -> ReadableSpan:
         """The call's span, which may follow the client's answer by a moment."""
         return (await _eventually(self.spans.get_finished_spans))[-1]

@@ -28,7 +28,7 @@ async def test_calls_are_counted_by_status(harness: Harness, statistics: Statist
     await harness.call()
     harness.service.add = fail
     await harness.call()
-    await harness.log("rpc.ended")
+    await harness.wait_until_ended(2)
     assert (calls(METHOD, "OK"), calls(METHOD, "NOT_FOUND")) == (before[0] + 1, before[1] + 1)
     figures = statistics.figures("project").last_minute
     assert figures.methods[METHOD].codes == {"OK": 1, "NOT_FOUND": 1}
@@ -73,5 +73,6 @@ async def test_methods_that_a_client_makes_up_are_one_label(harness: Harness) ->
     before = calls("unknown", "UNAUTHENTICATED")
     await harness.call("/made.Up/One", metadata=())
     await harness.call("/made.Up/Two", metadata=())
+    await harness.wait_until_ended(2)
     assert calls("unknown", "UNAUTHENTICATED") == before + 2
     assert calls("made.Up/One", "UNAUTHENTICATED") == 0
