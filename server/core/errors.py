@@ -136,31 +136,35 @@ class MemoryNotFound(NotFound):
     def __init__(self, memory_id: UUID, version: int | None = None) -> None:
         metadata = {"id": str(memory_id)}
         if version is None:
-            super().__init__("there is no such memory", metadata)
+            super().__init__("there is no such memory; it may be deleted or expired", metadata)
         else:
             metadata["version"] = str(version)
-            super().__init__("there is no such version of a memory", metadata)
+            super().__init__("the memory has no such version; list its events", metadata)
 
 
 class EntityNotFound(NotFound):
     """The graph has no such entity in this scope."""
 
     def __init__(self, entity: str) -> None:
-        super().__init__("there is no such entity in this scope", {"entity": entity})
+        super().__init__(
+            "there is no such entity in this scope; list its entities", {"entity": entity}
+        )
 
 
 class ScopeNotFound(NotFound):
     """The project stores nothing about this user, agent, app or run."""
 
     def __init__(self) -> None:
-        super().__init__("there is no such scope")
+        super().__init__("nothing is stored about this user, agent, app or run")
 
 
 class OperationNotFound(NotFound):
     """The project has no such operation, or it was pruned."""
 
     def __init__(self, operation_id: UUID) -> None:
-        super().__init__("there is no such operation", {"operation": str(operation_id)})
+        super().__init__(
+            "there is no such operation; it may have been pruned", {"operation": str(operation_id)}
+        )
 
 
 class OperationNotDone(MemoirError):
@@ -176,7 +180,10 @@ class OperationCancelled(MemoirError):
     """The operation was cancelled and had no effect."""
 
     def __init__(self) -> None:
-        super().__init__("the operation was cancelled; nothing was stored")
+        super().__init__(
+            "the operation was cancelled; nothing was stored; to run it, send the call again with "
+            "a new request_id"
+        )
 
 
 class OperationAbandoned(MemoirError):
@@ -339,7 +346,7 @@ class GraphUnavailable(Retryable):
     def __init__(self, *, is_starting: bool = False) -> None:
         state = "starting" if is_starting else "unavailable"
         super().__init__(
-            f"the graph is {state}; memories and searches are not affected",
+            f"the graph is {state}; send the call again later; memories and searches still work",
             timedelta(seconds=2 if is_starting else 1),
         )
 
