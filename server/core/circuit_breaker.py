@@ -49,7 +49,7 @@ class CircuitBreaker:
         self._allowed_failures = failures
         self._pause = pause
         self._monotonic = monotonic
-        self._made = monotonic()
+        self._created = monotonic()
         self._has_succeeded = False
         self._failures = 0
         self._opened: float | None = None
@@ -71,8 +71,8 @@ class CircuitBreaker:
     @property
     def awaits_start(self) -> bool:
         """Whether the dependency may still be starting: it has not answered yet, and the breaker
-        was made less than STARTING_SECONDS ago."""
-        return not self._has_succeeded and self._monotonic() - self._made < STARTING_SECONDS
+        was created less than STARTING_SECONDS ago."""
+        return not self._has_succeeded and self._monotonic() - self._created < STARTING_SECONDS
 
     @property
     def refuses(self) -> bool:
@@ -99,13 +99,13 @@ class CircuitBreaker:
         try:
             yield
         except DeadlineExceeded:
-            self._given_up(began)
+            self._record_abandoned(began)
             raise
         except Exception as error:
             self.failed() if is_failure(error) else self.succeeded()
             raise
         except BaseException:
-            self._given_up(began)
+            self._record_abandoned(began)
             raise
         self.succeeded()
 
@@ -129,7 +129,8 @@ class CircuitBreaker:
         """Records that the caller gave up early, which is no evidence about the dependency."""
         self._trying = False
 
-    def _given_up(self, began: float) -> None:
+    def _record_abandoned(self, began: float) -> None:
+        """Counts a call that the caller gave up as a failure, unless it was given up early."""
         if self._monotonic() - began >= PATIENCE_SECONDS:
             self.failed()
         else:

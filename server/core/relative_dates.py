@@ -7,18 +7,19 @@ import re
 from datetime import UTC, date, datetime, timedelta
 
 _DAYS = tuple(map(str.lower, calendar.day_name))
-_COUNTED = ("a", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten",
+_COUNTED = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten",
             "eleven", "twelve")  # fmt: skip
-_NUMBERS = {word: max(place, 1) for place, word in enumerate(_COUNTED)} | {"an": 1}
-_NAMED_DAYS = {
+_NUMBERS = {"a": 1, "an": 1} | {word: number for number, word in enumerate(_COUNTED, start=1)}
+_DAYS_FROM_TODAY = {
     "the day before yesterday": -2, "day before yesterday": -2, "yesterday": -1, "last night": -1,
     "today": 0, "tonight": 0, "this morning": 0, "this afternoon": 0, "this evening": 0,
     "tomorrow": 1, "the day after tomorrow": 2, "day after tomorrow": 2,
 }  # fmt: skip
-_STEP = {"last": -1, "this": 0, "next": 1}
+_STEPS = {"last": -1, "this": 0, "next": 1}
 _COUNT = rf"(\d{{1,3}}|{'|'.join(_NUMBERS)}) (day|week|month|year)s?"
 _RELATIVE = re.compile(
-    rf"\b(?:({'|'.join(_NAMED_DAYS)})|(last|next|this) ({'|'.join(_DAYS)}|weekend|week|month|year)"
+    rf"\b(?:({'|'.join(_DAYS_FROM_TODAY)})"
+    rf"|(last|next|this) ({'|'.join(_DAYS)}|weekend|week|month|year)"
     rf"|{_COUNT} ago|in {_COUNT})\b(?!'s)",
     re.IGNORECASE,
 )
@@ -26,8 +27,8 @@ _MONTHS = 12
 _WEEK = timedelta(weeks=1)
 
 
-def resolved(text: str, now: datetime) -> str:
-    """Returns the text with the calendar date, by the UTC day of `now`, after relative dates."""
+def with_calendar_dates(text: str, now: datetime) -> str:
+    """Returns the text with a calendar date after each relative date, counted from `now` in UTC."""
     today = now.astimezone(UTC).date()
     return _RELATIVE.sub(lambda match: _annotated(match, today), text)
 
@@ -44,15 +45,15 @@ def _calendar_date(match: re.Match[str], today: date) -> str:
         (part or "").lower() for part in match.groups()
     )
     if named_day:
-        return str(today + timedelta(days=_NAMED_DAYS[named_day]))
+        return str(today + timedelta(days=_DAYS_FROM_TODAY[named_day]))
     if step:
-        return _stepped(_STEP[step], period, today)
+        return _calendar_period(_STEPS[step], period, today)
     if count_ago:
-        return _shifted(-_number(count_ago), unit_ago, today)
-    return _shifted(_number(count_ahead), unit_ahead, today)
+        return _date_after(-_number(count_ago), unit_ago, today)
+    return _date_after(_number(count_ahead), unit_ahead, today)
 
 
-def _stepped(step: int, period: str, today: date) -> str:
+def _calendar_period(step: int, period: str, today: date) -> str:
     """Returns the last, this or next period or day, in calendar weeks that begin on Monday."""
     monday = today - timedelta(days=today.weekday())
     if period == "weekend":
@@ -60,15 +61,18 @@ def _stepped(step: int, period: str, today: date) -> str:
     if period == "week":
         return f"week of {monday + step * _WEEK}"
     if period not in _DAYS:
-        return _shifted(step, period, today)
+        return _date_after(step, period, today)
     # The nearest such day before or after today; for `this`, the day of this week.
     ahead = _DAYS.index(period) - today.weekday()
     days = {-1: ahead % 7 - 7, 0: ahead, 1: ahead % 7 or 7}[step]
     return str(today + timedelta(days=days))
 
 
-def _shifted(count: int, unit: str, today: date) -> str:
-    """Returns the day, month or year that is this many units after today, to the unit."""
+def _date_after(count: int, unit: str, today: date) -> str:
+    """Returns the date that is this many units after today, without what is finer than the unit.
+
+    That is a day for days and weeks, such as 2026-11-30, else a month or a year.
+    """
     if unit in {"day", "week"}:
         return str(today + timedelta(**{f"{unit}s": count}))
     if unit == "year":

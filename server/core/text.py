@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-import sys
 import unicodedata
 from collections.abc import Iterator
 from functools import lru_cache
-from itertools import groupby, pairwise
+from itertools import pairwise
 from typing import Final
 
 import sentencex
@@ -27,12 +26,16 @@ def _marks() -> str:
 
     Python's `\\w` leaves them out. The last Unicode planes have none that are used in words.
     """
-    last = min(sys.maxunicode, 0x1FFFF)
-    points = (p for p in range(0x300, last) if unicodedata.category(chr(p)) in {"Mn", "Mc"})
-    runs = (
-        [point for _, point in run] for _, run in groupby(enumerate(points), lambda x: x[1] - x[0])
-    )
-    return "".join(f"{chr(run[0])}-{chr(run[-1])}" for run in runs)
+    end = 0x1FFFF
+    ranges: list[tuple[int, int]] = []
+    for point in range(0x300, end):
+        if unicodedata.category(chr(point)) not in {"Mn", "Mc"}:
+            continue
+        if ranges and ranges[-1][1] == point - 1:
+            ranges[-1] = ranges[-1][0], point
+        else:
+            ranges.append((point, point))
+    return "".join(f"{chr(first)}-{chr(last)}" for first, last in ranges)
 
 
 _LETTER = rf"[\w{_marks()}]"

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
-from server.core.relative_dates import resolved
+from server.core.relative_dates import with_calendar_dates
 from server.core.request_context import current_request
 from server.graph.model import Entity, clean_name
 from server.memories.add.inference import (
@@ -87,7 +87,7 @@ class Extraction:
                 self._ledger.say(text, operation)
         else:
             for fact in _facts(sentence.statement, speaker, self._people):
-                text = resolved(fact.text, self._request.event_time)
+                text = with_calendar_dates(fact.text, self._request.event_time)
                 if is_of_interest(fact, role, self._ledger.knows) and self._is_wanted(text):
                     stated = replace(fact, text=text, is_correction=sentence.is_correction)
                     self._ledger.state(stated, operation)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from server.core.relative_dates import resolved
+from server.core.relative_dates import with_calendar_dates
 
 MONDAY = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -44,21 +44,21 @@ MONDAY = datetime(2026, 11, 23, 12, tzinfo=UTC)
     ],
 )
 def test_relative_dates_are_resolved(text: str, dated: str) -> None:
-    assert resolved(text, MONDAY) == dated
+    assert with_calendar_dates(text, MONDAY) == dated
 
 
 def test_the_day_is_in_utc() -> None:
     late = datetime(2026, 11, 23, 1, tzinfo=timezone(timedelta(hours=3)))
-    assert resolved("today", late) == "today (2026-11-22)"
+    assert with_calendar_dates("today", late) == "today (2026-11-22)"
 
 
 @pytest.mark.parametrize("text", ["999 years ago", "yesterday", "last month", "last week"])
 def test_dates_outside_the_calendar_are_not_resolved(text: str) -> None:
-    assert resolved(text, datetime(1, 1, 1, tzinfo=UTC)) == text
+    assert with_calendar_dates(text, datetime(1, 1, 1, tzinfo=UTC)) == text
 
 
 def test_leap_days_are_resolved() -> None:
     leap_day = datetime(2028, 2, 29, tzinfo=UTC)
-    assert resolved("last year, a month ago", leap_day) == (
+    assert with_calendar_dates("last year, a month ago", leap_day) == (
         "last year (2027), a month ago (2028-01)"
     )
