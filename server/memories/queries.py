@@ -22,7 +22,7 @@ from server.memories.memory import (
 )
 from server.memories.passages import EVERY_SOURCE, Source
 from server.memories.scope import Scope
-from server.memories.search.ranking import EVEN, ArmWeights
+from server.memories.search.ranking import DEFAULT_WEIGHTS, ArmWeights
 from server.memories.search.time_spans import TimeSpan
 
 
@@ -100,7 +100,7 @@ class SearchQuery:
     filters: Filter | None = None
     text: str = ""
     meanings: Sequence[str] = ()
-    weights: ArmWeights = EVEN
+    weights: ArmWeights = DEFAULT_WEIGHTS
     graph: Mapping[UUID, float] = field(default_factory=dict)
     time: datetime | None = None
     sources: frozenset[Source] = EVERY_SOURCE

@@ -33,7 +33,7 @@ from server.memories.search.ranking import (
     PAIR_REACH,
     PAIR_SHARE,
     REACH,
-    SHORT,
+    SHORT_LENGTH,
     SITTING,
     ArmWeights,
 )
@@ -513,7 +513,7 @@ async def test_events_close_to_the_times_of_the_question_are_preferred(store: Me
     await add(store, "long ago", minute=-100_000)
     await add(store, "that day")
     passage = "A passage of that day, which is longer than what one calls a remark."
-    assert len(passage) > SHORT
+    assert len(passage) > SHORT_LENGTH
     await add_passages(
         store, passages((passage,), embedding=vector(0, 1, 0)), time=NOW + timedelta(minutes=1)
     )

@@ -14,8 +14,8 @@ import numpy as np
 from server.memories.memory import ArmScore
 from server.memories.search.ranking import (
     GRAPH_CEILING,
-    REPEATED,
-    SHORT,
+    REPEATED_SHARE,
+    SHORT_LENGTH,
     SHORT_SHARE,
     Arm,
     ArmWeights,
@@ -69,7 +69,7 @@ def fuse(
     `explain` no arms are listed, which saves work.
     """
     shares = _speaker_shares(scored, weights)
-    scores = _raised(scored, weights, _of_words_and_vectors(scored, weights) * shares)
+    scores = _raised(scored, weights, _text_scores(scored, weights) * shares)
     lower_repeated(scores, scored.messages)
     lower_short(scores, scored.messages, scored.lengths)
     # Before scores are limited to 0, negative cosines still order distant memories.
@@ -83,7 +83,9 @@ def fuse(
     hits = best.tolist()
     arms = _arms_of(scored, set(hits), limit) if explain else {}
     return [
-        Ranked(hit, score, [ArmScore(arm, *of[hit]) for arm, of in arms.items() if hit in of])
+        Ranked(
+            hit, score, [ArmScore(arm, *found[hit]) for arm, found in arms.items() if hit in found]
+        )
         for hit, score in zip(hits, scores[best].tolist(), strict=True)
     ]
 
@@ -94,26 +96,27 @@ def lower_repeated(scores: Scores, messages: Numbers) -> None:
     `messages` are equal for hits of one message, and negative if it is unknown.
     """
     order = np.lexsort((-scores, messages))
-    of = messages[order]
-    repeated = order[1:][(of[1:] == of[:-1]) & (of[1:] >= 0)]
-    scores[repeated] *= REPEATED
+    ordered = messages[order]
+    follows_a_better_hit = (ordered[1:] == ordered[:-1]) & (ordered[1:] >= 0)
+    repeated = order[1:][follows_a_better_hit]
+    scores[repeated] *= REPEATED_SHARE
 
 
 def lower_short(scores: Scores, messages: Numbers, lengths: Numbers) -> None:
     """Lowers the scores of the hits of short messages, the more the shorter they are.
 
-    A message is as long as its longest candidate, because a passage is only what is left of it.
+    A message counts as long as its longest candidate, because a passage is only a part of it.
     Hits of unknown messages, such as memories written by hand, keep their scores.
     """
     known = messages >= 0
     of_known = messages[known]
     longest = np.zeros(of_known.max(initial=0) + 1, dtype=np.int64)
     np.maximum.at(longest, of_known, lengths[known])
-    shortness = np.maximum(0.0, 1.0 - longest / SHORT)
+    shortness = np.maximum(0.0, 1.0 - longest / SHORT_LENGTH)
     scores[known] *= 1.0 - SHORT_SHARE * shortness[of_known]
 
 
-def _of_words_and_vectors(scored: Scored, weights: ArmWeights) -> Scores:
+def _text_scores(scored: Scored, weights: ArmWeights) -> Scores:
     """Returns the scores of the dense and lexical arms together."""
     if not np.any(scored.lexical > 0):
         weights = replace(weights, dense=1.0, lexical=0.0)

@@ -1,4 +1,4 @@
-"""Clues in a question: the speaker and the wishes it asks for, and names with their memories."""
+"""Clues in a question: names, the speaker whose words it asks for, and a request for advice."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ MAX_NAME_WORDS: Final = 4
 MAX_WORDS: Final = 64
 """The maximum number of words of a question that are examined."""
 
-NEAR_SHARE: Final = 0.2
-"""The weight of a relation of a named entity, whose memory is mostly found by that name anyway."""
+DIRECT_SHARE: Final = 0.2
+"""The weight of a relation of a named entity: words mostly find its memory by that name anyway."""
 
-FAR_SHARE: Final = 0.8
-"""The weight of a relation one hop further, which no word of the question leads to."""
+ONE_HOP_SHARE: Final = 0.8
+"""The weight of a relation one hop further: no word of the question leads to it."""
 
 _DOUBLINGS_TO_HALF: Final = 6.0
 
@@ -73,7 +73,7 @@ def names_in(question: str) -> list[str]:
 
 
 def _without_possessive(name: str) -> Sequence[str]:
-    """Returns the name without a possessive ending such as in Anna's; James' loses punctuation."""
+    """Returns the name without its ending 's, if it has one. That of James' is punctuation."""
     return [name[:-2]] if name.casefold().endswith(_POSSESSIVES) else []
 
 
@@ -87,7 +87,7 @@ def scores_of(clues: Iterable[Clue]) -> dict[UUID, float]:
     missing: dict[UUID, float] = {}
     for clue in clues:
         score = specificity(clue.degree)
-        score *= FAR_SHARE * specificity(clue.through) if clue.through else NEAR_SHARE
+        score *= ONE_HOP_SHARE * specificity(clue.through) if clue.through else DIRECT_SHARE
         missing[clue.memory_id] = missing.get(clue.memory_id, 1.0) * (1.0 - score)
     return {memory_id: 1.0 - rest for memory_id, rest in missing.items()}
 
@@ -138,7 +138,7 @@ _ASKS_FOR_THE_PAST: Final = re.compile(
     r"|(?:i|we|you)(?:['\u2019]ve| have| had)? (?:brought up|discussed|mentioned|said|talked|told)"
     r")\b"
 )
-_WORDS_OF_WISHES: Final = "always prefer"
+_WORDS_OF_PREFERENCES: Final = "always prefer"
 
 
 def speakers_asked(question: str, speakers: Iterable[Speaker]) -> frozenset[Speaker] | None:
@@ -151,45 +151,45 @@ def speakers_asked(question: str, speakers: Iterable[Speaker]) -> frozenset[Spea
     a summary are about what all have said.
     """
     known = frozenset(speakers)
-    asked = question.casefold()
-    named = frozenset(speaker for speaker in known if _is_named(speaker[1], asked))
+    text = question.casefold()
+    named = frozenset(speaker for speaker in known if _is_named(speaker[1], text))
     if named:
         return named if named != known else None
-    role = _role_asked(asked)
+    role = _role_asked(text)
     of_role = frozenset(speaker for speaker in known if speaker[0] == role)
     return of_role if of_role and of_role != known else None
 
 
-def _is_named(name: str | None, asked: str) -> bool:
-    """Whether the question contains the name or its first word."""
+def _is_named(name: str | None, text: str) -> bool:
+    """Whether the text contains the name or its first word."""
     words = (name or "").casefold().split()
     return any(
-        re.search(rf"(?<!\w){re.escape(part)}(?!\w)", asked)
+        re.search(rf"(?<!\w){re.escape(part)}(?!\w)", text)
         for part in (" ".join(words), *words[:1])
         if len(part) > 1
     )
 
 
-def _role_asked(asked: str) -> Role | None:
-    if _YOU.search(asked):
+def _role_asked(text: str) -> Role | None:
+    if _YOU.search(text):
         return Role.ASSISTANT
-    if _BOTH_SAID.search(asked) and not _I_SAID.search(asked):
+    if _BOTH_SAID.search(text) and not _I_SAID.search(text):
         return None
-    if _FIRST_PERSON.search(asked):
+    if _FIRST_PERSON.search(text):
         return Role.USER
     return None
 
 
-def with_wishes(question: str) -> str:
-    """Returns the words to search for: those of the question, and those in which wishes are put.
+def with_preference_words(question: str) -> str:
+    """Returns the words to search for: those of the question and, if it asks for help, more.
 
-    Who asks for help ("What film would you suggest?") also asks for what the answer should heed:
-    "I prefer short films", "Always name the director". Questions about the past do not. English
-    only.
+    Good advice ("What film would you suggest?") depends on preferences that were stated before,
+    such as "I prefer short films" or "Always name the director". So the words in which people state
+    them are searched for too. Questions about the past need no advice. English only.
     """
-    asked = question.casefold()
-    if not _ASKS_FOR_HELP.search(asked):
+    text = question.casefold()
+    if not _ASKS_FOR_HELP.search(text):
         return question
-    if _ASKS_FOR_THE_PAST.search(asked) or _BOTH_SAID.search(asked):
+    if _ASKS_FOR_THE_PAST.search(text) or _BOTH_SAID.search(text):
         return question
-    return f"{question} {_WORDS_OF_WISHES}"
+    return f"{question} {_WORDS_OF_PREFERENCES}"

@@ -31,10 +31,10 @@ take part in a search.
 A question about the words of one **speaker** ("what did you recommend?") prefers that speaker:
 the words of others lose SPEAKER_SHARE of their score in the dense and lexical arms.
 
-All hits of one **message** but the best are lowered (`lower_repeated`). A memory has the length of
-its message, whose words are compared with the question too. Hits of a message of less than SHORT
-characters lose up to SHORT_SHARE of their score (`lower_short`): a remark such as "That is lovely!"
-is close to many questions, by few words or by those around it, and answers hardly any.
+All hits of one **message** except the best keep only REPEATED_SHARE of their score
+(`lower_repeated`). Hits of a message shorter than SHORT_LENGTH characters lose up to SHORT_SHARE of
+their score (`lower_short`): a remark such as "That is lovely!" shares its few words, or those of
+the messages around it, with many questions, and answers hardly any.
 
 The **time** arm is how close a memory's event time is to the times in the question. Like the graph,
 it raises memories that the other arms have found, but it proposes none.
@@ -109,10 +109,10 @@ PAIR_REACH: Final = 3
 SPEAKER_SHARE: Final = 0.5
 """The share of its score that an item loses if the question asks for another speaker's words."""
 
-REPEATED: Final = 0.4
+REPEATED_SHARE: Final = 0.4
 """The share of its score that a hit keeps if its message has a better hit."""
 
-SHORT: Final = 60
+SHORT_LENGTH: Final = 60
 """Below this number of characters a message is short: about a dozen words."""
 
 SHORT_SHARE: Final = 0.5
@@ -158,8 +158,8 @@ class ArmWeights:
     speaker: float = SPEAKER_SHARE
 
 
-EVEN: Final = ArmWeights()
-"""Measured with static embeddings (ADR 0012). Learned ones count for more (ADR 0055)."""
+DEFAULT_WEIGHTS: Final = ArmWeights()
+"""The weights for static embeddings (ADR 0012). Learned embeddings get more weight (ADR 0055)."""
 
 
 @dataclass(frozen=True, slots=True)

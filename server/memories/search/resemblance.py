@@ -22,9 +22,9 @@ from server.memories.search.ranking import (
     Vectors,
 )
 
-TELLING: Final = 200
-"""The length in characters at which half of a resemblance counts: short texts resemble each other
-for a word or two."""
+HALF_WEIGHT_LENGTH: Final = 200
+"""The length in characters of a text of which half the resemblance counts. Longer texts count for
+more, because short ones resemble each other if they share a word or two."""
 
 _LEAST_NORM: Final = np.float32(1e-9)
 
@@ -41,8 +41,8 @@ def raise_resembling(
     if len(best) <= FIRST_HITS:
         return best
     first, others = best[:FIRST_HITS], best[FIRST_HITS:]
-    reasons = RESEMBLANCE_SHARE * (shares * _resemblances(scores, first, vectors, lengths))[others]
-    lifted = 1.0 - (1.0 - scores[others]) * (1.0 - reasons)
+    added = RESEMBLANCE_SHARE * (shares * _resemblances(scores, first, vectors, lengths))[others]
+    lifted = 1.0 - (1.0 - scores[others]) * (1.0 - added)
     scores[others] = np.minimum(lifted, scores[first].min())
     return np.concatenate((first, others[np.argsort(-lifted, kind="stable")]))
 
@@ -52,13 +52,13 @@ def _resemblances(scores: Scores, first: Numbers, vectors: Vectors, lengths: Num
 
     A resemblance to a hit counts in proportion to the hit's score.
     """
-    telling = lengths / (lengths + TELLING)
-    weights = telling[first] * scores[first] / max(1e-9, scores[first].max())
+    length_weights = lengths / (lengths + HALF_WEIGHT_LENGTH)
+    weights = length_weights[first] * scores[first] / max(1e-9, scores[first].max())
     centred = _centred(vectors)
     # Not `@`: the threads of its library spin while they wait for each other.
     cosines = np.vecdot(centred[:, np.newaxis], centred[np.newaxis, first])
     nearest: Scores = np.max(cosines * weights, axis=1, initial=0.0)
-    return telling * nearest
+    return length_weights * nearest
 
 
 def _centred(vectors: Vectors) -> Vectors:

@@ -24,7 +24,7 @@ from server.memories.search.arms import (
     Reranking,
     reranking_limit,
 )
-from server.memories.search.question_clues import with_wishes
+from server.memories.search.question_clues import with_preference_words
 from server.memories.search.question_times import times_in
 from server.memories.search.ranking import Arm, ArmWeights, DegradedArm
 from server.models.ports import Embedder, EmbeddingPurpose
@@ -104,8 +104,8 @@ class SearchMemories:
         Raises:
             ModelUnavailable, ModelQuotaExhausted, StoreUnavailable.
         """
-        vector, findings = await self._prepared(command)
-        reranking = await self._ranked(command, vector, findings)
+        vector, findings = await self._embed_and_recall(command)
+        reranking = await self._find(command, vector, findings)
         hits = reranking.hits[: command.top_k]
         return SearchMemoriesOutcome(
             hits,
@@ -115,7 +115,7 @@ class SearchMemories:
             relations=_relations(command, hits, findings),
         )
 
-    async def _ranked(
+    async def _find(
         self, command: SearchMemoriesCommand, vector: Vector, findings: GraphFindings
     ) -> Reranking:
         now = command.as_of or self._clock.now()
@@ -129,7 +129,7 @@ class SearchMemories:
             categories=command.categories,
             threshold=command.threshold,
             filters=command.filters,
-            text=with_wishes(command.query),
+            text=with_preference_words(command.query),
             meanings=self._embedder.meanings(command.query),
             graph=findings.scores,
             time=command.as_of,
@@ -147,12 +147,14 @@ class SearchMemories:
             record_search_arm(Arm.TIME, ran=True)
         return await self._rerank(command.query, hits) if command.rerank else Reranking(hits)
 
-    async def _prepared(self, command: SearchMemoriesCommand) -> tuple[Vector, GraphFindings]:
+    async def _embed_and_recall(
+        self, command: SearchMemoriesCommand
+    ) -> tuple[Vector, GraphFindings]:
         """Returns the question's vector and the graph's findings, computed in parallel."""
         if command.as_of is not None:
             reason = "the graph holds the present only"
             findings = GraphFindings(degraded=DegradedArm(Arm.GRAPH, reason))
-            return await self._embedded(command.query), findings
+            return await self._embed(command.query), findings
         query = self._graph.query_for(
             command.project_id,
             command.scope,
@@ -161,19 +163,19 @@ class SearchMemories:
             with_relations=command.with_relations,
         )
         if query is None:
-            return await self._embedded(command.query), GraphFindings()
-        graph = asyncio.create_task(self._recalled(query))
+            return await self._embed(command.query), GraphFindings()
+        graph = asyncio.create_task(self._recall(query))
         try:
-            return await self._embedded(command.query), await graph
+            return await self._embed(command.query), await graph
         finally:
             graph.cancel()
 
-    async def _embedded(self, question: str) -> Vector:
+    async def _embed(self, question: str) -> Vector:
         with stage("embed"):
             vectors = await self._embedder.embed([question], EmbeddingPurpose.QUERY)
         return vectors[0]
 
-    async def _recalled(self, query: RecallQuery) -> GraphFindings:
+    async def _recall(self, query: RecallQuery) -> GraphFindings:
         with stage("graph"):
             return await self._graph(query)
 

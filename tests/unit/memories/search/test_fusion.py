@@ -15,11 +15,11 @@ from server.memories.memory import ArmScore
 from server.memories.search import fusion
 from server.memories.search.fusion import lower_repeated, lower_short
 from server.memories.search.ranking import (
-    EVEN,
+    DEFAULT_WEIGHTS,
     FIRST_HITS,
     GRAPH_CEILING,
-    REPEATED,
-    SHORT,
+    REPEATED_SHARE,
+    SHORT_LENGTH,
     SHORT_SHARE,
     ArmWeights,
     candidate_count,
@@ -39,7 +39,7 @@ class Scored(NamedTuple):
     time: float = 0.0
     other_speaker: bool = False
     message: int = NO_MESSAGE
-    length: int = SHORT
+    length: int = SHORT_LENGTH
     vector: Sequence[float] | None = None
 
 
@@ -89,7 +89,7 @@ def ids(hits: list[Hit]) -> list[UUID]:
 
 def test_a_hit_of_both_arms_comes_before_one_of_either() -> None:
     found = [Scored(A, 0.8, 0.0), Scored(B, 0.6, 0.6), Scored(C, 0.0, 0.8)]
-    hits = fuse(found, EVEN, 3, None)
+    hits = fuse(found, DEFAULT_WEIGHTS, 3, None)
     assert ids(hits) == [B, A, C]
     assert [hit.score for hit in hits] == pytest.approx([0.6, 0.4, 0.4])
 
@@ -101,14 +101,14 @@ def test_the_weights_decide_between_the_arms() -> None:
 
 
 def test_the_dense_arm_decides_alone_if_no_words_match() -> None:
-    (hit,) = fuse([Scored(A, 0.8, 0.0)], EVEN, 1, None)
+    (hit,) = fuse([Scored(A, 0.8, 0.0)], DEFAULT_WEIGHTS, 1, None)
     assert hit.score == pytest.approx(0.8)
     assert hit.arms == [ArmScore("dense", 1, 0.8)]
 
 
 def test_each_arm_has_its_rank_and_score() -> None:
     found = [Scored(A, 0.2, 0.9), Scored(B, 0.4, 0.5), Scored(C, 0.3, 0.0)]
-    arms = {hit.memory_id: hit.arms for hit in fuse(found, EVEN, 3, None)}
+    arms = {hit.memory_id: hit.arms for hit in fuse(found, DEFAULT_WEIGHTS, 3, None)}
     assert arms == {
         A: [ArmScore("dense", 3, 0.2), ArmScore("lexical", 1, 0.9)],
         B: [ArmScore("dense", 1, 0.4), ArmScore("lexical", 2, 0.5)],
@@ -118,7 +118,7 @@ def test_each_arm_has_its_rank_and_score() -> None:
 
 def test_the_graph_adds_memories_that_other_arms_miss() -> None:
     found = [Scored(A, 0.5, 0.5), Scored(B, 0.25, 0.25), Scored(C, 0.0, 0.0, graph=0.3)]
-    hits = fuse(found, EVEN, 3, None)
+    hits = fuse(found, DEFAULT_WEIGHTS, 3, None)
     assert ids(hits) == [A, C, B]
     assert [hit.score for hit in hits] == pytest.approx([0.5, 0.3, 0.25])
     assert ArmScore("graph", 1, 0.3) in hits[1].arms
@@ -127,13 +127,13 @@ def test_the_graph_adds_memories_that_other_arms_miss() -> None:
 
 def test_the_graph_puts_no_memory_before_the_best_one() -> None:
     found = [Scored(A, 0.5, 0.5), Scored(B, 0.2, 0.2, graph=1.0), Scored(C, 0.4, 0.4, graph=1.0)]
-    hits = fuse(found, EVEN, 3, None)
+    hits = fuse(found, DEFAULT_WEIGHTS, 3, None)
     assert ids(hits) == [A, C, B]
     assert [hit.score for hit in hits] == pytest.approx([0.5, 0.4, 0.5 * GRAPH_CEILING])
 
 
 def test_the_graph_alone_finds_memories() -> None:
-    (hit,) = fuse([Scored(A, 0.0, 0.0, graph=0.8)], EVEN, 1, None)
+    (hit,) = fuse([Scored(A, 0.0, 0.0, graph=0.8)], DEFAULT_WEIGHTS, 1, None)
     assert hit.score == pytest.approx(0.8)
 
 
@@ -144,8 +144,8 @@ def test_a_graph_that_finds_nothing_changes_no_score() -> None:
 
 
 def test_the_graph_lowers_no_score() -> None:
-    alone = fuse([Scored(A, 0.6, 0.6)], EVEN, 2, 0.5)
-    beside = fuse([Scored(A, 0.6, 0.6), Scored(B, 0.0, 0.0, graph=0.3)], EVEN, 2, 0.5)
+    alone = fuse([Scored(A, 0.6, 0.6)], DEFAULT_WEIGHTS, 2, 0.5)
+    beside = fuse([Scored(A, 0.6, 0.6), Scored(B, 0.0, 0.0, graph=0.3)], DEFAULT_WEIGHTS, 2, 0.5)
     assert beside == alone
 
 
@@ -175,13 +175,13 @@ def test_graph_and_time_add_up() -> None:
 def test_an_arm_is_not_named_for_memories_it_did_not_propose() -> None:
     places = candidate_count(1)
     near = [Scored(UUID(int=10 + number), 0.9, 0.0) for number in range(places)]
-    (hit,) = fuse([*near, Scored(A, 0.1, 1.0)], EVEN, 1, None)
+    (hit,) = fuse([*near, Scored(A, 0.1, 1.0)], DEFAULT_WEIGHTS, 1, None)
     assert hit.memory_id == A
     assert [arm.arm for arm in hit.arms] == ["lexical"]
 
 
 def test_opposite_vectors_score_zero_and_keep_their_order() -> None:
-    hits = fuse([Scored(A, -0.9, 0.0), Scored(B, -0.1, 0.0)], EVEN, 2, None)
+    hits = fuse([Scored(A, -0.9, 0.0), Scored(B, -0.1, 0.0)], DEFAULT_WEIGHTS, 2, None)
     assert ids(hits) == [B, A]
     assert [hit.score for hit in hits] == [0.0, 0.0]
 
@@ -217,14 +217,16 @@ def test_a_better_score_in_an_arm_never_worsens_the_rank(
     found = [*found, Scored(UUID(int=100), 0.0, 0.5), Scored(UUID(int=101), 0.5, 0.1)]
     raised = [*found[:-1], Scored(UUID(int=101), 0.5, max(better, 0.1))]
     before, after = (
-        ids(fuse(of, EVEN, len(of), None)).index(UUID(int=101)) for of in (found, raised)
+        ids(fuse(of, DEFAULT_WEIGHTS, len(of), None)).index(UUID(int=101)) for of in (found, raised)
     )
     assert after <= before
 
 
 def test_without_an_explanation_the_hits_are_the_same_and_no_arm_is_named() -> None:
     found = [Scored(A, 0.2, 0.9), Scored(B, 0.4, 0.5, time=1.0), Scored(C, 0.3, 0.0, graph=0.5)]
-    explained, bare = (fuse(found, EVEN, 3, None, explain=explain) for explain in (True, False))
+    explained, bare = (
+        fuse(found, DEFAULT_WEIGHTS, 3, None, explain=explain) for explain in (True, False)
+    )
     assert [(hit.memory_id, hit.score) for hit in bare] == [
         (hit.memory_id, hit.score) for hit in explained
     ]
@@ -235,7 +237,9 @@ def test_without_an_explanation_the_hits_are_the_same_and_no_arm_is_named() -> N
 def test_all_hits_of_a_message_but_the_best_make_room() -> None:
     scores = np.array([0.2, 0.8, 0.8, 0.4, 0.1])
     lower_repeated(scores, np.array([ONE, ONE, ONE, NO_MESSAGE, NO_MESSAGE]))
-    assert scores.tolist() == pytest.approx([0.2 * REPEATED, 0.8, 0.8 * REPEATED, 0.4, 0.1])
+    assert scores.tolist() == pytest.approx(
+        [0.2 * REPEATED_SHARE, 0.8, 0.8 * REPEATED_SHARE, 0.4, 0.1]
+    )
 
 
 def test_another_message_comes_before_a_second_hit_of_the_best_one() -> None:
@@ -244,14 +248,18 @@ def test_another_message_comes_before_a_second_hit_of_the_best_one() -> None:
         Scored(B, 0.7, 0.7, message=ONE),
         Scored(C, 0.5, 0.5, message=OTHER),
     ]
-    assert ids(fuse(found, EVEN, 3, None)) == [A, C, B]
+    assert ids(fuse(found, DEFAULT_WEIGHTS, 3, None)) == [A, C, B]
     apart = [candidate._replace(message=NO_MESSAGE) for candidate in found]
-    assert ids(fuse(apart, EVEN, 3, None)) == [A, B, C]
+    assert ids(fuse(apart, DEFAULT_WEIGHTS, 3, None)) == [A, B, C]
 
 
 def test_hits_of_short_messages_lose_a_part_of_their_score() -> None:
     scores = np.array([0.8, 0.8, 0.8, 0.8])
-    lower_short(scores, np.array([0, 1, 2, 3]), np.array([0, SHORT // 2, SHORT, 10 * SHORT]))
+    lower_short(
+        scores,
+        np.array([0, 1, 2, 3]),
+        np.array([0, SHORT_LENGTH // 2, SHORT_LENGTH, 10 * SHORT_LENGTH]),
+    )
     assert scores.tolist() == pytest.approx(
         [0.8 * (1 - SHORT_SHARE), 0.8 * (1 - SHORT_SHARE / 2), 0.8, 0.8]
     )
@@ -259,7 +267,7 @@ def test_hits_of_short_messages_lose_a_part_of_their_score() -> None:
 
 def test_what_is_left_of_a_long_message_is_not_short() -> None:
     scores = np.array([0.8, 0.6])
-    lower_short(scores, np.array([ONE, ONE]), np.array([5, SHORT]))
+    lower_short(scores, np.array([ONE, ONE]), np.array([5, SHORT_LENGTH]))
     assert scores.tolist() == [0.8, 0.6]
 
 
@@ -271,7 +279,7 @@ def test_a_memory_without_a_message_is_not_short() -> None:
 
 def test_a_remark_comes_after_a_statement() -> None:
     found = [Scored(A, 0.6, 0.6, message=ONE, length=10), Scored(B, 0.5, 0.5, message=OTHER)]
-    assert ids(fuse(found, EVEN, 2, None)) == [B, A]
+    assert ids(fuse(found, DEFAULT_WEIGHTS, 2, None)) == [B, A]
 
 
 def test_beyond_the_first_hits_those_that_resemble_them_come_first() -> None:
@@ -280,13 +288,13 @@ def test_beyond_the_first_hits_those_that_resemble_them_come_first() -> None:
         Scored(A, 0.4, 0.4, length=999, vector=(0, 1)),
         Scored(B, 0.3, 0.3, length=999, vector=(1, 0)),
     ]
-    assert ids(fuse(found, EVEN, len(found), None))[FIRST_HITS:] == [B, A]
+    assert ids(fuse(found, DEFAULT_WEIGHTS, len(found), None))[FIRST_HITS:] == [B, A]
     others = [*found[:-1], found[-1]._replace(other_speaker=True)]
-    assert ids(fuse(others, EVEN, len(found), None))[FIRST_HITS:] == [A, B]
+    assert ids(fuse(others, DEFAULT_WEIGHTS, len(found), None))[FIRST_HITS:] == [A, B]
 
 
 def test_equal_candidates_are_in_the_order_of_their_ids() -> None:
     found = [Scored(id_, 0.5, 0.5) for id_ in (C, A, B)]
-    hits = fuse(found, EVEN, 2, None)
+    hits = fuse(found, DEFAULT_WEIGHTS, 2, None)
     assert ids(hits) == [A, B]
     assert [hit.arms[0].rank for hit in hits] == [1, 2]

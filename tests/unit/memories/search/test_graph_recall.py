@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from server.memories.search.question_clues import (
-    FAR_SHARE,
+    DIRECT_SHARE,
     MAX_NAME_WORDS,
     MAX_WORDS,
-    NEAR_SHARE,
+    ONE_HOP_SHARE,
     Clue,
     names_in,
     scores_of,
@@ -50,18 +50,18 @@ def test_a_long_question_is_truncated() -> None:
 
 def test_entities_with_few_relations_count_more() -> None:
     scores = scores_of([clue(1, degree=1), clue(2, degree=64)])
-    assert scores[memory_id(1)] == pytest.approx(NEAR_SHARE)
-    assert scores[memory_id(2)] == pytest.approx(NEAR_SHARE / 2)
+    assert scores[memory_id(1)] == pytest.approx(DIRECT_SHARE)
+    assert scores[memory_id(2)] == pytest.approx(DIRECT_SHARE / 2)
 
 
 def test_a_second_hop_counts_by_the_entity_between() -> None:
     scores = scores_of([clue(1, 2), clue(2, 2, through=2), clue(3, 2, through=90)])
-    assert scores[memory_id(1)] == pytest.approx(specificity(2) * NEAR_SHARE)
-    assert scores[memory_id(2)] == pytest.approx(specificity(2) * FAR_SHARE * specificity(2))
+    assert scores[memory_id(1)] == pytest.approx(specificity(2) * DIRECT_SHARE)
+    assert scores[memory_id(2)] == pytest.approx(specificity(2) * ONE_HOP_SHARE * specificity(2))
     assert scores[memory_id(2)] > scores[memory_id(3)] > scores[memory_id(1)]
 
 
 def test_several_paths_to_a_memory_add_up() -> None:
     scores = scores_of([clue(1, 4), clue(1, 4), clue(2, 4)])
-    assert scores[memory_id(2)] == pytest.approx(specificity(4) * NEAR_SHARE)
+    assert scores[memory_id(2)] == pytest.approx(specificity(4) * DIRECT_SHARE)
     assert scores[memory_id(2)] < scores[memory_id(1)] < 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from server.memories.search.question_clues import with_wishes
+from server.memories.search.question_clues import with_preference_words
 
 
 @pytest.mark.parametrize(
@@ -17,7 +17,7 @@ from server.memories.search.question_clues import with_wishes
     ],
 )
 def test_who_asks_for_help_asks_for_wishes(question: str) -> None:
-    assert with_wishes(question) == f"{question} always prefer"
+    assert with_preference_words(question) == f"{question} always prefer"
 
 
 @pytest.mark.parametrize(
@@ -33,4 +33,4 @@ def test_who_asks_for_help_asks_for_wishes(question: str) -> None:
     ],
 )
 def test_other_questions_keep_their_words(question: str) -> None:
-    assert with_wishes(question) == question
+    assert with_preference_words(question) == question

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from server.memories.search.ranking import FIRST_HITS, Numbers, Scores, Vectors
-from server.memories.search.resemblance import TELLING, raise_resembling
+from server.memories.search.resemblance import HALF_WEIGHT_LENGTH, raise_resembling
 
 LIKE, UNLIKE = FIRST_HITS + 1, FIRST_HITS
 COUNT = FIRST_HITS + 2
-LONG = 100 * TELLING
+LONG = 100 * HALF_WEIGHT_LENGTH
 
 
 def scores() -> Scores:
@@ -49,7 +49,7 @@ def test_the_first_hits_stay_as_they_are_and_best() -> None:
 
 
 def test_short_texts_hardly_resemble_each_other() -> None:
-    assert order(scores(), lengths=TELLING // 20)[FIRST_HITS:] == [UNLIKE, LIKE]
+    assert order(scores(), lengths=HALF_WEIGHT_LENGTH // 20)[FIRST_HITS:] == [UNLIKE, LIKE]
     short_first = np.full(COUNT, LONG)
     short_first[0] = 1
     assert order(scores(), lengths=short_first)[FIRST_HITS:] == [UNLIKE, LIKE]
