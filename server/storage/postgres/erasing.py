@@ -127,7 +127,10 @@ RETENTION_SQL = load_sql("retention.sql")
 async def purge(
     connection: Connection, expired_before: date, limit: int, call_of: Callable[[str], Call]
 ) -> DeletionReceipt | None:
-    """Erases the due memories of one project; None without any, or if another server does it."""
+    """Erases expired memories of one project, at most `limit`.
+
+    Returns None if there are none, or if another server is erasing them.
+    """
     if not await connection.fetchval(*RETENTION_SQL["try_alone"]()):
         return None
     passages = await connection.fetchrow(
@@ -163,7 +166,7 @@ class OnlyValidated(Exception):
         self.deletion = deletion
 
 
-class NothingKept(Exception):
+class NothingToErase(Exception):
     """Rolls back an erasure that found nothing to erase."""
 
 

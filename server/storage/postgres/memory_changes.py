@@ -19,7 +19,7 @@ from server.storage.postgres.commit import purge_expired, translate_conflicts
 from server.storage.postgres.connections import transaction
 from server.storage.postgres.erasing import (
     CHANGES,
-    NothingKept,
+    NothingToErase,
     OnlyValidated,
     erase,
     erase_matching,
@@ -150,8 +150,8 @@ class PostgresMemoryChanges:
                     with stage("commit"):
                         row = await connection.fetchrow(*erasure_statement(call, kind, scope_id))
                     if row is None or not row["was_known"]:
-                        raise NothingKept
-        except NothingKept:
+                        raise NothingToErase
+        except NothingToErase:
             return None
         return self._deleted(to_deletion(row, call.payload_digest))
 

@@ -34,8 +34,12 @@ WIDEST: Final = 100
 MOST_SPACES: Final = 50
 """The maximum number of graph spaces that are searched for a scope without a user."""
 
-_COUNTED: Final = 1000
-_SPACES_LOOKED_AT: Final = 500
+_MOST_COUNTED: Final = 1000
+"""An entity's relations are counted up to this number."""
+
+_RELATIONS_FOR_SPACES: Final = 500
+"""A scope without a user is searched in the graph spaces of this many of its newest relations."""
+
 _LONGEST_KEY_BYTES: Final = 512
 
 SQL = load_sql("recall.sql", "relations.sql")
@@ -117,7 +121,7 @@ async def _spaces(connection: Connection, query: RecallQuery) -> list[str]:
             "spaces",
             query,
             visible_on=today(query.at),
-            looked_at=_SPACES_LOOKED_AT,
+            looked_at=_RELATIONS_FOR_SPACES,
             most_spaces=MOST_SPACES,
         )
     )
@@ -138,7 +142,7 @@ def recall_statement(
         visible_on=today(query.at),
         at=query.at,
         **FUNCTIONAL,
-        counted=_COUNTED,
+        counted=_MOST_COUNTED,
         most_entities=MOST_ENTITIES,
         near=NEAR,
         widest=WIDEST,

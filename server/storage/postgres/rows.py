@@ -92,7 +92,7 @@ def to_provenance(row: Row) -> Provenance:
 
 
 def _to_evidence(value: Mapping[str, Any]) -> Evidence:
-    # Python's UUID is read and written in a sixth of the time.
+    # Takes a sixth of the time of Python's UUID, to read and to write.
     id_ = pgproto.UUID(value["message_id"])
     return Evidence(id_, value["quote"], value.get("message_length", 0))
 

@@ -65,19 +65,19 @@ Reading a scope costs as much as several searches by statement, so it must not b
 _FREE_BELOW: Final = 0.75
 """The share of all bytes up to which a scope is read into memory even if all others are in use."""
 
-MOST_BESIDE_READING: Final = 2
-"""How many searches of a scope may run by statement while it is read into memory.
+MOST_DURING_LOAD: Final = 2
+"""How many searches of a scope may run by statement while the scope is loaded.
 
-More of them would delay the reading, after which each costs a fraction.
+More of them would delay the load, after which each search costs a fraction.
 """
 
-READING_SECONDS: Final = 2.0
-"""The maximum time that a search waits for the reading of its scope."""
+LOAD_WAIT_SECONDS: Final = 2.0
+"""The maximum time that a search waits until its scope is loaded."""
 
 _REFUSED_SECONDS: Final = 600.0
 _MOST_SEEN: Final = 10_000
 _ATTEMPTS: Final = 3
-_SLICE: Final = 10
+_ROWS_PER_STEP: Final = 10
 _MAX_READ: Final = 2**31
 
 IndexKey: TypeAlias = tuple[str, Scope, frozenset[Source]]
@@ -120,8 +120,8 @@ class HeldScope:
         return self._ranking
 
 
-class _Reading:
-    """The reading of a scope into memory, and the searches of the scope during it."""
+class _Load:
+    """A scope that is being read into memory, and the number of its searches meanwhile."""
 
     def __init__(self, key: IndexKey) -> None:
         self.key = key
@@ -149,8 +149,8 @@ class ScopeIndexes:
         self._loading: set[IndexKey] = set()
         self._loads = Background("scope-index")
         self._checks = SharedStatements("scope-checks", self._check)
-        self._one_at_a_time = asyncio.Lock()
-        self._reading: _Reading | None = None
+        self._load_lock = asyncio.Lock()
+        self._current_load: _Load | None = None
         self._pace = Pace()
 
     async def rank(self, query: SearchQuery) -> Candidates | None:
@@ -171,24 +171,24 @@ class ScopeIndexes:
         return held.ranking(query.visible_on).rank(query, *words)
 
     @asynccontextmanager
-    async def beside_reading(self, query: SearchQuery) -> AsyncIterator[None]:
-        """Surrounds a search, which waits if its scope is being read and enough others run."""
-        reading = self._reading
-        if reading is None or reading.key != _key_of(query):
+    async def limited_during_load(self, query: SearchQuery) -> AsyncIterator[None]:
+        """Runs a search in its block; waits first if its scope is being loaded and others run."""
+        load = self._current_load
+        if load is None or load.key != _key_of(query):
             yield
             return
-        if reading.searches >= MOST_BESIDE_READING:
+        if load.searches >= MOST_DURING_LOAD:
             with suppress(TimeoutError):
-                async with asyncio.timeout(READING_SECONDS):
-                    await reading.ended.wait()
-        reading.searches += 1
+                async with asyncio.timeout(LOAD_WAIT_SECONDS):
+                    await load.ended.wait()
+        load.searches += 1
         try:
             yield
         finally:
-            reading.searches -= 1
+            load.searches -= 1
 
     def note(self, query: SearchQuery, items: float) -> None:
-        """Notes that a scope with this many items was searched by statement.
+        """Records that a scope with this many items was searched by statement.
 
         The second time, the scope is read into memory in the background.
         """
@@ -245,25 +245,25 @@ class ScopeIndexes:
 
     async def _load(self, query: SearchQuery) -> None:
         enter_project(query.project_id)
-        async with self._one_at_a_time:
-            self._reading = _Reading(_key_of(query))
+        async with self._load_lock:
+            self._current_load = _Load(_key_of(query))
             try:
-                self._hold(self._reading.key, await self._read(query))
+                self._hold(self._current_load.key, await self._read(query))
             except Exception as error:  # noqa: BLE001 - searches can use the statement
                 log.warning("scope_index.not_read", error=type(error).__name__)
             finally:
-                self._reading.ended.set()
-                self._reading = None
+                self._current_load.ended.set()
+                self._current_load = None
 
     async def _read(self, query: SearchQuery) -> HeldScope:
         held = HeldScope(len(query.vector))
         held.last_search = self._monotonic()
         check = IndexCheck(query, held.index, most=_MAX_READ)
         rows = _items_of(await self._checks.answer_alone(check))
-        for start in range(0, len(rows), _SLICE):
+        for start in range(0, len(rows), _ROWS_PER_STEP):
             # Lets other calls continue.
             await self._pace.step()
-            held.index.put(rows[start : start + _SLICE])
+            held.index.put(rows[start : start + _ROWS_PER_STEP])
         return held
 
     def _hold(self, key: IndexKey, held: HeldScope) -> None:

@@ -80,10 +80,16 @@ class ScopeView:
 
     def dense(self, vector: Vectors) -> Scores:
         """Returns the centred cosine of each visible item with the question."""
-        share, common = self._share, float(self._mean @ vector)
+        # With m for share * mean, and unit vectors q (question) and v (item): the cosine of q - m
+        # and v - m is (qv - mv - mq + mm) / (|q - m| |v - m|).
+        share, mean_similarity = self._share, float(self._mean @ vector)
         similarity = self._similarity(vector)
-        norm = np.sqrt(max(1e-9, 1 - 2 * share * common + share * share * self._square))
-        scores: Scores = (similarity - self._pull - share * common) * (self._scale / norm)
+        norm = np.sqrt(
+            max(1e-9, 1 - 2 * share * mean_similarity + share * share * self._mean_square)
+        )
+        scores: Scores = (similarity - self._from_mean - share * mean_similarity) * (
+            self._inverse_norms / norm
+        )
         return scores
 
     def _visible(self, values: NDArray[_T]) -> NDArray[_T]:
@@ -116,8 +122,11 @@ class ScopeView:
         mean = sample.sum(axis=0) * np.float32(1.0 / max(1, len(newest)))
         self._mean: Vectors = mean.astype(np.float16).astype(np.float32)
         self._share = share = len(self) / (len(self) + CENTRE_SHRINKAGE)
-        self._square = float(self._mean @ self._mean)
-        commonness = self._similarity(self._mean)
-        offset = share * share * self._square
-        self._pull: Scores = share * commonness - offset
-        self._scale: Scores = 1 / np.sqrt(np.maximum(1e-9, 1 - 2 * share * commonness + offset))
+        self._mean_square = float(self._mean @ self._mean)
+        similarity = self._similarity(self._mean)
+        offset = share * share * self._mean_square
+        # mv - mm, and 1 / |v - m|, for `dense`.
+        self._from_mean: Scores = share * similarity - offset
+        self._inverse_norms: Scores = 1 / np.sqrt(
+            np.maximum(1e-9, 1 - 2 * share * similarity + offset)
+        )

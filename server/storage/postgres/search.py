@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from server.storage.postgres.rows import Row
 
 
-NOTHING: Final = ScopeSize(0.0, 0.0)
+EMPTY: Final = ScopeSize(0.0, 0.0)
 
 LARGE: Final = 2_000
 """The size from which a scope is searched by candidates; below, comparing all is faster."""
@@ -52,7 +52,7 @@ ITEMS_DIVISOR: Final = 8
 """The cache of found items may take an eighth of the bytes that the indexes may take."""
 
 _MOST_SCOPES: Final = 10_000
-_Place: TypeAlias = tuple[str, Scope, frozenset[Source]]
+_ScopeKey: TypeAlias = tuple[str, Scope, frozenset[Source]]
 
 _TRUSTED_SECONDS: Final = 600.0
 """How long a size is used; the statistics of words change little in that time."""
@@ -63,7 +63,7 @@ class ScopeSizes:
 
     def __init__(self, large: int = LARGE, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._large = large
-        self._sizes: TTLCache[_Place, ScopeSize] = TTLCache(
+        self._sizes: TTLCache[_ScopeKey, ScopeSize] = TTLCache(
             _MOST_SCOPES, _TRUSTED_SECONDS, monotonic
         )
 
@@ -110,7 +110,7 @@ class Searches:
         """
         if not _is_of_whole_scope(query):
             return await self._by_statement(query)
-        async with self._indexes.beside_reading(query):
+        async with self._indexes.limited_during_load(query):
             if (held := await self._indexes.rank(query)) is not None:
                 return await self._hits(query, held, self._database.connection)
             return await self._by_statement(query)
@@ -135,7 +135,7 @@ class Searches:
         size = self._sizes.of(query.project_id, query.scope, query.sources)
         if size is None:
             rows = await _compare_all(connection, query)
-            size = ScopeSize(rows[0]["size"], rows[0]["mean_length"]) if rows else NOTHING
+            size = ScopeSize(rows[0]["size"], rows[0]["mean_length"]) if rows else EMPTY
             self._sizes.record(query.project_id, query.scope, size, query.sources)
         else:
             rows = await self._compare_likely(connection, query, size)

@@ -458,7 +458,7 @@ async def test_a_search_does_not_wait_long_for_the_reading_of_its_scope(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world, reading = World(database), GatedReading(monkeypatch)
-    monkeypatch.setattr(scope_indexes, "READING_SECONDS", 0.0)
+    monkeypatch.setattr(scope_indexes, "LOAD_WAIT_SECONDS", 0.0)
     await world.add("the boat is in the harbour")
     for _ in range(2):
         await world.held.search(QUESTION)

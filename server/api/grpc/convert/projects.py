@@ -61,8 +61,8 @@ DEFAULT_INTERVAL = timedelta(seconds=1)
 
 def interval_seconds(request: pb.WatchStatisticsRequest) -> float:
     """Returns the seconds between two responses."""
-    asked = request.interval.ToTimedelta() if request.HasField("interval") else DEFAULT_INTERVAL
-    return asked.total_seconds()
+    interval = request.interval.ToTimedelta() if request.HasField("interval") else DEFAULT_INTERVAL
+    return interval.total_seconds()
 
 
 def statistics_message(statistics: ProjectStatistics) -> pb.Statistics:
