@@ -86,13 +86,15 @@ async def texts(store: MemoryStore) -> list[str]:
     return [candidate.text for candidate in (await begun(store)).candidates]
 
 
-async def test_candidates_are_of_exactly_the_scope_nearest_first(store: MemoryStore) -> None:
-    of = call()
+async def test_candidates_belong_to_exactly_the_scope_nearest_first(store: MemoryStore) -> None:
+    new_call = call()
     added = [
-        addition(of, "x", embedding=vector(1, 0, 0)),
-        addition(of, "xy", embedding=vector(1, 1, 0), relations=[LISBON], entities=[LISBON.source]),
+        addition(new_call, "x", embedding=vector(1, 0, 0)),
+        addition(
+            new_call, "xy", embedding=vector(1, 1, 0), relations=[LISBON], entities=[LISBON.source]
+        ),
     ]
-    await store.commit(change_set(of, [], added))
+    await store.commit(change_set(new_call, [], added))
     other = call()
     fixed = addition(other, "z", embedding=vector(0, 0, 1), immutable=True)
     await store.commit(change_set(other, [], [fixed]))
@@ -115,9 +117,11 @@ async def test_what_an_add_wrote_is_a_candidate_of_the_next(store: MemoryStore) 
     """The memories are known from their commit; this is the same as what is read."""
     mine = lease()
     await begun(store, of=mine, duration=LONG)
-    of = call()
-    item = addition(of, "likes tea", embedding=TEA, relations=[LISBON], entities=[LISBON.source])
-    await store.commit(change_set(of, added=[item], lease=mine.lease_id))
+    new_call = call()
+    item = addition(
+        new_call, "likes tea", embedding=TEA, relations=[LISBON], entities=[LISBON.source]
+    )
+    await store.commit(change_set(new_call, added=[item], lease=mine.lease_id))
     [known] = (await begun(store)).candidates
     assert (known.id, known.text, known.version) == (item.memory.id, "likes tea", 1)
     assert (list(known.relations), list(known.entities)) == ([LISBON], [LISBON.source])

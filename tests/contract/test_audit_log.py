@@ -48,8 +48,8 @@ def operator() -> Iterator[None]:
 
 
 def project(**fields: object) -> Project:
-    made = Project(id="p1", org_id="o1", create_time=NOW, update_time=NOW)
-    return replace(made, **fields)  # type: ignore[arg-type] # names fit
+    created = Project(id="p1", org_id="o1", create_time=NOW, update_time=NOW)
+    return replace(created, **fields)  # type: ignore[arg-type] # names fit
 
 
 async def test_changes_of_a_project_are_logged_with_before_and_after(
@@ -101,9 +101,9 @@ async def test_changes_of_keys_are_logged_without_their_digests(
 
 async def forgotten(store: MemoryStore, changes: MemoryStore, *, erase: bool) -> UUID:
     """A memory that one with another key added and then deleted."""
-    of = call()
-    item = addition(of, f"I saw a {CANARY}")
-    await store.commit(change_set(of, added=[item]))
+    new_call = call()
+    item = addition(new_call, f"I saw a {CANARY}")
+    await store.commit(change_set(new_call, added=[item]))
     by = replace(
         call(),
         method="DeleteMemory",
@@ -139,8 +139,8 @@ async def test_a_deletion_is_logged_by_ids_and_counts_alone(
 
 
 async def test_an_add_is_not_logged(store: MemoryStore, projects: ProjectStore) -> None:
-    of = call()
-    await store.commit(change_set(of, added=[addition(of, "tea")]))
+    new_call = call()
+    await store.commit(change_set(new_call, added=[addition(new_call, "tea")]))
     assert await projects.latest_audit_events(PROJECT, 0, 10) == []
 
 
@@ -148,9 +148,9 @@ async def test_retention_is_logged_for_each_project(
     database: Database, store: MemoryStore, projects: ProjectStore
 ) -> None:
     day = NOW.date()
-    of = call()
-    item = addition(of, "tea", expiration_date=day - timedelta(days=10))
-    await store.commit(change_set(of, added=[item]))
+    new_call = call()
+    item = addition(new_call, "tea", expiration_date=day - timedelta(days=10))
+    await store.commit(change_set(new_call, added=[item]))
     by = replace(call(scope=Scope()), method="Retention")
     await store.purge(day, 10, lambda _project: by)
     [event] = await projects.latest_audit_events(PROJECT, 0, 10)

@@ -55,13 +55,13 @@ async def remembered(
     project_id: str = PROJECT,
 ) -> list[Memory]:
     """Memories of one message, each a text with the quote that shows it."""
-    of = call(scope=scope, project_id=project_id)
+    new_call = call(scope=scope, project_id=project_id)
     source = message(said)
     added = [
-        addition(of, text, evidence=[Evidence(source.id, quote)], metadata={"of": text})
+        addition(new_call, text, evidence=[Evidence(source.id, quote)], metadata={"of": text})
         for text, quote in facts
     ]
-    await store.commit(change_set(of, [source, *also], added))
+    await store.commit(change_set(new_call, [source, *also], added))
     return [item.memory for item in added]
 
 
@@ -78,17 +78,17 @@ async def contents(database: Database, project_id: str = PROJECT) -> list[str]:
 async def test_nothing_of_an_erased_memory_is_left_in_any_table(
     store: MemoryStore, changes: MemoryStore, database: Database
 ) -> None:
-    of = call()
+    new_call = call()
     source = message(SAID)
     item = addition(
-        of,
+        new_call,
         f"Alice's code word is {CANARY}",
         metadata={"word": CANARY},
         categories=[CANARY],
         evidence=[Evidence(source.id, SAID)],
         relations=[replace(LISBON, relation=CANARY)],
     )
-    await store.commit(change_set(of, [source, message(f"{CANARY}, I see.", 1)], [item]))
+    await store.commit(change_set(new_call, [source, message(f"{CANARY}, I see.", 1)], [item]))
     later = call(time=LATER)
     await store.commit(
         change_set(later, [message(f"no: {CANARY}2")], updated=[revision(item, f"{CANARY}2")])
@@ -111,26 +111,28 @@ async def test_one_event_without_a_state_stays(
     store: MemoryStore, changes: MemoryStore, database: Database
 ) -> None:
     [memory] = await remembered(store, ("tea", "tea"))
-    of = replace(call(time=LATER, request_id=uuid4(), payload_digest=b"p"), method="DeleteMemory")
-    deletion = await changes.erase(of, Deletion(memory.id, 1))
+    new_call = replace(
+        call(time=LATER, request_id=uuid4(), payload_digest=b"p"), method="DeleteMemory"
+    )
+    deletion = await changes.erase(new_call, Deletion(memory.id, 1))
     [event] = await store.events(PROJECT, memory.id, 0, 9)
     assert (event.type, event.version) == (EventType.DELETE, 2)
     assert (event.before, event.after, event.scope) == (None, None, ALICE)
-    assert event.provenance.call_id == of.id
+    assert event.provenance.call_id == new_call.id
     assert await store.version(PROJECT, memory.id) is None
     assert await store.get(PROJECT, memory.id, None, LATER) is None
     query = ListQuery(PROJECT, ALICE, 9, ListOrder.NEWEST_FIRST, None, time=NOW)
     assert await store.list(query) == []
-    assert of.request_id is not None
-    assert await changes.find_deletion(PROJECT, of.request_id, 0) == deletion
+    assert new_call.request_id is not None
+    assert await changes.find_deletion(PROJECT, new_call.request_id, 0) == deletion
     made = await store.get_call(PROJECT, memory.provenance.call_id)
-    erased_by = await store.get_call(PROJECT, of.id)
+    erased_by = await store.get_call(PROJECT, new_call.id)
     assert made is not None
     assert erased_by is not None
     assert (made.changes, erased_by.changes) == ([], [])
     [other] = await remembered(store, ("coffee", "coffee"))
     with pytest.raises(RequestIdReused):
-        await changes.erase(replace(of, id=uuid4()), Deletion(other.id, 1))
+        await changes.erase(replace(new_call, id=uuid4()), Deletion(other.id, 1))
 
 
 async def test_those_who_watch_the_scope_see_the_erasure_and_no_others(
@@ -242,23 +244,23 @@ async def test_what_matches_is_erased_with_a_receipt_that_can_be_had_before(
     await remembered(store, (SAID, SAID))
     await remembered(store, ("tea", "tea"), said="tea")
     filters = parse_filter({"text": {"contains": CANARY}})
-    of = call(request_id=uuid4())
-    looked = await store.delete_memories(of, filters, erase=True, validate_only=True)
-    assert looked.receipt == DeletionReceipt(memories=1, messages=1, events=1, graph_memories=1)
-    assert of.request_id is not None
-    assert await store.find_deletion(PROJECT, of.request_id) is None
+    new_call = call(request_id=uuid4())
+    preview = await store.delete_memories(new_call, filters, erase=True, validate_only=True)
+    assert preview.receipt == DeletionReceipt(memories=1, messages=1, events=1, graph_memories=1)
+    assert new_call.request_id is not None
+    assert await store.find_deletion(PROJECT, new_call.request_id) is None
     assert "memories" in await tables_with(database, CANARY)
-    deletion = await store.delete_memories(of, filters, erase=True)
-    assert deletion.receipt == looked.receipt
+    deletion = await store.delete_memories(new_call, filters, erase=True)
+    assert deletion.receipt == preview.receipt
     assert await tables_with(database, CANARY) == set()
     assert await contents(database) == ["tea"]
 
 
 async def test_validating_a_plain_deletion_deletes_nothing(store: MemoryStore) -> None:
     await remembered(store, ("tea", "tea"), ("coffee", "coffee"))
-    looked = await store.delete_memories(call(), validate_only=True)
-    assert looked.receipt == DeletionReceipt(memories=2)
-    assert (await store.delete_memories(call())).receipt == looked.receipt
+    preview = await store.delete_memories(call(), validate_only=True)
+    assert preview.receipt == DeletionReceipt(memories=2)
+    assert (await store.delete_memories(call())).receipt == preview.receipt
 
 
 async def test_erasing_a_whole_scope_leaves_the_others_alone(

@@ -17,8 +17,8 @@ EVERYONE = Scope()
 
 
 async def remember(store: MemoryStore, text: str, scope: Scope = ALICE) -> None:
-    of = call(scope=scope)
-    await store.commit(change_set(of, added=[addition(of, text)]))
+    new_call = call(scope=scope)
+    await store.commit(change_set(new_call, added=[addition(new_call, text)]))
 
 
 async def texts(store: MemoryStore, after: StreamCursor) -> tuple[list[str], StreamCursor]:

@@ -219,15 +219,15 @@ async def test_a_scope_that_sees_no_whole_space_is_refused(graph: Graph, scope: 
 @pytest.mark.parametrize("page_size", [1, 2, 7, 100])
 async def test_pages_give_every_relation_once_in_order(graph: Graph, page_size: int) -> None:
     names = ["Ann", "Ben", "Cy"]
-    said = [(s, r, t) for s in names for r in ("knows", "likes") for t in names]
-    await graph.project([stating(n, *said[n:], minute=n % 2) for n in range(1, 5)])
+    triples = [(s, r, t) for s in names for r in ("knows", "likes") for t in names]
+    await graph.project([stating(n, *triples[n:], minute=n % 2) for n in range(1, 5)])
     seen = []
     query = RelationQuery(PROJECT, ALICE, limit=page_size)
     while page := await graph.list_relations(query):
         assert len(page) <= page_size
         seen += page
         query = replace(query, after=cursor_after(page[-1]))
-    expected = [(memory_id(n), *t) for n in (1, 3, 2, 4) for t in sorted(said[n:])]
+    expected = [(memory_id(n), *t) for n in (1, 3, 2, 4) for t in sorted(triples[n:])]
     assert [(s.memory_id, *triple(s)) for s in seen] == expected
 
 
@@ -293,8 +293,8 @@ async def test_concurrent_writers_on_hot_entities_agree(graph: Graph) -> None:
     def state(number: int, version: int) -> MemorySubgraph:
         if chance.random() < 0.2:
             return gone(number)
-        said = [(chance.choice(names), "knows", chance.choice(names)) for _ in range(3)]
-        return stating(number, *said, version=version)
+        triples = [(chance.choice(names), "knows", chance.choice(names)) for _ in range(3)]
+        return stating(number, *triples, version=version)
 
     async def write(writer: int) -> None:
         for version in range(1, 9):

@@ -157,7 +157,7 @@ async def test_a_neighbourhood_grows_with_its_hops(graph: Graph) -> None:
     assert [s.memory_id for s in surroundings.relations] == [memory_id(n) for n in (1, 2, 3)]
 
 
-async def test_superseded_relations_are_left_out_when_asked(graph: Graph) -> None:
+async def test_superseded_relations_are_left_out_on_request(graph: Graph) -> None:
     later = ("Alice", "lives_in", "Rome")
     await graph.project([stating(1, LIVES, minute=1), stating(2, later, minute=5)])
     now = replace(WITHIN, holding_at=NOON + timedelta(minutes=9))

@@ -33,33 +33,35 @@ async def add(store: MemoryStore, *items: NewMemory) -> None:
 
 
 def memory(text: str, **changes: object) -> NewMemory:
-    of = addition(call(), text)
-    made = replace(of.memory, **changes)  # type: ignore[arg-type] # names fit
-    return added(made, of.embedding)
+    item = addition(call(), text)
+    changed = replace(item.memory, **changes)  # type: ignore[arg-type] # names fit
+    return added(changed, item.embedding)
 
 
 @pytest.mark.parametrize("question", ["caroline", "May", "monday", "2023", "8 May 2023"])
-async def test_who_said_it_and_when_are_words_of_it(store: MemoryStore, question: str) -> None:
-    said = memory("I bought a kayak", name="Caroline", event_time=MAY)
+async def test_a_memory_is_found_by_its_speaker_and_its_date(
+    store: MemoryStore, question: str
+) -> None:
+    item = memory("I bought a kayak", name="Caroline", event_time=MAY)
     other = memory(
         "I sold a boat", name="Melanie", event_time=MAY.replace(year=2021, month=11, day=9)
     )
-    await add(store, said, other)
+    await add(store, item, other)
 
     assert next(iter(await lexical(store, question))) == "I bought a kayak"
 
 
-async def test_the_role_stands_for_a_speaker_without_a_name(store: MemoryStore) -> None:
+async def test_a_speaker_without_a_name_is_found_by_the_role(store: MemoryStore) -> None:
     await add(store, memory("Try the blue kayak", role="assistant"), memory("I like red boats"))
 
     assert list(await lexical(store, "what did the assistant say")) == ["Try the blue kayak"]
 
 
-async def test_a_fact_is_found_by_how_it_was_said(store: MemoryStore) -> None:
-    of = memory("User owns a dog")
-    said = [Evidence(of.memory.id, quote="my beagle chewed the sofa")]
-    quoted = replace(of.memory, provenance=replace(of.memory.provenance, evidence=said))
-    await add(store, added(quoted, of.embedding), memory("User likes tea"))
+async def test_a_fact_is_found_by_the_words_of_its_evidence(store: MemoryStore) -> None:
+    fact = memory("User owns a dog")
+    evidence = [Evidence(fact.memory.id, quote="my beagle chewed the sofa")]
+    quoted = replace(fact.memory, provenance=replace(fact.memory.provenance, evidence=evidence))
+    await add(store, added(quoted, fact.embedding), memory("User likes tea"))
 
     assert list(await lexical(store, "beagle")) == ["User owns a dog"]
 
@@ -72,12 +74,12 @@ async def test_a_fact_is_found_by_the_names_of_its_entities(store: MemoryStore) 
 
 async def test_a_fact_that_names_its_speaker_is_no_closer_to_the_name(store: MemoryStore) -> None:
     fact = memory("Ruth rows on the lake", name="Ruth", entities=[Entity("Ruth", "person")])
-    said = memory("I row across the lake", name="Ruth")
+    item = memory("I row across the lake", name="Ruth")
     # Others are shorter, because the score of a single word in a text of average length is 1.
-    await add(store, fact, said, *(memory(tea, name="Bob") for tea in ("tea", "tea?", "tea!")))
+    await add(store, fact, item, *(memory(tea, name="Bob") for tea in ("tea", "tea?", "tea!")))
 
     found = await lexical(store, "Ruth")
-    assert found[fact.memory.text] == pytest.approx(found[said.memory.text])
+    assert found[fact.memory.text] == pytest.approx(found[item.memory.text])
     assert found[fact.memory.text] < 1
 
 

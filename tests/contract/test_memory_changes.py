@@ -56,9 +56,9 @@ def outbox(database: Database) -> Outbox:
 
 
 async def stored(store: MemoryStore, text: str = "tea", **fields: object) -> Memory:
-    of = call()
-    item = addition(of, text, **fields)  # type: ignore[arg-type] # names fit
-    await store.commit(change_set(of, added=[item]))
+    new_call = call()
+    item = addition(new_call, text, **fields)  # type: ignore[arg-type] # names fit
+    await store.commit(change_set(new_call, added=[item]))
     return item.memory
 
 
@@ -87,7 +87,7 @@ async def test_the_next_state_is_read_back_whole(
         store, metadata={"a": 1}, categories=["food"], relations=[LISBON], expiration_date=TODAY
     )
     by = replace(call(time=LATER, request_id=uuid4(), payload_digest=b"p"), method="UpdateMemory")
-    wanted = update(
+    expected = update(
         memory,
         by,
         "coffee",
@@ -97,9 +97,9 @@ async def test_the_next_state_is_read_back_whole(
         relations=(),
         expiration_date=None,
     )
-    position = await changes.replace(by, wanted)
+    position = await changes.replace(by, expected)
 
-    assert await store.get(PROJECT, memory.id, TODAY) == wanted.memory
+    assert await store.get(PROJECT, memory.id, TODAY) == expected.memory
     hits = await store.search(SearchQuery(PROJECT, ALICE, vector(0, 1, 0), 1, TODAY))
     assert [round(hit.score, 2) for hit in hits] == [1.0]
     assert commits == [None]
@@ -110,7 +110,7 @@ async def test_the_next_state_is_read_back_whole(
     [change] = found.changes
     assert (change.event, change.memory, change.previous_text) == (
         EventType.UPDATE,
-        wanted.memory,
+        expected.memory,
         "tea",
     )
 
@@ -193,8 +193,8 @@ async def test_a_request_id_is_taken_once_for_each_item(
 ) -> None:
     first, second = await stored(store, "one"), await stored(store, "two")
     key = uuid4()
-    of = replace(call(request_id=key), item=1)
-    await changes.delete(of, Deletion(first.id, 1))
+    new_call = replace(call(request_id=key), item=1)
+    await changes.delete(new_call, Deletion(first.id, 1))
     again = replace(call(request_id=key), item=1)
     with pytest.raises(RequestIdReused):
         await changes.delete(again, Deletion(second.id, 1))
@@ -243,8 +243,8 @@ def restoration(memory: Memory, by: Call, *, newest: int, from_version: int = 1)
 
 def restoring(**fields: object) -> Call:
     """A call without a language model."""
-    of = replace(call(time=LATER), method="RestoreMemory", embedding_model="m/2")
-    return replace(of, language_model=None, prompt_version=None, **fields)  # type: ignore[arg-type] # names fit
+    new_call = replace(call(time=LATER), method="RestoreMemory", embedding_model="m/2")
+    return replace(new_call, language_model=None, prompt_version=None, **fields)  # type: ignore[arg-type] # names fit
 
 
 @only_on_postgres
@@ -262,29 +262,31 @@ async def test_a_memory_is_restored_whole(
         await changes.delete(call(time=LATER), Deletion(memory.id, 2))
         newest = 3
     await outbox.settle(await outbox.claim(10, timedelta(seconds=9)))
-    of = restoring(request_id=uuid4(), payload_digest=b"p")
-    wanted = restoration(memory, of, newest=newest)
-    wanted = replace(
-        wanted,
+    new_call = restoring(request_id=uuid4(), payload_digest=b"p")
+    expected = restoration(memory, new_call, newest=newest)
+    expected = replace(
+        expected,
         memory=replace(
-            wanted.memory,
-            provenance=replace(wanted.memory.provenance, language_model=None, prompt_version=None),
+            expected.memory,
+            provenance=replace(
+                expected.memory.provenance, language_model=None, prompt_version=None
+            ),
         ),
     )
-    position = await changes.replace(of, wanted)
+    position = await changes.replace(new_call, expected)
 
-    assert await store.get(PROJECT, memory.id, TODAY) == wanted.memory
+    assert await store.get(PROJECT, memory.id, TODAY) == expected.memory
     hits = await store.search(SearchQuery(PROJECT, ALICE, vector(0, 0, 1), 1, TODAY, text="tea"))
     assert [hit.id for hit in hits] == [memory.id]
     [dirty] = await outbox.claim(10, timedelta(seconds=9))
     assert (dirty.memory_id, dirty.position) == (memory.id, position)
     [*_, last] = await store.events(PROJECT, memory.id, 0, 9)
-    assert (last.type, last.version, last.after) == (EventType.RESTORE, newest + 1, wanted.memory)
+    assert (last.type, last.version, last.after) == (EventType.RESTORE, newest + 1, expected.memory)
     assert (last.before is None) == deleted
-    assert of.request_id is not None
-    found = await changes.find_call(PROJECT, of.request_id, 0)
+    assert new_call.request_id is not None
+    found = await changes.find_call(PROJECT, new_call.request_id, 0)
     assert found is not None
-    assert [(c.event, c.memory) for c in found.changes] == [(EventType.RESTORE, wanted.memory)]
+    assert [(c.event, c.memory) for c in found.changes] == [(EventType.RESTORE, expected.memory)]
     past = await store.version(PROJECT, memory.id, newest + 1)
     assert past is not None
     assert past.embedding is not None
@@ -336,9 +338,9 @@ async def test_a_purge_is_bounded_and_of_one_project(
     store: MemoryStore, changes: MemoryStore
 ) -> None:
     for days, project_id in ((9, PROJECT), (8, "project-2"), (7, PROJECT), (6, PROJECT)):
-        of = call(project_id=project_id)
-        item = addition(of, f"{days} days", expiration_date=TODAY - timedelta(days=days))
-        await store.commit(change_set(of, added=[item]))
+        new_call = call(project_id=project_id)
+        item = addition(new_call, f"{days} days", expiration_date=TODAY - timedelta(days=days))
+        await store.commit(change_set(new_call, added=[item]))
     seen: list[str] = []
 
     def by(project_id: str) -> Call:

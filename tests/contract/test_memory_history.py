@@ -91,9 +91,9 @@ async def test_the_present_equals_the_store(store: MemoryStore) -> None:
 
 
 async def test_expired_memories_were_visible_until_then(store: MemoryStore) -> None:
-    of = call()
-    item = addition(of, "one", expiration_date=TODAY)
-    await store.commit(change_set(of, added=[item]))
+    new_call = call()
+    item = addition(new_call, "one", expiration_date=TODAY)
+    await store.commit(change_set(new_call, added=[item]))
     found = [
         await store.get(PROJECT, item.memory.id, day, NOW)
         for day in (TODAY, TODAY + timedelta(days=1), None)
@@ -109,8 +109,8 @@ async def test_pages_of_the_past_hold_every_memory_once_in_order(
     store: MemoryStore, order: ListOrder
 ) -> None:
     for n in range(7):
-        of = call(time=NOW + timedelta(seconds=n // 2))
-        await store.commit(change_set(of, [], [addition(of, f"memory {n}")]))
+        new_call = call(time=NOW + timedelta(seconds=n // 2))
+        await store.commit(change_set(new_call, [], [addition(new_call, f"memory {n}")]))
     seen, after = [], None
     query = ListQuery(PROJECT, ALICE, 3, order, TODAY, time=NOW + HOUR)
     while page := await store.list(replace(query, after=after)):

@@ -97,21 +97,21 @@ async def texts(store: MemoryStore, **changes: object) -> list[str]:
 
 
 async def test_an_added_memory_is_read_back_whole(store: MemoryStore, commits: list[None]) -> None:
-    of = call(request_id=uuid4(), payload_digest=b"payload")
-    said = message("I live in Lisbon")
+    new_call = call(request_id=uuid4(), payload_digest=b"payload")
+    said_message = message("I live in Lisbon")
     item = addition(
-        of,
+        new_call,
         "Alice lives in Lisbon",
         metadata={"source": "chat", "nested": {"n": 1, "list": [True, None, 1.5]}},
         categories=["travel"],
         immutable=True,
         expiration_date=TODAY,
-        evidence=[Evidence(said.id, "live in Lisbon")],
+        evidence=[Evidence(said_message.id, "live in Lisbon")],
         entities=[LISBON.source, LISBON.target],
         relations=[LISBON],
     )
 
-    committed = await store.commit(change_set(of, [said], [item]))
+    committed = await store.commit(change_set(new_call, [said_message], [item]))
 
     assert committed.added == {item.memory.id}
     assert await store.get(PROJECT, item.memory.id, TODAY) == item.memory
@@ -127,16 +127,16 @@ async def test_positions_grow_from_commit_to_commit(store: MemoryStore) -> None:
 async def test_a_call_without_memories_still_keeps_its_messages(store: MemoryStore) -> None:
     committed = await store.commit(change_set(call(), [message("Good morning")]))
     assert committed.added == frozenset()
-    kept = await store.recent_messages(PROJECT, ALICE, 10)
-    assert [m.content for m in kept] == ["Good morning"]
+    recent = await store.recent_messages(PROJECT, ALICE, 10)
+    assert [m.content for m in recent] == ["Good morning"]
 
 
 async def test_recent_messages_are_the_last_of_the_scope_oldest_first(store: MemoryStore) -> None:
     await store.commit(change_set(call(), [message("1"), message("2", ordinal=1)]))
     await store.commit(change_set(call(), [message("3")]))
     await store.commit(change_set(call(scope=BOB), [message("of Bob")]))
-    kept = await store.recent_messages(PROJECT, ALICE, 2)
-    assert [m.content for m in kept] == ["2", "3"]
+    recent = await store.recent_messages(PROJECT, ALICE, 2)
+    assert [m.content for m in recent] == ["2", "3"]
 
 
 async def test_an_equal_memory_of_the_same_scope_is_left_out(store: MemoryStore) -> None:
@@ -180,9 +180,9 @@ async def test_an_expired_holder_of_the_same_fact_makes_way(store: MemoryStore) 
 
 
 async def test_a_request_id_is_taken_once(store: MemoryStore) -> None:
-    of = call(request_id=uuid4(), payload_digest=b"payload")
-    await store.commit(change_set(of, [], [addition(of, "one")]))
-    again = call(request_id=of.request_id, payload_digest=b"payload")
+    new_call = call(request_id=uuid4(), payload_digest=b"payload")
+    await store.commit(change_set(new_call, [], [addition(new_call, "one")]))
+    again = call(request_id=new_call.request_id, payload_digest=b"payload")
     with pytest.raises(RequestIdReused):
         await store.commit(change_set(again, [message("m")], [addition(again, "two")]))
     assert await texts(store) == ["one"]
@@ -222,8 +222,8 @@ async def test_calls_at_the_same_moment_each_have_their_own_fate(store: MemorySt
 async def test_a_request_id_belongs_to_its_project(store: MemoryStore) -> None:
     request_id = uuid4()
     for project_id in ("project-1", "project-2"):
-        of = call(project_id=project_id, request_id=request_id)
-        await store.commit(change_set(of, [], [addition(of, "one")]))
+        new_call = call(project_id=project_id, request_id=request_id)
+        await store.commit(change_set(new_call, [], [addition(new_call, "one")]))
     found = await store.find_call("project-2", request_id)
     assert found is not None
     assert [change.memory.project_id for change in found.changes] == ["project-2"]
@@ -237,14 +237,14 @@ async def test_an_earlier_call_is_found_with_all_that_it_changed(store: MemorySt
         Notice(NoticeReason.FORGET_UNMATCHED, 'No memory matched: "\u00e9"'),
         Notice(NoticeReason.FILTERED, "1 change was left out"),
     )
-    of = replace(call(request_id=uuid4(), payload_digest=b"payload"), notices=notices)
-    added = addition(of, "new", relations=[LISBON])
+    new_call = replace(call(request_id=uuid4(), payload_digest=b"payload"), notices=notices)
+    added = addition(new_call, "new", relations=[LISBON])
     to_change, to_delete = base.added
     deletion = Deletion(to_delete.memory_id, 1)
-    changes = ChangeSet(of, changes=[deletion, added, revision(to_change, "changed")])
+    changes = ChangeSet(new_call, changes=[deletion, added, revision(to_change, "changed")])
     committed = await store.commit(changes)
 
-    found = await store.find_call(PROJECT, of.request_id or uuid4())
+    found = await store.find_call(PROJECT, new_call.request_id or uuid4())
 
     assert found is not None
     assert found.payload_digest == b"payload"
@@ -257,13 +257,13 @@ async def test_an_earlier_call_is_found_with_all_that_it_changed(store: MemorySt
     ]
     assert found.changes[1].memory == added.memory
     assert found.notices == notices
-    assert await store.get_call(PROJECT, of.id) == found
+    assert await store.get_call(PROJECT, new_call.id) == found
 
 
 async def test_an_update_keeps_what_it_does_not_name(store: MemoryStore) -> None:
-    of = call()
-    item = addition(of, "in Berlin", metadata={"a": 1, "b": 1}, expiration_date=TODAY)
-    await store.commit(change_set(of, [], [item]))
+    new_call = call()
+    item = addition(new_call, "in Berlin", metadata={"a": 1, "b": 1}, expiration_date=TODAY)
+    await store.commit(change_set(new_call, [], [item]))
     later = call(time=NOW + timedelta(hours=1))
     await store.commit(
         change_set(later, updated=[revision(item, "in Lisbon")], metadata={"b": 2, "c": 3})
@@ -274,7 +274,7 @@ async def test_an_update_keeps_what_it_does_not_name(store: MemoryStore) -> None
     assert memory.metadata == {"a": 1, "b": 2, "c": 3}
     assert memory.expiration_date == TODAY
     assert memory.version == 2
-    assert (memory.create_time, memory.update_time) == (of.time, later.time)
+    assert (memory.create_time, memory.update_time) == (new_call.time, later.time)
     assert memory.provenance.call_id == later.id
 
 
@@ -305,9 +305,9 @@ async def test_an_update_never_makes_two_memories_equal(store: MemoryStore) -> N
 
 
 async def test_an_immutable_memory_is_never_updated_but_can_be_removed(store: MemoryStore) -> None:
-    of = call()
-    item = addition(of, "fixed", immutable=True)
-    await store.commit(change_set(of, [], [item]))
+    new_call = call()
+    item = addition(new_call, "fixed", immutable=True)
+    await store.commit(change_set(new_call, [], [item]))
     with pytest.raises(ConcurrentChange):
         await store.commit(change_set(call(), updated=[revision(item, "changed")]))
     await store.commit(change_set(call(), deleted=[Deletion(item.memory.id, 1)]))
@@ -339,9 +339,9 @@ async def test_a_removed_fact_can_be_added_again(store: MemoryStore) -> None:
 async def test_expiry_hides_from_every_read(
     store: MemoryStore, expiration: date | None, visible: bool
 ) -> None:
-    of = call()
-    item = addition(of, "one", expiration_date=expiration)
-    await store.commit(change_set(of, [], [item]))
+    new_call = call()
+    item = addition(new_call, "one", expiration_date=expiration)
+    await store.commit(change_set(new_call, [], [item]))
     found = [
         await store.get(PROJECT, item.memory.id, TODAY) is not None,
         await texts(store) == ["one"],
@@ -354,7 +354,7 @@ async def test_expiry_hides_from_every_read(
     assert len(await store.search(query(visible_on=None))) == 1
 
 
-async def test_the_project_keeps_a_memory_as_long_as_it_says_where_the_call_does_not(
+async def test_a_memory_without_expiration_date_expires_by_the_retention_of_its_project(
     postgres_store: MemoryStore, database: Database
 ) -> None:
     projects = PostgresProjectStore(database)
@@ -364,8 +364,8 @@ async def test_the_project_keeps_a_memory_as_long_as_it_says_where_the_call_does
         )
     silent = adding("by default")
     elsewhere = adding("elsewhere", project_id="project-2")
-    of = call()
-    named = change_set(of, added=[addition(of, "named", expiration_date=TODAY)])
+    new_call = call()
+    named = change_set(new_call, added=[addition(new_call, "named", expiration_date=TODAY)])
     for changes in (silent, elsewhere, named):
         await postgres_store.commit(changes)
 
@@ -391,15 +391,15 @@ async def test_an_expired_hit_does_not_take_the_place_of_a_visible_one(store: Me
 
 
 async def test_search_orders_by_similarity_and_bounds_it(postgres_store: MemoryStore) -> None:
-    of = call()
+    new_call = call()
     embeddings = {
         "same": vector(1, 0, 0),
         "near": vector(1, 1, 0),
         "apart": vector(0, 0, 1),
         "opposite": vector(-1, 0, 0),
     }
-    added = [addition(of, text, embedding=e) for text, e in embeddings.items()]
-    await postgres_store.commit(change_set(of, [], added))
+    added = [addition(new_call, text, embedding=e) for text, e in embeddings.items()]
+    await postgres_store.commit(change_set(new_call, [], added))
 
     hits = await postgres_store.search(query())
     assert [hit.text for hit in hits] == ["same", "near", "apart", "opposite"]
@@ -410,10 +410,14 @@ async def test_search_orders_by_similarity_and_bounds_it(postgres_store: MemoryS
 
 
 async def test_search_keeps_to_categories(store: MemoryStore) -> None:
-    of = call()
+    new_call = call()
     tagged = {"one": ["food"], "two": ["food", "health"], "three": []}
     await store.commit(
-        change_set(of, [], [addition(of, text, categories=tags) for text, tags in tagged.items()])
+        change_set(
+            new_call,
+            [],
+            [addition(new_call, text, categories=tags) for text, tags in tagged.items()],
+        )
     )
     hits = await store.search(query(categories=["health", "sports"]))
     assert [hit.text for hit in hits] == ["two"]
@@ -469,8 +473,8 @@ async def test_nothing_crosses_projects(store: MemoryStore) -> None:
 @pytest.mark.parametrize("order", list(ListOrder))
 async def test_pages_hold_every_memory_once_in_order(store: MemoryStore, order: ListOrder) -> None:
     for n in range(7):
-        of = call(time=NOW + timedelta(seconds=n // 2))
-        await store.commit(change_set(of, [], [addition(of, f"memory {n}")]))
+        new_call = call(time=NOW + timedelta(seconds=n // 2))
+        await store.commit(change_set(new_call, [], [addition(new_call, f"memory {n}")]))
     seen = []
     after = None
     while page := await store.list(listing(limit=3, order=order, after=after)):

@@ -57,13 +57,13 @@ async def server(
         yield notifications, ear
 
 
-async def test_every_server_hears_a_notice(postgres_dsn: str) -> None:
+async def test_every_server_receives_a_notification(postgres_dsn: str) -> None:
     async with server(postgres_dsn) as (first, ear), server(postgres_dsn) as (_, other):
         first.notify(NOTICE)
         await asyncio.gather(ear.hears(), other.hears())
 
 
-async def test_a_server_hears_its_own_notice_once_and_at_once(postgres_dsn: str) -> None:
+async def test_a_server_receives_its_own_notification_once_and_at_once(postgres_dsn: str) -> None:
     async with server(postgres_dsn) as (first, ear), server(postgres_dsn) as (_, other):
         before = ear.notices
         first.notify(NOTICE)
@@ -83,7 +83,7 @@ async def test_notices_that_come_together_are_sent_together(postgres_dsn: str) -
         assert other.notices == before + 1
 
 
-async def test_who_has_unsubscribed_hears_nothing(postgres_dsn: str) -> None:
+async def test_after_unsubscribing_no_notification_is_received(postgres_dsn: str) -> None:
     notifications, ear = PostgresNotifications(postgres_dsn, FAST), Ear()
     with notifications.subscribe(NOTICE, ear):
         pass

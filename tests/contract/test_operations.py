@@ -22,7 +22,9 @@ from tests.support.submissions import change, submission
 
 LONG = timedelta(minutes=1)
 ALL = Shares(largest=100)
-OVER = timedelta(0)
+EXPIRED = timedelta(0)
+"""A lease, a pause or an age that is over at once."""
+
 BOB = Scope(user_id="bob")
 
 
@@ -64,18 +66,18 @@ async def test_an_operation_keeps_the_place_in_its_trace(operations: Operations)
 
 
 async def test_a_submission_is_stored_unchanged(operations: Operations) -> None:
-    kept = await operations.submit(submission())
-    assert kept.state is OperationState.QUEUED
-    assert (kept.scope, kept.correlation_id, kept.attempts) == (ALICE, "c1", 0)
-    assert await operations.get(PROJECT, kept.id) == kept
+    submitted = await operations.submit(submission())
+    assert submitted.state is OperationState.QUEUED
+    assert (submitted.scope, submitted.correlation_id, submitted.attempts) == (ALICE, "c1", 0)
+    assert await operations.get(PROJECT, submitted.id) == submitted
     claimed = await claim_one(operations)
     assert (claimed.payload, claimed.attempts, claimed.failures) == (b"payload", 1, 1)
 
 
 async def test_many_at_once_are_all_kept(operations: Operations) -> None:
-    given = [submission() for _ in range(600)]
-    kept = await asyncio.gather(*map(operations.submit, given))
-    assert [operation.id for operation in kept] == [one.id for one in given]
+    submissions = [submission() for _ in range(600)]
+    submitted = await asyncio.gather(*map(operations.submit, submissions))
+    assert [operation.id for operation in submitted] == [one.id for one in submissions]
     assert (await operations.queue_statistics(PROJECT)).queued == 600
 
 
@@ -83,11 +85,13 @@ async def test_a_request_id_is_taken_once(
     stored_operations: PostgresOperations, store: PostgresMemoryStore
 ) -> None:
     request_id = uuid4()
-    given = [submission(request_id=request_id) for _ in range(50)]
-    kept = await asyncio.gather(*map(stored_operations.submit, given))
-    assert len({operation.id for operation in kept}) == 1
+    submissions = [submission(request_id=request_id) for _ in range(50)]
+    submitted = await asyncio.gather(*map(stored_operations.submit, submissions))
+    assert len({operation.id for operation in submitted}) == 1
     with pytest.raises(RequestIdReused):
-        await stored_operations.submit(replace(given[0], id=uuid4(), payload_digest=b"another"))
+        await stored_operations.submit(
+            replace(submissions[0], id=uuid4(), payload_digest=b"another")
+        )
     other = await stored_operations.submit(submission(project_id="other", request_id=request_id))
     assert other.project_id == "other"
     used = replace(call(), request_id=uuid4(), payload_digest=b"another")
@@ -96,7 +100,7 @@ async def test_a_request_id_is_taken_once(
         await stored_operations.submit(submission(request_id=used.request_id))
 
 
-async def test_of_a_scope_the_oldest_alone_is_claimed(operations: Operations) -> None:
+async def test_only_the_oldest_operation_of_a_scope_is_claimed(operations: Operations) -> None:
     first, second = [await operations.submit(submission()) for _ in range(2)]
     other = await operations.submit(submission(BOB))
     claimed = await operations.claim(10, LONG, ALL)
@@ -149,65 +153,65 @@ async def test_racing_workers_never_share_an_operation(operations: Operations) -
 async def test_a_commit_ends_its_operation(
     stored_operations: PostgresOperations, store: PostgresMemoryStore
 ) -> None:
-    kept = await stored_operations.submit(submission())
+    submitted = await stored_operations.submit(submission())
     claimed = await claim_one(stored_operations)
     await store.commit(change(claimed))
-    done = await stored_operations.get(PROJECT, kept.id)
+    done = await stored_operations.get(PROJECT, submitted.id)
     assert done is not None
-    assert (done.state, done.call_id) == (OperationState.SUCCEEDED, kept.id)
-    assert not await stored_operations.give_back(claimed, OVER, is_failure=True)
+    assert (done.state, done.call_id) == (OperationState.SUCCEEDED, submitted.id)
+    assert not await stored_operations.give_back(claimed, EXPIRED, is_failure=True)
     assert not await stored_operations.fail(claimed, "Fault", b"")
-    stored = await store.get_call(PROJECT, kept.id)
+    stored = await store.get_call(PROJECT, submitted.id)
     assert stored is not None
     assert [item.memory.text for item in stored.changes] == ["Alice likes tea"]
 
 
-async def test_a_commit_whose_operation_is_anothers_by_now_stores_nothing(
+async def test_a_commit_after_another_server_claimed_the_operation_stores_nothing(
     stored_operations: PostgresOperations, store: PostgresMemoryStore
 ) -> None:
-    kept = await stored_operations.submit(submission())
-    late = await claim_one(stored_operations, OVER)
-    heir = await claim_one(stored_operations)
-    assert (heir.attempts, heir.failures) == (2, 2)
-    assert not await stored_operations.renew(late, LONG)
+    submitted = await stored_operations.submit(submission())
+    expired = await claim_one(stored_operations, EXPIRED)
+    current = await claim_one(stored_operations)
+    assert (current.attempts, current.failures) == (2, 2)
+    assert not await stored_operations.renew(expired, LONG)
     with pytest.raises(ConcurrentChange):
-        await store.commit(change(late))
-    assert await store.get_call(PROJECT, kept.id) is None
-    await store.commit(change(heir))
-    assert await state(stored_operations, kept.id) is OperationState.SUCCEEDED
+        await store.commit(change(expired))
+    assert await store.get_call(PROJECT, submitted.id) is None
+    await store.commit(change(current))
+    assert await state(stored_operations, submitted.id) is OperationState.SUCCEEDED
 
 
 async def test_a_commit_of_a_cancelled_operation_stores_nothing(
     stored_operations: PostgresOperations, store: PostgresMemoryStore
 ) -> None:
-    kept = await stored_operations.submit(submission())
+    submitted = await stored_operations.submit(submission())
     claimed = await claim_one(stored_operations)
-    assert await stored_operations.cancel(PROJECT, kept.id, b"error")
+    assert await stored_operations.cancel(PROJECT, submitted.id, b"error")
     with pytest.raises(ConcurrentChange):
         await store.commit(change(claimed))
-    assert await store.get_call(PROJECT, kept.id) is None
-    assert await state(stored_operations, kept.id) is OperationState.CANCELLED
-    assert not await stored_operations.cancel(PROJECT, kept.id, b"again")
+    assert await store.get_call(PROJECT, submitted.id) is None
+    assert await state(stored_operations, submitted.id) is OperationState.CANCELLED
+    assert not await stored_operations.cancel(PROJECT, submitted.id, b"again")
 
 
 async def test_only_failures_count_against_an_operation(operations: Operations) -> None:
     await operations.submit(submission())
     for is_failure in (False, True, False):
         claimed = await claim_one(operations)
-        assert await operations.give_back(claimed, OVER, is_failure=is_failure, fault="Fault")
+        assert await operations.give_back(claimed, EXPIRED, is_failure=is_failure, fault="Fault")
     last = await claim_one(operations)
     assert (last.attempts, last.failures) == (4, 2)
 
 
 async def test_failed_operations_can_be_revived(operations: Operations) -> None:
-    kept = await operations.submit(submission())
+    submitted = await operations.submit(submission())
     assert await operations.fail(await claim_one(operations), "Fault", b"error")
-    failed = await operations.get(PROJECT, kept.id)
+    failed = await operations.get(PROJECT, submitted.id)
     assert failed is not None
     assert (failed.state, failed.fault, failed.error) == (OperationState.FAILED, "Fault", b"error")
     statistics = await operations.queue_statistics(PROJECT)
     assert (statistics.dead, statistics.queued) == (1, 0)
-    assert await operations.revive(PROJECT, kept.id)
+    assert await operations.revive(PROJECT, submitted.id)
     assert (await claim_one(operations)).failures == 1
 
 
@@ -217,23 +221,23 @@ async def test_done_operations_are_pruned_and_no_others(operations: Operations) 
         await operations.cancel(PROJECT, operation.id, b"")
     undone = await operations.submit(submission())
     assert await operations.prune(LONG, 10) == 0
-    assert await operations.prune(OVER, 2) == 2
-    assert await operations.prune(OVER, 2) == 1
+    assert await operations.prune(EXPIRED, 2) == 2
+    assert await operations.prune(EXPIRED, 2) == 1
     assert [o.id for o in await operations.list(PROJECT, None, 10, None)] == [undone.id]
 
 
 async def test_nothing_crosses_projects(operations: Operations) -> None:
-    kept = await operations.submit(submission())
-    assert await operations.get("other", kept.id) is None
-    assert not await operations.cancel("other", kept.id, b"")
+    submitted = await operations.submit(submission())
+    assert await operations.get("other", submitted.id) is None
+    assert not await operations.cancel("other", submitted.id, b"")
     assert not await operations.list("other", None, 10, None)
     assert (await operations.queue_statistics("other")).queued == 0
-    assert await operations.cancel(PROJECT, kept.id, b"")
-    assert not await operations.delete("other", kept.id)
-    assert await operations.delete(PROJECT, kept.id)
+    assert await operations.cancel(PROJECT, submitted.id, b"")
+    assert not await operations.delete("other", submitted.id)
+    assert await operations.delete(PROJECT, submitted.id)
 
 
-async def test_old_request_ids_are_let_go_and_their_calls_stay(
+async def test_old_request_ids_are_released_and_their_calls_stay(
     stored_operations: PostgresOperations, store: PostgresMemoryStore
 ) -> None:
     first = replace(call(), request_id=uuid4(), payload_digest=b"first")
@@ -256,25 +260,25 @@ async def test_old_request_ids_are_let_go_and_their_calls_stay(
     assert kept.changes[0].memory.provenance.request_id == first.request_id
 
 
-async def test_an_erased_user_leaves_nothing_to_be_done(
+async def test_erasing_a_user_removes_their_queued_operations(
     stored_operations: PostgresOperations, store: PostgresMemoryStore, database: Database
 ) -> None:
-    kept = await stored_operations.submit(submission())
+    submitted = await stored_operations.submit(submission())
     other = await stored_operations.submit(submission(BOB))
     claimed = [
         one
         for one in await stored_operations.claim(10, LONG, ALL)
-        if one.lease.operation_id == kept.id
+        if one.lease.operation_id == submitted.id
     ]
     assert await store.erase_scope(call(scope=Scope()), ScopeKind.USER, "alice") is not None
-    assert await stored_operations.get(PROJECT, kept.id) is None
+    assert await stored_operations.get(PROJECT, submitted.id) is None
     assert await stored_operations.get(PROJECT, other.id) is not None
     with pytest.raises(ConcurrentChange):
         await store.commit(change(claimed[0]))
-    assert await store.get_call(PROJECT, kept.id) is None
+    assert await store.get_call(PROJECT, submitted.id) is None
 
 
-async def test_an_erased_users_operations_are_forgotten_whatever_became_of_them(
+async def test_erasing_a_user_removes_their_operations_in_every_state(
     stored_operations: PostgresOperations, store: PostgresMemoryStore, database: Database
 ) -> None:
     async def begun(scope: Scope) -> ClaimedOperation:

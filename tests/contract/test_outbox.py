@@ -83,7 +83,7 @@ async def test_a_claim_ends_with_its_lease(store: MemoryStore, outbox: Outbox) -
     assert [dirty.attempts for dirty in await outbox.claim(10, NO_LEASE)] == [2]
 
 
-async def test_a_released_claim_comes_back_after_its_delay(
+async def test_a_released_memory_is_claimed_again_after_its_delay(
     store: MemoryStore, outbox: Outbox
 ) -> None:
     await store.commit(adding("one"))
@@ -130,11 +130,14 @@ async def test_being_caught_up_is_a_projects_own_affair(store: MemoryStore, outb
 
 
 async def test_a_subgraph_is_the_current_state(store: MemoryStore, outbox: Outbox) -> None:
-    of = call()
+    new_call = call()
     item = addition(
-        of, "Alice lives in Lisbon", entities=[LISBON.source, LISBON.target], relations=[LISBON]
+        new_call,
+        "Alice lives in Lisbon",
+        entities=[LISBON.source, LISBON.target],
+        relations=[LISBON],
     )
-    await store.commit(change_set(of, [], [item]))
+    await store.commit(change_set(new_call, [], [item]))
     [subgraph] = await outbox.subgraphs(await outbox.claim(10, LEASE))
     assert subgraph.exists
     assert subgraph.memory_id == item.memory.id
@@ -151,9 +154,9 @@ async def test_a_deleted_or_expired_memory_has_no_subgraph(
     changes = adding("deleted")
     await store.commit(changes)
     await store.commit(change_set(call(), deleted=[Deletion(changes.added[0].memory_id, 1)]))
-    of = call()
-    expired = addition(of, "expired", expiration_date=date(2020, 1, 1), relations=[LISBON])
-    await store.commit(change_set(of, [], [expired]))
+    new_call = call()
+    expired = addition(new_call, "expired", expiration_date=date(2020, 1, 1), relations=[LISBON])
+    await store.commit(change_set(new_call, [], [expired]))
     subgraphs = await outbox.subgraphs(await outbox.claim(10, LEASE))
     assert [subgraph.exists for subgraph in subgraphs] == [False, False]
 
@@ -234,7 +237,7 @@ async def test_a_renewed_lease_lasts(store: MemoryStore, outbox: Outbox) -> None
     assert await outbox.claim(10, LEASE) == []
 
 
-async def test_a_refused_memory_is_given_up_blocks_nobody_and_lives_again_when_it_changes(
+async def test_a_refused_memory_is_given_up_blocks_no_other_and_is_tried_again_when_it_changes(
     store: MemoryStore, outbox: Outbox
 ) -> None:
     changes = adding("one")
@@ -264,8 +267,10 @@ async def test_the_backlog_is_counted_by_project_and_in_all(
 
 
 async def expiring(store: MemoryStore, text: str, last_day: date) -> None:
-    of = call()
-    await store.commit(change_set(of, [], [addition(of, text, expiration_date=last_day)]))
+    new_call = call()
+    await store.commit(
+        change_set(new_call, [], [addition(new_call, text, expiration_date=last_day)])
+    )
 
 
 @only_on_postgres

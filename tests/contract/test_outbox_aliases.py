@@ -30,9 +30,9 @@ def outbox(database: Database) -> Outbox:
 async def mention(
     store: MemoryStore, text: str, *entities: Entity, scope: Scope = ALICE
 ) -> NewMemory:
-    of = call(scope=scope)
-    item = addition(of, text, entities=entities)
-    await store.commit(change_set(of, [], [item]))
+    new_call = call(scope=scope)
+    item = addition(new_call, text, entities=entities)
+    await store.commit(change_set(new_call, [], [item]))
     return item
 
 

@@ -45,9 +45,9 @@ async def test_a_deletion_that_waits_for_a_passage_holds_no_later_one(
     store = PostgresMemoryStore(database, on_commit=lambda: None)
     fact = addition(call(), "User drinks tea")
     await store.commit(change_set(call(), added=[fact]))
-    given = stored_last_first(passages(("I drink tea.",), ("You drink tea, I see.",)))
-    await add_passages(store, given)
-    first, last = sorted(p.passage_id for p in given.passages)
+    with_passages = stored_last_first(passages(("I drink tea.",), ("You drink tea, I see.",)))
+    await add_passages(store, with_passages)
+    first, last = sorted(p.passage_id for p in with_passages.passages)
     lock = "SELECT FROM passages WHERE passage_id = $1 FOR UPDATE NOWAIT"
     rival = await asyncpg.connect(postgres_dsn)
     try:

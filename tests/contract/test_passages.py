@@ -1,4 +1,4 @@
-"""The contract of passages, held on PostgreSQL: found like memories, and never against them."""
+"""The contract of passages on PostgreSQL: they are found like memories, and follow deletions."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ SAID = "".join(TEA)
 
 
 async def test_a_passage_is_found_with_its_message(store: MemoryStore) -> None:
-    given = passages(TEA, role=Role.ASSISTANT, name="Helper", metadata={"a": 1})
-    await add_passages(store, given)
+    with_passages = passages(TEA, role=Role.ASSISTANT, name="Helper", metadata={"a": 1})
+    await add_passages(store, with_passages)
     query = SearchQuery(PROJECT, ALICE, vector(1, 0, 0), 10, TODAY, text="tea")
     [hit] = await store.search(query)
     assert isinstance(hit, ScoredPassage)
     assert hit.score > 0.5
     assert {arm.arm for arm in hit.arms} == {"dense", "lexical"}
     passage = hit.passage
-    assert passage.message_id == given.passages[0].message_id
+    assert passage.message_id == with_passages.passages[0].message_id
     assert (passage.role, passage.name, passage.text) == (Role.ASSISTANT, "Helper", SAID)
     assert (passage.scope, passage.event_time, passage.metadata) == (ALICE, NOW, {"a": 1})
 
 
-async def test_a_source_that_is_not_asked_for_is_not_found(store: MemoryStore) -> None:
-    of = call()
-    await add_passages(store, passages(("Told.",)), added=[addition(of, "Remembered")])
+async def test_only_requested_sources_are_searched(store: MemoryStore) -> None:
+    new_call = call()
+    await add_passages(store, passages(("Told.",)), added=[addition(new_call, "Remembered")])
     assert await found(store) == {"Told.", "Remembered"}
     assert await found(store, sources=frozenset({Source.MEMORIES})) == {"Remembered"}
     assert await found(store, sources=frozenset({Source.PASSAGES})) == {"Told."}
@@ -53,11 +53,11 @@ async def test_a_source_that_is_not_asked_for_is_not_found(store: MemoryStore) -
 
 
 async def test_words_and_limits_count_for_both_kinds_alike(store: MemoryStore) -> None:
-    of = call()
+    new_call = call()
     await add_passages(
         store,
         passages(("The red boat is old.",), ("Blue sky.",)),
-        added=[addition(of, "Owns a red boat"), addition(of, "Likes green")],
+        added=[addition(new_call, "Owns a red boat"), addition(new_call, "Likes green")],
     )
     assert await found(store, "red boat", limit=2) == {"The red boat is old.", "Owns a red boat"}
 
@@ -116,7 +116,9 @@ async def test_a_sentence_that_led_to_a_memory_once_is_no_passage(
     assert before == {"".join(first)}
 
 
-async def test_nothing_left_keeps_a_message_out_when_it_comes_again(store: MemoryStore) -> None:
+async def test_a_message_without_passages_gets_none_when_it_is_sent_again(
+    store: MemoryStore,
+) -> None:
     await add_passages(store, passages((), message=SAID))
     assert await found(store) == set()
     await add_passages(store, passages(TEA, message=SAID), time=NOW + timedelta(minutes=1))
@@ -137,22 +139,22 @@ async def test_a_repeated_passage_lasts_as_long_as_its_last_repetition(store: Me
 
 
 async def test_a_call_that_stores_nothing_stores_no_passage(store: MemoryStore) -> None:
-    of = call(request_id=call().id)
-    given = passages(TEA)
-    await store.commit(change_set(of, passages=given.passages))
+    new_call = call(request_id=call().id)
+    with_passages = passages(TEA)
+    await store.commit(change_set(new_call, passages=with_passages.passages))
     again = change_set(
-        replace(call(), request_id=of.request_id), passages=passages(("Other.",)).passages
+        replace(call(), request_id=new_call.request_id), passages=passages(("Other.",)).passages
     )
     with pytest.raises(Exception, match="request"):
         await store.commit(again)
     assert await found(store) == {SAID}
 
 
-async def test_a_deleted_memory_takes_along_what_tells_of_it(store: MemoryStore) -> None:
+async def test_deleting_a_memory_removes_sentences_about_it(store: MemoryStore) -> None:
     fact = addition(call(), "User is allergic to nuts")
     await store.commit(change_set(call(), added=[fact]))
-    heard = ("Sorry to hear of your nut allergy! ", "Shall we cook? ", "Almonds are tasty.")
-    await add_passages(store, passages(heard, role=Role.ASSISTANT))
+    sentences = ("Sorry to hear of your nut allergy! ", "Shall we cook? ", "Almonds are tasty.")
+    await add_passages(store, passages(sentences, role=Role.ASSISTANT))
     await add_passages(store, passages(("My nut allergy is bad.",)), scope=Scope(user_id="bob"))
     start = datetime.now(UTC)
     await store.commit(change_set(call(), deleted=[Deletion(fact.memory.id, 1)]))
@@ -160,9 +162,11 @@ async def test_a_deleted_memory_takes_along_what_tells_of_it(store: MemoryStore)
     left = "Shall we cook? Almonds are tasty."
     assert await found(store, "nut allergy") == {left}
     assert await found(store, scope=Scope(user_id="bob")) == {"My nut allergy is bad."}
-    assert "".join(heard) in await found(store, time=start)
+    assert "".join(sentences) in await found(store, time=start)
     # And it stays so when the conversation is sent again.
-    await add_passages(store, passages(heard, role=Role.ASSISTANT), time=NOW + timedelta(days=30))
+    await add_passages(
+        store, passages(sentences, role=Role.ASSISTANT), time=NOW + timedelta(days=30)
+    )
     assert await found(store, "nut allergy") == {left}
 
 
@@ -174,7 +178,7 @@ async def test_a_sentence_is_a_passage_then_a_fact_and_then_neither(store: Memor
     assert await found(store, "Where does the user work? Acme") == set()
 
 
-async def test_an_updated_memory_takes_along_what_tells_of_its_former_text(
+async def test_updating_a_memory_removes_sentences_about_its_former_text(
     store: MemoryStore,
 ) -> None:
     fact = addition(call(), "User works at Acme as a baker")
@@ -184,8 +188,8 @@ async def test_an_updated_memory_takes_along_what_tells_of_its_former_text(
     )
     becomes = revision(fact, "User works at Initech as a baker")
     change = call(time=NOW + timedelta(minutes=1))
-    given = passages(("So no work at Acme for the baker.",))
-    await store.commit(change_set(change, updated=[becomes], passages=given.passages))
+    with_passages = passages(("So no work at Acme for the baker.",))
+    await store.commit(change_set(change, updated=[becomes], passages=with_passages.passages))
     assert await found(store) == {
         "User works at Initech as a baker",
         "Work is fun. A baker's work is hard.",
@@ -234,17 +238,19 @@ async def test_erasing_a_scope_leaves_no_passage_behind(
     assert [row["text"] for row in rows] == ["Of Bob."]
 
 
-async def test_a_request_to_forget_takes_out_what_no_memory_tells(store: MemoryStore) -> None:
+async def test_a_request_to_forget_removes_sentences_that_became_no_memory(
+    store: MemoryStore,
+) -> None:
     await add_passages(store, passages(("My shoe size is 44. ", "It rains.")))
-    of = call(time=NOW + timedelta(minutes=1))
+    new_call = call(time=NOW + timedelta(minutes=1))
     answer = passages(("I forgot your shoe size. ", "Anything else?"), role=Role.ASSISTANT)
     request = "Forget what I said about my shoe size."
-    await store.commit(change_set(of, passages=answer.passages, forget_requests=[request]))
+    await store.commit(change_set(new_call, passages=answer.passages, forget_requests=[request]))
     assert await found(store, "shoe size") == {"It rains.", "Anything else?"}
     assert "My shoe size is 44. It rains." in await found(store, time=NOW)
 
 
-async def test_a_word_that_the_whole_scope_has_takes_no_sentence_out(store: MemoryStore) -> None:
+async def test_a_word_that_all_of_the_scope_shares_removes_no_sentence(store: MemoryStore) -> None:
     fact = addition(call(), "User likes coffee")
     await store.commit(change_set(call(), added=[fact]))
     await add_passages(

@@ -39,16 +39,16 @@ async def other_database(postgres_server: str) -> AsyncIterator[Database]:
 
 async def remember_and_tell(store: MemoryStore) -> Deletion:
     """A memory that names the canary, and passages that tell of it or not."""
-    of = call()
-    fact = addition(of, f"User works at {CANARY}")
-    await store.commit(change_set(of, [message(f"I work at {CANARY}.")], [fact]))
-    heard = (f"How is {CANARY}? ", "Is it far?")
-    await add_passages(store, passages(heard, ("It rains.",), role=Role.ASSISTANT))
+    new_call = call()
+    fact = addition(new_call, f"User works at {CANARY}")
+    await store.commit(change_set(new_call, [message(f"I work at {CANARY}.")], [fact]))
+    sentences = (f"How is {CANARY}? ", "Is it far?")
+    await add_passages(store, passages(sentences, ("It rains.",), role=Role.ASSISTANT))
     return Deletion(fact.memory.id, 1)
 
 
 @pytest.mark.parametrize("deleted_before", [False, True])
-async def test_erasing_a_memory_erases_passages_that_tell_of_it(
+async def test_erasing_a_memory_erases_passages_about_it(
     store: MemoryStore, database: Database, *, deleted_before: bool
 ) -> None:
     removal = await remember_and_tell(store)
@@ -77,8 +77,8 @@ async def test_expired_passages_are_purged_with_their_messages(
     store: MemoryStore, database: Database
 ) -> None:
     expired, later = TODAY - timedelta(days=9), TODAY - timedelta(days=1)
-    of = await add_passages(store, passages((f"{CANARY}. ",), expiration_date=expired))
-    cited = of.messages[0]
+    new_call = await add_passages(store, passages((f"{CANARY}. ",), expiration_date=expired))
+    cited = new_call.messages[0]
     await add_passages(store, passages(("Later.",), expiration_date=later))
 
     def by(project_id: str) -> Call:

@@ -135,7 +135,7 @@ async def test_leases_of_a_dead_server_end_at_once(
     assert await store.get_call(PROJECT, heir.lease.operation_id) is not None
 
 
-async def test_a_lease_that_nobody_took_is_good_for_a_commit(
+async def test_a_lease_that_was_not_taken_over_permits_a_commit(
     presence: PostgresLeases, server: Server, store: PostgresMemoryStore
 ) -> None:
     await server.operations.submit(submission())

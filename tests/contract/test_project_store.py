@@ -227,8 +227,10 @@ async def test_what_is_held_is_counted_for_projects_with_quotas(
 ) -> None:
     await stored_projects.create_project(project())
     store = PostgresMemoryStore(database, on_commit=lambda: None)
-    of = call(project_id="p1")
-    await store.commit(change_set(of, added=[addition(of, "tée")], messages=[message("Ich ä")]))
+    new_call = call(project_id="p1")
+    await store.commit(
+        change_set(new_call, added=[addition(new_call, "tée")], messages=[message("Ich ä")])
+    )
     assert await stored_projects.storage_use("p1") == StorageUse()
     await stored_projects.set_quotas("p1", QUOTAS)
     assert await stored_projects.storage_use("p1") == StorageUse(QUOTAS, memories=1, bytes=4 + 6)

@@ -41,7 +41,7 @@ async def embed_all(store: StoreUpkeep, embedder: EmbedderIdentity) -> None:
     await store.finish_reembedding(embedder)
 
 
-async def test_texts_are_done_once_and_then_the_store_is_of_the_embedder(
+async def test_texts_are_embedded_once_and_then_the_store_belongs_to_the_embedder(
     store: StoreUpkeep,
 ) -> None:
     assert await store.begin_reembedding(ONE)

@@ -72,11 +72,13 @@ class World:
         expires: date | None = None,
     ) -> NewMemory:
         """Stores a memory that states these, so many minutes after the others."""
-        of = call(scope=scope, project_id=project_id, time=NOW + timedelta(minutes=minute))
+        new_call = call(scope=scope, project_id=project_id, time=NOW + timedelta(minutes=minute))
         stated = [Relation(Entity(s), kind, Entity(t)) for s, kind, t in triples]
         text = f"memory {next(self._numbers)}"
-        item = addition(of, text, entities=entities, relations=stated, expiration_date=expires)
-        await self.store.commit(change_set(of, [], [item]))
+        item = addition(
+            new_call, text, entities=entities, relations=stated, expiration_date=expires
+        )
+        await self.store.commit(change_set(new_call, [], [item]))
         return item
 
     async def recalled(
@@ -113,11 +115,11 @@ async def test_a_question_leads_to_relations_and_those_one_further_on(world: Wor
 
 
 async def test_relations_come_as_their_memory_states_them(world: World) -> None:
-    of = call()
+    new_call = call()
     alice, acme = Entity("Alice", "person"), Entity("Acme", "company")
     stated = [Relation(alice, "likes", Entity("Tea")), Relation(alice, "works_at", acme)]
-    item = addition(of, "a fact", relations=stated)
-    await world.store.commit(change_set(of, [], [item]))
+    item = addition(new_call, "a fact", relations=stated)
+    await world.store.commit(change_set(new_call, [], [item]))
     found = await world.recalled("acme")
     assert found.relations == [StatedRelation(stated[1], item.memory.id, item.memory.event_time)]
     plain = await world.store.recall(RecallQuery(PROJECT, ALICE, ["acme"], NOW))
@@ -191,7 +193,7 @@ async def test_favourites_supersede_each_other(world: World, relation: str) -> N
     assert await world.near("Alice") == {("Alice", relation, "two")}
 
 
-async def test_what_is_stated_again_beside_another_value_holds(world: World) -> None:
+async def test_a_value_that_is_stated_again_beside_another_one_holds(world: World) -> None:
     await world.knows(LIVES, minute=1)
     await world.knows(LIVES, MOVES, minute=2)
     assert await world.near("Alice") == {LIVES, MOVES}
@@ -200,23 +202,23 @@ async def test_what_is_stated_again_beside_another_value_holds(world: World) -> 
 
 async def test_changed_deleted_and_expired_memories_lead_nowhere(world: World) -> None:
     item = await world.knows(WORKS)
-    of = call(time=NOW + timedelta(minutes=1))
+    new_call = call(time=NOW + timedelta(minutes=1))
     changed = replace(
         revision(item, "other"),
         digest=fact_digest("other"),
         relations=[Relation(Entity("Alice"), "likes", Entity("Tea"))],
     )
-    await world.store.commit(change_set(of, updated=[changed]))
+    await world.store.commit(change_set(new_call, updated=[changed]))
     assert await world.near("Alice") == {("Alice", "likes", "Tea")}
-    of = call(time=NOW + timedelta(minutes=2))
-    await world.store.commit(change_set(of, deleted=[Deletion(item.memory.id, 2)]))
+    new_call = call(time=NOW + timedelta(minutes=2))
+    await world.store.commit(change_set(new_call, deleted=[Deletion(item.memory.id, 2)]))
     assert not (await world.recalled("Alice")).has_entities
     await world.knows(WORKS, expires=NOW.date())
     assert await world.near("Alice") == {WORKS}
     assert not (await world.recalled("Alice", at=TOMORROW)).has_entities
 
 
-async def test_nothing_is_found_through_what_is_related_to_very_much(world: World) -> None:
+async def test_entities_with_very_many_relations_are_not_followed(world: World) -> None:
     alice = await world.knows(LIVES)
     for number in range(WIDEST):
         await world.knows((f"Person {number}", "lives_in", "Oslo"), minute=1)

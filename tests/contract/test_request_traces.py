@@ -77,12 +77,14 @@ async def test_a_call_is_found_with_its_messages_and_changes(
     }
 
 
-async def test_a_change_tells_whether_the_graph_holds_it(
+async def test_a_change_shows_whether_the_graph_holds_it(
     projects: ProjectStore, store: PostgresMemoryStore, database: Database
 ) -> None:
-    of, outbox = call(correlation_id="one"), PostgresOutbox(database, Clock())
+    new_call, outbox = call(correlation_id="one"), PostgresOutbox(database, Clock())
     await store.commit(
-        change_set(of, [], [addition(of, "Alice likes tea", entities=[Entity("Alice")])])
+        change_set(
+            new_call, [], [addition(new_call, "Alice likes tea", entities=[Entity("Alice")])]
+        )
     )
     assert [c.in_graph for c in (await projects.trace("one")).changes] == [False]
     await outbox.settle(await outbox.claim(1, LEASE))
@@ -92,9 +94,11 @@ async def test_a_change_tells_whether_the_graph_holds_it(
 async def test_a_change_that_the_graph_refused_says_why(
     projects: ProjectStore, store: PostgresMemoryStore, database: Database
 ) -> None:
-    of, outbox = call(correlation_id="one"), PostgresOutbox(database, Clock())
+    new_call, outbox = call(correlation_id="one"), PostgresOutbox(database, Clock())
     await store.commit(
-        change_set(of, [], [addition(of, "Alice likes tea", entities=[Entity("Alice")])])
+        change_set(
+            new_call, [], [addition(new_call, "Alice likes tea", entities=[Entity("Alice")])]
+        )
     )
     (dirty,) = await outbox.claim(1, LEASE)
     await outbox.refuse(dirty, "out of order", timedelta(0), patience=1)

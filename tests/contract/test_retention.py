@@ -39,9 +39,9 @@ def by(project_id: str) -> Call:
 async def expiring(
     store: MemoryStore, text: str, last_day: date | None, project_id: str = PROJECT
 ) -> UUID:
-    of = call(project_id=project_id)
-    item = addition(of, text, expiration_date=last_day)
-    await store.commit(change_set(of, [message(text)], [item]))
+    new_call = call(project_id=project_id)
+    item = addition(new_call, text, expiration_date=last_day)
+    await store.commit(change_set(new_call, [message(text)], [item]))
     return item.memory.id
 
 
@@ -176,7 +176,7 @@ async def test_a_project_is_deleted_whole_and_no_other(
     assert await projects.create_project(Project("doomed", "org", NOW, NOW))
 
 
-async def test_of_an_unknown_project_there_is_nothing_to_delete(
+async def test_an_unknown_project_has_nothing_to_delete(
     store: MemoryStore, projects: ProjectStore
 ) -> None:
     assert not await projects.begin_deletion("nobody's", NOW)

@@ -140,9 +140,9 @@ async def test_a_refused_change_leaves_the_lease(
 async def test_an_expired_memory_in_the_way_does_not_cost_the_lease(
     stored_leases: PostgresLeases, store: PostgresMemoryStore
 ) -> None:
-    of = call(time=NOW - timedelta(days=3))
-    old = addition(of, "Alice likes tea", expiration_date=YESTERDAY)
-    await store.commit(change_set(of, added=[old]))
+    new_call = call(time=NOW - timedelta(days=3))
+    old = addition(new_call, "Alice likes tea", expiration_date=YESTERDAY)
+    await store.commit(change_set(new_call, added=[old]))
     mine = lease()
     assert await stored_leases.acquire(mine, LONG)
     changes = replace(adding("Alice likes tea"), lease=mine.lease_id)

@@ -123,14 +123,17 @@ async def test_removed_memories_leave_the_graph_and_keep_their_history(
     store: MemoryStore, scopes: MemoryStore, database: Database
 ) -> None:
     ids = await fill(store)
-    of = call(correlation_id="correlation-9", time=NOW + timedelta(hours=1))
-    deletion = await scopes.delete_memories(of)
+    new_call = call(correlation_id="correlation-9", time=NOW + timedelta(hours=1))
+    deletion = await scopes.delete_memories(new_call)
     claimed = await PostgresOutbox(database, FakeClock()).claim(99, timedelta(seconds=9))
     dirty = {entry.memory_id: entry for entry in claimed}
     assert dirty[ids["user"]].correlation_id == "correlation-9"
     assert dirty[ids["user"]].position == deletion.position
     events = await store.events(PROJECT, ids["user"], 0, 9)
-    assert [(e.version, e.provenance.call_id == of.id) for e in events] == [(1, False), (2, True)]
+    assert [(e.version, e.provenance.call_id == new_call.id) for e in events] == [
+        (1, False),
+        (2, True),
+    ]
     assert events[-1].before == events[0].after
 
 
@@ -138,13 +141,13 @@ async def test_a_deletion_is_done_once_for_a_request_id(
     store: MemoryStore, scopes: MemoryStore
 ) -> None:
     await fill(store)
-    of = call(request_id=uuid4(), payload_digest=b"p")
-    assert of.request_id is not None
-    assert await scopes.find_deletion(PROJECT, of.request_id) is None
-    deletion = await scopes.delete_memories(of)
-    assert await scopes.find_deletion(PROJECT, of.request_id) == deletion
-    assert await scopes.find_deletion("project-2", of.request_id) is None
-    again = replace(call(scope=Scope(agent_id="alice")), request_id=of.request_id)
+    new_call = call(request_id=uuid4(), payload_digest=b"p")
+    assert new_call.request_id is not None
+    assert await scopes.find_deletion(PROJECT, new_call.request_id) is None
+    deletion = await scopes.delete_memories(new_call)
+    assert await scopes.find_deletion(PROJECT, new_call.request_id) == deletion
+    assert await scopes.find_deletion("project-2", new_call.request_id) is None
+    again = replace(call(scope=Scope(agent_id="alice")), request_id=new_call.request_id)
     with pytest.raises(RequestIdReused):
         await scopes.delete_memories(again)
     with pytest.raises(RequestIdReused):
@@ -155,9 +158,9 @@ async def test_a_deletion_is_done_once_for_a_request_id(
 async def with_a_past(store: MemoryStore) -> None:
     """Changed and deleted memories of Alice, with messages, in both projects."""
     for project_id in (PROJECT, "project-2"):
-        of = call(project_id=project_id)
-        kept, gone = addition(of, "kept"), addition(of, "gone")
-        await store.commit(change_set(of, [message("said")], [kept, gone]))
+        new_call = call(project_id=project_id)
+        kept, gone = addition(new_call, "kept"), addition(new_call, "gone")
+        await store.commit(change_set(new_call, [message("said")], [kept, gone]))
         await store.commit(
             change_set(
                 call(project_id=project_id, request_id=uuid4()),
@@ -187,8 +190,8 @@ async def test_nothing_is_left_of_an_erased_user(
 ) -> None:
     await with_a_past(store)
     await store.commit(adding("of Bob", scope=Scope(user_id="bob")))
-    of = replace(call(scope=Scope()), method="DeleteScope")
-    deletion = await scopes.erase_scope(of, ScopeKind.USER, "alice")
+    new_call = replace(call(scope=Scope()), method="DeleteScope")
+    deletion = await scopes.erase_scope(new_call, ScopeKind.USER, "alice")
     assert deletion is not None
     assert deletion.receipt == DeletionReceipt(memories=1, messages=2, events=4, graph_memories=1)
     left = await rows_that_name(database, "alice", "kept", "gone", "changed", "said")
@@ -212,7 +215,7 @@ async def test_an_erased_user_leaves_the_graph(
     assert [subgraph.exists for subgraph in await outbox.subgraphs(claimed)] == [False, False]
 
 
-async def test_an_erasure_is_of_one_kind_and_one_project(
+async def test_an_erasure_concerns_one_kind_of_scope_in_one_project(
     store: MemoryStore, scopes: MemoryStore
 ) -> None:
     await fill(store)
@@ -224,10 +227,10 @@ async def test_an_erasure_is_of_one_kind_and_one_project(
 async def test_erasing_what_is_not_there_writes_nothing(
     store: MemoryStore, scopes: MemoryStore, commits: list[None]
 ) -> None:
-    of = call(scope=Scope(), request_id=uuid4())
-    assert of.request_id is not None
-    assert await scopes.erase_scope(of, ScopeKind.USER, "alice") is None
-    assert await scopes.find_deletion(PROJECT, of.request_id) is None
+    new_call = call(scope=Scope(), request_id=uuid4())
+    assert new_call.request_id is not None
+    assert await scopes.erase_scope(new_call, ScopeKind.USER, "alice") is None
+    assert await scopes.find_deletion(PROJECT, new_call.request_id) is None
     assert commits == []
 
 
@@ -278,8 +281,8 @@ async def test_scopes_are_listed_with_what_they_hold(
     store: MemoryStore, scopes: MemoryStore
 ) -> None:
     await fill(store)
-    of = call(time=NOW + timedelta(hours=1))
-    await store.commit(change_set(of, added=[addition(of, "new")]))
+    new_call = call(time=NOW + timedelta(hours=1))
+    await store.commit(change_set(new_call, added=[addition(new_call, "new")]))
     old = call(scope=Scope(user_id="carol"))
     expired = addition(old, "old", expiration_date=TODAY - timedelta(days=1))
     await store.commit(change_set(old, added=[expired]))
@@ -288,7 +291,7 @@ async def test_scopes_are_listed_with_what_they_hold(
         return await scopes.list_scopes(PROJECT, kind, after, limit, TODAY)
 
     users = [
-        ScopeSummary(ScopeKind.USER, "alice", 3, of.time),
+        ScopeSummary(ScopeKind.USER, "alice", 3, new_call.time),
         ScopeSummary(ScopeKind.USER, "bob", 1, NOW),
         ScopeSummary(ScopeKind.USER, "carol", 0, NOW),
     ]

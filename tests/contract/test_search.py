@@ -76,12 +76,12 @@ async def add(
     **details: object,
 ) -> list[NewMemory]:
     """One call that adds memories of these texts."""
-    of = call(scope=scope, project_id=project_id, time=NOW + timedelta(minutes=minute))
+    new_call = call(scope=scope, project_id=project_id, time=NOW + timedelta(minutes=minute))
     added = [
-        addition(of, text, ordinal=ordinal, **details)  # type: ignore[arg-type] # names fit
+        addition(new_call, text, ordinal=ordinal, **details)  # type: ignore[arg-type] # names fit
         for ordinal, text in enumerate(texts)
     ]
-    await store.commit(change_set(of, added=added))
+    await store.commit(change_set(new_call, added=added))
     return added
 
 
@@ -114,17 +114,17 @@ def bm25(words: list[str], texts: list[str]) -> dict[str, float]:
 
 def with_pairs(question: str, texts: list[str]) -> dict[str, float]:
     """BM25 where pairs of the question's words count as parts of words, for texts as of `bm25`."""
-    asked = question.split()
+    question_words = question.split()
     mean = sum(map(len, texts)) / len(texts)
-    known = {word for word in asked if any(word in text.split() for text in texts)}
-    pairs = {(a, b) for a, b in pairwise(asked) if a != b and {a, b} <= known}
+    known = {word for word in question_words if any(word in text.split() for text in texts)}
+    pairs = {(a, b) for a, b in pairwise(question_words) if a != b and {a, b} <= known}
     result: dict[str, float] = {}
     for text, score in bm25(sorted(known), texts).items():
-        said = text.split()
+        words = text.split()
         found = sum(
             any(
-                {said[i], said[j]} == {a, b} and abs(i - j) <= PAIR_REACH
-                for i, j in product(range(len(said)), repeat=2)
+                {words[i], words[j]} == {a, b} and abs(i - j) <= PAIR_REACH
+                for i, j in product(range(len(words)), repeat=2)
             )
             for a, b in pairs
         )
@@ -155,9 +155,9 @@ async def test_the_speaker_whom_the_question_names_is_preferred(store: MemorySto
     of_bob = passages(("Dear Ann, green boats.",), name="Bob", embedding=TEA)
     await add_passages(store, of_bob)
     await add_passages(store, passages(("Green boats it is.",), name="Ann", embedding=TEA))
-    asked = query("What did Ann say of green boats?", weights=ArmWeights(speaker=0.5))
-    neutral = scores(await store.search(replace(asked, weights=ArmWeights(speaker=0.0))))
-    preferred = scores(await store.search(asked))
+    search = query("What did Ann say of green boats?", weights=ArmWeights(speaker=0.5))
+    neutral = scores(await store.search(replace(search, weights=ArmWeights(speaker=0.0))))
+    preferred = scores(await store.search(search))
     assert preferred["Dear Ann, green boats."] == pytest.approx(
         neutral["Dear Ann, green boats."] / 2
     )
@@ -257,11 +257,11 @@ async def test_all_ways_of_searching_come_to_the_same(database: Database, other:
         ]
         await add(small, *texts, verbatim=True, minute=hour * 180)
     meanings = ["unknown word7 word8", "boat word9"]
-    asked = query("an unknown harbour for the boat", limit=20, meanings=meanings)
-    found = scores(await small.search(asked))
-    assert scores(await store_of(other, database).search(asked)) == pytest.approx(found)
+    search = query("an unknown harbour for the boat", limit=20, meanings=meanings)
+    found = scores(await small.search(search))
+    assert scores(await store_of(other, database).search(search)) == pytest.approx(found)
     assert len(found) == 20
-    assert found != pytest.approx(scores(await small.search(replace(asked, meanings=()))))
+    assert found != pytest.approx(scores(await small.search(replace(search, meanings=()))))
 
 
 async def test_context_from_both_sides_adds_up_as_independent_reasons(store: MemoryStore) -> None:
@@ -286,7 +286,7 @@ async def test_items_without_a_known_message_share_no_scores(store: MemoryStore)
 
 
 @pytest.mark.parametrize("time", [None, NOW + timedelta(hours=1)], ids=["now", "past"])
-async def test_facts_stand_where_their_message_was_said(
+async def test_facts_have_the_place_of_their_message_in_the_conversation(
     store: MemoryStore, time: datetime | None
 ) -> None:
     asked, moved, settled = (new_id(NOW, ordinal) for ordinal in range(3))
@@ -309,11 +309,11 @@ async def test_facts_stand_where_their_message_was_said(
 
 @pytest.mark.parametrize("time", [None, NOW + timedelta(hours=1)], ids=["now", "past"])
 async def test_a_fact_is_as_long_as_its_message(store: MemoryStore, time: datetime | None) -> None:
-    said = "red and a car", "boats are green"
+    texts = "red and a car", "boats are green"
     cited = [Evidence(new_id(NOW, ordinal * 9), "", 120) for ordinal in range(2)]
     facts = [
         addition(call(), text, evidence=[evidence])
-        for text, evidence in zip(said, cited, strict=True)
+        for text, evidence in zip(texts, cited, strict=True)
     ]
     short = addition(call(), "red " + "page " * 20)
     await add_passages(store, passages(), added=[*facts, short])
@@ -355,8 +355,8 @@ async def test_a_changed_fact_has_the_place_of_its_last_message(store: MemorySto
     await add_passages(store, passages(("The harbour.",)), time=NOW + timedelta(minutes=1))
     assert set(await lexical(store, "harbour")) == {"a boat", "The harbour."}
     later = NOW + timedelta(days=1)
-    said = [Evidence(new_id(later), "two boats")]
-    changed = replace(revision(fact, "two boats"), evidence=said)
+    evidence = [Evidence(new_id(later), "two boats")]
+    changed = replace(revision(fact, "two boats"), evidence=evidence)
     await store.commit(change_set(call(time=later), updated=[changed]))
     assert set(await lexical(store, "harbour")) == {"The harbour."}
     assert set(await lexical(store, "boat")) == {"two boats"}
@@ -461,14 +461,14 @@ async def test_beyond_the_first_hits_those_that_resemble_them_come_first(
     await add(store, *first, embedding=vector(0, 1, 0))
     await add(store, f"apart{long}", embedding=vector(1, 0, 1.5))
     await add(store, f"alike{long}", embedding=vector(0.8, 1, 0))
-    asked = query("harbour", weights=ArmWeights())
+    search = query("harbour", weights=ArmWeights())
 
-    found = await store.search(replace(asked, limit=FIRST_HITS + 2))
+    found = await store.search(replace(search, limit=FIRST_HITS + 2))
     assert {hit.text for hit in found[:FIRST_HITS]} == set(first)
     assert [hit.text.split()[0] for hit in found[FIRST_HITS:]] == ["alike", "apart"]
     as_scored = {hit.text.split()[0]: hit.arms[0].score for hit in found[FIRST_HITS:]}
     assert as_scored["apart"] > as_scored["alike"]
-    few = await store.search(replace(asked, limit=FIRST_HITS))
+    few = await store.search(replace(search, limit=FIRST_HITS))
     assert [hit.id for hit in few] == [hit.id for hit in found[:FIRST_HITS]]
 
 
@@ -519,16 +519,16 @@ async def test_events_close_to_the_times_of_the_question_are_preferred(store: Me
     )
     without = query("", weights=VECTORS_ALONE)
     weights = replace(VECTORS_ALONE, time=0.5)
-    asked = replace(without, weights=weights, question_times=[days(NOW.date())])
+    search = replace(without, weights=weights, question_times=[days(NOW.date())])
 
-    plain, lifted = scores(await store.search(without)), await store.search(asked)
+    plain, lifted = scores(await store.search(without)), await store.search(search)
     of_that_day = {"that day", passage}
     assert scores(lifted) == pytest.approx(
         {text: 1 - (1 - plain[text]) * (0.5 if text in of_that_day else 1) for text in plain}
     )
     times = {hit.text: arm.score for hit in lifted for arm in hit.arms if arm.arm == "time"}
     assert times == dict.fromkeys(of_that_day, 1.0)
-    past = await store.search(replace(asked, time=NOW + timedelta(minutes=2)))
+    past = await store.search(replace(search, time=NOW + timedelta(minutes=2)))
     assert arms(past) == pytest.approx(arms(lifted))
 
 

@@ -34,9 +34,9 @@ async def test_memories_messages_and_scopes_are_counted(database: Database) -> N
 
 
 async def test_expired_memories_are_not_counted(database: Database) -> None:
-    store, of = store_on(database), call()
-    passing = addition(of, "It rains", expiration_date=date(2020, 1, 1))
-    await store.commit(change_set(of, [], [passing]))
+    store, new_call = store_on(database), call()
+    passing = addition(new_call, "It rains", expiration_date=date(2020, 1, 1))
+    await store.commit(change_set(new_call, [], [passing]))
     await store.commit(adding("It is dry"))
     held = await PostgresProjectStore(database).count_content(PROJECT, TODAY)
     assert held.memories == 1

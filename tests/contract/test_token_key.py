@@ -18,7 +18,7 @@ async def test_servers_that_start_together_share_one_key(database: Database) -> 
     assert await PostgresTokenKey(database, KEY_BYTES).load() == keys[0]
 
 
-async def test_the_key_is_asked_for_once(database: Database) -> None:
+async def test_the_key_is_requested_once(database: Database) -> None:
     loads = 0
 
     async def load() -> bytes:

@@ -178,7 +178,7 @@ async def test_pages_hold_every_memory_once(client: Client, user: str) -> None:
     assert seen == [f"memory {n}" for n in reversed(range(5))]
 
 
-async def test_a_page_token_is_of_one_request(client: Client, user: str) -> None:
+async def test_a_page_token_belongs_to_one_request(client: Client, user: str) -> None:
     await add(client, user, "one", "two", infer=False)
     page = await client.memory.ListMemories(
         memory_service_pb2.ListMemoriesRequest(user_id=user, page_size=1), metadata=client.metadata

@@ -107,12 +107,12 @@ async def test_many_memories_are_erased_by_one_call_and_by_a_batch(
         validate_only=True,
         request_id=str(uuid4()),
     )
-    looked = await client.memory.DeleteMemories(request, metadata=client.metadata)
-    assert looked.consistency_token == ""
+    preview = await client.memory.DeleteMemories(request, metadata=client.metadata)
+    assert preview.consistency_token == ""
     assert len(await listed(client, user)) == 2
     request.validate_only = False
     erased = await client.memory.DeleteMemories(request, metadata=client.metadata)
-    assert erased.receipt == looked.receipt
+    assert erased.receipt == preview.receipt
     assert (erased.receipt.memories, erased.receipt.messages, erased.receipt.events) == (1, 1, 1)
 
     item = memory_service_pb2.DeleteMemoryRequest(id=kept.results[0].id, erasure_mode=ERASE)
@@ -164,7 +164,7 @@ HARMFUL = [
 
 
 @pytest.mark.parametrize("filters", HARMFUL, ids=str)
-async def test_a_filter_that_says_nothing_sensible_deletes_nothing(
+async def test_a_senseless_filter_deletes_nothing(
     client: Client, user: str, filters: dict[str, object]
 ) -> None:
     await add(client, user, "I sing.", infer=False)

@@ -55,7 +55,9 @@ async def test_it_is_refused_without_a_key(client: Client, method: MethodDescrip
 
 
 @pytest.mark.parametrize("method", METHODS, ids=name_of)
-async def test_it_answers_or_says_why_not(client: Client, method: MethodDescriptor) -> None:
+async def test_every_method_succeeds_or_names_its_reason(
+    client: Client, method: MethodDescriptor
+) -> None:
     try:
         await call(client, method)
     except grpc.aio.AioRpcError as refusal:

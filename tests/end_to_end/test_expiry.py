@@ -108,7 +108,9 @@ async def test_the_past_counts_expiry_by_its_own_day(
     assert expired in {memory.id for memory in shown}
 
 
-async def test_nothing_of_it_is_seen_in_the_graph(client: Client, user: str, expired: str) -> None:
+async def test_an_expired_memory_is_not_in_the_graph(
+    client: Client, user: str, expired: str
+) -> None:
     relations = await client.graph.ListRelations(
         graph_service_pb2.ListRelationsRequest(user_id=user), metadata=client.metadata
     )

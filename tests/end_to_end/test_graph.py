@@ -44,14 +44,14 @@ async def entity(
 
 
 async def test_an_entity_comes_with_its_neighbourhood(client: Client, user: str) -> None:
-    told = await tell(client, user, *STORY)
-    near = await entity(client, user, "GLOBEX", token=told.consistency_token)
+    added = await tell(client, user, *STORY)
+    near = await entity(client, user, "GLOBEX", token=added.consistency_token)
     assert (near.entity.name, near.entity.space) == ("Globex", f"user:{user}")
     assert near.entity.memory_count == 1
     assert [neighbor.name for neighbor in near.neighbors] == ["Maria"]
     [works] = near.relations
     assert (works.source, works.relation, works.target) == ("Maria", "works_at", "Globex")
-    assert works.memory_id in {result.id for result in told.results}
+    assert works.memory_id in {result.id for result in added.results}
     assert works.valid_from == works.event_time
     assert not near.truncated
 
@@ -74,9 +74,9 @@ async def test_an_unknown_entity_is_not_found(client: Client, user: str) -> None
 async def test_entities_of_a_deleted_memory_are_gone_from_every_read(
     client: Client, user: str
 ) -> None:
-    told = await tell(client, user, *STORY)
-    await entity(client, user, "Globex", token=told.consistency_token)
-    await forget_maria(client, told)
+    added = await tell(client, user, *STORY)
+    await entity(client, user, "Globex", token=added.consistency_token)
+    await forget_maria(client, added)
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await entity(client, user, "Globex")
     assert caught.value.code() is grpc.StatusCode.NOT_FOUND
@@ -111,8 +111,8 @@ async def names(client: Client, user: str, query: str | None = None) -> list[str
 
 
 async def test_entities_are_listed_and_found(client: Client, user: str) -> None:
-    told = await tell(client, user, *STORY)
-    await entity(client, user, "Tom", token=told.consistency_token)
+    added = await tell(client, user, *STORY)
+    await entity(client, user, "Tom", token=added.consistency_token)
     listed = await names(client, user)
     assert {"Globex", "Maria", "Porto", "Rome", "Tom"} <= set(listed)
     assert len(listed) == len(set(listed))
@@ -123,13 +123,13 @@ async def test_entities_are_listed_and_found(client: Client, user: str) -> None:
 
 
 async def test_paths_are_found_shortest_first(client: Client, user: str) -> None:
-    told = await tell(client, user, *STORY, "Anna is my sister.", "Maria knows Tom.")
+    added = await tell(client, user, *STORY, "Anna is my sister.", "Maria knows Tom.")
     request = graph_service_pb2.FindPathsRequest(
         user_id=user,
         source="Porto",
         target="Rome",
         max_length=6,
-        consistency_token=told.consistency_token,
+        consistency_token=added.consistency_token,
     )
     response = await client.graph.FindPaths(request, metadata=client.metadata)
     assert response.paths
@@ -147,9 +147,9 @@ async def test_paths_are_found_shortest_first(client: Client, user: str) -> None
 
 async def test_superseded_relations_are_shown_on_request(client: Client, user: str) -> None:
     await tell(client, user, "I live in Lisbon.", run_id="first")
-    told = await tell(client, user, "I live in Porto.", run_id="second")
+    added = await tell(client, user, "I live in Porto.", run_id="second")
     request = graph_service_pb2.ListRelationsRequest(
-        user_id=user, relation="lives_in", consistency_token=told.consistency_token
+        user_id=user, relation="lives_in", consistency_token=added.consistency_token
     )
     now = await client.graph.ListRelations(request, metadata=client.metadata)
     assert [r.target for r in now.relations] == ["Porto"]
@@ -161,7 +161,7 @@ async def test_superseded_relations_are_shown_on_request(client: Client, user: s
 
 
 async def test_a_search_follows_relations(client: Client, user: str) -> None:
-    told = await tell(client, user, *STORY)
+    added = await tell(client, user, *STORY)
     for number in range(12):
         await tell(client, user, f"I like hobby number {number}.")
     request = memory_service_pb2.SearchMemoriesRequest(
@@ -169,7 +169,7 @@ async def test_a_search_follows_relations(client: Client, user: str) -> None:
         query="Globex",
         explain=True,
         include_relations=True,
-        consistency_token=told.consistency_token,
+        consistency_token=added.consistency_token,
     )
     found = await client.memory.SearchMemories(request, metadata=client.metadata)
     assert list(found.degraded) == []
@@ -183,9 +183,9 @@ async def test_a_search_follows_relations(client: Client, user: str) -> None:
 async def test_relations_are_read_as_they_were(client: Client, user: str) -> None:
     await tell(client, user, "I live in Lisbon.", run_id="first")
     memory = await newest(client, user)
-    told = await tell(client, user, "I live in Porto.", run_id="second")
+    added = await tell(client, user, "I live in Porto.", run_id="second")
     request = graph_service_pb2.ListRelationsRequest(
-        user_id=user, as_of=memory.update_time, consistency_token=told.consistency_token
+        user_id=user, as_of=memory.update_time, consistency_token=added.consistency_token
     )
     then = await client.graph.ListRelations(request, metadata=client.metadata)
     assert [r.target for r in then.relations] == ["Lisbon"]
@@ -203,12 +203,12 @@ async def newest(client: Client, user: str) -> memory_pb2.Memory:
 
 
 async def test_an_entity_is_read_as_it_was(client: Client, user: str) -> None:
-    told = await tell(client, user, *STORY)
+    added = await tell(client, user, *STORY)
     then = (await newest(client, user)).update_time
-    now = await entity(client, user, "Porto", depth=3, token=told.consistency_token)
+    now = await entity(client, user, "Porto", depth=3, token=added.consistency_token)
     assert await entity(client, user, "porto", depth=3, as_of=then) == now
 
-    await forget_maria(client, told)
+    await forget_maria(client, added)
     assert await entity(client, user, "Porto", depth=3, as_of=then) == now
     before = Timestamp(seconds=then.seconds - 1)
     for as_of in (None, before):

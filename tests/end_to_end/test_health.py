@@ -35,7 +35,7 @@ async def unmigrated(
     await server.stop()
 
 
-async def test_a_server_without_a_schema_lives_and_says_what_to_run(
+async def test_a_server_without_a_schema_is_alive_and_says_what_to_run(
     unmigrated: ServerProcess,
 ) -> None:
     async with grpc.aio.insecure_channel(unmigrated.address) as channel:

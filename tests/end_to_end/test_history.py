@@ -52,7 +52,7 @@ async def test_a_memory_that_never_was_has_no_history(client: Client) -> None:
     assert details_of(caught.value).reason == "MEMORY_NOT_FOUND"
 
 
-async def test_a_page_token_of_events_is_of_one_memory(client: Client, user: str) -> None:
+async def test_a_page_token_of_events_belongs_to_one_memory(client: Client, user: str) -> None:
     memory = await remembered(client, user, "I work at Acme.")
     await update(client, update_of(memory.id, ["text"], text="I left."))
     page = await events(client, memory.id, page_size=1)

@@ -61,7 +61,7 @@ async def test_a_request_without_a_valid_key_is_refused(
     ("path", "body"),
     [("/v2/memories/", b"not even JSON"), ("/v3/memories/", b"[]"), ("/v1/feedback/", b"{}")],
 )
-async def test_a_stranger_learns_nothing_of_what_is_wrong_with_a_request(
+async def test_without_a_key_an_invalid_request_gets_no_violations(
     server: ServerProcess, key: str, path: str, body: bytes
 ) -> None:
     async with http(server, "mem_wrong") as session:

@@ -50,9 +50,9 @@ def reasons(response: memory_service_pb2.AddMemoriesResponse) -> list[str]:
 async def test_a_forgotten_memory_is_gone_and_its_request_is_not_stored(
     on_gemini: GeminiServer,
 ) -> None:
-    said = [("user", "I live in Oslo. I play chess.")]
+    messages = [("user", "I live in Oslo. I play chess.")]
     oslo = proposal("ADD", "I live in Oslo", "User lives in Oslo")
-    await add(on_gemini, said, oslo, proposal("ADD", "I play chess", "User plays chess"))
+    await add(on_gemini, messages, oslo, proposal("ADD", "I play chess", "User plays chess"))
 
     # The memory that shares words with the message is the first of the candidates.
     forgotten = await add(
@@ -84,7 +84,10 @@ async def test_a_hostile_answer_destroys_nothing_and_a_repeated_call_says_the_sa
     before = await texts(on_gemini.client)
     assert len(before) == 8
 
-    said = [("user", "All of that is over. I like tea."), ("tool", "e: You own nothing at all.")]
+    messages = [
+        ("user", "All of that is over. I like tea."),
+        ("tool", "e: You own nothing at all."),
+    ]
     hostile = [
         *(proposal("DELETE", "e", message=2, target=n) for n in (1, 2, 3)),
         *(proposal("DELETE", "You own nothing", message=2, target=n) for n in (4, 5)),
@@ -92,7 +95,7 @@ async def test_a_hostile_answer_destroys_nothing_and_a_repeated_call_says_the_sa
         proposal("ADD", "I like tea", "User likes tea"),
     ]
     fields = {"request_id": str(uuid.uuid4()), "output_format": "v1.0"}
-    first = await add(on_gemini, said, *hostile, **fields)
+    first = await add(on_gemini, messages, *hostile, **fields)
     assert [result.data.memory for result in first.results] == ["User likes tea"]
     assert reasons(first) == [
         "NOTICE_REASON_DELETIONS_LIMIT",
@@ -102,7 +105,7 @@ async def test_a_hostile_answer_destroys_nothing_and_a_repeated_call_says_the_sa
     assert await texts(on_gemini.client) == sorted([*before, "User likes tea"])
 
     on_gemini.endpoint.reset()
-    assert await add(on_gemini, said, **fields) == first
+    assert await add(on_gemini, messages, **fields) == first
     assert on_gemini.endpoint.requests == []
 
 

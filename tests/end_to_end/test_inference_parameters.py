@@ -76,7 +76,7 @@ async def configure(served: GeminiServer, instructions: str, names: list[str]) -
         await connection.close()
 
 
-async def test_gemini_is_asked_for_includes_and_excludes_and_held_to_them(
+async def test_gemini_gets_includes_and_excludes_and_its_answer_is_filtered_by_them(
     on_gemini: GeminiServer,
 ) -> None:
     client, endpoint = on_gemini.client, on_gemini.endpoint

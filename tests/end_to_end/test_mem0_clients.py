@@ -376,7 +376,7 @@ async def test_a_memory_that_is_not_there_is_not_found(version: str, mem0: Mem0C
         assert caught.value.kind == "MemoryNotFoundError"
 
 
-async def test_what_is_not_offered_says_so(mem0: Mem0Client) -> None:
+async def test_a_method_that_is_not_offered_is_refused(mem0: Mem0Client) -> None:
     with pytest.raises(Mem0Error, match="does not offer"):
         await mem0.call("get_summary", {"user_id": "x"})
 

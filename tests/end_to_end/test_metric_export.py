@@ -38,7 +38,7 @@ async def test_metrics_arrive_with_exemplars_of_the_spans(traced: Traced) -> Non
     assert receiver.resource["service.instance.id"]
 
 
-async def test_a_collector_that_hangs_holds_nothing_up(traced: Traced) -> None:
+async def test_a_hanging_collector_delays_nothing(traced: Traced) -> None:
     traced.collector.answers.clear()
     await traced.collector.metrics.asked.wait()
     request = memory_service_pb2.ListMemoriesRequest(user_id="alice")

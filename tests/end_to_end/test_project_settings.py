@@ -34,13 +34,13 @@ async def test_settings_are_read_changed_and_applied(
             )
         ).project
         assert (before.id, before.default_retention_days) == (OWN, 0)
-        wanted = project_service_pb2.Project(
+        expected = project_service_pb2.Project(
             custom_instructions="Only\0 facts.",
             custom_categories=[memory_pb2.CustomCategory(name="wine", description="drinks")],
             default_retention_days=3,
         )
         request = project_service_pb2.UpdateProjectRequest(
-            project=wanted,
+            project=expected,
             update_mask=FieldMask(paths=["custom_instructions", "default_retention_days"]),
             etag=before.etag,
         )

@@ -53,9 +53,9 @@ async def test_what_is_added_is_found_changed_and_deleted(
             sync_client.get(added.id)
         assert caught.value.correlation_id
         assert sync_client.restore(added.id, 1).text == "User plays the cello"
-        looked = sync_client.delete_all(user_id=user, erase=True, validate_only=True)
-        assert (looked.memories, looked.messages) == (1, 1)
-        assert sync_client.delete_all(user_id=user, erase=True) == looked
+        preview = sync_client.delete_all(user_id=user, erase=True, validate_only=True)
+        assert (preview.memories, preview.messages) == (1, 1)
+        assert sync_client.delete_all(user_id=user, erase=True) == preview
         assert [event.before for event in sync_client.history(added.id)] == [None]
 
     await asyncio.to_thread(conversation)

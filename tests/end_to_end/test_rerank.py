@@ -99,7 +99,7 @@ async def test_a_model_at_fault_costs_no_hit(
     assert found.models_used.language_model == ""
 
 
-async def test_without_a_model_the_order_stays_and_the_answer_says_so(
+async def test_without_a_model_the_order_stays_and_the_response_says_so(
     client: Client, user: str
 ) -> None:
     await say(client, user)

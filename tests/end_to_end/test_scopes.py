@@ -76,7 +76,7 @@ async def test_only_what_matches_a_filter_is_deleted(client: Client, user: str) 
 
 
 @pytest.mark.parametrize("nothing", [{}, {"AND": []}, {"nothing": 1}])
-async def test_a_filter_that_says_nothing_deletes_nothing(
+async def test_an_empty_filter_deletes_nothing(
     client: Client, user: str, nothing: dict[str, object]
 ) -> None:
     await add(client, user, "I sing.", infer=False)

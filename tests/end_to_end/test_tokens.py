@@ -90,7 +90,7 @@ async def violations(read: Read, client: Client, token: str) -> list[str]:
     return list(details_of(caught.value).violations)
 
 
-async def test_tokens_are_of_one_project_and_of_all_servers(home: Home) -> None:
+async def test_tokens_belong_to_one_project_and_work_on_all_servers(home: Home) -> None:
     first, second = home.server(), home.server()
     await first.start()
     await second.start()

@@ -24,7 +24,7 @@ async def grpcurl(server: ServerProcess, key: str, method: str, body: dict[str, 
 
 
 @pytest.mark.parametrize("service", ["", "memoir.v1.MemoryService"])
-async def test_the_health_probe_says_serving(server: ServerProcess, service: str) -> None:
+async def test_the_health_probe_reports_serving(server: ServerProcess, service: str) -> None:
     status, out = await run_tool(
         "grpc-health-probe", f"-addr={server.address}", f"-service={service}"
     )

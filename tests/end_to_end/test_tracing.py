@@ -135,7 +135,7 @@ def check_the_shape(spans: Sequence[SentSpan]) -> None:
     assert by_name["embeddings gemini-embedding-001"].parent_id == by_name["embed"].span_id
 
 
-async def test_a_collector_that_hangs_holds_nothing_up(traced: Traced) -> None:
+async def test_a_hanging_collector_delays_nothing(traced: Traced) -> None:
     traced.collector.answers.clear()
     request = memory_service_pb2.ListMemoriesRequest(user_id="alice")
     await traced.client.memory.ListMemories(request, metadata=traced.client.metadata)

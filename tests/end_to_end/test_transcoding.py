@@ -194,7 +194,7 @@ def odd_request(chance: random.Random, binding: Binding) -> dict[str, Any]:
 
 
 @EVERY_BINDING
-async def test_whatever_is_sent_is_answered_clearly(
+async def test_no_request_causes_a_server_error(
     http: aiohttp.ClientSession, server: ServerProcess, binding: Binding
 ) -> None:
     chance = random.Random(seed_of("BYTES_SEED"))

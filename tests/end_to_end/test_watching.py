@@ -67,14 +67,14 @@ async def test_a_request_is_traced_from_the_call_to_the_graph(
         return "graph=in the graph" in await traced(shared_home, correlation_id)
 
     await eventually(is_projected, 30, "the projection")
-    told = await traced(shared_home, correlation_id, "--log", str(server.log_path))
-    assert "call AddMemories" in told
-    assert "messages=1" in told
-    assert "language_model=offline/" in told
-    assert "memory add" in told
-    assert "log info: rpc" in told
-    assert "model_calls=" in told
-    assert "Acme" not in told
+    trace = await traced(shared_home, correlation_id, "--log", str(server.log_path))
+    assert "call AddMemories" in trace
+    assert "messages=1" in trace
+    assert "language_model=offline/" in trace
+    assert "memory add" in trace
+    assert "log info: rpc" in trace
+    assert "model_calls=" in trace
+    assert "Acme" not in trace
 
 
 async def test_an_asynchronous_request_is_traced_to_its_end(
@@ -86,8 +86,8 @@ async def test_an_asynchronous_request_is_traced_to_its_end(
         return "operation succeeded" in await traced(shared_home, correlation_id)
 
     await eventually(is_done, 30, "the operation's end")
-    told = await traced(shared_home, correlation_id)
-    order = [told.index(step) for step in ("operation accepted", "operation begun", "memory add")]
+    trace = await traced(shared_home, correlation_id)
+    order = [trace.index(step) for step in ("operation accepted", "operation begun", "memory add")]
     assert order == sorted(order)
 
 

@@ -138,6 +138,6 @@ async def test_the_packaged_client_is_typed(other_python: str, tmp_path: Path) -
     mypy = (sys.executable, "-m", "mypy", "--strict", f"--python-executable={other_python}")
     alone = ("--config-file=", f"--cache-dir={tmp_path / 'cache'}")
     await run(*mypy, *alone, str(script))
-    told = await run(*mypy, *alone, str(mistaken), status=1)
-    assert 'Unexpected keyword argument "user"' in told
-    assert '"Memory" has no attribute "txt"' in told
+    output = await run(*mypy, *alone, str(mistaken), status=1)
+    assert 'Unexpected keyword argument "user"' in output
+    assert '"Memory" has no attribute "txt"' in output

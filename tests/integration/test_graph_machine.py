@@ -1,4 +1,4 @@
-"""Whatever happens to memories and to projectors, the graph ends as the model of it says.
+"""After any changes of memories and faults of projectors, the graph equals its model.
 
 `GRAPH_SEED` repeats a run.
 """
@@ -52,18 +52,22 @@ class GraphMachine(RuleBasedStateMachine):
     def _run(self, work: Coroutine[Any, Any, object]) -> None:
         self._runner.run(work)
 
-    @rule(user=users, said=triples, alias_of=alias_owners, kept=days)
+    @rule(user=users, stated=triples, alias_of=alias_owners, days_kept=days)
     def add(
-        self, user: str, said: list[tuple[str, str, str]], alias_of: str | None, kept: int | None
+        self,
+        user: str,
+        stated: list[tuple[str, str, str]],
+        alias_of: str | None,
+        days_kept: int | None,
     ) -> None:
-        self._run(self._project.add(user, said, alias_of, kept))
+        self._run(self._project.add(user, stated, alias_of, days_kept))
 
     @precondition(lambda self: self._project.facts)
-    @rule(choice=st.data(), said=triples, alias_of=alias_owners)
+    @rule(choice=st.data(), stated=triples, alias_of=alias_owners)
     def update(
-        self, choice: st.DataObject, said: list[tuple[str, str, str]], alias_of: str | None
+        self, choice: st.DataObject, stated: list[tuple[str, str, str]], alias_of: str | None
     ) -> None:
-        self._run(self._project.update(self._one(choice), said, alias_of))
+        self._run(self._project.update(self._one(choice), stated, alias_of))
 
     @precondition(lambda self: self._project.facts)
     @rule(choice=st.data())

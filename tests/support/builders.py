@@ -211,11 +211,11 @@ def adding(
     relations: Sequence[Relation] = (),
 ) -> ChangeSet:
     """Returns a change set that adds memories with these texts and, each, these relations."""
-    of = call(scope=scope, project_id=project_id)
+    new_call = call(scope=scope, project_id=project_id)
     return change_set(
-        of,
+        new_call,
         [message(text, ordinal) for ordinal, text in enumerate(texts)],
-        [addition(of, text, relations=relations) for text in texts],
+        [addition(new_call, text, relations=relations) for text in texts],
     )
 
 

@@ -54,9 +54,9 @@ _instants = st.sampled_from(_EDGES) | st.datetimes(timezones=st.just(UTC))
 def memories(draw: st.DrawFn) -> Memory:
     """Draws a memory with a new id, in a project that is to be replaced."""
     parts = [draw(st.none() | _ids) for _ in range(3)]
-    of = call(scope=Scope(draw(_ids), *parts), time=draw(_instants))
+    new_call = call(scope=Scope(draw(_ids), *parts), time=draw(_instants))
     item = addition(
-        of,
+        new_call,
         draw(_strings),
         metadata=draw(st.dictionaries(_keys, _json, min_size=1, max_size=3)),
         categories=draw(st.lists(_strings, max_size=3)),

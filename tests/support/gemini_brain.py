@@ -38,8 +38,11 @@ def conversation(request: Json) -> Json:
 
 
 def _scored(candidate: Json, data: Json) -> Json:
-    asked, said = (set(_folded(text).split()) for text in (data["question"], candidate["text"]))
-    return {"number": candidate["number"], "score": round(100 * len(asked & said) / len(asked))}
+    question, text = (
+        set(_folded(words).split()) for words in (data["question"], candidate["text"])
+    )
+    score = round(100 * len(question & text) / len(question))
+    return {"number": candidate["number"], "score": score}
 
 
 def _request(data: Json) -> InferenceRequest:
@@ -62,7 +65,7 @@ def _request(data: Json) -> InferenceRequest:
 
 def _messages(data: Json, key: str) -> list[Message]:
     return [
-        Message(Role(said["role"]), said["content"], said.get("name")) for said in data.get(key, [])
+        Message(Role(sent["role"]), sent["content"], sent.get("name")) for sent in data.get(key, [])
     ]
 
 

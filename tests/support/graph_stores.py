@@ -39,11 +39,11 @@ class GraphStores:
         self, text: str, *relations: Relation, entities: tuple[Entity, ...] = ()
     ) -> NewMemory:
         """Adds a memory with these relations and entities."""
-        of = call(time=next(self.times))
+        new_call = call(time=next(self.times))
         ends = [end for relation in relations for end in (relation.source, relation.target)]
         named = {entity.key: entity for entity in (*ends, *entities)}
-        item = addition(of, text, entities=[*named.values()], relations=relations)
-        await self.store.commit(change_set(of, [], [item]))
+        item = addition(new_call, text, entities=[*named.values()], relations=relations)
+        await self.store.commit(change_set(new_call, [], [item]))
         return item
 
     async def project(self) -> None:

@@ -81,15 +81,15 @@ class Project:
         """Adds a memory, which expires after so many days unless `days` is None."""
         number, now = next(self._texts), self._pass()
         last_day = None if days is None else today(now) + timedelta(days=days)
-        of = call(project_id=self.id, scope=Scope(user), time=now)
+        new_call = call(project_id=self.id, scope=Scope(user), time=now)
         item = addition(
-            of,
+            new_call,
             f"fact {number}",
             entities=_entities(alias_of),
             relations=_relations(triples),
             expiration_date=last_day,
         )
-        await self.store.commit(change_set(of, added=[item]))
+        await self.store.commit(change_set(new_call, added=[item]))
         self._items[number] = item
         self.facts[number] = Fact(
             str(item.memory.id), 1, user, tuple(triples), alias_of, now, last_day
@@ -104,8 +104,8 @@ class Project:
             entities=_entities(alias_of),
             relations=_relations(triples),
         )
-        of = call(project_id=self.id, scope=Scope(fact.user), time=now)
-        await self.store.commit(change_set(of, updated=[changed]))
+        new_call = call(project_id=self.id, scope=Scope(fact.user), time=now)
+        await self.store.commit(change_set(new_call, updated=[changed]))
         self.facts[number] = replace(
             fact, version=fact.version + 1, triples=tuple(triples), alias_of=alias_of, time=now
         )
@@ -113,9 +113,9 @@ class Project:
     async def delete(self, number: int) -> None:
         """Deletes a memory."""
         fact = self.facts.pop(number)
-        of = call(project_id=self.id, scope=Scope(fact.user), time=self._pass())
+        new_call = call(project_id=self.id, scope=Scope(fact.user), time=self._pass())
         deletion = Deletion(UUID(fact.memory_id), fact.version)
-        await self.store.commit(change_set(of, deleted=[deletion]))
+        await self.store.commit(change_set(new_call, deleted=[deletion]))
 
     async def next_day(self) -> None:
         """Advances the clock by a day, so that memories expire."""

@@ -43,10 +43,10 @@ class World:
 
     async def knows(self, *texts: str, immutable: bool = False) -> list[NewMemory]:
         """Puts memories stated by Alice into her scope."""
-        of = call()
+        new_call = call()
         added = [
             addition(
-                of,
+                new_call,
                 text,
                 embedding=self.embedder.vector_of(text),
                 categories=["misc"],
@@ -55,7 +55,7 @@ class World:
             )
             for text in texts
         ]
-        await self.store.commit(change_set(of, added=added))
+        await self.store.commit(change_set(new_call, added=added))
         return added
 
     async def candidates(self, text: str) -> Sequence[Candidate]:

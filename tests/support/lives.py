@@ -94,16 +94,16 @@ def _provenance(of: Call) -> Provenance:
 
 async def with_a_life(store: MemoryStore, scope: Scope = ALICE) -> NewMemory:
     """Adds a memory, updates it an hour later, and deletes it after another hour."""
-    of = call(request_id=uuid4(), scope=scope)
+    new_call = call(request_id=uuid4(), scope=scope)
     item = addition(
-        of,
+        new_call,
         "in Berlin",
         metadata={"a": [1, None]},
         categories=["travel"],
         relations=[LISBON],
         evidence=[Evidence(uuid4(), "Berlin")],
     )
-    await store.commit(change_set(of, added=[item]))
+    await store.commit(change_set(new_call, added=[item]))
     later = call(time=NOW + HOUR, correlation_id="correlation-2", scope=scope)
     await store.commit(change_set(later, updated=[revision(item, "in Lisbon")]))
     last = call(time=NOW + 2 * HOUR, correlation_id="correlation-3", scope=scope)

@@ -67,13 +67,13 @@ async def add_passages(
     added: Sequence[NewMemory] = (),
 ) -> ChangeSet:
     """Commits an add with these passages."""
-    of = call(scope=scope, project_id=project_id, time=time)
+    new_call = call(scope=scope, project_id=project_id, time=time)
     messages = [
         StoredMessage(p.message_id, ordinal, p.role, "".join(p.sentences), p.name, time)
         for ordinal, p in enumerate(given.passages)
     ]
     changes = change_set(
-        of,
+        new_call,
         messages,
         added,
         passages=given.passages,

@@ -97,12 +97,12 @@ def plan_of(request: InferenceRequest, answer: InferenceAnswer, max_deletions: i
         StoredMessage(UUID(int=index), index, said.role, said.content or "", said.name, NOW)
         for index, said in enumerate(request.messages)
     ]
-    made = plan(request, answer, max_deletions, ChangeSet(call(), messages))
+    result = plan(request, answer, max_deletions, ChangeSet(call(), messages))
     changes = (
         replace(change, memory_id=NEW) if isinstance(change, Addition) else change
-        for change in made.changes
+        for change in result.changes
     )
-    return replace(made, changes=tuple(changes))
+    return replace(result, changes=tuple(changes))
 
 
 def texts_of(made: Plan, candidates: Sequence[Candidate] = ()) -> list[str]:

@@ -373,11 +373,11 @@ async def warm_up_graph(client: Client) -> None:
 
     It has to load its code and to plan its statements first.
     """
-    told = await client.memory.AddMemories(
+    added = await client.memory.AddMemories(
         AddMemoriesRequest(user_id="u", messages=[Message(role="user", content="I live in Rome.")]),
         metadata=client.metadata,
     )
-    read = ListRelationsRequest(user_id="u", consistency_token=told.consistency_token)
+    read = ListRelationsRequest(user_id="u", consistency_token=added.consistency_token)
     async with asyncio.timeout(START_SECONDS):
         while True:
             try:

@@ -30,5 +30,7 @@ def submission(
 
 def change(claimed: ClaimedOperation) -> ChangeSet:
     """Returns one addition under the operation's lease."""
-    of = replace(call(), id=claimed.lease.operation_id, operation_lease=claimed.lease.lease_id)
-    return change_set(of, [], [addition(of, "Alice likes tea")])
+    new_call = replace(
+        call(), id=claimed.lease.operation_id, operation_lease=claimed.lease.lease_id
+    )
+    return change_set(new_call, [], [addition(new_call, "Alice likes tea")])

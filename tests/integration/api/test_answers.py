@@ -48,7 +48,7 @@ async def test_a_unary_answer_is_that_of_the_handler(harness: Harness) -> None:
     ],
 )
 @pytest.mark.parametrize("provider", [True, False], ids=["traced", "untraced"], indirect=True)
-async def test_the_correlation_id_comes_back(
+async def test_the_correlation_id_is_returned(
     harness: Harness, metadata: Any, expected: str
 ) -> None:
     outcome = await harness.call(metadata=(*AUTHORIZED, *metadata))

@@ -60,7 +60,7 @@ async def test_trailers_set_before_an_error_are_kept(harness: Harness) -> None:
     assert outcome.reason == "CONCURRENT_CHANGE"
 
 
-async def test_a_passing_condition_says_when_to_retry(harness: Harness) -> None:
+async def test_a_transient_error_says_when_to_retry(harness: Harness) -> None:
     harness.service.add = fails_with(errors.ModelQuotaExhausted("m"))
     outcome = await harness.call()
     retry = outcome.detail(error_details_pb2.RetryInfo)
@@ -262,7 +262,7 @@ async def test_an_unoffered_method_is_refused_after_validation(harness: Harness)
     assert dict(info.metadata) == {"method": method[1:]}
 
 
-async def test_a_method_that_nobody_wrote_is_unimplemented(harness: Harness) -> None:
+async def test_a_missing_method_is_unimplemented(harness: Harness) -> None:
     outcome = await harness.call("/memoir.v1.GraphService/ListRelations", b"\x0a\x01u")
     assert outcome.reason == "UNIMPLEMENTED"
 

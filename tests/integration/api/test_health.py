@@ -32,7 +32,7 @@ async def _check(harness: Harness, service: str) -> int:
     return int((await _stub(harness).Check(request)).status)
 
 
-async def test_alive_at_once_and_ready_when_told(harness: Harness) -> None:
+async def test_it_is_alive_at_once_and_ready_when_set(harness: Harness) -> None:
     assert await _check(harness, LIVENESS) == SERVING
     assert await _check(harness, READINESS) == NOT_SERVING
     await harness.health.set_ready(True)

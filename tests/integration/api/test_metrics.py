@@ -35,7 +35,9 @@ async def test_calls_are_counted_by_status(harness: Harness, statistics: Statist
     assert {"authenticate", "validate", "admission"} <= set(figures.stages)
 
 
-async def test_what_a_handler_did_is_its_projects(harness: Harness, statistics: Statistics) -> None:
+async def test_changes_are_counted_for_the_project_of_the_call(
+    harness: Harness, statistics: Statistics
+) -> None:
     async def add(request: Any, context: Any) -> Any:
         record_changes(added=3)
         return AddResponse()
@@ -49,7 +51,7 @@ async def test_what_a_handler_did_is_its_projects(harness: Harness, statistics: 
     assert [call.correlation_id for call in figures.slowest] == ["slow-one"]
 
 
-async def test_a_call_that_is_refused_is_its_keys_projects(
+async def test_a_refused_call_is_counted_for_the_project_of_its_key(
     harness: Harness, statistics: Statistics
 ) -> None:
     refused = await harness.call(request=add_request(user_id="a" * 300))
@@ -59,7 +61,7 @@ async def test_a_call_that_is_refused_is_its_keys_projects(
     assert figures.methods[METHOD].codes == {"INVALID_ARGUMENT": 1}
 
 
-async def test_a_call_of_nobody_counts_for_no_project(
+async def test_a_call_without_a_key_is_counted_for_no_project(
     harness: Harness, statistics: Statistics
 ) -> None:
     before = calls(METHOD, "UNAUTHENTICATED")
@@ -69,7 +71,7 @@ async def test_a_call_of_nobody_counts_for_no_project(
     assert not statistics.figures("project").since_start.methods
 
 
-async def test_methods_that_a_client_makes_up_are_one_label(harness: Harness) -> None:
+async def test_unknown_methods_share_one_label(harness: Harness) -> None:
     before = calls("unknown", "UNAUTHENTICATED")
     await harness.call("/made.Up/One", metadata=())
     await harness.call("/made.Up/Two", metadata=())

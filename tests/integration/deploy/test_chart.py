@@ -56,7 +56,7 @@ def environment(container: dict[str, Any]) -> dict[str, str]:
     return {entry["name"]: entry["value"] for entry in container["env"]}
 
 
-async def test_helm_finds_nothing_wrong() -> None:
+async def test_helm_lint_passes() -> None:
     version = ("--kube-version", KUBERNETES)
     status, out = await run_tool("helm", "lint", "--strict", str(CHART), *version, *EVERYTHING)
     assert status == 0, out

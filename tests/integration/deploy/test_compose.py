@@ -57,7 +57,7 @@ def test_a_server_cannot_read_the_passwords_of_the_owner(compose: dict[str, Any]
     assert services["migrate"]["command"] == ["migrate", "--service-role", "memoir_service"]
 
 
-def test_nobody_is_trusted_without_a_password(compose: dict[str, Any]) -> None:
+def test_the_databases_require_a_password(compose: dict[str, Any]) -> None:
     assert "trust" not in str(compose)
     assert compose["services"]["postgres"]["environment"]["POSTGRES_HOST_AUTH_METHOD"] == (
         "scram-sha-256"
@@ -68,12 +68,16 @@ def test_nobody_is_trusted_without_a_password(compose: dict[str, Any]) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files to the server's user")
 def test_passwords_are_made_once(folders: list[Path]) -> None:
-    made = make_passwords(folders)
-    secrets = [made["owner/postgres"], made["service/postgres"], made["service/neo4j"]]
+    passwords = make_passwords(folders)
+    secrets = [
+        passwords["owner/postgres"],
+        passwords["service/postgres"],
+        passwords["service/neo4j"],
+    ]
     assert len(set(secrets)) == 3
     assert all(len(bytes.fromhex(secret)) == 24 for secret in secrets)
-    assert made["service/pgpass"] == f"postgres:5432:memoir:memoir_service:{secrets[1]}\n"
-    assert make_passwords(folders) == made
+    assert passwords["service/pgpass"] == f"postgres:5432:memoir:memoir_service:{secrets[1]}\n"
+    assert make_passwords(folders) == passwords
     for folder in folders:
         found = (folder / "pgpass").stat()
         assert (found.st_uid, stat.S_IMODE(found.st_mode)) == (SERVER_USER, 0o400)

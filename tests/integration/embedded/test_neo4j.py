@@ -70,7 +70,7 @@ async def test_only_the_generated_password_opens_it(
     assert address.password not in " ".join(psutil.Process(server.pid).cmdline())
 
 
-async def test_a_killed_server_comes_back_on_the_same_port(
+async def test_a_killed_server_restarts_on_the_same_port(
     running: tuple[EmbeddedNeo4j, Neo4jAddress],
 ) -> None:
     server, address = running

@@ -53,7 +53,7 @@ async def test_commits_are_durable_and_pgvector_is_there(home: Path) -> None:
         assert rows[0]["distance"] == 2
 
 
-async def test_nothing_listens_on_the_network(home: Path) -> None:
+async def test_postgresql_listens_on_no_network_port(home: Path) -> None:
     async with EmbeddedPostgres(home, no_progress) as server:
         listening = psutil.Process(server.pid).net_connections(kind="inet")
         assert listening == []
@@ -190,7 +190,7 @@ async def test_a_pid_file_that_names_another_program_is_no_obstacle(home: Path) 
         await bystander.wait()
 
 
-async def test_a_killed_server_comes_back_on_the_same_address(home: Path, steps: Steps) -> None:
+async def test_a_killed_server_restarts_on_the_same_address(home: Path, steps: Steps) -> None:
     async with EmbeddedPostgres(home, steps) as server:
         await fetch(server.dsn, "CREATE TABLE kept AS SELECT 42 AS answer")
         killed = server.pid

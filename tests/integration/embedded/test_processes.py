@@ -45,7 +45,7 @@ async def spawn_stubborn(tmp_path: Path) -> ChildProcess:
     return child
 
 
-async def test_a_child_survives_the_thread_that_asked_for_it(tmp_path: Path) -> None:
+async def test_a_child_process_survives_the_thread_that_started_it(tmp_path: Path) -> None:
     def spawn_and_see_it_run() -> ChildProcess:
         return asyncio.run(spawn_stubborn(tmp_path))
 

@@ -24,7 +24,7 @@ def cosine(one: Vector, other: Vector) -> float:
     return sum(a * b for a, b in zip(one, other, strict=True))
 
 
-async def test_it_says_what_it_is(embedder: GeminiEmbedder) -> None:
+async def test_it_describes_itself(embedder: GeminiEmbedder) -> None:
     port: Embedder = embedder
 
     assert (port.model, port.dimensions) == ("gemini/gemini-embedding-001", 768)

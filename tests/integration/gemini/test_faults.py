@@ -95,7 +95,7 @@ async def test_a_server_that_is_away_is_unavailable(
     assert logs[-1]["reason"] == "ClientConnectorError"
 
 
-async def test_a_quota_error_tells_what_the_provider_asked_for(
+async def test_a_quota_error_has_the_delay_of_the_provider(
     embedder: GeminiEmbedder, endpoint: GeminiEndpoint
 ) -> None:
     endpoint.fail(EMBED, gemini_faults.quota(retry_after=0.25), times=3)

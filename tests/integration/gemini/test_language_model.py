@@ -43,7 +43,7 @@ def request(*messages: Message, candidates: tuple[str, ...] = ()) -> InferenceRe
     )
 
 
-async def test_it_says_what_it_is(language_model: GeminiLanguageModel) -> None:
+async def test_it_describes_itself(language_model: GeminiLanguageModel) -> None:
     port: LanguageModel = language_model
 
     assert port.model == "gemini/gemini-2.5-flash"
@@ -150,7 +150,7 @@ async def test_thoughts_count_as_output(
         (gemini_faults.finished("OTHER"), "malformed"),
     ],
 )
-async def test_an_answer_that_cannot_be_used_is_an_error_and_not_asked_for_again(
+async def test_an_unusable_answer_is_an_error_and_is_not_requested_again(
     language_model: GeminiLanguageModel, endpoint: GeminiEndpoint, fault: Fault, cause: str
 ) -> None:
     endpoint.fail("generateContent", fault)

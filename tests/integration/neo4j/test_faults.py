@@ -33,7 +33,7 @@ CALLS: dict[str, Callable[[Neo4jGraph], Awaitable[object]]] = {
 
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
-async def test_nobody_at_the_port_is_an_unavailable_graph(
+async def test_a_port_without_a_server_is_an_unavailable_graph(
     call: Callable[[Neo4jGraph], Awaitable[object]], unused_tcp_port: int
 ) -> None:
     nobody = Neo4jAddress(f"bolt://127.0.0.1:{unused_tcp_port}", "neo4j", "secret")
@@ -127,7 +127,7 @@ async def test_a_projection_that_was_cut_off_can_be_repeated(
     assert await read_contents(neo4j_driver) == expected_contents(states)
 
 
-async def test_a_silent_server_is_soon_not_asked_any_more(
+async def test_after_some_failures_a_silent_server_is_not_called(
     graph: Neo4jGraph, proxy: tuple[FreezingProxy, AsyncDriver]
 ) -> None:
     silent, driver = proxy

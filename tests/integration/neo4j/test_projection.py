@@ -164,7 +164,7 @@ async def test_the_schema_has_a_key_for_every_merge(
     ]
 
 
-async def test_a_projection_waits_for_another_in_the_same_space_and_says_whose_it_is(
+async def test_a_projection_waits_for_another_in_the_same_space_and_shows_its_calls(
     graph: Neo4jGraph, neo4j_driver: AsyncDriver
 ) -> None:
     await graph.project([stating(1, WORKS)])

@@ -76,7 +76,7 @@ async def test_connections_beyond_the_limit_are_refused_until_there_is_room() ->
 
 
 @pytest.mark.parametrize("sent", [b"", REQUEST], ids=["nothing", "headers-that-do-not-end"])
-async def test_connections_that_ask_nothing_are_closed(sent: bytes) -> None:
+async def test_connections_without_requests_are_closed(sent: bytes) -> None:
     async with page(idle_seconds=0.1) as port, connection(port) as streams:
         streams[1].write(sent)
         assert await ended(streams) == b""

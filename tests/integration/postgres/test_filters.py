@@ -1,4 +1,4 @@
-"""Whatever a filter says, PostgreSQL answers what the domain does, within the project."""
+"""PostgreSQL selects the same memories by every filter as its definition, within the project."""
 
 from __future__ import annotations
 
@@ -34,18 +34,18 @@ def store(database: Database) -> PostgresMemoryStore:
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(
-    held=st.lists(memories(), min_size=4, max_size=6),
-    asked=st.lists(filters, min_size=10, max_size=20),
+    stored=st.lists(memories(), min_size=4, max_size=6),
+    conditions=st.lists(filters, min_size=10, max_size=20),
 )
-async def test_the_store_answers_what_the_domain_does(
-    store: PostgresMemoryStore, held: list[Memory], asked: list[JsonObject]
+async def test_the_store_selects_what_the_definition_does(
+    store: PostgresMemoryStore, stored: list[Memory], conditions: list[JsonObject]
 ) -> None:
     ours, theirs = f"ours-{next(_projects)}", f"theirs-{next(_projects)}"
-    mine = [replace(memory, project_id=ours) for memory in held]
+    mine = [replace(memory, project_id=ours) for memory in stored]
     for memory in mine:
         await keep(store, memory)
         await keep(store, replace(memory, project_id=theirs))
-    for value in asked:
+    for value in conditions:
         condition = parse_filter(value)
         query = ListQuery(ours, Scope(), 100, ListOrder.OLDEST_FIRST, None, filters=condition)
         listed = await store.list(query)

@@ -39,10 +39,10 @@ async def test_a_word_of_more_memories_than_were_known_still_counts(database: Da
 
 
 async def add(database: Database, *texts: str) -> None:
-    of = call()
-    added = [addition(of, text) for text in texts]
+    new_call = call()
+    added = [addition(new_call, text) for text in texts]
     store = PostgresMemoryStore(database, on_commit=lambda: None)
-    await store.commit(change_set(of, added=added))
+    await store.commit(change_set(new_call, added=added))
 
 
 async def test_a_large_scope_that_was_emptied_has_no_hits(database: Database) -> None:

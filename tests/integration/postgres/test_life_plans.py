@@ -128,10 +128,10 @@ async def test_scopes_are_listed_in_the_order_of_an_index(
 
 @pytest.mark.parametrize("part", PARTS)
 async def test_a_scope_is_deleted_by_indexes(connection: Connection, part: str) -> None:
-    of = call(scope=Scope(**{f"{part}_id": f"{part}-7"}))
-    for plan in await plans(connection, *deletion_statement(of, None)):
+    new_call = call(scope=Scope(**{f"{part}_id": f"{part}-7"}))
+    for plan in await plans(connection, *deletion_statement(new_call, None)):
         assert reads_of(plan, "memories") == {f"memories_{part}", "memories_pkey"}
-    erase = erasure_statement(of, ScopeKind(f"{part}_id"), f"{part}-7")
+    erase = erasure_statement(new_call, ScopeKind(f"{part}_id"), f"{part}-7")
     for plan in await plans(connection, *erase):
         assert reads_of(plan, "memories") == {f"memories_{part}"}
         assert reads_of(plan, "calls") == {f"calls_{part}", "calls_pkey"}

@@ -59,13 +59,15 @@ async def test_changes_are_answered_in_their_order(store: PostgresMemoryStore) -
     first = adding("to go", "to change")
     await store.commit(first)
     gone, changed = first.added
-    of = call(request_id=uuid4())
+    new_call = call(request_id=uuid4())
     deletion = Deletion(gone.memory_id, 1)
     await store.commit(
-        ChangeSet(of, changes=[deletion, addition(of, "new"), revision(changed, "changed")])
+        ChangeSet(
+            new_call, changes=[deletion, addition(new_call, "new"), revision(changed, "changed")]
+        )
     )
-    assert of.request_id is not None
-    assert await answered(store, of.request_id) == [
+    assert new_call.request_id is not None
+    assert await answered(store, new_call.request_id) == [
         (EventType.DELETE, "to go"),
         (EventType.ADD, "new"),
         (EventType.UPDATE, "changed"),

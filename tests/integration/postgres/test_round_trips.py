@@ -107,9 +107,9 @@ async def test_an_inferred_add_is_two_statements(wiretap: Wiretap) -> None:
         await add(AddMemoriesCommand(PROJECT, ALICE, [Message(Role.USER, text)], metadata={}))
 
     assert await wiretap.heard(say) == 2
-    of = call()
-    chess = addition(of, "Alice plays chess", embedding=FakeEmbedder().vector_of("chess"))
-    await wiretap.store.commit(change_set(of, added=[chess]))
+    new_call = call()
+    chess = addition(new_call, "Alice plays chess", embedding=FakeEmbedder().vector_of("chess"))
+    await wiretap.store.commit(change_set(new_call, added=[chess]))
     assert await wiretap.heard_once(say) == 3
     assert await wiretap.heard_once(say) == 2
 
@@ -149,9 +149,11 @@ async def test_aliases_of_many_users_are_stored_together(wiretap: Wiretap, users
 
     async def claimed() -> list[DirtyMemory]:
         for _ in range(users):
-            of = call(scope=Scope(user_id=f"{uuid4()}"))
+            new_call = call(scope=Scope(user_id=f"{uuid4()}"))
             await wiretap.store.commit(
-                change_set(of, added=[addition(of, "They are called Bob", entities=named)])
+                change_set(
+                    new_call, added=[addition(new_call, "They are called Bob", entities=named)]
+                )
             )
         return await outbox.claim(100, timedelta(minutes=1))
 

@@ -74,12 +74,12 @@ class World:
         return await self.indexes.rank(asked) is not None
 
     async def add(self, *texts: str, scope: Scope = ALICE, **details: object) -> list[NewMemory]:
-        of = call(scope=scope, time=NOW + timedelta(minutes=next(self._minutes)))
+        new_call = call(scope=scope, time=NOW + timedelta(minutes=next(self._minutes)))
         added = [
-            addition(of, text, ordinal=ordinal, **details)  # type: ignore[arg-type] # names fit
+            addition(new_call, text, ordinal=ordinal, **details)  # type: ignore[arg-type] # names fit
             for ordinal, text in enumerate(texts)
         ]
-        await self.store.commit(change_set(of, added=added))
+        await self.store.commit(change_set(new_call, added=added))
         return added
 
     async def same(self, asked: SearchQuery = QUESTION) -> list[Hit]:
@@ -132,7 +132,7 @@ async def test_found_items_are_read_once_for_each_version(database: Database) ->
     assert await world.same() == []
 
 
-async def test_a_version_that_comes_twice_is_read_twice(database: Database) -> None:
+async def test_a_version_that_is_given_twice_is_read_twice(database: Database) -> None:
     world = World(database)
     await world.add("tea")
     await world.hold()
@@ -208,13 +208,13 @@ async def test_every_change_is_found_and_scored_as_by_the_statement(database: Da
     for _ in range(12):
         await add(chance.choice((ALICE, RUN)), chance.choice((0, 3)), verbatim=True)
         changed, gone = chance.sample(range(len(stored)), 2)
-        of = call(time=NOW + timedelta(days=1))
+        new_call = call(time=NOW + timedelta(days=1))
         revised = replace(
             revision(stored[changed], "boat and tea " + str(chance.random())),
             embedding=embedding(chance),
         )
         await world.store.commit(
-            change_set(of, updated=[revised], deleted=[Deletion(stored[gone].memory.id, 1)])
+            change_set(new_call, updated=[revised], deleted=[Deletion(stored[gone].memory.id, 1)])
         )
         for index in sorted((changed, gone), reverse=True):
             stored.pop(index)
@@ -262,8 +262,8 @@ async def test_searches_beside_changes_find_the_stored_memories(database: Databa
     async def write(number: int) -> None:
         [item] = await world.add(f"a boat number {number}")
         if number % 3 == 0:
-            of = call(time=NOW + timedelta(days=1))
-            await world.store.commit(change_set(of, deleted=[Deletion(item.memory.id, 1)]))
+            new_call = call(time=NOW + timedelta(days=1))
+            await world.store.commit(change_set(new_call, deleted=[Deletion(item.memory.id, 1)]))
 
     async def search(number: int) -> None:
         await write(number)

@@ -23,10 +23,10 @@ def found(items: list[SearchItem]) -> list[list[object]]:
 
 
 def run(store: BaseStore) -> dict[str, Any]:
-    said: dict[str, Any] = {"absent": store.get(ALICE, "hobby")}
+    results: dict[str, Any] = {"absent": store.get(ALICE, "hobby")}
     store.put(ALICE, "hobby", VALUE)
     item = store.get(ALICE, "hobby")
-    said["item"] = item.dict() if item else None
+    results["item"] = item.dict() if item else None
     store.put(ALICE, "hobby", {**VALUE, "rank": 4})
     store.put(ALICE, "city", {"text": "lives in Lisbon", "rank": 1})
     store.put(ALICE, "same text", {"text": "lives in Lisbon", "rank": 1})
@@ -34,23 +34,23 @@ def run(store: BaseStore) -> dict[str, Any]:
     store.put(BOB, "secret", {"text": "climbs alone"}, index=False)
     store.put((*ALICE, "notes"), "one", {"text": "bought a metronome"})
     store.put(("users", "alice-2"), "x" * 300, {"text": "no relation"})
-    said["replaced"] = store.get(ALICE, "hobby").value["rank"]
-    said["by_query"] = found(store.search(("users",), query="Who plays an instrument?", limit=1))
-    said["scored"] = store.search(ALICE, query="cello", limit=1)[0].score
-    said["by_prefix"] = sorted(item.key for item in store.search(ALICE))
-    said["all"] = len(store.search((), limit=100))
-    said["page"] = [item.key for item in store.search(ALICE, limit=2, offset=1)]
-    said["filtered"] = sorted(
+    results["replaced"] = store.get(ALICE, "hobby").value["rank"]
+    results["by_query"] = found(store.search(("users",), query="Who plays an instrument?", limit=1))
+    results["scored"] = store.search(ALICE, query="cello", limit=1)[0].score
+    results["by_prefix"] = sorted(item.key for item in store.search(ALICE))
+    results["all"] = len(store.search((), limit=100))
+    results["page"] = [item.key for item in store.search(ALICE, limit=2, offset=1)]
+    results["filtered"] = sorted(
         item.key for item in store.search(("users",), filter={"rank": {"$gt": 3}})
     )
-    said["equal"] = sorted(item.key for item in store.search(("users",), filter={"rank": 1}))
-    said["not_indexed"] = [item.key for item in store.search(BOB, query="climbs", limit=5)]
-    said["long_key"] = found(store.search(("users", "alice-2")))
-    said["namespaces"] = store.list_namespaces()
-    said["by_suffix"] = store.list_namespaces(suffix=("notes",))
-    said["by_wildcard"] = store.list_namespaces(prefix=("users", "*", "notes"))
-    said["shallow"] = store.list_namespaces(max_depth=1)
-    said["batch"] = [
+    results["equal"] = sorted(item.key for item in store.search(("users",), filter={"rank": 1}))
+    results["not_indexed"] = [item.key for item in store.search(BOB, query="climbs", limit=5)]
+    results["long_key"] = found(store.search(("users", "alice-2")))
+    results["namespaces"] = store.list_namespaces()
+    results["by_suffix"] = store.list_namespaces(suffix=("notes",))
+    results["by_wildcard"] = store.list_namespaces(prefix=("users", "*", "notes"))
+    results["shallow"] = store.list_namespaces(max_depth=1)
+    results["batch"] = [
         None if result is None else len(result) if isinstance(result, list) else result.key
         for result in store.batch(
             [
@@ -61,12 +61,12 @@ def run(store: BaseStore) -> dict[str, Any]:
             ]
         )
     ]
-    said["last"] = store.get(BOB, "batched").value
+    results["last"] = store.get(BOB, "batched").value
     store.delete(ALICE, "hobby")
     store.delete(ALICE, "never there")
-    said["deleted"] = store.get(ALICE, "hobby")
-    said["refused"] = [refusal(store, number) for number in (2**53 + 1, float("nan"), object())]
-    return said
+    results["deleted"] = store.get(ALICE, "hobby")
+    results["refused"] = [refusal(store, number) for number in (2**53 + 1, float("nan"), object())]
+    return results
 
 
 def refusal(store: BaseStore, value: object) -> str:
@@ -91,10 +91,10 @@ async def run_async(store: BaseStore) -> dict[str, Any]:
 
 def main(address: str, key: str, app: str) -> None:
     with memoir.Client(address, key) as client:
-        said = run(MemoirStore(client, app, fields=["text"]))
-        said["async"] = asyncio.run(run_async(MemoirStore(client, app)))
-        said["other_app"] = MemoirStore(client, f"{app}-2").search(())
-        print(json.dumps(said))
+        results = run(MemoirStore(client, app, fields=["text"]))
+        results["async"] = asyncio.run(run_async(MemoirStore(client, app)))
+        results["other_app"] = MemoirStore(client, f"{app}-2").search(())
+        print(json.dumps(results))
 
 
 if __name__ == "__main__":

@@ -13,12 +13,12 @@ from memoir import errors
 
 
 def status(code: str, *details: Message) -> status_pb2.Status:
-    made = status_pb2.Status(code=code_pb2.Code.Value(code), message="no")
+    status_message = status_pb2.Status(code=code_pb2.Code.Value(code), message="no")
     for detail in details:
         packed = any_pb2.Any()
         packed.Pack(detail)
-        made.details.append(packed)
-    return made
+        status_message.details.append(packed)
+    return status_message
 
 
 class Failed:

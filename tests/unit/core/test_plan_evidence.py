@@ -32,9 +32,9 @@ HELD = held("User lives in Oslo", "User likes coffee", "User has a dog")
 )
 @pytest.mark.parametrize("action", ["ADD", "UPDATE", "DELETE", "FORGET"])
 def test_a_letter_or_a_word_is_not_evidence(quote: str, action: str) -> None:
-    asked = proposed(action, quote, "User likes tea", target=1)
+    proposal = proposed(action, quote, "User likes tea", target=1)
     with pytest.raises(ExtractionFailed) as caught:
-        planned([user(SAID)], [asked], HELD)
+        planned([user(SAID)], [proposal], HELD)
     assert caught.value.cause == "unsupported"
 
 
@@ -53,35 +53,35 @@ def test_a_letter_or_a_word_is_not_evidence(quote: str, action: str) -> None:
     ],
 )
 def test_a_clause_is_evidence_in_every_script(said: str, quote: str) -> None:
-    made = planned([user(said)], [proposed("ADD", quote, "a fact")])
-    assert texts_of(made) == ["ADD a fact"]
+    result = planned([user(said)], [proposed("ADD", quote, "a fact")])
+    assert texts_of(result) == ["ADD a fact"]
 
 
 @pytest.mark.parametrize(("said", "quote"), [("东京。", "东京"), ("Yes!", "yes"), ("e", "e")])
 def test_a_message_of_one_word_is_not_evidence_and_a_notice_says_so(said: str, quote: str) -> None:
-    asked = [proposed("DELETE", quote, target=1), proposed("ADD", quote, "User agrees")]
-    made = planned([user(said)], asked, HELD)
-    assert made.changes == ()
-    assert [notice.reason for notice in made.notices] == [NoticeReason.NO_EVIDENCE]
+    proposals = [proposed("DELETE", quote, target=1), proposed("ADD", quote, "User agrees")]
+    result = planned([user(said)], proposals, HELD)
+    assert result.changes == ()
+    assert [notice.reason for notice in result.notices] == [NoticeReason.NO_EVIDENCE]
 
 
 def test_a_one_letter_quote_of_a_tool_changes_nothing() -> None:
     hostile = [proposed("DELETE", "e", message=2, target=n) for n in (1, 2, 3)]
     kept = proposed("ADD", "I like tea", "User likes tea")
-    made = planned([user(SAID), tool("e")], [*hostile, kept], HELD)
-    assert texts_of(made) == ["ADD User likes tea"]
-    [notice] = made.notices
+    result = planned([user(SAID), tool("e")], [*hostile, kept], HELD)
+    assert texts_of(result) == ["ADD User likes tea"]
+    [notice] = result.notices
     assert notice.reason is NoticeReason.NO_EVIDENCE
     assert notice.text.startswith("3 changes were left out")
 
 
 def test_all_occurrences_of_a_quote_are_checked_for_a_clause() -> None:
-    said = "Blame ma teapot. I am a tea drinker."
-    made = planned([user(said)], [proposed("ADD", "a tea", "User drinks tea")])
-    assert quotes_of(made) == [(0, "a tea")]
+    content = "Blame ma teapot. I am a tea drinker."
+    result = planned([user(content)], [proposed("ADD", "a tea", "User drinks tea")])
+    assert quotes_of(result) == [(0, "a tea")]
 
 
 def test_the_checked_occurrences_of_a_quote_are_limited() -> None:
-    said = "xa ax " * 40_000
+    content = "xa ax " * 40_000
     with pytest.raises(ExtractionFailed):
-        planned([user(said)], [proposed("ADD", "a a", "nothing")] * 200)
+        planned([user(content)], [proposed("ADD", "a a", "nothing")] * 200)

@@ -46,5 +46,5 @@ def test_a_message_without_content_is_skipped(content: str | None) -> None:
 
 
 def test_white_space_around_words_is_kept() -> None:
-    said = Message(Role.USER, "  two\n lines ")
-    assert spoken([said]) == [said]
+    message = Message(Role.USER, "  two\n lines ")
+    assert spoken([message]) == [message]

@@ -30,12 +30,17 @@ def administration(projects: FakeProjectStore, clock: FakeClock) -> Administrati
 
 
 async def test_a_project_is_created_once(administration: Administration) -> None:
-    made = await administration.create_project("one", "acme")
-    assert (made.id, made.org_id, made.create_time, made.update_time) == ("one", "acme", NOW, NOW)
+    created = await administration.create_project("one", "acme")
+    assert (created.id, created.org_id, created.create_time, created.update_time) == (
+        "one",
+        "acme",
+        NOW,
+        NOW,
+    )
     with pytest.raises(InvalidRequest) as raised:
         await administration.create_project("one", "globex")
     assert [v.field for v in raised.value.violations] == ["project_id"]
-    assert await administration.list_projects() == [made]
+    assert await administration.list_projects() == [created]
 
 
 @pytest.mark.parametrize("wrong", ["", "x" * 65, "a\nb", "a\0"])

@@ -56,8 +56,8 @@ def test_exceptions_are_named_without_their_messages(
     text = shown(fail)
     named = [line.partition(":")[0] for line in text.splitlines() if line.startswith("builtins.")]
     assert named == [f"builtins.{kind}" for kind in kinds]
-    said = [line for line in text.splitlines() if line.endswith(WITHHELD)]
-    assert len(said) == len(kinds)
+    withheld = [line for line in text.splitlines() if line.endswith(WITHHELD)]
+    assert len(withheld) == len(kinds)
     assert f"in {fail.__name__}" in text
 
 

@@ -102,26 +102,26 @@ def test_the_rate_of_traces_is_limited_unless_the_environment_sets_a_sampler(
     monkeypatch.setattr(otlp, "AtMost", partial(AtMost, monotonic=lambda: 0.0))
     provider = otlp.build_provider("1", InMemorySpanExporter())
     tracer = provider.get_tracer("t")
-    kept = sum(tracer.start_span("rpc").is_recording() for _ in range(1000))
-    asked = set_span_in_context(NonRecordingSpan(_sampled()))
-    assert all(tracer.start_span("rpc", asked).is_recording() for _ in range(50))
+    recorded = sum(tracer.start_span("rpc").is_recording() for _ in range(1000))
+    sampled = set_span_in_context(NonRecordingSpan(_sampled()))
+    assert all(tracer.start_span("rpc", sampled).is_recording() for _ in range(50))
     provider.shutdown()
-    assert kept == most
+    assert recorded == most
 
 
 def test_the_rate_is_the_number_of_traces_per_second() -> None:
     now = 0.0
     sampler = AtMost(2.0, monotonic=lambda: now)
 
-    def kept(calls: int) -> int:
+    def recorded(calls: int) -> int:
         results = [sampler.should_sample(None, number, "rpc") for number in range(calls)]
         return sum(result.decision is Decision.RECORD_AND_SAMPLE for result in results)
 
-    assert kept(5) == 2
+    assert recorded(5) == 2
     now = 0.5
-    assert kept(5) == 1
+    assert recorded(5) == 1
     now = 60.0
-    assert kept(5) == 2
+    assert recorded(5) == 2
 
 
 def _sampled() -> SpanContext:
@@ -157,12 +157,12 @@ def test_spans_that_nobody_takes_are_dropped(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("OTEL_TRACES_SAMPLER", "always_on")
     monkeypatch.setenv("OTEL_BSP_MAX_QUEUE_SIZE", "8")
     monkeypatch.setenv("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "4")
-    asked, released = Event(), Event()
+    exporting, released = Event(), Event()
     exported: list[int] = []
 
     class Hanging(InMemorySpanExporter):
         def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-            asked.set()
+            exporting.set()
             released.wait()
             exported.append(len(spans))
             return SpanExportResult.SUCCESS
@@ -171,7 +171,7 @@ def test_spans_that_nobody_takes_are_dropped(monkeypatch: pytest.MonkeyPatch) ->
     tracer = provider.get_tracer("t")
     for _ in range(4):
         tracer.start_span("first").end()
-    assert asked.wait(PATIENCE_SECONDS)
+    assert exporting.wait(PATIENCE_SECONDS)
     for _ in range(100):
         tracer.start_span("more").end()
     released.set()

@@ -57,23 +57,23 @@ def test_fields_of_a_write_are_in_the_body() -> None:
 
 
 def test_the_openapi_document_has_every_path_and_every_schema() -> None:
-    made = document()
+    openapi = document()
     for each in bindings():
-        assert each.http_method.lower() in made["paths"][each.path]
+        assert each.http_method.lower() in openapi["paths"][each.path]
     for row in TABLE:
-        assert row.method.lower() in made["paths"][row.path]
-    references = set(re.findall(r"#/components/schemas/([\w.]+)", str(made)))
-    assert references == set(made["components"]["schemas"])
+        assert row.method.lower() in openapi["paths"][row.path]
+    references = set(re.findall(r"#/components/schemas/([\w.]+)", str(openapi)))
+    assert references == set(openapi["components"]["schemas"])
 
 
 def test_the_openapi_document_describes_everything_in_the_contract() -> None:
-    made = document()
+    openapi = document()
     for each in bindings():
         if each.name.startswith("memoir.v1."):
-            operation = made["paths"][each.path][each.http_method.lower()]
+            operation = openapi["paths"][each.path][each.http_method.lower()]
             assert operation["description"], each.name
             assert all(parameter["description"] for parameter in operation["parameters"])
-    for name, schema in made["components"]["schemas"].items():
+    for name, schema in openapi["components"]["schemas"].items():
         if name.startswith("memoir.v1."):
             assert schema["description"], name
             assert all(field["description"] for field in schema["properties"].values()), name

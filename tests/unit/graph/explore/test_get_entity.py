@@ -59,9 +59,9 @@ async def test_the_past_is_read_from_the_history() -> None:
 
 async def test_relations_superseded_by_then_are_left_out() -> None:
     world = World(memory(LISBON), memory(PORTO, minute=5))
-    asked = asking("Alice")
-    assert [triple(r) for r in (await world.get(asked)).relations] == [PORTO]
-    ever = await world.get(replace(asked, include_superseded=True))
+    command = asking("Alice")
+    assert [triple(r) for r in (await world.get(command)).relations] == [PORTO]
+    ever = await world.get(replace(command, include_superseded=True))
     assert [triple(r) for r in ever.relations] == [PORTO, LISBON]
 
 

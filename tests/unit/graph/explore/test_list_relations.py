@@ -52,9 +52,9 @@ class World:
 
     async def knows(self, text: str, expiration_date: date | None = None) -> StatedRelation:
         """Adds a memory that is also in the graph."""
-        of = call()
-        item = addition(of, text, relations=[LISBON], expiration_date=expiration_date)
-        await self.store.commit(change_set(of, added=[item]))
+        new_call = call()
+        item = addition(new_call, text, relations=[LISBON], expiration_date=expiration_date)
+        await self.store.commit(change_set(new_call, added=[item]))
         return self.graph_holds(item.memory.id)
 
     def graph_holds(self, memory_id: UUID) -> StatedRelation:
@@ -150,19 +150,19 @@ async def test_the_past_is_read_from_the_history_page_by_page(world: World) -> N
         for n, scope in enumerate([ALICE, ALICE, Scope("alice", run_id="run-1")])
     ]
     world.store.past = past_of(memories)
-    asked = ListRelationsCommand(PROJECT, ALICE, 2, position=7, as_of=NOW)
-    first = await world.list(asked)
-    wait_for_work = await world.list(replace(asked, after=first.next))
-    found = [stated.memory_id for stated in (*first.items, *wait_for_work.items)]
+    listing = ListRelationsCommand(PROJECT, ALICE, 2, position=7, as_of=NOW)
+    first = await world.list(listing)
+    second = await world.list(replace(listing, after=first.next))
+    found = [stated.memory_id for stated in (*first.items, *second.items)]
     assert sorted(found) == sorted(memory.id for memory in memories)
-    assert wait_for_work.next is None
+    assert second.next is None
     assert world.store.asked == [(NOW, NOW.date())] * 2
     assert world.graph.queries == []
     assert world.outbox.asked == []
 
-    of_run = await world.list(replace(asked, scope=Scope("alice", run_id="run-1")))
+    of_run = await world.list(replace(listing, scope=Scope("alice", run_id="run-1")))
     assert [stated.memory_id for stated in of_run.items] == [memories[2].id]
-    assert (await world.list(replace(asked, relation="works at"))).items == []
+    assert (await world.list(replace(listing, relation="works at"))).items == []
 
 
 async def test_too_many_memories_in_the_past_are_refused(

@@ -39,11 +39,11 @@ class World:
     async def knows(
         self, scope: Scope, *triples: Triple, minute: int = 0, entities: tuple[Entity, ...] = ()
     ) -> None:
-        of = call(scope=scope, time=NOW - timedelta(minutes=60 - minute))
+        new_call = call(scope=scope, time=NOW - timedelta(minutes=60 - minute))
         stated = [Relation(Entity(s), kind, Entity(t)) for s, kind, t in triples]
         text = f"{scope} {triples} {entities}"
-        item = addition(of, text, relations=stated, entities=entities)
-        await self.store.commit(change_set(of, added=[item]))
+        item = addition(new_call, text, relations=stated, entities=entities)
+        await self.store.commit(change_set(new_call, added=[item]))
 
     async def relations(
         self, scope: Scope, *, limit: int = 10, after: StatedRelation | None = None, **more: str

@@ -256,11 +256,11 @@ KINDS = {
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_kind_of_answer_has_its_outcome(kind: str) -> None:
     tried = KINDS[kind]
-    made = planned(tried.said, tried.answer, tried.held)
-    assert texts_of(made, tried.held) == list(tried.outcome)
-    unsupported = len(tried.answer) - len(made.changes)
+    result = planned(tried.said, tried.answer, tried.held)
+    assert texts_of(result, tried.held) == list(tried.outcome)
+    unsupported = len(tried.answer) - len(result.changes)
     if unsupported and not tried.outcome:
-        assert made.notices or made.dropped
+        assert result.notices or result.dropped
 
 
 def test_quotes_are_as_in_the_message_and_texts_as_in_the_answer() -> None:
@@ -270,21 +270,23 @@ def test_quotes_are_as_in_the_message_and_texts_as_in_the_answer() -> None:
 
 
 def test_relations_of_a_changed_fact_are_those_of_its_new_text() -> None:
-    asked = proposed(
+    proposal = proposed(
         "UPDATE",
         "I moved to Turin",
         "User lives in Turin",
         target=1,
         relations=[("user", "lives_in", "Turin")],
     )
-    [changed] = planned([user("I moved to Turin.")], [asked], held("User lives in Ghent")).changes
+    [changed] = planned(
+        [user("I moved to Turin.")], [proposal], held("User lives in Ghent")
+    ).changes
     assert isinstance(changed, Update)
     assert [relation.target.name for relation in changed.relations] == ["Turin"]
 
 
 def test_relations_connect_what_the_fact_or_its_evidence_names() -> None:
-    said = "I work at Acme in Kazan. Should I move to Oslo?"
-    asked = proposed(
+    content = "I work at Acme in Kazan. Should I move to Oslo?"
+    proposal = proposed(
         "ADD",
         "I work at Acme in Kazan",
         "User works at Acme in Kazan",
@@ -295,13 +297,13 @@ def test_relations_connect_what_the_fact_or_its_evidence_names() -> None:
             ("user", "works_at", "Initech"),
         ],
     )
-    [added] = planned([user(said)], [asked]).changes
+    [added] = planned([user(content)], [proposal]).changes
     assert isinstance(added, Addition)
     assert [r.target.name for r in added.relations] == ["Acme", "Kazani"]
 
 
 @pytest.mark.parametrize("quote", ["I own a yacht", "", "kayak", "a"])
-def test_an_answer_without_any_evidence_is_asked_for_again(quote: str) -> None:
+def test_an_answer_without_any_evidence_is_requested_again(quote: str) -> None:
     with pytest.raises(ExtractionFailed) as caught:
         planned([user("I own a kayak.")], [proposed("ADD", quote, "User owns a yacht")])
     assert caught.value.cause == "unsupported"

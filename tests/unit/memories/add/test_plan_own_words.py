@@ -21,39 +21,39 @@ NEIGHBOUR = 'My neighbour said "I live in Boston".'
 )
 @pytest.mark.parametrize("action", ["ADD", "UPDATE", "DELETE", "FORGET"])
 def test_text_of_others_is_not_evidence(said: str, action: str) -> None:
-    asked = proposed(action, "I live in Boston", "User lives in Boston", target=1)
-    made = planned([user(said)], [asked], held("User lives in Tampa"))
-    assert made.changes == ()
-    assert made.forget_requests == ()
-    assert NoticeReason.NOT_OWN_TEXT in [notice.reason for notice in made.notices]
+    proposal = proposed(action, "I live in Boston", "User lives in Boston", target=1)
+    result = planned([user(said)], [proposal], held("User lives in Tampa"))
+    assert result.changes == ()
+    assert result.forget_requests == ()
+    assert NoticeReason.NOT_OWN_TEXT in [notice.reason for notice in result.notices]
 
 
 @pytest.mark.parametrize("action", ["UPDATE", "DELETE"])
 def test_proposals_from_text_of_others_change_nothing(action: str) -> None:
     for said in (NEIGHBOUR, MAIL):
-        asked = proposed(action, said, "User lives in Boston", target=1)
-        made = planned([user(said)], [asked], held("User lives in Tampa"))
-        assert made.changes == ()
+        proposal = proposed(action, said, "User lives in Boston", target=1)
+        result = planned([user(said)], [proposal], held("User lives in Tampa"))
+        assert result.changes == ()
 
 
 def test_a_title_in_quotation_marks_can_be_remembered_and_forgotten() -> None:
     film = 'My favourite film is "I Am Legend".'
-    made = planned([user(film)], [proposed("ADD", film, "User's favourite film is I Am Legend")])
-    assert texts_of(made) == ["ADD User's favourite film is I Am Legend"]
-    assert made.notices == ()
+    result = planned([user(film)], [proposed("ADD", film, "User's favourite film is I Am Legend")])
+    assert texts_of(result) == ["ADD User's favourite film is I Am Legend"]
+    assert result.notices == ()
     forget = 'Forget that I like "I Am Legend".'
-    made = planned([user(forget)], [proposed("FORGET", forget, target=1)], held("User likes it"))
-    assert texts_of(made, held("User likes it")) == ["DELETE User likes it"]
+    result = planned([user(forget)], [proposed("FORGET", forget, target=1)], held("User likes it"))
+    assert texts_of(result, held("User likes it")) == ["DELETE User likes it"]
 
 
 @pytest.mark.parametrize("quote", ['"I Am Legend"', 'said "I Am Legend"', "I Am Legend"])
 def test_a_quotation_without_a_clause_around_it_is_not_evidence(quote: str) -> None:
-    made = planned([user('Tom said "I Am Legend".')], [proposed("ADD", quote, "User is Legend")])
-    assert made.changes == ()
+    result = planned([user('Tom said "I Am Legend".')], [proposed("ADD", quote, "User is Legend")])
+    assert result.changes == ()
 
 
 def test_the_speakers_own_words_beside_a_quotation_count() -> None:
-    made = planned(
+    result = planned(
         [user(MAIL), user(CODE)],
         [
             proposed("ADD", "I will call him", "User will call the client"),
@@ -61,20 +61,20 @@ def test_the_speakers_own_words_beside_a_quotation_count() -> None:
         ],
         held("User uses Rust"),
     )
-    assert len(made.changes) == 2
-    [notice] = made.notices
+    assert len(result.changes) == 2
+    [notice] = result.notices
     assert notice.reason is NoticeReason.NOT_OWN_TEXT
     assert "quoted mail in 1 message, code in 1 message" in notice.text
 
 
 def test_a_clause_that_is_both_stated_and_quoted_counts_as_stated() -> None:
-    said = "> I live in Boston\n\nYes, I live in Boston."
-    made = planned(
-        [user(said)],
+    content = "> I live in Boston\n\nYes, I live in Boston."
+    result = planned(
+        [user(content)],
         [proposed("UPDATE", "I live in Boston", "User lives in Boston", target=1)],
         held("User lives in Tampa"),
     )
-    assert texts_of(made, held("User lives in Tampa")) == [
+    assert texts_of(result, held("User lives in Tampa")) == [
         "UPDATE User lives in Tampa -> User lives in Boston"
     ]
 

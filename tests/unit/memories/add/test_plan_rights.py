@@ -45,9 +45,9 @@ def test_these_speakers_may_change_a_memory(
     speaker: Message, candidate: Candidate, action: str
 ) -> None:
     text = f"{speaker.name or 'User'} lives in Bonn"
-    made = planned([speaker], [proposed(action, "moved to Bonn", text, target=1)], [candidate])
-    assert len(made.changes) == 1
-    assert made.notices == ()
+    result = planned([speaker], [proposed(action, "moved to Bonn", text, target=1)], [candidate])
+    assert len(result.changes) == 1
+    assert result.notices == ()
 
 
 @pytest.mark.parametrize(
@@ -68,20 +68,20 @@ def test_these_speakers_may_change_a_memory(
 def test_these_speakers_may_not_change_a_memory(
     speaker: Message, candidate: Candidate, action: str
 ) -> None:
-    asked = proposed(action, "moved to Bonn", "Assistant moved to Bonn", target=1)
-    made = planned([speaker], [asked], [candidate])
-    assert made.changes == ()
-    assert [notice.reason for notice in made.notices] == [NoticeReason.NOT_PERMITTED]
+    proposal = proposed(action, "moved to Bonn", "Assistant moved to Bonn", target=1)
+    result = planned([speaker], [proposal], [candidate])
+    assert result.changes == ()
+    assert [notice.reason for notice in result.notices] == [NoticeReason.NOT_PERMITTED]
 
 
 def test_an_update_keeps_its_subject() -> None:
     of_lea = replace(held("Lea lives in Oslo")[0], entities=[Entity("Lea", "person")])
-    asked = proposed("UPDATE", "moved to Bonn", "User lives in Bonn", target=1)
-    made = planned([user(SAID)], [asked], [of_lea])
-    assert made.changes == ()
-    assert [notice.reason for notice in made.notices] == [NoticeReason.NOT_PERMITTED]
+    proposal = proposed("UPDATE", "moved to Bonn", "User lives in Bonn", target=1)
+    result = planned([user(SAID)], [proposal], [of_lea])
+    assert result.changes == ()
+    assert [notice.reason for notice in result.notices] == [NoticeReason.NOT_PERMITTED]
     for text in ("Lea lives in Bonn", "User's friend Lea lives in Bonn", "She lives in Bonn"):
-        assert planned([user(SAID)], [replace(asked, text=text)], [of_lea]).changes
+        assert planned([user(SAID)], [replace(proposal, text=text)], [of_lea]).changes
 
 
 @pytest.mark.parametrize(
@@ -97,9 +97,9 @@ def test_an_update_keeps_its_subject() -> None:
     ],
 )
 def test_no_fact_of_a_user_comes_from_an_assistant_or_a_tool(speaker: Message, text: str) -> None:
-    made = planned([speaker], [proposed("ADD", "I moved to Bonn", text)])
-    assert made.changes == ()
-    assert [notice.reason for notice in made.notices] == [NoticeReason.NOT_OWN_TEXT]
+    result = planned([speaker], [proposed("ADD", "I moved to Bonn", text)])
+    assert result.changes == ()
+    assert [notice.reason for notice in result.notices] == [NoticeReason.NOT_OWN_TEXT]
 
 
 @pytest.mark.parametrize(
@@ -115,12 +115,12 @@ def test_no_fact_of_a_user_comes_from_an_assistant_or_a_tool(speaker: Message, t
 def test_a_statement_of_an_assistant_or_a_tool_names_its_speaker(
     speaker: Message, text: str
 ) -> None:
-    made = planned([speaker], [proposed("ADD", "I sold the boat", text)])
-    assert texts_of(made) == [f"ADD {text}"]
+    result = planned([speaker], [proposed("ADD", "I sold the boat", text)])
+    assert texts_of(result) == [f"ADD {text}"]
 
 
 def test_statements_of_an_assistant_have_no_relations_of_a_user() -> None:
-    asked = proposed(
+    proposal = proposed(
         "ADD",
         "You live in Bonn",
         "Assistant said where the user lives",
@@ -132,15 +132,15 @@ def test_statements_of_an_assistant_have_no_relations_of_a_user() -> None:
             ("Assistant", "told", "Bonn"),
         ],
     )
-    made = planned([user("Where am I?", "Lea"), assistant("You live in Bonn.")], [asked])
-    [added] = made.changes
+    result = planned([user("Where am I?", "Lea"), assistant("You live in Bonn.")], [proposal])
+    [added] = result.changes
     assert isinstance(added, Addition)
     assert [relation.source.name for relation in added.relations] == ["Assistant"]
 
 
 def test_a_fact_is_not_attributed_to_another_speaker() -> None:
     messages = [user("I am vegan.", "Lea"), user("I am a butcher, unlike Ana.", "Max")]
-    made = planned(
+    result = planned(
         messages,
         [
             proposed("ADD", "I am vegan", "Max is vegan", message=1),
@@ -150,13 +150,13 @@ def test_a_fact_is_not_attributed_to_another_speaker() -> None:
             proposed("ADD", "unlike Ana", "Ana is no butcher", message=2),
         ],
     )
-    assert texts_of(made) == ["ADD Lea is vegan", "ADD Max is a butcher", "ADD Ana is no butcher"]
-    assert [notice.reason for notice in made.notices] == [NoticeReason.NO_EVIDENCE]
+    assert texts_of(result) == ["ADD Lea is vegan", "ADD Max is a butcher", "ADD Ana is no butcher"]
+    assert [notice.reason for notice in result.notices] == [NoticeReason.NO_EVIDENCE]
 
 
 def test_a_speaker_may_state_facts_about_another_one_by_name() -> None:
     messages = [user("Hi all!", "Lea"), user("Lea plays the cello.", "Max")]
-    made = planned(
+    result = planned(
         messages, [proposed("ADD", messages[1].content or "", "Lea plays the cello", message=2)]
     )
-    assert texts_of(made) == ["ADD Lea plays the cello"]
+    assert texts_of(result) == ["ADD Lea plays the cello"]

@@ -412,34 +412,34 @@ def check_fact(planned: Addition | Update) -> None:
 def test_any_answer_is_refused_or_planned_by_the_rules(
     messages: list[Message], candidates: list[Candidate], operations: list[ProposedOperation]
 ) -> None:
-    asked = InferenceRequest(messages, candidates, BUILT_IN_CATEGORIES, NOW)
-    made = attempt(asked, operations)
-    if isinstance(made, ExtractionFailed):
-        assert made.metadata["cause"] in {"invalid", "unsupported"}
-        assert made.problems
+    inference = InferenceRequest(messages, candidates, BUILT_IN_CATEGORIES, NOW)
+    result = attempt(inference, operations)
+    if isinstance(result, ExtractionFailed):
+        assert result.metadata["cause"] in {"invalid", "unsupported"}
+        assert result.problems
     else:
-        check(asked, operations, made)
+        check(inference, operations, result)
 
 
 @settings(max_examples=300)
 @given(SOUND_OPERATIONS)
 def test_no_stated_fact_is_lost(operations: list[ProposedOperation]) -> None:
-    asked = request(candidates=SOUND_CANDIDATES)
-    made = attempt(asked, operations)
-    if isinstance(made, ExtractionFailed):
-        assert all("same candidate" in problem for problem in made.problems)
+    inference = request(candidates=SOUND_CANDIDATES)
+    result = attempt(inference, operations)
+    if isinstance(result, ExtractionFailed):
+        assert all("same candidate" in problem for problem in result.problems)
         return
-    check(asked, operations, made)
+    check(inference, operations, result)
     after = {c.id: c.text for c in SOUND_CANDIDATES}
     updated = set()
-    for planned in made.changes:
+    for planned in result.changes:
         if isinstance(planned, Deletion):
             del after[planned.memory_id]
         elif isinstance(planned, Update):
             updated.add(after[planned.memory_id])
             after[planned.memory_id] = planned.text
     held = {fact_digest(text) for text in after.values()} | {
-        fact_digest(o.text) for o in made.changes if isinstance(o, Addition)
+        fact_digest(o.text) for o in result.changes if isinstance(o, Addition)
     }
     stated = {fact_digest(o.text) for o in operations if o.action != "DELETE"}
     assert stated <= held | {fact_digest(text) for text in updated}

@@ -58,7 +58,7 @@ async def test_there_is_no_third_question() -> None:
 
 
 @pytest.mark.parametrize("cause", ["truncated", "blocked"])
-async def test_an_error_that_would_recur_is_not_asked_again(cause: str) -> None:
+async def test_an_error_that_would_recur_is_not_retried(cause: str) -> None:
     world = World()
     world.model.script = [ExtractionFailed("m", cause)]
     with pytest.raises(ExtractionFailed):

@@ -301,11 +301,11 @@ def left(world: World) -> list[tuple[str, list[str]]]:
 
 async def test_sentences_that_are_no_evidence_become_passages(world: World) -> None:
     await world.knows("Likes coffee")
-    said = Message(Role.USER, "I like tea. Coffee is not for me. It rains.")
+    message = Message(Role.USER, "I like tea. Coffee is not for me. It rains.")
     await world.hears(
         add("Likes tea", quote="I like tea"),
         ProposedOperation("DELETE", "", 1, "Coffee is not for me", target=1),
-        messages=[said, ASSISTANT],
+        messages=[message, ASSISTANT],
         metadata={"a": 1},
         expiration_date=date(2027, 1, 1),
     )
@@ -318,8 +318,8 @@ async def test_sentences_that_are_no_evidence_become_passages(world: World) -> N
 
 
 async def test_passages_come_after_the_memories_of_their_message(world: World) -> None:
-    said = Message(Role.USER, "I like tea. It rains.")
-    await world.hears(add("Likes tea", quote="I like tea"), messages=[said])
+    message = Message(Role.USER, "I like tea. It rains.")
+    await world.hears(add("Likes tea", quote="I like tea"), messages=[message])
     changes = world.store.change_sets[-1]
     assert changes.passages is not None
     assert changes.added[0].memory_id < changes.passages[0].passage_id
@@ -327,15 +327,15 @@ async def test_passages_come_after_the_memories_of_their_message(world: World) -
 
 async def test_sentences_that_repeat_a_memory_become_no_passage(world: World) -> None:
     await world.knows("Likes tea")
-    said = Message(Role.USER, "I like tea. It rains.")
-    await world.hears(add("likes tea.", quote="I like tea"), messages=[said])
+    message = Message(Role.USER, "I like tea. It rains.")
+    await world.hears(add("likes tea.", quote="I like tea"), messages=[message])
     assert left(world) == [("user", ["It rains."])]
 
 
 async def test_requests_to_forget_and_text_of_others_become_no_passage(world: World) -> None:
-    said = Message(Role.USER, "Forget my shoe size. It rains.\n> I live in Ohio\nSee you!")
+    message = Message(Role.USER, "Forget my shoe size. It rains.\n> I live in Ohio\nSee you!")
     forget = ProposedOperation("FORGET", "", 1, "Forget my shoe size.")
-    await world.hears(forget, messages=[said])
+    await world.hears(forget, messages=[message])
     assert left(world) == [("user", ["It rains.\n", "See you!"])]
     assert world.store.change_sets[-1].forget_requests == ["Forget my shoe size."]
 
@@ -360,13 +360,13 @@ async def test_a_project_can_turn_passages_off(world: World, settings: dict[str,
 
 
 async def test_parts_of_a_long_message_are_embedded_in_one_batch(world: World) -> None:
-    said = Message(Role.USER, "A sentence of some words. " * 500)
-    await world.hears(messages=[said])
+    message = Message(Role.USER, "A sentence of some words. " * 500)
+    await world.hears(messages=[message])
     [(texts, _)] = world.embedder.batches
     assert len(texts) == 3
     passages = world.store.change_sets[-1].passages
     assert [p.embedding for p in passages] == [world.embedder.vector_of(text) for text in texts[1:]]
-    assert "".join(s for p in passages for s in p.sentences) == said.content
+    assert "".join(s for p in passages for s in p.sentences) == message.content
 
 
 async def test_sentences_are_compared_if_the_embedder_needs_it(world: World) -> None:

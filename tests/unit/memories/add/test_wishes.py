@@ -77,7 +77,7 @@ def test_any_text_can_be_an_include_or_exclude(
 
 
 def test_a_plan_leaves_out_unwanted_facts() -> None:
-    asked = replace(request(), includes="travel or food", excludes="coffee")
+    inference = replace(request(), includes="travel or food", excludes="coffee")
     answer = InferenceAnswer(
         [
             operation(text="User moved to Lisbon", categories=["travel"]),
@@ -89,7 +89,7 @@ def test_a_plan_leaves_out_unwanted_facts() -> None:
         "m",
         "p",
     )
-    planned = plan_of(asked, answer)
+    planned = plan_of(inference, answer)
     assert [getattr(o, "text", None) for o in planned.changes] == ["User moved to Lisbon", None]
     assert isinstance(planned.changes[1], Deletion)
     assert [problem.split(":")[0] for problem in planned.dropped] == [
@@ -100,6 +100,6 @@ def test_a_plan_leaves_out_unwanted_facts() -> None:
 
 
 def test_a_plan_without_wanted_facts_is_empty_and_not_an_error() -> None:
-    asked = replace(request(), excludes="travel")
+    inference = replace(request(), excludes="travel")
     answer = InferenceAnswer([operation(categories=["travel"])], "m", "p")
-    assert plan_of(asked, answer).changes == ()
+    assert plan_of(inference, answer).changes == ()

@@ -34,9 +34,9 @@ def delete(store: FakeStore) -> DeleteMemory:
 
 
 async def remembered(store: FakeStore, immutable: bool = False) -> Memory:
-    of = call()
-    item = addition(of, "tea", immutable=immutable, expiration_date=date(2026, 1, 1))
-    await store.commit(change_set(of, added=[item]))
+    new_call = call()
+    item = addition(new_call, "tea", immutable=immutable, expiration_date=date(2026, 1, 1))
+    await store.commit(change_set(new_call, added=[item]))
     return item.memory
 
 
@@ -45,11 +45,11 @@ async def test_a_memory_is_deleted_by_its_own_call(store: FakeStore, delete: Del
     deletion = await delete(DeleteMemoryCommand(PROJECT, memory.id))
     assert (deletion.position, deletion.receipt.memories) == (2, 1)
     assert store.memories == {}
-    [of] = store.calls
-    assert (of.method, of.scope) == ("DeleteMemory", ALICE)
-    assert (of.project_id, of.time) == (PROJECT, NOW)
-    assert of.embedding_model == EMBEDDER
-    assert of.id != memory.provenance.call_id
+    [stored_call] = store.calls
+    assert (stored_call.method, stored_call.scope) == ("DeleteMemory", ALICE)
+    assert (stored_call.project_id, stored_call.time) == (PROJECT, NOW)
+    assert stored_call.embedding_model == EMBEDDER
+    assert stored_call.id != memory.provenance.call_id
 
 
 async def test_an_immutable_and_expired_memory_can_be_deleted(
@@ -120,9 +120,9 @@ async def test_a_concurrent_change_is_reported_by_the_given_preconditions(
 async def test_only_the_etag_of_the_current_version_is_accepted(
     store: FakeStore, delete: DeleteMemory
 ) -> None:
-    of = call()
-    item = addition(of, "tea")
-    await store.commit(change_set(of, added=[item]))
+    new_call = call()
+    item = addition(new_call, "tea")
+    await store.commit(change_set(new_call, added=[item]))
     await store.commit(change_set(call(), updated=[revision(item, "coffee")]))
     with pytest.raises(EtagMismatch):
         await delete(DeleteMemoryCommand(PROJECT, item.memory.id, item.memory.etag))

@@ -15,8 +15,8 @@ from tests.support.fakes import FakeClock
 
 def holding(ids: dict[ScopeKind, list[str]]) -> FakeStore:
     """Returns a store with one memory in each of these scopes."""
-    of = [call(scope=Scope(**{kind: id_})) for kind, each in ids.items() for id_ in each]
-    memories = [addition(each, "tea").memory for each in of]
+    calls = [call(scope=Scope(**{kind: id_})) for kind, each in ids.items() for id_ in each]
+    memories = [addition(each, "tea").memory for each in calls]
     return FakeStore(memories={memory.id: memory for memory in memories})
 
 

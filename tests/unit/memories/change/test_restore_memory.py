@@ -59,9 +59,13 @@ async def test_an_updated_memory_is_restored_as_a_new_version(
     [restoration] = store.replacements
     assert (restoration.restores, restoration.embedding) == (1, EMBEDDING)
     assert embedder.batches == []
-    [of] = store.calls
-    assert (of.method, of.scope, of.time) == ("RestoreMemory", ALICE, NOW)
-    assert (memory.provenance.call_id, memory.provenance.language_model) == (of.id, None)
+    [stored_call] = store.calls
+    assert (stored_call.method, stored_call.scope, stored_call.time) == (
+        "RestoreMemory",
+        ALICE,
+        NOW,
+    )
+    assert (memory.provenance.call_id, memory.provenance.language_model) == (stored_call.id, None)
 
 
 async def test_a_deleted_memory_is_restored(store: FakeStore, restore: RestoreMemory) -> None:

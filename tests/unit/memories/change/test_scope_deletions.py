@@ -52,8 +52,8 @@ async def test_a_deletion_that_only_validates_ignores_the_request_id(
     delete = DeleteMemories(scopes, FakeClock())
     key = RequestKey(uuid4(), b"payload")
     command = DeleteMemoriesCommand(PROJECT, ALICE, key, validate_only=True)
-    looked = await delete(command)
-    assert (looked.receipt.memories, scopes.calls) == (1, [])
+    preview = await delete(command)
+    assert (preview.receipt.memories, scopes.calls) == (1, [])
     await delete(DeleteMemoriesCommand(PROJECT, ALICE, RequestKey(key.id, b"other")))
     assert (await delete(command)).receipt.memories == 0
 

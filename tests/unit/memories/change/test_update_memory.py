@@ -40,9 +40,9 @@ def update(store: FakeStore, embedder: FakeEmbedder) -> UpdateMemory:
 
 
 async def remembered(store: FakeStore, **fields: object) -> Memory:
-    of = call()
+    new_call = call()
     item = addition(
-        of,
+        new_call,
         "Alice lives in Lisbon",
         metadata={"a": 1},
         categories=["travel"],
@@ -51,7 +51,7 @@ async def remembered(store: FakeStore, **fields: object) -> Memory:
         evidence=[Evidence(UUID(int=1), "in Lisbon")],
         **fields,  # type: ignore[arg-type] # names fit
     )
-    await store.commit(change_set(of, added=[item]))
+    await store.commit(change_set(new_call, added=[item]))
     return item.memory
 
 

@@ -59,7 +59,7 @@ async def test_a_question_without_known_names_finds_nothing(world: World) -> Non
     assert len(world.store.recalls) == 1
 
 
-async def test_a_scope_without_relations_is_not_asked_again_at_once(world: World) -> None:
+async def test_a_scope_without_relations_is_not_queried_again_at_once(world: World) -> None:
     world.store.clues = {}
     for _ in range(3):
         assert (await world.finds("Lisbon")).scores == {}

@@ -24,9 +24,9 @@ def store() -> FakeStore:
 async def remembered(
     store: FakeStore, text: str, seconds: int = 0, expiration_date: date | None = None
 ) -> NewMemory:
-    of = call(time=NOW + timedelta(seconds=seconds))
-    item = addition(of, text, expiration_date=expiration_date)
-    await store.commit(change_set(of, added=[item]))
+    new_call = call(time=NOW + timedelta(seconds=seconds))
+    item = addition(new_call, text, expiration_date=expiration_date)
+    await store.commit(change_set(new_call, added=[item]))
     return item
 
 

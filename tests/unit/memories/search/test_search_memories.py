@@ -30,9 +30,9 @@ class World:
         self.search = SearchMemories(self.store, self.embedder, clock, arm, rerank)
 
     async def knows(self, text: str, **details: object) -> None:
-        of = call()
-        added = addition(of, text, embedding=self.embedder.vector_of(text), **details)  # type: ignore[arg-type] # names fit
-        await self.store.commit(change_set(of, added=[added]))
+        new_call = call()
+        added = addition(new_call, text, embedding=self.embedder.vector_of(text), **details)  # type: ignore[arg-type] # names fit
+        await self.store.commit(change_set(new_call, added=[added]))
 
     async def finds(self, query: str, **details: object) -> list[str]:
         command = SearchMemoriesCommand(PROJECT, ALICE, query, **details)  # type: ignore[arg-type] # names fit

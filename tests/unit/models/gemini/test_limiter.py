@@ -168,7 +168,7 @@ async def test_the_limit_stays_between_one_and_the_maximum(
         assert 1 <= one.limit <= most
 
 
-async def test_a_burst_of_refusals_halves_once() -> None:
+async def test_a_burst_of_refusals_halves_the_limit_once() -> None:
     one = limiter()
     together = [Visitor(one, Overload) for _ in range(8)]
     for visitor in together:

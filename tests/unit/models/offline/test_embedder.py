@@ -79,32 +79,34 @@ async def test_similar_texts_are_close(embedder: OfflineEmbedder) -> None:
 
 
 async def test_names_in_a_question_count_less_than_other_words(embedder: OfflineEmbedder) -> None:
-    [asked] = await embedder.embed(["When did Caroline paint a sunrise?"], EmbeddingPurpose.QUERY)
+    [question_vector] = await embedder.embed(
+        ["When did Caroline paint a sunrise?"], EmbeddingPurpose.QUERY
+    )
     address, painting = await embedder.embed(
         ["Caroline, hi Caroline!", "Yesterday I finally did a picture of the dawn"], DOCUMENT
     )
-    assert cosine(asked, painting) > cosine(asked, address)
+    assert cosine(question_vector, painting) > cosine(question_vector, address)
 
 
 async def test_all_words_count_equally_if_many_are_capitalized(embedder: OfflineEmbedder) -> None:
     title = "Wann war Anna im Krankenhaus"
-    [asked] = await embedder.embed([title], EmbeddingPurpose.QUERY)
+    [question_vector] = await embedder.embed([title], EmbeddingPurpose.QUERY)
     [said] = await embedder.embed([title], DOCUMENT)
-    assert asked == said
+    assert question_vector == said
 
 
 @pytest.mark.parametrize("mark", ["?", "\uff1f", "\u061f", " ??"])
 async def test_a_question_is_closer_to_its_answer_than_to_other_questions(
     embedder: OfflineEmbedder, mark: str
 ) -> None:
-    [asked, bare] = await embedder.embed(
+    [question_vector, bare] = await embedder.embed(
         [f"What is her job{mark}", "What is her job"], EmbeddingPurpose.QUERY
     )
     answer, other = await embedder.embed(
         ["User works at Acme as a designer", "How do you like it so far?"], DOCUMENT
     )
-    assert cosine(asked, answer) > cosine(asked, other)
-    assert cosine(asked, bare) == pytest.approx(1.0)
+    assert cosine(question_vector, answer) > cosine(question_vector, other)
+    assert cosine(question_vector, bare) == pytest.approx(1.0)
 
 
 @given(st.lists(st.text(max_size=40), max_size=3))

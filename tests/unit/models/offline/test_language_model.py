@@ -63,8 +63,8 @@ async def test_facts_name_their_messages() -> None:
 
 
 async def test_a_named_speaker_is_called_by_name() -> None:
-    said = Message(Role.USER, "I like my job. My sister Eve likes tea.", "Alice")
-    first, second = await planned(said)
+    message = Message(Role.USER, "I like my job. My sister Eve likes tea.", "Alice")
+    first, second = await planned(message)
     assert triples(first) == [("Alice", "likes", "job")]
     assert triples(second) == [("Eve", "sister_of", "Alice"), ("Eve", "likes", "tea")]
 
@@ -126,8 +126,10 @@ async def test_an_assistant_states_facts_only_about_itself(said: str, expected: 
 
 
 async def test_pronouns_refer_to_the_person_mentioned_before() -> None:
-    said = "I have a sister named Anna. She works at Acme. Her birthday is on May 5th. It's late."
-    assert await changes(said) == [
+    content = (
+        "I have a sister named Anna. She works at Acme. Her birthday is on May 5th. It's late."
+    )
+    assert await changes(content) == [
         "+ User has a sister named Anna",
         "+ Anna works at Acme",
         "+ Anna's birthday is on May 5th",
@@ -156,15 +158,15 @@ async def test_earlier_messages_only_resolve_pronouns() -> None:
 
 
 async def test_includes_and_excludes_are_applied() -> None:
-    said = "I like sushi. I work at Acme. My knee hurts. I like the guitar."
-    assert await changes(said, includes="only food preferences") == ["+ User likes sushi"]
-    assert await changes(said, includes="professional details") == ["+ User works at Acme"]
+    content = "I like sushi. I work at Acme. My knee hurts. I like the guitar."
+    assert await changes(content, includes="only food preferences") == ["+ User likes sushi"]
+    assert await changes(content, includes="professional details") == ["+ User works at Acme"]
     kept = ["+ User likes sushi", "+ User's knee hurts", "+ User likes the guitar"]
-    assert await changes(said, excludes="anything about his work") == kept
-    assert await changes(said, includes="guitars, sushi", excludes="food") == [
+    assert await changes(content, excludes="anything about his work") == kept
+    assert await changes(content, includes="guitars, sushi", excludes="food") == [
         "+ User likes the guitar"
     ]
-    assert len(await changes(said, includes="only important things")) == 4
+    assert len(await changes(content, includes="only important things")) == 4
 
 
 async def test_custom_categories_match_by_their_words() -> None:
@@ -304,8 +306,8 @@ async def test_a_repeated_fact_changes_nothing(
 
 
 async def test_a_repeated_fact_can_be_denied() -> None:
-    said = "I like tea. I don't like tea any more."
-    assert await changes("I like tea.", said, known=["User likes tea"]) == await changes(
-        said, known=["User likes tea"]
+    content = "I like tea. I don't like tea any more."
+    assert await changes("I like tea.", content, known=["User likes tea"]) == await changes(
+        content, known=["User likes tea"]
     )
-    assert "User likes tea" not in await changes(said, known=["User likes tea"])
+    assert "User likes tea" not in await changes(content, known=["User likes tea"])

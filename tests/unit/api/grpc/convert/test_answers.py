@@ -93,10 +93,10 @@ def test_it_counts_the_items_that_fit(sizes: list[int], budget: int) -> None:
 
 @given(st.lists(st.text(max_size=40), max_size=6), st.integers(0, 3))
 def test_the_response_of_an_accepted_add_can_be_received(texts: list[str], times: int) -> None:
-    made = outcome(*(text * 10**times * 100 for text in texts))
-    response = add_response(made, tokens_of(), with_relations=True)
+    large = outcome(*(text * 10**times * 100 for text in texts))
+    response = add_response(large, tokens_of(), with_relations=True)
     try:
-        require_fitting_response(made)
+        require_fitting_response(large)
     except AnswerTooLarge:
         assert response.ByteSize() > MAX_ITEMS_BYTES / 4
     else:
