@@ -165,3 +165,11 @@ class ChangeSet:
     def deleted(self) -> list[Deletion]:
         """The deletions."""
         return [change for change in self.changes if isinstance(change, Deletion)]
+
+    @property
+    def affects_graph(self) -> bool:
+        """Whether the graph may have to change: not if only memories without entities are new."""
+        return any(
+            not isinstance(change, Addition) or change.entities or change.relations
+            for change in self.changes
+        )

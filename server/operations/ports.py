@@ -223,6 +223,7 @@ class Channel(StrEnum):
     """The subject of a notification."""
 
     MEMORY_EVENTS = "memoir_memory_events"
+    GRAPH_OUTBOX = "memoir_graph_outbox"
     OPERATIONS = "memoir_operations"
 
 

@@ -352,3 +352,20 @@ async def test_a_change_with_an_earlier_position_is_not_the_claimed_one(
     await store.commit(change_set(call(), updated=[revision(changes.added[0], "one changed")]))
     await outbox.settle(claimed)
     assert [dirty.memory_id for dirty in await outbox.claim(10, LEASE)] == [claimed[0].memory_id]
+
+
+async def test_only_changes_for_the_graph_are_announced(database: Database) -> None:
+    outbox, announced = PostgresOutbox(database, Clock()), [0]
+
+    def announce() -> None:
+        announced[0] += 1
+
+    store = PostgresMemoryStore(database, on_commit=lambda: None, on_graph_change=announce)
+    await store.commit(builders.adding("tea"))
+    assert (announced, await outbox.claim(10, LEASE)) == ([0], [])
+    await store.commit(changes := adding("home"))
+    assert (announced, len(await outbox.claim(10, LEASE))) == ([1], 1)
+    [home] = changes.added
+    await store.commit(change_set(call(), updated=[revision(home, "home changed")]))
+    await store.delete(call(), Deletion(home.memory_id, 2))
+    assert announced == [3]

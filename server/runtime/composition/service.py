@@ -159,7 +159,7 @@ async def open_service(
                 worker.http_port if worker else None,
             )
         )
-        stack.enter_context(notifications.subscribe(Channel.MEMORY_EVENTS, projector.wake))
+        stack.enter_context(notifications.subscribe(Channel.GRAPH_OUTBOX, projector.wake))
         await stack.enter_async_context(running("projector", projector.run()))
         if settings.retention.purge_days:
             await stack.enter_async_context(running("retention", service.purge.run()))
@@ -227,6 +227,7 @@ def _compose(
         partial(notifications.notify, Channel.MEMORY_EVENTS),
         settings.search.index_mb * 2**20,
         notifications.server_id,
+        partial(notifications.notify, Channel.GRAPH_OUTBOX),
     )
     tails = EventTails(store, notifications, gate.closing)
     watch = WatchMemoryEvents(store, tails, gate.closing)

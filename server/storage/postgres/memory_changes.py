@@ -46,12 +46,19 @@ _DIGEST_INDEX = "memories_digest"
 class PostgresMemoryChanges:
     """Implements the methods of `server.memories.ports.MemoryStore` that change memories by hand.
 
-    `on_commit` is called after every commit, so that readers waiting for changes do not poll.
+    `on_commit` and `on_graph_change` are called after every commit, so that readers and projectors
+    that wait for changes do not poll.
     """
 
-    def __init__(self, database: Database, on_commit: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        on_commit: Callable[[], None],
+        on_graph_change: Callable[[], None],
+    ) -> None:
         self._database = database
         self._on_commit = on_commit
+        self._on_graph_change = on_graph_change
 
     async def replace(self, call: Call, change: Replacement) -> int:
         with translate_conflicts(call), translate_version_conflicts():
@@ -60,7 +67,7 @@ class PostgresMemoryChanges:
                     position = await _replace(connection, call, change)
         if position is None:
             raise ConcurrentChange
-        self._on_commit()
+        self._announce()
         is_update = change.restores is None
         record_changes(updated=is_update, restored=not is_update)
         return position
@@ -162,12 +169,16 @@ class PostgresMemoryChanges:
             async with self._database.connection() as connection, transaction(connection):
                 receipt = await purge(connection, expired_before, limit, call_of)
         if receipt is not None:
-            self._on_commit()
+            self._announce()
             record_changes(deleted=receipt.memories)
         return receipt
 
-    def _deleted(self, deletion: StoredDeletion) -> StoredDeletion:
+    def _announce(self) -> None:
         self._on_commit()
+        self._on_graph_change()
+
+    def _deleted(self, deletion: StoredDeletion) -> StoredDeletion:
+        self._announce()
         record_changes(deleted=deletion.receipt.memories)
         return deletion
 

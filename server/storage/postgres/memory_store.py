@@ -108,9 +108,9 @@ def list_statement(query: ListQuery) -> BoundStatement:
 class PostgresMemoryStore(PostgresMemoryChanges, PostgresMemoryHistory, EntitySplits):
     """Implements `server.memories.ports.MemoryStore`; the base classes implement parts of it.
 
-    `on_commit` is called after every commit, to wake tasks that wait for changes. `index_bytes`
-    limits the memory for scopes that are held to speed up searches. The server with `server_id`
-    holds the leases that adds take.
+    `on_commit` is called after every commit, and `on_graph_change` after those from which the graph
+    may have to change, to wake tasks that wait for them. `index_bytes` limits the memory for scopes
+    that are held to speed up searches. The server with `server_id` holds the leases that adds take.
     """
 
     def __init__(
@@ -119,8 +119,9 @@ class PostgresMemoryStore(PostgresMemoryChanges, PostgresMemoryHistory, EntitySp
         on_commit: Callable[[], None],
         index_bytes: int = MOST_BYTES,
         server_id: int | None = None,
+        on_graph_change: Callable[[], None] = lambda: None,
     ) -> None:
-        super().__init__(database, on_commit)
+        super().__init__(database, on_commit, on_graph_change)
         self._commits = Commits(database, self._committed)
         self._bases = AddBases(database, server_id, index_bytes // CANDIDATES_DIVISOR)
         self._searches = Searches(database, indexes=ScopeIndexes(database, index_bytes))
@@ -131,6 +132,8 @@ class PostgresMemoryStore(PostgresMemoryChanges, PostgresMemoryHistory, EntitySp
     def _committed(self, changes: ChangeSet, committed: Committed) -> None:
         self._bases.keep(changes, committed)
         self._on_commit()
+        if changes.affects_graph:
+            self._on_graph_change()
 
     async def find_call(
         self, project_id: str, request_id: UUID, item: int = 0
