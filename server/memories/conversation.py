@@ -71,7 +71,7 @@ _FOREIGN: Final = """
     obrigado obrigada bom boa dia noite dank bedankt hoi goedemorgen cześć dziękuję dzięki hej tack
     привет спасибо здравствуйте дякую नमस्ते धन्यवाद शुक्रिया مرحبا شكرا شكرًا جزيلا السلام
     你好 您好 谢谢 謝謝 感谢 こんにちは こんばんは おはよう ありがとう ありがとうございます どうも
-    köszönöm kiitos takk tak děkuji mulțumesc teşekkürler
+    köszönöm kiitos takk tak děkuji mulțumesc teşekkürler muchas
     สวัสดี ขอบคุณ 안녕하세요 감사합니다
 """
 _ACCOMPANYING: Final = """

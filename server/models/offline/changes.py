@@ -14,9 +14,10 @@ from server.memories.memory import fact_digest
 from server.models.offline import lexicon
 from server.models.offline.facts import Fact
 from server.models.offline.phrases import Item, content_stems
-from server.models.offline.reading import introduced_by, without_items
+from server.models.offline.reading import introduced_by, parts_of, without_items
 from server.models.offline.replacing import replaces
 from server.models.offline.retracting import taken_back
+from server.models.offline.statements import Who
 from server.models.offline.status import DENIAL
 
 _REQUEST, _EVERYTHING = lexicon.pattern("forget_request"), lexicon.pattern("everything")
@@ -156,6 +157,7 @@ class Ledger:
 
     def state(self, fact: Fact, operation: ProposedOperation) -> None:
         """Adds a fact."""
+        self._part(fact)
         standing = list(self._standing())
         digest = fact_digest(fact.text)
         if digest in self._digests:
@@ -203,6 +205,16 @@ class Ledger:
             if not entry.is_gone:
                 for fact in entry.facts:
                     yield entry, fact
+
+    def _part(self, fact: Fact) -> None:
+        """Separates a joint fact of which this one changes a part: `Eva and Tom live in Kiel`."""
+        for entry, other in self._standing():
+            if fact.statement.who is Who.GROUP or len(entry.facts) > 1 or not entry.is_open:
+                continue
+            parts = parts_of(other) if other.subject.members else ()
+            changed = [p for p in parts if replaces(fact, p) or taken_back(fact, p) is not None]
+            if changed and len(changed) < len(parts):
+                entry.facts = parts
 
     def _add(self, text: str, facts: tuple[Fact, ...], operation: ProposedOperation) -> None:
         memories, entry = self._read(), Entry(text, facts)

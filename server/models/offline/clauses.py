@@ -176,15 +176,18 @@ def _next_clause(
         return None
     if tokens[place].text == ":" and left[0].lower not in {"that", "this", "it"}:
         return None
+    # A clause with `now` is news, but `now it is 5` is a value.
+    is_now = tokens[following - 1].lower == "now" and tokens[following].lower != "it"
+    begin = following - is_now
     if subject_end(tokens, following) is not None or _is_timed(tokens[following:]):
-        return following, ()
+        return begin, ()
     # A comma alone joins clauses only before clear verbs: `I sold my car, bought a bike`.
     is_shown = lexicon.is_past(tokens[following].lower) and lowered(tokens[following + 1 :])[
         :1
     ] not in ([], ["by"])
     is_shared = tokens[place].lower != "," or is_shown
     shared = _shared(left, owner, tokens[following:]) if is_shared else ()
-    return (following, shared) if shared else None
+    return (begin, shared) if shared else None
 
 
 def _is_timed(tokens: Sequence[Token]) -> bool:

@@ -217,11 +217,12 @@ def _left_open(token: Token) -> str:
         return "own"
     if is_quantity(token.lower):
         return "#"
-    return "@" if token.is_name else token.lower
+    return "@" if token.is_name else _SAME.get(token.lower, token.lower)
 
 
 _NEWS, _UNITS = pattern("news"), pattern("units")
 _NEWCOMER, _CHANGED = pattern("newcomer"), pattern("changed")
+_SAME = {"an": "a", "once": "# times", "twice": "# times"}
 _UNTIL = re.compile(r" (?:until|since) #$")
 _NOT_BEFORE_PEOPLE = word_set("in at near on the a an")
 _IN_A_YEAR = re.compile(r"\bin (?:\w+ )?\d{4}\b")

@@ -80,8 +80,10 @@ def read_subject(statement: Statement, speaker: Entity, meant: Subject | None) -
         owned = f"{speaker.key}'s {' '.join(lowered(tokens[1:]))}"
         return Subject(text, Entity(text), speaker, frozenset({owned}))
     if len(together := _joint_parts(tokens)) > 1:
-        subjects = [_single_subject(part, speaker, meant) for part in together]
-        members = tuple(subject for subject in subjects if subject is not None)
+        subjects = [meant]
+        for part in together:  # `My brother and his wife`: his is the brother's.
+            subjects.append(_single_subject(part, speaker, subjects[-1]))
+        members = tuple(subject for subject in subjects[1:] if subject is not None)
         if len(members) < len(together):
             return None
         text = " and ".join(member.text for member in members)
@@ -108,11 +110,19 @@ def _single_subject(
     if not tokens:
         return None
     first = tokens[0].lower
+    if first in {"his", "her"} and meant is None:
+        return None
     if first in _OWNERS:
-        return _owned_subject(
-            tokens[1:], meant.entity if meant and first in {"his", "her"} else speaker
-        )
-    return _named_subject(tokens, speaker)
+        owner = meant.entity if meant and first in {"his", "her"} else speaker
+        subject: Subject | None = _owned_subject(tokens[1:], owner)
+    else:
+        subject = _named_subject(tokens, speaker)
+    if tokens[-1].text != "," or subject is None or subject.kin:
+        return subject
+    # What is said of somebody between commas is no name: `my uncle, a retired teacher,`.
+    comma = next(place for place, token in enumerate(tokens) if token.text == ",")
+    undescribed = _single_subject(tokens[:comma], speaker, meant)
+    return replace(undescribed, text=subject.text) if undescribed else subject
 
 
 def _named_subject(tokens: Sequence[Token], speaker: Entity) -> Subject | None:

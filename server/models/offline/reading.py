@@ -16,7 +16,7 @@ from server.models.offline.phrases import Item, read_complement, read_name
 from server.models.offline.relations import stated
 from server.models.offline.rewriting import Speaker, attributed, third_person_text, tokenize
 from server.models.offline.sentences import Token, joined, lowered
-from server.models.offline.statements import Statement, read_statement
+from server.models.offline.statements import Statement, Who, read_statement
 from server.models.offline.status import contrast_place, is_qualified, read_contrast
 
 _OWN = frozenset({"my", "our", "their"})
@@ -75,6 +75,21 @@ def without_items(fact: Fact, gone: Sequence[Item]) -> Fact | None:
         complement=replace(fact.complement, items=tuple(kept)),
         relations=tuple(r for r in fact.relations if r.target.key not in keys),
     )
+
+
+def parts_of(fact: Fact) -> tuple[Fact, ...]:
+    """Returns a fact for each of its joint subjects; () if it cannot be said of one alone.
+
+    `Eva and Tom live in Kiel` becomes `Eva lives in Kiel` and `Tom lives in Kiel`, but `Eva and Tom
+    are doctors` does not.
+    """
+    statement, owner = replace(fact.statement, who=Who.SPEAKER), fact.subject.owner
+    said_by = Speaker(owner.name, owner.type)
+    if fact.stem == "be" and any(item.text.endswith("s") for item in fact.complement.items):
+        return ()
+    texts = [third_person_text(statement, said_by, m.text) for m in fact.subject.members]
+    parts = [facts_of(text, said_by) for text in texts if text]
+    return tuple(part for (part,) in parts) if all(len(p) == 1 for p in parts) else ()
 
 
 def introduced_by(fact: Fact) -> Iterator[Fact]:

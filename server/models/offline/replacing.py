@@ -33,13 +33,14 @@ _KIND_OF = {stem: kind for kind, words in _KINDS.items() for stem in words}
 _SWITCHING = lexicon.stems("start begin switch change move")
 _EXAM_RESULTS, _APPOINTMENTS = lexicon.stems("pass fail"), lexicon.stems("appointment")
 _GENERAL = lexicon.stems("pet kid child children")
+_AROUND_AMOUNTS = FUNCTION_STEMS | {"be"}
 _ROUTINE = _SWITCHING | lexicon.verbs_listed("routine")
 
 
 def replaces(fact: Fact, other: Fact) -> bool:
     """Whether a fact gives another value of a functional property."""
     if not fact.shares_subject(other):
-        return _is_rescheduled(fact, other)
+        return _is_rescheduled(fact, other) or _has_new_amount(fact, other)
     if any(changes(fact, other) for changes in _CHANGES):
         return True
     if fact.is_qualified or other.is_qualified or fact.statement.is_planned or fact.is_dated:
@@ -66,6 +67,16 @@ def _has_new_number(fact: Fact, other: Fact) -> bool:
     if fact.is_measure and fact.complement.lead in {"down to", "up to"}:
         is_same |= other.frame.endswith(fact.frame.removeprefix("be"))
     return bool(fact.frame) and is_same and (fact.is_news or fact.is_measure)
+
+
+def _has_new_amount(fact: Fact, other: Fact) -> bool:
+    """Whether a thing has another amount: `My rent is now 900 euros` after `I pay 800 in rent`."""
+    if not (fact.is_thing and fact.is_news and "#" in fact.frame and "#" in other.frame):
+        return False
+    said = content_stems(fact.frame) | fact.subject.stems | {other.stem}
+    return fact.subject.owner == other.subject.entity and (
+        said - _AROUND_AMOUNTS == content_stems(other.frame) - _AROUND_AMOUNTS
+    )
 
 
 def _changes_routine(fact: Fact, other: Fact) -> bool:
@@ -148,7 +159,7 @@ def _is_rescheduled(fact: Fact, other: Fact) -> bool:
     if fact.stem in _EXAM_RESULTS and fact.statement.is_past:
         named = fact.complement.items[0].stems if fact.complement.items else frozenset()
     elif fact.is_thing and (fact.is_news or fact.is_moved) and states_time(fact.statement.rest):
-        named = fact.subject.stems - _APPOINTMENTS
+        named = fact.subject.stems - _APPOINTMENTS or fact.subject.stems
     else:
         return False
     is_theirs = fact.subject.owner == other.subject.owner

@@ -11,7 +11,7 @@ from itertools import takewhile
 from server.models.offline import lexicon, status
 from server.models.offline.facts import Fact
 from server.models.offline.lexicon import Rule, word_set
-from server.models.offline.phrases import FUNCTION_STEMS, Item, content_stems, is_quantity
+from server.models.offline.phrases import FUNCTION_STEMS, Item, content_stems, is_period
 from server.models.offline.sentences import joined, lowered
 
 _AMBIGUOUS = lexicon.verbs_listed("ambiguous_ending")
@@ -25,6 +25,7 @@ _LEARNING = lexicon.stems("learn study take attend do play train practise practi
 _ATTENDING = lexicon.stems("go attend study work")
 _HELD = lexicon.POSSESSING | lexicon.stems("collect")
 _ARRANGEMENTS = content_stems("subscription membership job position")
+_JOURNEYS = content_stems("trip flight journey holiday vacation visit")
 _LESSONS = content_stems("school degree course class lessons")
 _CHILDREN = word_set("child_of son_of daughter_of")
 
@@ -88,7 +89,7 @@ def _is_in_place(fact: Fact, other: Fact) -> bool:
     """Whether the other names the place that the fact names, if it does: `fired from the bar`."""
     words = list(takewhile(lambda word: word != "because", lowered(fact.statement.rest)))
     start = next((p for p, word in enumerate(words) if word in _FROM), len(words))
-    named = [word for word in words[start + 1 :] if not is_quantity(word)]
+    named = [w for w in words[start + 1 :] if not (is_period(w) or w in lexicon.TIMES)]
     place = content_stems(" ".join(named)) - _ARRANGEMENTS - FUNCTION_STEMS
     return place <= content_stems(other.verb_phrase)
 
@@ -104,7 +105,7 @@ def _lost(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
         is_kept = is_back and (other.stem != "be" or other.complement.lead not in _PLACES)
         return None if is_kept or other.tells_name else ()
     is_held = other.stem in lexicon.POSSESSING | _LEARNING | {"be"}
-    if not is_held or other.subject.owner != fact.subject.owner:
+    if not is_held or fact.subject.owner not in {other.subject.owner, other.subject.entity}:
         return None
     lost = fact.subject.stems
     known = other.complement.tail_stems
@@ -147,6 +148,7 @@ def _denied(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
     if fact.role:
         return () if fact.about & other.about else None
     is_done_with = is_over and fact.stem in lexicon.USING and other.stem in lexicon.TASTES
+    is_done_with |= is_over and fact.stem == "need" and other.stem in lexicon.USING
     is_same = fact.is_like(other)
     is_same |= is_over and fact.stem == "be" and other.verb_phrase.startswith("work as ")
     if is_over and other.stem == "be":
@@ -177,6 +179,9 @@ def _given_up(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
         named = item.stems | (behind - FUNCTION_STEMS)
         if other.stem not in lexicon.TASTES:
             named = named - _ARRANGEMENTS
+        if item.head in _JOURNEYS:
+            places = [token.text for token in fact.complement.tail if token.is_name]
+            named = content_stems(" ".join(places)) or named
         if other.stem in _LEARNING:
             named = named - _LESSONS
         if named and _is_meant(fact, item, other):

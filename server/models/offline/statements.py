@@ -81,11 +81,11 @@ _STARTING = stems("start begin")
 _ACTIVITIES = listed("activities")
 _LEARNED = word_set("learned learnt")
 _COMING, _FEELING = word_set("come came grown grew"), lexicon.TASTES | lexicon.DISTASTES
-_STOPPING = verbs_listed("ending")
+_STOPPING, _COMPLETING = verbs_listed("ending"), stems("finish complete")
 PHRASAL = frozenset({("give", "up"), ("pack", "in"), ("cut", "out"), ("swear", "off")})
 """Verbs that end something only together with the words after them."""
 
-_FICTION = word_set("dream dreams nightmare novel story game book movie film script life")
+_FICTION = word_set("dream nightmare novel story game book movie film script life assume suppose")
 _PRESENTING = word_set("called named born died")
 _WISHES = word_set("like love prefer rather")
 _UNDER_WAY = word_set("moving going getting starting leaving planning relocating switching")
@@ -184,9 +184,10 @@ def _auxiliary_length(statement: Statement, place: int) -> int:
         statement.is_denied |= "not" in lowered(tokens[place:after])
         length = after + 1 - place
     elif length := _before_gerund(word, following, later):
-        is_stopped = lexicon.verb_stem(word) not in _STARTING
+        stem = lexicon.verb_stem(word)
+        is_stopped = stem not in _STARTING
         statement.is_over |= is_stopped
-        statement.is_denied |= is_stopped
+        statement.is_denied |= is_stopped and stem not in _COMPLETING
     if length:
         statement.is_denied |= word in lexicon.NEGATED
         statement.is_past |= base in {"did", "was", "were"}
@@ -270,7 +271,7 @@ def _is_embedding(statement: Statement) -> bool:
             continue
         if word in {"i", "we", "he", "she", "they"}:
             return True
-        begin = place + (word == "that")
-        if word in {"you", "it", "that"} and subject_end(rest, begin) is not None:
+        begins = [place + 1] * (word == "that") + [place] * (word != "that" or place == 0)
+        if word in {"you", "it", "that"} and any(subject_end(rest, p) for p in begins):
             return True
     return False
