@@ -34,23 +34,23 @@ FROM (
 WINDOW outward AS (ORDER BY m.message_id, m.memory_id)
 
 -- block: meanings
--- The stems of the first word of each text, with those of the words of related meaning after it.
+-- The stem of the first word of each text, with those of the words of related meaning after it.
 meanings AS MATERIALIZED (
-    SELECT meant.lexeme AS meant, near.lexeme AS related
-    FROM unnest(:meanings::text[]) AS said, to_tsvector('pg_catalog.english', said) AS words,
-         unnest(words) AS meant, unnest(words) AS near
-    WHERE 1 = ANY (meant.positions) AND near.lexeme <> meant.lexeme
+    SELECT first_word.lexeme AS meant, near.lexeme AS related
+    FROM unnest(:meanings::text[]) AS meaning, to_tsvector('pg_catalog.english', meaning) AS words,
+         unnest(words) AS first_word, unnest(words) AS near
+    WHERE 1 = ANY (first_word.positions) AND near.lexeme <> first_word.lexeme
 )
 
 -- block: question
--- `lexemes` are the words of the question, which are `asked`, and those of related meanings, which count
--- for a word that occurs in no item.
+-- `lexemes` are the words of the question itself (`question_lexemes`), and words of related meaning, which
+-- count in place of a word that occurs in no item.
 question AS MATERIALIZED (
-    SELECT vector, asked, lexemes,
+    SELECT vector, question_lexemes, lexemes,
            (SELECT string_agg(quote_literal(word),
            ' | ') FROM unnest(lexemes) AS word)::tsquery AS any_of
-    FROM words_of(:question) AS vector, tsvector_to_array(vector) AS asked,
-         array_cat(asked, ARRAY(SELECT DISTINCT related FROM meanings)) AS lexemes
+    FROM words_of(:question) AS vector, tsvector_to_array(vector) AS question_lexemes,
+         array_cat(question_lexemes, ARRAY(SELECT DISTINCT related FROM meanings)) AS lexemes
 )
 
 -- block: centre
@@ -69,7 +69,7 @@ centre AS MATERIALIZED (
     ) AS newest
 )
 
--- block: framed
+-- block: frame_columns
 -- `share` of the mean is subtracted; `offset_*` are the parts of the centred cosine that are the
 -- same for every item.
 size, mean_length, share, share * share * square AS offset_square,
@@ -91,17 +91,17 @@ counted AS MATERIALIZED (
 ),
 weights AS MATERIALIZED (
     SELECT jsonb_object_agg(lexeme, weight) AS of_lexeme,
-           coalesce(sum(weight) FILTER (WHERE lexeme = ANY (asked)), sum(weight)) AS total,
+           coalesce(sum(weight) FILTER (WHERE lexeme = ANY (question_lexemes)), sum(weight)) AS total,
            string_agg(quote_literal(lexeme), ' | ')::tsquery AS any_of
     FROM (
         -- The word can occur in more items than the scope had when its size was measured.
-        SELECT lexeme, asked,
+        SELECT lexeme, question_lexemes,
                ln(1 + (greatest(0, f.size - number::float8) + 0.5) / (number::float8 + 0.5)) AS weight
         FROM counted AS c, frame AS f, question, jsonb_each_text(c.of_lexeme) AS known (lexeme, number)
-        WHERE lexeme = ANY (asked) OR lexeme = ANY (ARRAY(
+        WHERE lexeme = ANY (question_lexemes) OR lexeme = ANY (ARRAY(
             SELECT related
             FROM meanings
-            WHERE meant = ANY ((SELECT asked FROM question)::text[])
+            WHERE meant = ANY ((SELECT question_lexemes FROM question)::text[])
               AND NOT (SELECT of_lexeme FROM counted) ? meant
         ))
     ) AS weighed
@@ -114,7 +114,7 @@ weights AS MATERIALIZED (
 word_pairs AS MATERIALIZED (
     SELECT array_agg(DISTINCT pair) AS queries, count(DISTINCT pair)::float8 AS number,
            (SELECT count(*) FROM weights, question, jsonb_object_keys(of_lexeme) AS word
-            WHERE word = ANY (asked))::float8 AS known_words
+            WHERE word = ANY (question_lexemes))::float8 AS known_words
     FROM (
         SELECT lexeme, lag(lexeme) OVER in_order AS previous,
                place - lag(place) OVER in_order AS gap
@@ -143,8 +143,8 @@ ts_filter(setweight(m.lexemes, 'A', (SELECT lexemes FROM question)), '{a}')
 -- Whether an item takes part in the search.
 m.project_id = {project} AND {scope} AND {filters}
 
--- block: known
--- The shared words of `c` if one of them counts.
+-- block: weighted_words
+-- The words that `c` shares with the question, if one of them has a weight.
 CASE WHEN c.shared @@ (SELECT any_of FROM weights) THEN c.shared END AS shared
 
 -- block: dense

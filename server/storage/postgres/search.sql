@@ -83,7 +83,7 @@ compared AS MATERIALIZED (
     WHERE {narrowed}
 ),
 frame AS MATERIALIZED (
-    SELECT {framed}
+    SELECT {frame_columns}
     FROM (
         SELECT size, mean_length, size / (size + :centre_shrinkage::float8) AS share,
                -(mean <#> mean) AS square, -(mean <#> :vector) AS common
@@ -101,7 +101,7 @@ matched AS MATERIALIZED (
            {lexical} AS lexical
     FROM (
         SELECT memory_id, scope_key, text_length, event_time, role, name, message_id, embedding, similarity,
-               commonness, {known}
+               commonness, {weighted_words}
         FROM compared AS c
         -- So that `shared` is computed once.
         OFFSET 0
@@ -180,9 +180,9 @@ CROSS JOIN LATERAL (
     LIMIT 1
 ) AS m
 CROSS JOIN LATERAL (
-    SELECT made.*
-    FROM calls AS made
-    WHERE made.project_id = :project_id AND made.call_id = m.call_id
+    SELECT writer.*
+    FROM calls AS writer
+    WHERE writer.project_id = :project_id AND writer.call_id = m.call_id
     LIMIT 1
 ) AS c
 WHERE {visible};

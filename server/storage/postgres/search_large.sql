@@ -42,7 +42,7 @@ WITH {meanings},
 {question},
 {centre},
 frame AS MATERIALIZED (
-    SELECT {framed},
+    SELECT {frame_columns},
            -- Apart from its denominator, the centred cosine grows with this inner product.
            :vector::halfvec - (mean * array_fill(share::real,
            ARRAY[vector_dims(:vector)])::halfvec) AS target

@@ -1,16 +1,16 @@
 -- name: rank
 WITH meanings AS MATERIALIZED (
-    SELECT meant.lexeme AS meant, near.lexeme AS related
-    FROM unnest($1::text[]) AS said, to_tsvector('pg_catalog.english', said) AS words,
-         unnest(words) AS meant, unnest(words) AS near
-    WHERE 1 = ANY (meant.positions) AND near.lexeme <> meant.lexeme
+    SELECT first_word.lexeme AS meant, near.lexeme AS related
+    FROM unnest($1::text[]) AS meaning, to_tsvector('pg_catalog.english', meaning) AS words,
+         unnest(words) AS first_word, unnest(words) AS near
+    WHERE 1 = ANY (first_word.positions) AND near.lexeme <> first_word.lexeme
 ),
 question AS MATERIALIZED (
-    SELECT vector, asked, lexemes,
+    SELECT vector, question_lexemes, lexemes,
            (SELECT string_agg(quote_literal(word),
            ' | ') FROM unnest(lexemes) AS word)::tsquery AS any_of
-    FROM words_of($2) AS vector, tsvector_to_array(vector) AS asked,
-         array_cat(asked, ARRAY(SELECT DISTINCT related FROM meanings)) AS lexemes
+    FROM words_of($2) AS vector, tsvector_to_array(vector) AS question_lexemes,
+         array_cat(question_lexemes, ARRAY(SELECT DISTINCT related FROM meanings)) AS lexemes
 ),
 centre AS MATERIALIZED (
     SELECT (sum(newest.embedding::vector) * array_fill(
@@ -76,16 +76,16 @@ counted AS MATERIALIZED (
 ),
 weights AS MATERIALIZED (
     SELECT jsonb_object_agg(lexeme, weight) AS of_lexeme,
-           coalesce(sum(weight) FILTER (WHERE lexeme = ANY (asked)), sum(weight)) AS total,
+           coalesce(sum(weight) FILTER (WHERE lexeme = ANY (question_lexemes)), sum(weight)) AS total,
            string_agg(quote_literal(lexeme), ' | ')::tsquery AS any_of
     FROM (
-        SELECT lexeme, asked,
+        SELECT lexeme, question_lexemes,
                ln(1 + (greatest(0, f.size - number::float8) + 0.5) / (number::float8 + 0.5)) AS weight
         FROM counted AS c, frame AS f, question, jsonb_each_text(c.of_lexeme) AS known (lexeme, number)
-        WHERE lexeme = ANY (asked) OR lexeme = ANY (ARRAY(
+        WHERE lexeme = ANY (question_lexemes) OR lexeme = ANY (ARRAY(
             SELECT related
             FROM meanings
-            WHERE meant = ANY ((SELECT asked FROM question)::text[])
+            WHERE meant = ANY ((SELECT question_lexemes FROM question)::text[])
               AND NOT (SELECT of_lexeme FROM counted) ? meant
         ))
     ) AS weighed
@@ -93,7 +93,7 @@ weights AS MATERIALIZED (
 word_pairs AS MATERIALIZED (
     SELECT array_agg(DISTINCT pair) AS queries, count(DISTINCT pair)::float8 AS number,
            (SELECT count(*) FROM weights, question, jsonb_object_keys(of_lexeme) AS word
-            WHERE word = ANY (asked))::float8 AS known_words
+            WHERE word = ANY (question_lexemes))::float8 AS known_words
     FROM (
         SELECT lexeme, lag(lexeme) OVER in_order AS previous,
                place - lag(place) OVER in_order AS gap

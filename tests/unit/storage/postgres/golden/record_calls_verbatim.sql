@@ -59,9 +59,9 @@ added_messages AS (
     INSERT INTO messages (
         project_id, call_id, ordinal, message_id, role, name, content, event_time
     )
-    SELECT $2, placed.call_id, said.ordinal, said.message_id, said.role, said.name,
-           said.content, placed.event_time
-    FROM jsonb_to_recordset($5) AS said (
+    SELECT $2, placed.call_id, message.ordinal, message.message_id, message.role, message.name,
+           message.content, placed.event_time
+    FROM jsonb_to_recordset($5) AS message (
         call integer, ordinal integer, message_id uuid, role text, name text, content text
     )
     JOIN placed USING (call)

@@ -31,9 +31,9 @@ CROSS JOIN LATERAL (
     LIMIT 1
 ) AS m
 CROSS JOIN LATERAL (
-    SELECT made.*
-    FROM calls AS made
-    WHERE made.project_id = $2 AND made.call_id = m.call_id
+    SELECT writer.*
+    FROM calls AS writer
+    WHERE writer.project_id = $2 AND writer.call_id = m.call_id
     LIMIT 1
 ) AS c
 WHERE ($3::date IS NULL OR m.expiration_date IS NULL OR m.expiration_date >= $3);
