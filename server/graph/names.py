@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Final
 
 from server.graph.model import Entity, MemorySubgraph, Relation, clean_name, entity_key, words_of
-from server.memories.add.entity_resolution import is_said
+from server.memories.add.entity_resolution import contains_name
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -296,10 +296,10 @@ def with_splits(
 
 def _own_name(entity: Entity, text: str, splits: Set[Pair]) -> str:
     """Returns the name that the memory itself uses for the entity."""
-    if is_said(entity.name, text):
+    if contains_name(entity.name, text):
         return entity.name
     foreign = (alias for alias in entity.aliases if pair_of(entity.name, alias) in splits)
-    return next((alias for alias in foreign if is_said(alias, text)), entity.name)
+    return next((alias for alias in foreign if contains_name(alias, text)), entity.name)
 
 
 def _without_foreign(entity: Entity, name: str, splits: Set[Pair]) -> Entity:

@@ -15,8 +15,8 @@ from server.core.request_context import current_origin, current_request
 from server.memories.add.add_memories import (
     AddMemoriesCommand,
     AddMemoriesOutcome,
-    outcome_of,
     require_fitting_verbatim_response,
+    stored_outcome,
 )
 from server.memories.ports import MemoryStore
 from server.memories.scope import Scope, is_within
@@ -191,4 +191,4 @@ async def _view(store: MemoryStore, operation: Operation) -> OperationView:
     if operation.call_id is None:
         return OperationView(operation)
     call = await store.get_call(operation.project_id, operation.call_id)
-    return OperationView(operation, None if call is None else outcome_of(call))
+    return OperationView(operation, None if call is None else stored_outcome(call))

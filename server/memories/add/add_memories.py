@@ -18,7 +18,7 @@ from server.memories.add.proposals import Notice
 from server.memories.conversation import Message, Role, spoken
 from server.memories.memory import EventType
 from server.memories.ports import MemoryStore
-from server.memories.queries import StoredCall
+from server.memories.queries import StoredCall, StoredChange
 from server.memories.scope import Scope
 from server.operations.idempotency import RequestKey, once
 from server.operations.operation import OperationLease
@@ -96,7 +96,7 @@ Remember: TypeAlias = Callable[[AddMemoriesCommand], Coroutine[Any, Any, AddMemo
 """A way to turn a command into stored memories: stores durably and returns the changes."""
 
 
-async def _nothing_accepted(_project_id: str, _request_id: UUID) -> bytes | None:
+async def _no_accepted_call(_project_id: str, _request_id: UUID) -> bytes | None:
     return None
 
 
@@ -111,7 +111,7 @@ class AddMemories:
         store: MemoryStore,
         verbatim: Remember,
         inferred: Remember,
-        accepted: Callable[[str, UUID], Awaitable[bytes | None]] = _nothing_accepted,
+        accepted: Callable[[str, UUID], Awaitable[bytes | None]] = _no_accepted_call,
     ) -> None:
         self._store = store
         self._verbatim = verbatim
@@ -136,27 +136,17 @@ class AddMemories:
         call = await self._store.find_call(project_id, key.id)
         if call is not None:
             key.require_same(call.payload_digest)
-            return outcome_of(call)
-        # A queued operation has taken the id, too.
+            return stored_outcome(call)
+        # The id may belong to an asynchronous call that was accepted and is not done yet.
         digest = await self._accepted(project_id, key.id)
         if digest is not None:
             key.require_same(digest)
         return None
 
 
-def outcome_of(call: StoredCall) -> AddMemoriesOutcome:
+def stored_outcome(call: StoredCall) -> AddMemoriesOutcome:
     """Returns the outcome of an earlier call, read back from its history."""
-    changes = [
-        AddedChange(
-            memory_id=change.memory.id,
-            event=change.event,
-            text=change.memory.text,
-            previous_text=change.previous_text if change.event is EventType.UPDATE else None,
-            categories=() if change.event is EventType.DELETE else change.memory.categories,
-            version=change.memory.version + (change.event is EventType.DELETE),
-        )
-        for change in call.changes
-    ]
+    changes = [_stored_change(change) for change in call.changes]
     relations = [
         AddedRelation(changed.relation, changed.event)
         for change in call.changes
@@ -176,9 +166,23 @@ def outcome_of(call: StoredCall) -> AddMemoriesOutcome:
     )
 
 
+def _stored_change(change: StoredChange) -> AddedChange:
+    memory = change.memory
+    # The history has the state before a deletion, which is a version of its own.
+    is_deletion = change.event is EventType.DELETE
+    return AddedChange(
+        memory_id=memory.id,
+        event=change.event,
+        text=memory.text,
+        previous_text=change.previous_text if change.event is EventType.UPDATE else None,
+        categories=() if is_deletion else memory.categories,
+        version=memory.version + 1 if is_deletion else memory.version,
+    )
+
+
 # An upper bound on the bytes that go with each text: ids, enums, numbers, tags and lengths.
 _BYTES_BESIDE_TEXT = 128
-_LONGEST_CHARACTER = 4
+_MOST_BYTES_PER_CHARACTER = 4
 
 
 def require_fitting_verbatim_response(command: AddMemoriesCommand) -> None:
@@ -202,7 +206,7 @@ def require_fitting_response(outcome: AddMemoriesOutcome) -> None:
 
 def _require_room(texts: Sequence[str]) -> None:
     overhead = _BYTES_BESIDE_TEXT * len(texts)
-    if overhead + _LONGEST_CHARACTER * sum(map(len, texts)) <= MAX_ITEMS_BYTES:
+    if overhead + _MOST_BYTES_PER_CHARACTER * sum(map(len, texts)) <= MAX_ITEMS_BYTES:
         return
     size = overhead + sum(map(utf8_bytes, texts))
     if size > MAX_ITEMS_BYTES:

@@ -103,8 +103,8 @@ def new_passages(
     """
     messages = draft.messages
     quotes: dict[int, list[str]] = defaultdict(list)
-    for passage in (*plan.evidence, *plan.forget_requests):
-        quotes[passage.message_index].append(passage.text)
+    for quote in (*plan.evidence, *plan.forget_requests):
+        quotes[quote.message_index].append(quote.text)
     covered = {
         index: Coverage(
             [

@@ -13,12 +13,12 @@ from server.memories.add.quotes import clean_text
 MAX_ALIASES = 8
 """The maximum number of aliases of an entity that a memory can state."""
 
-SHORTEST_CORE = 4
+MIN_CORE_LENGTH = 4
 """The minimum number of characters that two similar names must share."""
 
-
-_SHORTEST_STEM, _LONGEST_ENDING = 3, 3
-"""Languages such as Russian decline names, mostly by their last letters."""
+# Languages such as Russian decline names, mostly by their last letters.
+_MIN_STEM_LENGTH = 3
+_MAX_ENDING_LENGTH = 3
 
 
 def _words(text: str) -> frozenset[str]:
@@ -76,11 +76,11 @@ class KnownEntities:
 
 
 class EntityResolver:
-    """Resolves proposed entities, given the scope's known entities and the text that was said."""
+    """Resolves proposed entities, given the scope's known entities and the text that names them."""
 
-    def __init__(self, known: KnownEntities, said: str) -> None:
+    def __init__(self, known: KnownEntities, text: str) -> None:
         self._known = known
-        self._said = _as_words(said)
+        self._text = _as_words(text)
 
     def resolve(self, proposed: ProposedEntity) -> Entity:
         """Returns the entity with its aliases. Its name may be empty."""
@@ -93,8 +93,8 @@ class EntityResolver:
         return Entity(same.name, entity.type or same.type, names)
 
     def _is_name(self, alias: str, entity: Entity) -> bool:
-        """Whether both are names that were said."""
-        return all(not is_generic(name) and self._was_said(name) for name in (alias, entity.name))
+        """Whether both are names, not descriptions, and in the text."""
+        return all(not is_generic(name) and self._is_in_text(name) for name in (alias, entity.name))
 
     def _by_number(self, proposed: ProposedEntity, entity: Entity) -> Entity | None:
         known = self._known.numbered(proposed.known)
@@ -104,12 +104,12 @@ class EntityResolver:
             _agree(known, entity)
             and not is_generic(entity.name)
             and not is_generic(known.name)
-            and self._was_said(entity.name)
+            and self._is_in_text(entity.name)
         )
         return known if fits and known.key != entity.key else None
 
-    def _was_said(self, name: str) -> bool:
-        return _as_words(name) in self._said
+    def _is_in_text(self, name: str) -> bool:
+        return _as_words(name) in self._text
 
 
 def known_entities(mentioned: Iterable[Entity], limit: int) -> list[Entity]:
@@ -132,18 +132,20 @@ def are_alike(one: str, other: str) -> bool:
     The letters must be the same: Anna is not Hanna, and Johnson is not Johnston.
     """
     core = _core(one)
-    return core == _core(other) and len("".join(core)) >= SHORTEST_CORE and not is_generic(one)
+    return core == _core(other) and len("".join(core)) >= MIN_CORE_LENGTH and not is_generic(one)
 
 
-def is_said(name: str, text: str) -> bool:
+def contains_name(name: str, text: str) -> bool:
     """Whether a text contains the words of a name, one after the other."""
     return _as_words(name) in _as_words(text)
 
 
 def is_mentioned(name: str, text: str) -> bool:
-    """Whether a text contains a word of a name, which may have another ending: `in Pragu`."""
+    """Whether a text contains a word of a name, possibly with another ending: `Prague`, `Praze`."""
     folded = entity_key(text)
-    stems = [token[: max(_SHORTEST_STEM, len(token) - _LONGEST_ENDING)] for token in _tokens(name)]
+    stems = [
+        token[: max(_MIN_STEM_LENGTH, len(token) - _MAX_ENDING_LENGTH)] for token in _tokens(name)
+    ]
     return entity_key(name) in folded or any(stem in folded for stem in stems)
 
 

@@ -3,10 +3,10 @@
 - Only a user can change or delete a memory; an assistant or a tool never can.
 - The user of the scope, whose messages have no name, may change every memory of the scope.
 - A speaker with a name may change their own statements, memories about themselves, and memories
-that no user stated. They may not change what others, or the user of the scope, said about somebody
-else.
+  that no user stated. They may not change what others, or the user of the scope, said about
+  somebody else.
 - Statements of an assistant or a tool are remembered as such, never as a fact about the user: the
-text begins with `Assistant`, `Tool` or the name of the message.
+  text begins with `Assistant`, `Tool` or the name of the message.
 
 Text that a message quotes, forwards or hands over to be worked on (see
 `server.memories.add.others_text`) is no evidence, with one exception: a new fact, or a request to
@@ -91,33 +91,41 @@ _LETTERS_OF_A_WORD = 2
 _CLAUSE_END = re.compile(
     "[.!?,;:\n\u2026\u3001\u3002\uff01\uff0c\uff1a\uff1b\uff1f\u060c\u061b\u061f\u0964]+"
 )
-# Words that join clauses, and those that deny or ask to forget, each of some languages.
-_JOINING = "and but so because und aber y pero et mais e ma mas en maar"
-_JOINT = re.compile(rf"\b(?:{'|'.join(_JOINING.split())})\b", re.IGNORECASE)
-_DENYING = """
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+# The words are English, and some of other languages.
+_CONJUNCTION = re.compile(
+    r"\b(?:and|but|so|because|und|aber|y|pero|et|mais|e|ma|mas|en|maar)\b", re.IGNORECASE
+)
+_NEGATIONS = _words("""
 not never no nobody nothing neither nor without cannot nicht kein keine keinen nie niemals nunca
-jamás ne pas jamais non mai não niet geen nooit"""
-_NEGATIONS = frozenset(_DENYING.split())
-_IMAGINING = """
+jamás ne pas jamais non mai não niet geen nooit""")
+
+HEDGES = _words("""
 if unless whether suppose supposing assuming imagine pretend provided maybe perhaps possibly
 probably hypothetically supposedly allegedly reportedly almost nearly theoretically presumably
-hopefully apparently falsely"""
-IMAGINING = frozenset(_IMAGINING.split())
-"""What stands with one of these is not asserted."""
+hopefully apparently falsely""")
+"""Words of condition or doubt: a clause with one of them asserts nothing."""
 
-_WISHING = "wish wished pretending dream dreamt dreamed wenn falls ob si jeśli indien"
-_UNREAL = IMAGINING | frozenset(_WISHING.split())
-_SAYING = """
+_NOT_REAL = HEDGES | _words(
+    "wish wished pretending dream dreamt dreamed wenn falls ob si jeśli indien"
+)
+_REPORTING_VERBS = _words("""
 say says said saying think thinks thought claim claims claimed believe believes believed reckon
 reckons tell tells told ask asks asked wonder wonders suspect suspects assume assumes insist insists
-hope hopes fear fears sagt sagte meint glaubt dice dijo cree dit croit"""
-_REPORTING = frozenset(_SAYING.split())
-_FIRST_PERSON = frozenset({"i", "we", "just", "already"})
-_BEGINNINGS = """
+hope hopes fear fears sagt sagte meint glaubt dice dijo cree dit croit""")
+# The words before a verb such as `told` that show that the speaker reports their own statement.
+_OWN_REPORT = frozenset({"i", "we", "just", "already"})
+_FORGET_STEMS = tuple(
+    _words("""
 forget unlearn delet remov eras drop discard clear wipe purg disregard vergess vergiss lösch olvid
-borra elimin oubli effac supprim dimentic cancell esquec apag vergeet zapomn забуд удал"""
-_FORGETTING = tuple(_BEGINNINGS.split())
-_KEEPING = ("remember", "memori", "stor", "sav", "keep", "record")
+borra elimin oubli effac supprim dimentic cancell esquec apag vergeet zapomn забуд удал""")
+)
+_KEEP_STEMS = ("remember", "memori", "stor", "sav", "keep", "record")
 
 # How far to look for the end of a clause, in characters.
 _LONGEST_CLAUSE = 1000
@@ -209,33 +217,33 @@ def is_cut_from_negation(quote: Quote, content: str) -> bool:
 
 
 def is_cut_from_condition(quote: Quote, content: str) -> bool:
-    """Whether the quote is only imagined: `if`, `I wish` and the like stand before it."""
-    return not _UNREAL.isdisjoint(_before(quote, content))
+    """Whether `if`, `I wish` or the like stands before the quote, so that it asserts nothing."""
+    return not _NOT_REAL.isdisjoint(_before(quote, content))
 
 
 def is_reported(quote: Quote, content: str) -> bool:
-    """Whether somebody else says, thinks or asks what the quote states.
+    """Whether somebody else says, thinks or asks what the quote states, as in "Tom says that".
 
-    It is the speaker's own statement after "I told you that".
+    After "I told you that", it is the speaker's own statement.
     """
     before = _before(quote, content)
     return any(
-        word in _REPORTING and subject not in _FIRST_PERSON
+        word in _REPORTING_VERBS and subject not in _OWN_REPORT
         for subject, word in pairwise(["", *before])
     )
 
 
 def _before(quote: Quote, content: str) -> list[str]:
     """Returns the words before the quote in its clause, in lower case."""
-    *_, before = _JOINT.split(_same_clause(content, quote.start))
+    *_, before = _CONJUNCTION.split(_same_clause(content, quote.start))
     return words(before.lower())
 
 
 def asks_to_forget(text: str) -> bool:
     """Whether the text is about forgetting, or not keeping, as far as its language is known."""
     found = words(text.lower())
-    return any(word.startswith(_FORGETTING) for word in found) or any(
-        word.startswith(_KEEPING) and (before in {"stop", *_NEGATIONS} or before.endswith("n't"))
+    return any(word.startswith(_FORGET_STEMS) for word in found) or any(
+        word.startswith(_KEEP_STEMS) and (before in {"stop", *_NEGATIONS} or before.endswith("n't"))
         for before, word in pairwise(found)
     )
 

@@ -167,8 +167,8 @@ def _stems(text: str) -> frozenset[str]:
     return frozenset(map(english_stem, _WORD.findall(folded)))
 
 
-# Words that only phrase a wish; the remaining words are its subject.
-_ASKING = _stems(
+# Words that only phrase a wish, such as `only remember`; the others are its subject.
+_FILLER_STEMS = _stems(
     """only include exclude keep store remember save skip ignore avoid leave omit drop never don
     not any anything everything something thing stuff fact information info detail data memory
     mention relate regard concern about to do with the a an and or of my me i user their his her
@@ -195,8 +195,8 @@ class Wish:
     def __init__(self, wish: str, categories: Sequence[Category]) -> None:
         match = _EXCEPTION.search(wish)
         main = wish[: match.start()] if match else wish
-        self._main = _read(main, categories)
-        self._exception = _read(wish[match.end() :], categories) if match else None
+        self._main = _parse_part(main, categories)
+        self._exception = _parse_part(wish[match.end() :], categories) if match else None
 
     def is_about(self, text: str, categories: Sequence[str]) -> bool:
         """Whether a fact has a word or category of the wish. A wish without any fits all facts."""
@@ -234,8 +234,8 @@ class MemoryPolicy:
         return self._includes is None or self._includes.includes(text, categories)
 
 
-def _read(words: str, categories: Sequence[Category]) -> _Part:
-    about = _stems(words) - _ASKING
+def _parse_part(words: str, categories: Sequence[Category]) -> _Part:
+    about = _stems(words) - _FILLER_STEMS
     # "Food preferences" is about food; "preferences" alone is about preferences.
     subject = (about - {_PREFERENCE}) or about
     named = {category.name for category in categories if subject & _stems(category.name)}

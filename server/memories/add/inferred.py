@@ -150,7 +150,7 @@ class RememberInferred:
             ExtractionFailed, AnswerTooLarge, ModelUnavailable, ModelQuotaExhausted,
             StoreUnavailable, RequestIdReused, ConcurrentChange: nothing was stored.
         """
-        conversation = await self._embedded(command)
+        conversation = await self._embed_conversation(command)
         try:
             return await self._remember(command, conversation)
         except ConcurrentChange:
@@ -181,11 +181,11 @@ class RememberInferred:
             )
             if any(message.role is not Role.SYSTEM for message in conversation.messages):
                 changes = await self._decide(command, conversation, inputs, changes)
-            everything = frozenset(addition.memory_id for addition in changes.added)
-            expected = outcome(changes, Committed(everything, 0), inputs.candidates)
+            all_added = frozenset(addition.memory_id for addition in changes.added)
+            expected = outcome(changes, Committed(all_added, 0), inputs.candidates)
             require_fitting_response(expected)
             committed = await self._store.commit(changes)
-        if committed.added == everything:
+        if committed.added == all_added:
             return replace(expected, position=committed.position)
         return outcome(changes, committed, inputs.candidates)
 
@@ -208,7 +208,7 @@ class RememberInferred:
             kept=len(checked.changes),
             candidates=len(request.candidates),
         )
-        embedded = await self._embed(checked.changes)
+        embedded = await self._with_embeddings(checked.changes)
         parts = conversation.parts if inputs.keeps_passages and not inputs.instructions else []
         return replace(
             draft,
@@ -234,7 +234,7 @@ class RememberInferred:
             forget_requests=[request.text for request in checked.forget_requests],
         )
 
-    async def _embed(self, changes: Sequence[Change]) -> list[Change]:
+    async def _with_embeddings(self, changes: Sequence[Change]) -> list[Change]:
         """Returns the changes with the vectors of their texts: one batch."""
         texts = [change.text for change in changes if not isinstance(change, Deletion)]
         with stage("embed"):
@@ -244,7 +244,7 @@ class RememberInferred:
             for change in changes
         ]
 
-    async def _embedded(self, command: AddMemoriesCommand) -> _Conversation:
+    async def _embed_conversation(self, command: AddMemoriesCommand) -> _Conversation:
         """Embeds what is compared and what may become passages: one batch, each text once."""
         messages = spoken(command.messages)
         parts = message_parts(messages) if _may_keep_passages(command) else []

@@ -112,10 +112,10 @@ _RECALLED_HEADING = re.compile(
 _LIST_ITEM = re.compile(
     r"[ \t]*(?:[-*+\u2022\u2013]|\(?\d{1,3}[.):]|\[[^\]\n]{1,30}\]|\(\d[^)\n]{1,30}\))[ \t]+"
 )
-_OF_USER = re.compile(
+_ABOUT_USER = re.compile(
     r"[ \t]*[*\"'\u201c]{0,3}(?:the )?user(?:['\u2019]s\b|\b(?!-))", re.IGNORECASE
 )
-_TOLD_AFTER_COLON = re.compile(r"(?<=[:\uff1a] )(?:[Tt]he user|User)(?:['\u2019]s)? (?=\w)")
+_USER_AFTER_COLON = re.compile(r"(?<=[:\uff1a] )(?:[Tt]he user|User)(?:['\u2019]s)? (?=\w)")
 _COLON_AT_END = re.compile(r"[:\uff1a]\**[ \t]*$")
 
 _WORK = (
@@ -206,7 +206,7 @@ def _blocks(content: str) -> Iterator[OthersText]:
     yield from _mail(lines, end)
     yield from _transcripts(lines)
     yield from _recalled(lines, content)
-    yield from _told_of_user(lines)
+    yield from _third_person_notes(lines)
     yield from _material(lines, end)
 
 
@@ -285,12 +285,12 @@ def _transcripts(lines: Sequence[_Line]) -> Iterator[OthersText]:
         if turn := _SPEAKER.match(line.text[:400]):
             run.append((line, turn))
         else:
-            yield from _talk(run)
+            yield from _conversation(run)
             run = []
-    yield from _talk(run)
+    yield from _conversation(run)
 
 
-def _talk(run: Sequence[tuple[_Line, re.Match[str]]]) -> Iterator[OthersText]:
+def _conversation(run: Sequence[tuple[_Line, re.Match[str]]]) -> Iterator[OthersText]:
     """Yields the lines as one part if they are a conversation, not a form (`City: Rome`).
 
     A turn has a time, a speaker who speaks again, a person's name, or a full stop.
@@ -325,29 +325,29 @@ def _recalled(lines: Sequence[_Line], content: str) -> Iterator[OthersText]:
         yield OthersText(start, end, OthersTextKind.RECALLED)
 
 
-def _told_of_user(lines: Sequence[_Line]) -> Iterator[OthersText]:
-    """Yields lists about the user in the third person, whatever their heading is.
+def _third_person_notes(lines: Sequence[_Line]) -> Iterator[OthersText]:
+    """Yields notes about the user in the third person: lists, lines and texts after a colon.
 
     People do not write about themselves in this way; memories about them do.
     """
     for number, line in enumerate(lines):
-        if told := _TOLD_AFTER_COLON.search(line.text):
-            yield OthersText(line.start + told.start(), line.end, OthersTextKind.RECALLED)
-        elif number and _COLON_AT_END.search(lines[number - 1].text) and _is_of_user(line):
+        if user := _USER_AFTER_COLON.search(line.text):
+            yield OthersText(line.start + user.start(), line.end, OthersTextKind.RECALLED)
+        elif number and _COLON_AT_END.search(lines[number - 1].text) and _is_about_user(line):
             yield OthersText(lines[number - 1].start, line.end, OthersTextKind.RECALLED)
     for is_list, run in groupby(lines, lambda line: bool(_LIST_ITEM.match(line.text))):
         items = list(run)
-        if is_list and any(map(_is_of_user, items)):
+        if is_list and any(map(_is_about_user, items)):
             yield OthersText(items[0].start, items[-1].end, OthersTextKind.RECALLED)
-    for of_user, run in groupby(lines, _is_of_user):
-        told_lines = list(run)
-        if of_user and len(told_lines) > 1:
-            yield OthersText(told_lines[0].start, told_lines[-1].end, OthersTextKind.RECALLED)
+    for of_user, run in groupby(lines, _is_about_user):
+        block = list(run)
+        if of_user and len(block) > 1:
+            yield OthersText(block[0].start, block[-1].end, OthersTextKind.RECALLED)
 
 
-def _is_of_user(line: _Line) -> bool:
+def _is_about_user(line: _Line) -> bool:
     marker = _LIST_ITEM.match(line.text)
-    return bool(_OF_USER.match(line.text, marker.end() if marker else 0))
+    return bool(_ABOUT_USER.match(line.text, marker.end() if marker else 0))
 
 
 def _material(lines: Sequence[_Line], end: int) -> Iterator[OthersText]:

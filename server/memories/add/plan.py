@@ -156,12 +156,12 @@ def _settled(
     known = KnownEntities(request.known_entities)
     changes = [_change(request, item, known, draft) for item in usable]
     settled = settle(changes, request.candidates)
-    destroying = sum(c is not None and not isinstance(c, Addition) for c in settled)
-    if destroying > max_deletions:
+    replacing = sum(c is not None and not isinstance(c, Addition) for c in settled)
+    if replacing > max_deletions:
         # So many changes at once are more likely a mistake or an attack than the user's intent.
         additions = [item for item in usable if item.proposal.candidate is None]
         kept, without_effect, _ = _settled(request, additions, max_deletions, draft)
-        return kept, without_effect, [too_many_deletions(destroying, max_deletions)]
+        return kept, without_effect, [too_many_deletions(replacing, max_deletions)]
     without_effect = [
         f"operation {item.proposal.number}: changes nothing"
         for item, change in zip(usable, settled, strict=True)
@@ -182,12 +182,12 @@ def _change(
         _own_relations(request, proposal),
         EntityResolver(known, f"{text}\n{message.content}"),
     )
-    change: Callable[..., Change] = (
+    make_change: Callable[..., Change] = (
         partial(Addition, memory_id=new_id(draft.call.time, proposal.number - 1))
         if candidate is None
         else partial(Update, memory_id=candidate.id, version=candidate.version)
     )
-    return change(
+    return make_change(
         text=text,
         digest=fact_digest(text),
         role=message.role,

@@ -67,7 +67,7 @@ class Screening:
         self._request = request
         self._quotes = QuoteFinder(request.messages)
         self._own_words = OwnWords(request.messages)
-        self._wanted = MemoryPolicy(request)
+        self._is_wanted = MemoryPolicy(request)
         self._clauses: dict[int, bool] = {}
         self._spelling = {_folded(category.name): category.name for category in request.categories}
         self._names = {m.name for m in request.messages if m.role is Role.USER and m.name}
@@ -142,22 +142,25 @@ class Screening:
         return None
 
     def _against_other_subject(self, proposal: Proposal) -> Refusal | None:
-        """Refuses to replace a fact about one person by a fact about a speaker."""
+        """Refuses to replace a fact about one person by a fact about a speaker.
+
+        The subjects of a text are the names that it begins with. Both texts may name the same
+        person.
+        """
         candidate, text = proposal.candidate, proposal.text
         if candidate is None or not text:
             return None
         speakers = {"user", *self._names}
-        named = [name for name in speakers if begins_with(text, name)]
-        about = [
-            name
-            for name in {*speakers, *(entity.name for entity in candidate.entities)}
-            if begins_with(candidate.text, name)
-        ]
-        is_kept = any(entity_key(name) in entity_key(text) for name in about)
-        is_same = any(entity_key(name) in entity_key(candidate.text) for name in named)
-        if not (named and about) or is_kept or is_same:
+        known_names = {*speakers, *(entity.name for entity in candidate.entities)}
+        new_subjects = [name for name in speakers if begins_with(text, name)]
+        old_subjects = [name for name in known_names if begins_with(candidate.text, name)]
+        if (
+            not (new_subjects and old_subjects)
+            or any(entity_key(name) in entity_key(text) for name in old_subjects)
+            or any(entity_key(name) in entity_key(candidate.text) for name in new_subjects)
+        ):
             return None
-        problem = "puts somebody else in the place of its candidate's subject"
+        problem = "replaces a fact about somebody by a fact about a speaker"
         return Refusal(proposal.number, problem, NoticeReason.NOT_PERMITTED)
 
     def _is_of_another_speaker(self, proposal: Proposal, message: Message) -> bool:
@@ -172,7 +175,7 @@ class Screening:
         )
 
     def _against_wishes(self, proposal: Proposal, categories: Sequence[str]) -> Refusal | None:
-        if self._wanted(proposal.text, categories):
+        if self._is_wanted(proposal.text, categories):
             return None
         return Refusal(proposal.number, "is not to be remembered", NoticeReason.FILTERED)
 

@@ -1,4 +1,4 @@
-"""Parses responses of models: the text of the candidate, JSON by a schema, and vectors.
+"""Parses responses of models: the text of an answer, JSON by a schema, and vectors.
 
 https://ai.google.dev/api/generate-content#v1beta.GenerateContentResponse
 """

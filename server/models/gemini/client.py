@@ -65,9 +65,8 @@ class GeminiClient:
     The number of concurrent requests adapts to each model, which has its own quota, up to
     `concurrency`. If the provider asks for a delay, requests to that model wait for its end.
 
-    Requests are sent by the client library's transport, below its retries, and parsed here. Its
-    typed methods cost several times as much as the request itself, mostly for conversions, and a
-    third of that for building each request (ADR 0031).
+    Requests are sent by the client library's transport, without its retries, and parsed here: the
+    library's typed methods cost several times as much as the request itself (ADR 0031).
     """
 
     def __init__(
@@ -140,8 +139,8 @@ class GeminiClient:
         try:
             response = await self._genai._api_client._async_request_once(self._posted(request))
         except Exception as error:
-            if is_overload(error) and (asked := read_fault(error).retry_after):
-                limiter.pause(min(asked, _LONGEST_PAUSE))
+            if is_overload(error) and (provider_delay := read_fault(error).retry_after):
+                limiter.pause(min(provider_delay, _LONGEST_PAUSE))
             raise
         return request.read(response.response_stream[0])
 

@@ -130,14 +130,14 @@ class RetryPolicy:
     max_delay: float = 8.0
     longest_wait: float = 30.0
 
-    def delay(self, attempt: int, jitter: float, asked: timedelta | None = None) -> float:
+    def delay(self, attempt: int, jitter: float, provider_delay: timedelta | None = None) -> float:
         """Returns the delay after the failed `attempt` (from 1): exponential backoff, full jitter.
 
         `jitter` is a random number in [0, 1). The delay that the provider asked for is added, so
         that callers that got the same delay do not retry at the same time.
         """
         backoff = jitter * min(self.max_delay, self.base_delay * 2.0 ** (attempt - 1))
-        return backoff + (asked.total_seconds() if asked else 0.0)
+        return backoff + (provider_delay.total_seconds() if provider_delay else 0.0)
 
 
 class Retrier:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from server.memories.add.evidence import IMAGINING
+from server.memories.add.evidence import HEDGES
 from server.models.offline import lexicon
 from server.models.offline.lexicon import listed, word_set
 from server.models.offline.phrases import is_period, is_quantity
@@ -34,7 +34,7 @@ _OPEN_NOUN_PHRASE = word_set("my our his her their your the a an neither both no
 _HELPING = lexicon.AUXILIARIES | lexicon.MODALS | lexicon.NEGATED.keys()
 _BEGINS_PHRASE = lexicon.DETERMINERS | lexicon.PREPOSITIONS
 _NO_VERBS = _BEGINS_PHRASE | lexicon.PRONOUNS
-_NO_SUBJECT = lexicon.PREPOSITIONS | IMAGINING | lexicon.PRONOUNS
+_NO_SUBJECT = lexicon.PREPOSITIONS | HEDGES | lexicon.PRONOUNS
 _KNOWN, _JOINING_NOUNS = word_set("my our the"), word_set("of to with from in at for")
 _FINITE = word_set("am was have has had is can will do") | lexicon.NEGATED.keys()
 _FRONTED = lexicon.PREPOSITIONS | lexicon.TIMES

@@ -15,7 +15,7 @@ from importlib.resources import files
 from typing import Any, Final
 
 from server.core.text import english_stem
-from server.memories.add.evidence import IMAGINING
+from server.memories.add.evidence import HEDGES
 from server.memories.conversation import COURTESIES
 
 
@@ -129,7 +129,7 @@ _OTHER_LISTS: Final[dict[str, Iterable[str]]] = {
 """Lists that patterns may name in addition to those of the file."""
 
 NOT_NAMES: Final = (
-    FUNCTION_WORDS | MODALS | NEGATED.keys() | ADVERBS | QUESTION_WORDS | IMAGINING | TIMES
+    FUNCTION_WORDS | MODALS | NEGATED.keys() | ADVERBS | QUESTION_WORDS | HEDGES | TIMES
     | PHRASE_STOPS | listed("not_names")
     | {name + end for name in DAYS for end in ("", "s")} | set(MONTHS)
 )  # fmt: skip

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from itertools import pairwise
 
-from server.memories.add.evidence import IMAGINING
+from server.memories.add.evidence import HEDGES
 from server.models.offline import lexicon
 from server.models.offline.clauses import Clause, main_subject, subject_end
 from server.models.offline.lexicon import listed, stems, verbs_listed, word_set
@@ -101,7 +101,7 @@ def read_statement(clause: Clause) -> Statement | None:
     tokens = _with_owner(tokens, *found)
     who = _who(tokens[slice(*found)])
     is_imagined = not _FICTION.isdisjoint(lowered(tokens[: found[0]]))
-    if who is None or is_imagined or not IMAGINING.isdisjoint(lowered(tokens)):
+    if who is None or is_imagined or not HEDGES.isdisjoint(lowered(tokens)):
         return None
     statement = Statement(tokens, who, *found)
     if not _read_verb(statement) or _is_embedding(statement):

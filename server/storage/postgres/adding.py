@@ -48,8 +48,8 @@ def _byte_size(candidate: Candidate) -> int:
     )
 
 
-class AddBases:
-    """Reads what inferred adds need; keeps candidates for later ones, up to a number of bytes."""
+class AddInputsReader:
+    """Reads what inferred adds need, and caches candidates, up to a number of bytes."""
 
     def __init__(self, database: Database, server_id: int | None, most_bytes: int) -> None:
         """The server with `server_id` holds the leases."""

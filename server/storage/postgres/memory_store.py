@@ -25,7 +25,7 @@ from server.memories.queries import (
 from server.memories.scope import Scope
 from server.memories.search.question_clues import Recollection
 from server.operations.ports import ScopeLease
-from server.storage.postgres.adding import AddBases
+from server.storage.postgres.adding import AddInputsReader
 from server.storage.postgres.commit import Commits
 from server.storage.postgres.entities import EntitySplits
 from server.storage.postgres.filters import filter_condition, reading, scope_condition
@@ -123,14 +123,14 @@ class PostgresMemoryStore(PostgresMemoryChanges, PostgresMemoryHistory, EntitySp
     ) -> None:
         super().__init__(database, on_commit, on_graph_change)
         self._commits = Commits(database, self._committed)
-        self._bases = AddBases(database, server_id, index_bytes // CANDIDATES_DIVISOR)
+        self._add_inputs = AddInputsReader(database, server_id, index_bytes // CANDIDATES_DIVISOR)
         self._searches = Searches(database, indexes=ScopeIndexes(database, index_bytes))
 
     def commit(self, changes: ChangeSet) -> Coroutine[Any, Any, Committed]:
         return self._commits.commit(changes)
 
     def _committed(self, changes: ChangeSet, committed: Committed) -> None:
-        self._bases.keep(changes, committed)
+        self._add_inputs.keep(changes, committed)
         self._on_commit()
         if changes.affects_graph:
             self._on_graph_change()
@@ -159,7 +159,7 @@ class PostgresMemoryStore(PostgresMemoryChanges, PostgresMemoryHistory, EntitySp
         limit: int,
         visible_on: date,
     ) -> Coroutine[Any, Any, AddInputs | None]:
-        return self._bases.begin(lease, duration, vectors, limit, visible_on)
+        return self._add_inputs.begin(lease, duration, vectors, limit, visible_on)
 
     async def recent_messages(self, project_id: str, scope: Scope, limit: int) -> list[Message]:
         rows = await self._database.fetch(
