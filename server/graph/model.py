@@ -201,7 +201,14 @@ def relation_name(text: str) -> str:
 
 def words_of(text: str) -> list[str]:
     """Returns the folded words of a name: runs of letters, digits and combining marks."""
-    return "".join(c if is_word_character(c) else " " for c in _folded(text)).split()
+    folded = _folded(text)
+    if folded.isascii():
+        return folded.translate(_ASCII_SEPARATORS).split()
+    return "".join(c if is_word_character(c) else " " for c in folded).split()
+
+
+# Of ASCII, only letters and digits are parts of words.
+_ASCII_SEPARATORS = {code: " " for code in range(128) if not chr(code).isalnum()}
 
 
 def _folded(text: str) -> str:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property, lru_cache
 
-from server.graph.model import Entity, Relation, clean_name, entity_key, relation_name
+from server.graph.model import MAX_NAME_LENGTH, Entity, Relation, entity_key, relation_name
 from server.memories.add.inference import ProposedEntity, ProposedRelation
 from server.memories.add.quotes import clean_text
 
@@ -80,11 +80,11 @@ class EntityResolver:
 
     def __init__(self, known: KnownEntities, text: str) -> None:
         self._known = known
-        self._text = _as_words(text)
+        self._text = text
 
     def resolve(self, proposed: ProposedEntity) -> Entity:
         """Returns the entity with its aliases. Its name may be empty."""
-        entity = Entity(_name(proposed.name), relation_name(clean_text(proposed.type)))
+        entity = Entity(_name(proposed.name), relation_name(proposed.type))
         aliases = [alias for alias in map(_name, proposed.aliases) if self._is_name(alias, entity)]
         same = self._by_number(proposed, entity) or self._known.alike(entity)
         if same is None:
@@ -109,7 +109,12 @@ class EntityResolver:
         return known if fits and known.key != entity.key else None
 
     def _is_in_text(self, name: str) -> bool:
-        return _as_words(name) in self._text
+        return _as_words(name) in self._words
+
+    @cached_property
+    def _words(self) -> str:
+        """The text as words, which only aliases and numbers of entities need."""
+        return _as_words(self._text)
 
 
 def known_entities(mentioned: Iterable[Entity], limit: int) -> list[Entity]:
@@ -140,9 +145,11 @@ def contains_name(name: str, text: str) -> bool:
     return _as_words(name) in _as_words(text)
 
 
-def is_mentioned(name: str, text: str) -> bool:
-    """Whether a text contains a word of a name, possibly with another ending: `Prague`, `Praze`."""
-    folded = entity_key(text)
+def is_mentioned(name: str, folded: str) -> bool:
+    """Whether a text contains a word of a name, possibly with another ending: `Prague`, `Praze`.
+
+    The text is folded by `entity_key`.
+    """
     stems = [
         token[: max(_MIN_STEM_LENGTH, len(token) - _MAX_ENDING_LENGTH)] for token in _tokens(name)
     ]
@@ -188,7 +195,7 @@ def _tokens(text: str) -> list[str]:
 
 
 def _name(text: str) -> str:
-    return clean_name(clean_text(text))
+    return clean_text(text)[:MAX_NAME_LENGTH].strip()
 
 
 MAX_ENTITIES = 50
@@ -215,11 +222,9 @@ def checked_graph(
         relation = _relation(proposed, chosen, named)
         if relation is None or len(stated) == MAX_RELATIONS:
             continue
-        widened = chosen | {
-            end.key: named.get(end.key, end) for end in (relation.source, relation.target)
-        }
-        if len(widened) <= MAX_ENTITIES:
-            chosen = widened
+        ends = {end.key: named.get(end.key, end) for end in (relation.source, relation.target)}
+        if len(chosen.keys() | ends.keys()) <= MAX_ENTITIES:
+            chosen.update(ends)
             stated.setdefault(relation.identity, relation)
     for entity in named.values():
         if len(chosen) < MAX_ENTITIES:
@@ -249,7 +254,7 @@ def _named(entities: Sequence[ProposedEntity], resolver: EntityResolver) -> dict
 def _relation(
     proposed: ProposedRelation, chosen: Mapping[str, Entity], named: Mapping[str, Entity]
 ) -> Relation | None:
-    relation = relation_name(clean_text(proposed.relation))
+    relation = relation_name(proposed.relation)
     source, target = (
         _end(_name(name), chosen, named) for name in (proposed.source, proposed.target)
     )

@@ -206,14 +206,14 @@ def _own_relations(request: InferenceRequest, proposal: Proposal) -> list[Propos
     assistant or a tool about a user are left out too.
     """
     users = user_keys(request.messages)
-    text = f"{proposal.text}\n{proposal.operation.quote}"
+    stated = entity_key(f"{proposal.text}\n{proposal.operation.quote}")
     is_user = request.messages[proposal.message_index].role is Role.USER
     return [
         relation
         for relation in proposal.operation.relations
         if (is_user or entity_key(clean_text(relation.source)) not in users)
         and all(
-            entity_key(clean_text(end)) in users or is_generic(end) or is_mentioned(end, text)
+            entity_key(clean_text(end)) in users or is_generic(end) or is_mentioned(end, stated)
             for end in (relation.source, relation.target)
         )
     ]

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from server.core.text import is_word_character
 from server.graph.model import (
     MAX_NAME_LENGTH,
     MAX_RELATION_LENGTH,
@@ -15,6 +16,7 @@ from server.graph.model import (
     clean_name,
     entity_key,
     relation_name,
+    words_of,
 )
 
 # Letters that fold to several characters, and marks that combine with the folded characters.
@@ -65,6 +67,11 @@ def test_different_entities_have_different_keys() -> None:
 def test_folding_a_relation_twice_changes_nothing(text: str) -> None:
     name = relation_name(text)
     assert relation_name(name) == name
+
+
+def test_letters_and_digits_of_ascii_are_parts_of_words_and_nothing_else_is() -> None:
+    for character in map(chr, range(128)):
+        assert bool(words_of(character)) == is_word_character(character), repr(character)
 
 
 @given(texts | st.text(TRICKY, min_size=100, max_size=300))
