@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from datetime import UTC
 from importlib import resources
 from typing import Final, Literal
 
+import orjson
 import structlog
 
 from server.core.errors import ExtractionFailed
@@ -46,7 +46,7 @@ def rules(version: str) -> str:
 
 def as_data(data: JsonObject) -> str:
     """Returns the data as JSON, between two marks that cannot occur in it."""
-    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    text = orjson.dumps(data).decode()
     unmarked = text.replace("<", "\\u003c")
     return f"{_BEGIN}\n{unmarked}\n{_END}"
 
