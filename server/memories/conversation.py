@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
@@ -50,12 +50,8 @@ def without_nul(text: str) -> str:
 def spoken(messages: Iterable[Message]) -> list[Message]:
     """Returns the messages that have content, without NUL characters."""
     cleaned = (
-        replace(
-            message,
-            content=without_nul(message.content or ""),
-            name=without_nul(message.name or "") or None,
-        )
-        for message in messages
+        Message(m.role, without_nul(m.content or ""), without_nul(m.name or "") or None)
+        for m in messages
     )
     return [message for message in cleaned if message.content and message.content.strip()]
 
