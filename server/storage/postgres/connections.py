@@ -264,6 +264,10 @@ async def prepare(connection: asyncpg.Connection[asyncpg.Record]) -> None:
     await connection.set_type_codec(
         "jsonb", schema="pg_catalog", encoder=_to_json, decoder=orjson.loads
     )
+    # asyncpg itself would make `date.max` infinite, which no client means by 9999-12-31.
+    await connection.set_type_codec(
+        "date", schema="pg_catalog", encoder=date.isoformat, decoder=date.fromisoformat
+    )
     facts = await connection.fetchrow(*SQL["facts"]())
     assert facts is not None
     if facts["has_vectors"]:

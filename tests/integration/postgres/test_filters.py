@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 from itertools import count
 
 import pytest
@@ -16,6 +17,7 @@ from server.memories.queries import ListQuery
 from server.memories.scope import Scope
 from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.pool import Database
+from tests.support.filter_cases import FULL
 from tests.support.filter_matching import matches
 from tests.support.filter_memories import keep
 from tests.support.filter_strategies import filters, memories
@@ -52,3 +54,11 @@ async def test_the_store_selects_what_the_definition_does(
         assert {memory.project_id for memory in listed} <= {ours}
         expected = {memory.id for memory in mine if matches(condition, memory)}
         assert {memory.id for memory in listed} == expected, value
+
+
+async def test_the_last_date_is_a_date_like_others(store: PostgresMemoryStore) -> None:
+    last = replace(FULL, project_id="last-date", expiration_date=date.max)
+    await keep(store, last)
+    condition = parse_filter({"expiration_date": "9999-12-31"})
+    query = ListQuery("last-date", Scope(), 9, ListOrder.OLDEST_FIRST, None, filters=condition)
+    assert [memory.id for memory in await store.list(query)] == [last.id]
