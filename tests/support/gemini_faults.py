@@ -99,7 +99,7 @@ async def wrong_dimension(request: web.Request, healthy: Json) -> web.StreamResp
 
 
 async def not_a_number(request: web.Request, healthy: Json) -> web.StreamResponse:
-    """Answers embeddings that begin with NaN."""
+    """Answers embeddings that begin with NaN, which is not JSON."""
     return _with_values(healthy, lambda values: [float("nan"), *values[1:]])
 
 

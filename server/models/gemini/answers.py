@@ -5,11 +5,13 @@ https://ai.google.dev/api/generate-content#v1beta.GenerateContentResponse
 
 from __future__ import annotations
 
+import math
 from array import array
 from collections.abc import Mapping, Sequence
 from typing import Final, TypeVar
 
 import numpy as np
+import orjson
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
@@ -187,6 +189,19 @@ class InvalidEmbeddings(ValueError):
     """The vectors cannot be used; the message gives the reason, without texts."""
 
 
+def read_embeddings(text: str) -> list[Sequence[float]]:
+    """Returns the vectors in a response; only its shape is checked.
+
+    https://ai.google.dev/api/embeddings#response-body_1
+
+    Raises:
+        ValueError, TypeError: the text is not JSON, or JSON of another shape.
+    """
+    # Checking thousands of numbers with pydantic takes half as long again.
+    embeddings = dict(orjson.loads(text)).get("embeddings", ())
+    return [array("d", dict(embedding).get("values", ())) for embedding in embeddings]
+
+
 def unit_vectors(rows: Sequence[Sequence[float]], *, count: int, dimensions: int) -> list[Vector]:
     """Returns the rows, scaled to length 1 (L2), in single precision.
 
@@ -198,14 +213,17 @@ def unit_vectors(rows: Sequence[Sequence[float]], *, count: int, dimensions: int
         raise InvalidEmbeddings(f"{len(rows)} embeddings for {count} texts")
     if wrong := {len(row) for row in rows} - {dimensions}:
         raise InvalidEmbeddings(f"embeddings of {sorted(wrong)} dimensions, not {dimensions}")
-    matrix = np.asarray(rows, dtype=np.float64).reshape(count, dimensions)
     with np.errstate(over="ignore"):
-        norms = np.linalg.norm(matrix, axis=1, keepdims=True)
-    if not np.isfinite(norms).all():
+        return [_unit_vector(np.asarray(row, dtype=np.float64)) for row in rows]
+
+
+def _unit_vector(row: np.ndarray[tuple[int], np.dtype[np.float64]]) -> Vector:
+    norm = math.sqrt(row.dot(row))
+    if not math.isfinite(norm):
         raise InvalidEmbeddings("an embedding that is not finite")
-    if not norms.all():
+    if not norm:
         raise InvalidEmbeddings("an embedding of zeros")
-    return [_vector(row) for row in (matrix / norms).astype(np.float32)]
+    return _vector((row / norm).astype(np.float32))
 
 
 def mean_direction(one: Vector, other: Vector) -> Vector:
@@ -216,6 +234,4 @@ def mean_direction(one: Vector, other: Vector) -> Vector:
 
 
 def _vector(row: np.ndarray[tuple[int], np.dtype[np.float32]]) -> Vector:
-    vector = array("f")
-    vector.frombytes(row.tobytes())
-    return vector
+    return array("f", row.tobytes())

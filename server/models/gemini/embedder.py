@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import structlog
-from pydantic import BaseModel
 
 from server.core.errors import ModelUnavailable
 from server.core.request_context import parked
 from server.core.text import without_names
 from server.core.values import Vector
-from server.models.gemini.answers import InvalidEmbeddings, mean_direction, unit_vectors
+from server.models.gemini.answers import (
+    InvalidEmbeddings,
+    mean_direction,
+    read_embeddings,
+    unit_vectors,
+)
 from server.models.gemini.batcher import EmbeddingBatcher
 from server.models.gemini.client import EMBEDDINGS, GeminiClient, ModelRequest, model_span
 from server.models.gemini.options import GeminiOptions
@@ -37,16 +41,6 @@ _log = structlog.get_logger()
 # Both were measured with a learned embedder of 384 dimensions: ADR 0055.
 _NEAR_DUPLICATE_SIMILARITY = 0.9
 _DENSE_WEIGHT = 1.5
-
-
-class _Embedding(BaseModel):
-    values: Sequence[float] = ()
-
-
-class _Embeddings(BaseModel):
-    """https://ai.google.dev/api/embeddings#response-body_1."""
-
-    embeddings: Sequence[_Embedding] = ()
 
 
 class GeminiEmbedder:
@@ -116,16 +110,15 @@ class GeminiEmbedder:
             self._model_name,
             _METHOD,
             {"requests": [self._entry(text, purpose) for text in texts]},
-            _Embeddings.model_validate_json,
+            read_embeddings,
             EMBEDDINGS,
             self._timeout,
         )
         with model_span(EMBEDDINGS, self._model_name) as traced:
             traced.set_attribute("gen_ai.embeddings.dimension.count", self._dimensions)
-            answer = await self._client.call(request)
-        values = [embedding.values for embedding in answer.embeddings]
+            rows = await self._client.call(request)
         try:
-            return unit_vectors(values, count=len(texts), dimensions=self._dimensions)
+            return unit_vectors(rows, count=len(texts), dimensions=self._dimensions)
         except InvalidEmbeddings as fault:
             _log.error("gemini_embedding.rejected", model=self.model, problem=str(fault))
             raise ModelUnavailable(self.model) from fault

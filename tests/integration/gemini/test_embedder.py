@@ -130,7 +130,6 @@ async def test_names_in_a_question_count_half_and_cost_no_request(
     [
         (gemini_faults.wrong_count, "1 embeddings for 2 texts"),
         (gemini_faults.wrong_dimension, "embeddings of [767] dimensions, not 768"),
-        (gemini_faults.not_a_number, "an embedding that is not finite"),
         (gemini_faults.zeros, "an embedding of zeros"),
         (gemini_faults.body("{}"), "0 embeddings for 2 texts"),
     ],

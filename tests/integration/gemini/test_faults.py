@@ -43,6 +43,9 @@ PASSING = [
     gemini_faults.truncated_json,
     gemini_faults.body("<html>bad gateway</html>"),
     gemini_faults.body('{"embeddings": 7}'),
+    gemini_faults.body('{"embeddings": [{"values": null}]}'),
+    gemini_faults.body("[[1]]"),
+    gemini_faults.not_a_number,
 ]
 
 
