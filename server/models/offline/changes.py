@@ -208,10 +208,12 @@ class Ledger:
 
     def _part(self, fact: Fact) -> None:
         """Separates a joint fact of which this one changes a part: `Eva and Tom live in Kiel`."""
+        if fact.statement.who is Who.GROUP:
+            return
         for entry, other in self._standing():
-            if fact.statement.who is Who.GROUP or len(entry.facts) > 1 or not entry.is_open:
+            if not other.subject.members or len(entry.facts) > 1 or not entry.is_open:
                 continue
-            parts = parts_of(other) if other.subject.members else ()
+            parts = parts_of(other)
             changed = [p for p in parts if replaces(fact, p) or taken_back(fact, p) is not None]
             if changed and len(changed) < len(parts):
                 entry.facts = parts
