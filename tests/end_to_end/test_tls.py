@@ -17,9 +17,18 @@ import pytest_asyncio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from memoir.v1 import memory_service_pb2, memory_service_pb2_grpc
 
+from server.core.addresses import Neo4jAddress
 from server.embedded.neo4j_home import free_port
 from tests.support.certificates import Authority
-from tests.support.server import CommandFailed, Home, ServerProcess, key_of, run_command
+from tests.support.postgres import migrated_database
+from tests.support.server import (
+    CommandFailed,
+    Home,
+    ServerProcess,
+    key_of,
+    prepared_home,
+    run_command,
+)
 
 READINESS = health_pb2.HealthCheckRequest(service="memoir.v1.MemoryService")
 RELOAD_SECONDS = 10.0
@@ -81,11 +90,24 @@ ALONE = pytest.mark.parametrize("encrypted", [1], indirect=True)
 BY_WORKERS = pytest.mark.parametrize("encrypted", [2], indirect=True)
 
 
-@pytest_asyncio.fixture(params=[1, 2], ids=["alone", "workers"])
+@pytest_asyncio.fixture(scope="module")
+async def home(
+    postgres_server: str, neo4j_address: Neo4jAddress, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Home]:
+    """A project for all of these tests."""
+    async with (
+        migrated_database(postgres_server) as dsn,
+        prepared_home(dsn, neo4j_address, tmp_path_factory.mktemp("home")) as home,
+    ):
+        yield home
+
+
+@pytest_asyncio.fixture(scope="module", params=[1, 2], ids=["alone", "workers"])
 async def encrypted(
-    request: pytest.FixtureRequest, home: Home, tmp_path: Path
+    request: pytest.FixtureRequest, home: Home, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Encrypted]:
-    server = Encrypted(tmp_path, home, request.param)
+    """A server that tests share, because one with several processes takes seconds to start."""
+    server = Encrypted(tmp_path_factory.mktemp("encrypted"), home, request.param)
     await server.process.start()
     yield server
     assert await server.process.stop() == 0
@@ -103,7 +125,7 @@ async def soon(attempt: Any) -> Any:
 
 
 async def test_every_door_encrypts_and_new_certificates_drop_nothing(
-    encrypted: Encrypted, home: Home
+    encrypted: Encrypted, home: Home, user: str
 ) -> None:
     key = await key_of(home)
     authorized = (("authorization", f"Token {key}"),)
@@ -111,10 +133,10 @@ async def test_every_door_encrypts_and_new_certificates_drop_nothing(
         memoir.AsyncClient(encrypted.process.address, key, tls=encrypted.tls) as client,
         encrypted.channel() as channel,
     ):
-        await client.add("I drink tea.", user_id="alice", infer=False)
+        await client.add("I drink tea.", user_id=user, infer=False)
         stub = memory_service_pb2_grpc.MemoryServiceStub(channel)
         watch = stub.WatchMemoryEvents(
-            memory_service_pb2.WatchMemoryEventsRequest(user_id="alice"), metadata=authorized
+            memory_service_pb2.WatchMemoryEventsRequest(user_id=user), metadata=authorized
         )
         await watch.read()
         encrypted.replace()
@@ -124,7 +146,7 @@ async def test_every_door_encrypts_and_new_certificates_drop_nothing(
                 await health_pb2_grpc.HealthStub(fresh).Check(READINESS, timeout=5)
 
         await soon(check)
-        await client.add("I play chess.", user_id="alice", infer=False)
+        await client.add("I play chess.", user_id=user, infer=False)
         event = await watch.read()
         assert isinstance(event, memory_service_pb2.WatchMemoryEventsResponse)
         assert event.event.after.text == "I play chess."

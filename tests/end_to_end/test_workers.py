@@ -6,6 +6,7 @@ import asyncio
 import os
 import re
 import signal
+import socket
 import urllib.request
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -234,7 +235,7 @@ async def test_all_workers_drain_together(home: Home, server: ServerProcess) -> 
     # Calls that were accepted are answered; those that came later are told to come back.
     assert outcomes["UNAVAILABLE"] == CONNECTIONS
     assert set(outcomes) == {"OK", "UNAVAILABLE"}
-    again = home.server()
+    again = home.server(MEMOIR_WORKERS="1")
     await again.start()
     reader = Callers(again.address, await key_of(home))
     assert acknowledged <= await reader.stored(user)
@@ -249,9 +250,16 @@ async def test_workers_end_with_their_supervisor(server: ServerProcess) -> None:
     assert not alive
 
 
-async def test_a_port_that_is_taken_is_refused(home: Home, server: ServerProcess) -> None:
-    port = server.address.rpartition(":")[2]
-    second = home.server(MEMOIR_GRPC_PORT=port)
-    with pytest.raises(AssertionError, match="did not start"):
-        await second.start()
-    assert "cannot listen on" in second.log
+async def test_a_port_that_is_taken_is_refused(home: Home) -> None:
+    with socket.socket() as taken:
+        # As a worker of another server listens, which the kernel would let share the port.
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        server = home.server(
+            MEMOIR_GRPC_HOST="127.0.0.1", MEMOIR_GRPC_PORT=str(taken.getsockname()[1])
+        )
+        with pytest.raises(AssertionError, match="did not start"):
+            await server.start()
+    assert "cannot listen on" in server.log

@@ -31,10 +31,18 @@ class Mem0Error(Exception):
 
 
 class Mem0Client:
-    """One of Mem0's clients in its own process."""
+    """A process with one version of Mem0's clients, one of which is connected."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
+
+    async def connect(self, kind: str, host: str, key: str) -> None:
+        """Replaces the client by a new one, which is `sync` or `async`.
+
+        Raises:
+            Mem0Error: the constructor raised an exception; the client before stays.
+        """
+        await self._ask({"connect": kind, "host": host, "key": key})
 
     async def call(self, method: str, *args: object, **kwargs: object) -> Any:
         """Calls a method, such as `add` or `project.get`.
@@ -42,13 +50,11 @@ class Mem0Client:
         Raises:
             Mem0Error: the client raised an exception.
         """
-        assert self._process.stdin is not None
-        line = json.dumps({"method": method, "args": args, "kwargs": kwargs})
-        self._process.stdin.write(line.encode() + b"\n")
-        return await self.answer()
+        return await self._ask({"method": method, "args": args, "kwargs": kwargs})
 
-    async def answer(self) -> Any:
-        """Returns the answer to the newest call; the first answer is the constructor's."""
+    async def _ask(self, request: dict[str, object]) -> Any:
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(request).encode() + b"\n")
         assert self._process.stdout is not None
         line = await asyncio.wait_for(self._process.stdout.readline(), ANSWER_SECONDS)
         assert line, f"the client ended: {await self._complaint()}"
@@ -63,16 +69,13 @@ class Mem0Client:
 
 
 @asynccontextmanager
-async def mem0_client(
-    version: str, kind: str, host: str, key: str, directory: Path
-) -> AsyncIterator[Mem0Client]:
-    """Yields a connected client of this version; `kind` is `sync` or `async`."""
+async def mem0_client(version: str, directory: Path) -> AsyncIterator[Mem0Client]:
+    """Yields a process with this version, in which no client is connected yet."""
     python = ENVIRONMENTS / version / "bin" / "python"
     if not python.exists():
         pytest.skip(f"mem0ai {version} is not installed: `make mem0-clients` could not reach PyPI")
     process = await asyncio.create_subprocess_exec(
-        str(python),
-        *(str(DRIVER), kind, host, key),
+        *(str(python), str(DRIVER)),
         env=clean_environment(MEM0_TELEMETRY="False", MEM0_DIR=str(directory)),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
@@ -80,9 +83,7 @@ async def mem0_client(
         limit=LONGEST_LINE,
     )
     try:
-        client = Mem0Client(process)
-        await client.answer()
-        yield client
+        yield Mem0Client(process)
     finally:
         assert process.stdin is not None
         process.stdin.close()
