@@ -27,7 +27,8 @@ from server.cli.console import fail
 from server.core.addresses import Neo4jAddress
 from server.core.errors import MemoirError
 from server.runtime.composition.observation import Worker
-from server.runtime.composition.service import Service, open_service
+from server.runtime.composition.opening import open_service
+from server.runtime.composition.service import Service
 from server.runtime.lifecycle import StopSignals, relax_garbage_collector, use_one_thread
 from server.runtime.settings import LogFormat, Settings, SettingsFault, load_settings
 from server.runtime.workers import WorkerCommand
