@@ -78,18 +78,43 @@ def to_rows(memory: Mem0Memory, position: int, embedding_model: str) -> Mem0Rows
     """
     payload = memory.payload
     text, scope = _text(payload), _scope({**payload, "app_id": memory.app_id})
-    created = _time(payload.get("created_at"), "created_at")
-    updated = _time(payload.get("updated_at") or payload.get("created_at"), "updated_at")
-    call_id = str(uuid5(memory.id, "import"))
     digest = fact_digest(text)
+    ids = {"memory_id": str(memory.id), "version": 1, "call_id": str(uuid5(memory.id, "import"))}
     parts = {**scope.fields(), "scope_key": _bytea(scope.key())}
-    state: dict[str, object] = {
+    created = _time(payload.get("created_at"), "created_at")
+    state = {**parts, **ids, "digest": _bytea(digest), "text": text, **_state(memory, created)}
+    event = {
+        **ids,
+        "position": position,
+        "ordinal": 0,
+        "type": "ADD",
+        "change_time": created,
+        "state": state,
+    }
+    call = {
         **parts,
-        "memory_id": str(memory.id),
-        "version": 1,
-        "call_id": call_id,
-        "digest": _bytea(digest),
-        "text": text,
+        "call_id": ids["call_id"],
+        "position": position,
+        "method": "ImportMem0",
+        "payload_digest": _bytea(b""),
+        "correlation_id": "import-mem0",
+        "embedding_model": embedding_model,
+        "call_time": created,
+        "item": 0,
+    }
+    return Mem0Rows(
+        call=json.dumps(call),
+        event=json.dumps(event),
+        memory=json.dumps(state),
+        text=text,
+        identity=scope.key() + digest,
+    )
+
+
+def _state(memory: Mem0Memory, created: str) -> dict[str, object]:
+    """Returns what the memory says of itself, except its text and scope."""
+    payload = memory.payload
+    return {
         "role": _role(payload.get("role")),
         "name": payload.get("actor_id") if isinstance(payload.get("actor_id"), str) else None,
         "inferred": True,
@@ -99,39 +124,11 @@ def to_rows(memory: Mem0Memory, position: int, embedding_model: str) -> Mem0Rows
         "entities": [],
         "relations": [],
         "evidence": [],
-        "event_time": created.isoformat(),
+        "event_time": created,
         "expiration_date": _date(payload.get("expiration_date")),
-        "create_time": created.isoformat(),
-        "update_time": updated.isoformat(),
+        "create_time": created,
+        "update_time": _time(payload.get("updated_at") or created, "updated_at"),
     }
-    call = {
-        **parts,
-        "call_id": call_id,
-        "position": position,
-        "method": "ImportMem0",
-        "payload_digest": _bytea(b""),
-        "correlation_id": "import-mem0",
-        "embedding_model": embedding_model,
-        "call_time": created.isoformat(),
-        "item": 0,
-    }
-    event = {
-        "memory_id": str(memory.id),
-        "version": 1,
-        "position": position,
-        "ordinal": 0,
-        "call_id": call_id,
-        "type": "ADD",
-        "change_time": created.isoformat(),
-        "state": state,
-    }
-    return Mem0Rows(
-        call=json.dumps(call),
-        event=json.dumps(event),
-        memory=json.dumps(state),
-        text=text,
-        identity=scope.key() + digest,
-    )
 
 
 def _metadata(memory: Mem0Memory) -> dict[str, Any]:
@@ -161,12 +158,12 @@ def _scope(payload: Mapping[str, Any]) -> Scope:
     return Scope(**parts)
 
 
-def _time(value: object, name: str) -> datetime:
+def _time(value: object, name: str) -> str:
     try:
         time = datetime.fromisoformat(str(value))
     except ValueError as error:
         raise Mem0Unusable(f"its {name} is not a time") from error
-    return time if time.tzinfo else time.replace(tzinfo=UTC)
+    return (time if time.tzinfo else time.replace(tzinfo=UTC)).isoformat()
 
 
 def _date(value: object) -> str | None:
