@@ -26,7 +26,7 @@ from server.storage.postgres import (
     erasing,
     memory_store,
     ranking_statements,
-    scope_indexes,
+    scope_index_statements,
 )
 from server.storage.postgres.erasing import CHANGES
 from server.storage.postgres.erasing import SQL as ERASE
@@ -113,10 +113,10 @@ def _searches() -> Iterator[tuple[str, str]]:
     by_index = ranking_statements.rank_large_statement(_search(_ALICE), size, cast)
     yield "rank_large_by_index", by_index[0]
     index = ScopeIndex(dimensions=1)
-    check = scope_indexes.IndexCheck(_search(_ALICE), index)
-    yield "scope_index_check", scope_indexes.check_statement([check])[0]
-    yield "scope_index_list", scope_indexes.list_statement(memories)[0]
-    yield "scope_index_read", scope_indexes.read_statement(_search(_RUN), [])[0]
+    check = scope_index_statements.IndexCheck(_search(_ALICE), index)
+    yield "scope_index_check", scope_index_statements.check_statement([check])[0]
+    yield "scope_index_list", scope_index_statements.list_statement(memories)[0]
+    yield "scope_index_read", scope_index_statements.read_statement(_search(_RUN), [])[0]
 
 
 def _search(

@@ -9,14 +9,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Hashable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from contextvars import Context
-from dataclasses import dataclass
 from datetime import date
-from functools import lru_cache
 from typing import TYPE_CHECKING, Final, TypeAlias
-from uuid import UUID
 
 import structlog
 from cachetools import LRUCache, TTLCache
@@ -28,18 +25,20 @@ from server.memories.passages import Source
 from server.memories.queries import SearchQuery
 from server.memories.scope import Scope
 from server.storage.postgres.candidates import Candidates
-from server.storage.postgres.filters import scope_condition
 from server.storage.postgres.index_ranking import IndexRanking
-from server.storage.postgres.ranking_statements import scope_notation
 from server.storage.postgres.scope_index import ScopeIndex
+from server.storage.postgres.scope_index_statements import (
+    MOST_CHANGES,
+    IndexCheck,
+    check_statement,
+    list_statement,
+    read_statement,
+)
 from server.storage.postgres.shared_statements import SharedStatements
-from server.storage.postgres.statements import BoundStatement, Statement, load_sql
 
 if TYPE_CHECKING:
     from server.storage.postgres.pool import Connection, Database
     from server.storage.postgres.rows import Row
-
-SQL = load_sql("scope_index.sql")
 
 MOST_BYTES: Final = 256 * 1024 * 1024
 """The approximate maximum size of all indexes of a server."""
@@ -52,9 +51,6 @@ MOST_SHARED: Final = 1_000
 
 Checking more takes so long that other searches would wait for it.
 """
-
-MOST_CHANGES: Final = 500
-"""How many changed items a search updates. After more changes the index is read again."""
 
 IDLE_SECONDS: Final = 60.0
 """A scope that was not searched for this long may be evicted for another.
@@ -83,22 +79,6 @@ _MAX_READ: Final = 2**31
 IndexKey: TypeAlias = tuple[str, Scope, frozenset[Source]]
 
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True)
-class IndexCheck:
-    """The check of a scope's index for a search, which reads at most `most` new items."""
-
-    query: SearchQuery
-    index: ScopeIndex
-    most: int = MOST_CHANGES
-
-    @property
-    def group(self) -> Hashable:
-        """Checks of an equal group can share a statement."""
-        parts = dict(self.query.scope.parts())
-        scopes: Hashable = tuple(parts) if len(parts) == 1 else self.query.scope
-        return self.query.project_id, self.query.sources, scopes
 
 
 class HeldScope:
@@ -305,62 +285,6 @@ async def _refresh(connection: Connection, query: SearchQuery, index: ScopeIndex
     if missing:
         index.put(await connection.fetch(*read_statement(query, missing)))
     return True
-
-
-def check_statement(checks: Sequence[IndexCheck]) -> BoundStatement:
-    """Returns the statement for checks of one group."""
-    first = checks[0].query
-    parts = dict(first.scope.parts())
-    related = [
-        (meaning, number)
-        for number, check in enumerate(checks, 1)
-        for meaning in check.query.meanings
-    ]
-    values = {
-        "questions": [check.query.text for check in checks],
-        "meanings": [meaning for meaning, _ in related],
-        "meaning_of": [number for _, number in related],
-        "after": [check.index.newest for check in checks],
-        "most": checks[0].most,
-    }
-    if len(parts) == 1:
-        [part] = parts
-        values["parts"] = [dict(check.query.scope.parts())[part] for check in checks]
-        statement = _statement("check_scopes", first, f"m.{part} = checked.part")
-        return statement(project_id=first.project_id, **values)
-    values["parts"] = [None]
-    return _bound("check_scopes", first, **values)
-
-
-def list_statement(query: SearchQuery) -> BoundStatement:
-    """Returns the statement that lists the items of the scope."""
-    return _bound("list_scope_items", query)
-
-
-def read_statement(query: SearchQuery, ids: Sequence[UUID]) -> BoundStatement:
-    """Returns the statement that reads these items of the scope."""
-    return _bound("read_scope_items", query, memory_ids=ids)
-
-
-def _bound(name: str, query: SearchQuery, **values: object) -> BoundStatement:
-    scope = scope_condition(query.scope, value=scope_notation(query))
-    statement = _statement(name, query, scope.text)
-    return statement(project_id=query.project_id, **scope.values, **values)
-
-
-def _statement(name: str, query: SearchQuery, scope: str) -> Statement:
-    """Returns the statement for scopes with this condition."""
-    return SQL[name].fill(
-        items=_items(query.sources),
-        project=scope_notation(query).format(":project_id"),
-        scope=scope,
-    )
-
-
-@lru_cache(maxsize=8)
-def _items(sources: frozenset[Source]) -> str:
-    blocks = [SQL.blocks[f"items_{source}"] for source in Source if source in sources]
-    return "\nUNION ALL\n".join(blocks)
 
 
 def _key_of(query: SearchQuery) -> IndexKey:

@@ -27,7 +27,7 @@ from server.storage.postgres.ranking_statements import (
     rank_statement,
 )
 from server.storage.postgres.scope_index import ScopeIndex
-from server.storage.postgres.scope_indexes import IndexCheck, check_statement
+from server.storage.postgres.scope_index_statements import IndexCheck, check_statement
 from server.storage.postgres.statements import BoundStatement
 from server.storage.postgres.vector_index import cast_to
 from tests.support.builders import PROJECT
