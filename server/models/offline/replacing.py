@@ -24,6 +24,7 @@ _PREPARING = lexicon.stems("train prepare practise practice study revise save wa
 _SEEKING = lexicon.stems("look search")
 _FINDING = lexicon.stems("find get buy adopt have land start")
 _STAYING = lexicon.stems("live stay work study teach")
+_CHOOSING = lexicon.stems("prefer support")
 _CIRCUMSTANCES = word_set("at in for as from on")
 _NEWS = lexicon.pattern("news")
 _KINDS = {
@@ -82,7 +83,8 @@ def _has_new_amount(fact: Fact, other: Fact) -> bool:
 def _changes_routine(fact: Fact, other: Fact) -> bool:
     """Whether both state something that one does in one way at a time, such as going to work."""
     is_switch = fact.stem in _SWITCHING
-    if not (fact.is_news or is_switch) or fact.statement.is_limited or other.is_ending:
+    is_occasional = fact.statement.is_limited > other.statement.is_limited
+    if not (fact.is_news or is_switch) or is_occasional or other.is_ending:
         return False
     (ways, around), (known, around_known) = _ways(fact), _ways(other)
     is_same = ways.keys() == known.keys()
@@ -133,10 +135,11 @@ def _is_narrowed(fact: Fact, other: Fact) -> bool:
 
 
 def _is_elsewhere(fact: Fact, other: Fact) -> bool:
-    """Whether both state where or as what somebody spends their days: `I work at a bank now`."""
+    """Whether both state where one spends the days, or what one chooses: `I prefer tea now`."""
     is_staying = fact.stem in _STAYING and fact.complement.lead in _CIRCUMSTANCES
     is_event = fact.statement.is_past or other.statement.is_past
-    return fact.is_news and is_staying and fact.is_like(other) and not is_event
+    is_one = is_staying or fact.stem in _CHOOSING
+    return fact.is_news and is_one and fact.is_like(other) and not is_event
 
 
 def _is_found(fact: Fact, other: Fact) -> bool:
@@ -154,6 +157,13 @@ def _is_found(fact: Fact, other: Fact) -> bool:
     )
 
 
+def _is_done(fact: Fact, other: Fact) -> bool:
+    """Whether the other fact is a plan that has been carried out: `I am moving to Rome in May`."""
+    is_past = fact.statement.is_past or fact.statement.is_perfect
+    is_same = fact.is_like(other) and fact.things == other.things != frozenset()
+    return other.statement.is_planned and is_past and is_same
+
+
 def _is_rescheduled(fact: Fact, other: Fact) -> bool:
     """Whether an appointment has another time, or is over: `the interview is on Friday now`."""
     if fact.stem in _EXAM_RESULTS and fact.statement.is_past:
@@ -167,7 +177,14 @@ def _is_rescheduled(fact: Fact, other: Fact) -> bool:
     return is_theirs and is_ahead and frozenset() < named <= other.words
 
 
-_CHANGES = (_has_new_number, _is_rescheduled, _is_correction, _is_found, _changes_routine)
+_CHANGES = (
+    _has_new_number,
+    _is_rescheduled,
+    _is_correction,
+    _is_found,
+    _is_done,
+    _changes_routine,
+)
 """What a change of a fact can be even if one of the facts is qualified."""
 
 
@@ -184,4 +201,5 @@ def _is_opposite(fact: Fact, other: Fact) -> bool:
             for item in fact.complement.items)
         for denied in other.complement.items
     )  # fmt: skip
-    return not fact.is_ending and (is_had or fact.is_like(other)) and is_named
+    has_been = other.stem == "be" and fact.complement.lead == other.complement.lead == "to"
+    return not fact.is_ending and (is_had or has_been or fact.is_like(other)) and is_named

@@ -87,6 +87,7 @@ PHRASAL = frozenset({("give", "up"), ("pack", "in"), ("cut", "out"), ("swear", "
 
 _FICTION = word_set("dream nightmare novel story game book movie film script life assume suppose")
 _PRESENTING = word_set("called named born died")
+_UNREAL = stems("wish")
 _WISHES = word_set("like love prefer rather")
 _UNDER_WAY = word_set("moving going getting starting leaving planning relocating switching")
 """Progressive forms for things that are yet to come."""
@@ -104,7 +105,7 @@ def read_statement(clause: Clause) -> Statement | None:
     if who is None or is_imagined or not HEDGES.isdisjoint(lowered(tokens)):
         return None
     statement = Statement(tokens, who, *found)
-    if not _read_verb(statement) or _is_embedding(statement):
+    if not _read_verb(statement) or statement.stem in _UNREAL or _is_embedding(statement):
         return None
     words = lowered(statement.rest)
     statement.is_denied |= words[:1] == ["no"] and statement.stem in lexicon.POSSESSING

@@ -69,6 +69,8 @@ def _is_tail_neutral(statement: Statement, complement: Complement) -> bool:
         return not _SEASON.search(joined(tail).lower())
     if statement.stem in _MOVING | {lexicon.verb_stem("live")} and lowered(tail[:1]) == ["with"]:
         return not _SEASON.search(joined(tail).lower())
+    if complement.items and lowered(tail[:1]) in (["a"], ["an"], ["per"]):
+        tail = tail[2:]  # `500 euros a month` is an amount.
     return _is_neutral(tail, is_event=statement.is_past or not complement.items)
 
 
