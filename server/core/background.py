@@ -1,13 +1,16 @@
-"""Background work: named tasks, waking them, keeping leases, pauses, long computations."""
+"""Background work: named tasks, event loops in threads, waking, leases, pauses, computations."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import asynccontextmanager, suppress
-from contextvars import Context
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextvars import Context, copy_context
 from datetime import timedelta
 from typing import Any, Final, ParamSpec, TypeVar
+
+Opened = TypeVar("Opened")
 
 
 @asynccontextmanager
@@ -25,6 +28,45 @@ async def running(name: str, work: Coroutine[object, object, None]) -> AsyncIter
         await asyncio.wait([task])
         if not task.cancelled() and (error := task.exception()) is not None:
             raise error
+
+
+@asynccontextmanager
+async def in_thread(
+    name: str, opened: AbstractAsyncContextManager[Opened]
+) -> AsyncIterator[tuple[Opened, asyncio.AbstractEventLoop]]:
+    """Keeps `opened` open during the block, on an event loop in a thread of its own.
+
+    Its tasks need not wait behind those of this loop. Yields what `opened` yields, and the loop in
+    the thread; `loop.call_soon_threadsafe` calls it there.
+
+    Raises:
+        Exception: whatever opening or closing it raises.
+    """
+    here = asyncio.get_running_loop()
+    entered: Future[tuple[Opened, asyncio.AbstractEventLoop, asyncio.Event]] = Future()
+
+    async def keep_open() -> None:
+        leave = asyncio.Event()
+        async with opened as value:
+            entered.set_result((value, asyncio.get_running_loop(), leave))
+            await leave.wait()
+
+    def run() -> None:
+        with asyncio.Runner(loop_factory=type(here)) as runner:
+            runner.run(keep_open())
+
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix=name) as thread:
+        ended = here.run_in_executor(thread, copy_context().run, run)
+        waits: list[asyncio.Future[Any]] = [ended, asyncio.wrap_future(entered)]
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        if not entered.done():
+            await ended
+        value, loop, leave = entered.result()
+        try:
+            yield value, loop
+        finally:
+            loop.call_soon_threadsafe(leave.set)
+            await ended
 
 
 class Background:

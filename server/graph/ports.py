@@ -124,7 +124,7 @@ class Graph(GraphReader, Protocol):
     """The graph, a projection of the memories."""
 
     async def prepare(self) -> None:
-        """Creates the constraints that the projection needs. Can be repeated.
+        """Creates the constraints that the projection needs, and warms up. Can be repeated.
 
         Raises:
             GraphUnavailable: the graph cannot be reached.

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from server.api.grpc.services.graph import GraphUseCases
 from server.core.addresses import Neo4jAddress
+from server.core.background import in_thread, running
 from server.core.circuit_breaker import CircuitBreaker
 from server.core.clock import Clock
 from server.core.errors import GraphUnavailable
@@ -99,6 +100,37 @@ async def open_graph_maintenance(
         yield GraphMaintenance(
             VerifyGraph(outbox, audit), RebuildGraph(outbox, audit, graph, projector)
         )
+
+
+_PROJECTOR_CONNECTIONS = 2
+"""One for the work, and one to renew the claim meanwhile."""
+
+
+@asynccontextmanager
+async def projecting(
+    settings: Settings, dsn: str, address: Neo4jAddress | None
+) -> AsyncIterator[Callable[[], None]]:
+    """Projects changes to the graph during the block; yields a function that wakes the projector.
+
+    The projector has its own thread and connections (ADR 0074).
+    """
+    async with in_thread("projector", _open_projector(settings, dsn, address)) as (projector, loop):
+
+        def wake() -> None:
+            loop.call_soon_threadsafe(projector.wake)
+
+        yield wake
+
+
+@asynccontextmanager
+async def _open_projector(
+    settings: Settings, dsn: str, address: Neo4jAddress | None
+) -> AsyncIterator[GraphProjector]:
+    options = settings.postgres.model_copy(update={"pool_size": _PROJECTOR_CONNECTIONS})
+    async with open_database(dsn, options) as database, open_graph(address, settings.neo4j) as it:
+        projector = GraphProjector(PostgresOutbox(database, Clock()), it.graph)
+        async with running("projector", projector.run()):
+            yield projector
 
 
 @asynccontextmanager

@@ -22,7 +22,7 @@ from server.runtime.composition.doors import (
     server_options,
     serving_health,
 )
-from server.runtime.composition.graph import open_graph
+from server.runtime.composition.graph import open_graph, projecting
 from server.runtime.composition.models import open_models
 from server.runtime.composition.observation import Worker, answering_others
 from server.runtime.composition.operations import working
@@ -64,6 +64,8 @@ async def open_service(
         service = compose_service(opened, options, tracer_provider)
         await service.probe.refuse_other_embedder()
         service = await _open_doors(stack, opened, service, options.local_address)
+        wake = await stack.enter_async_context(projecting(settings, dsn, graph_address))
+        stack.enter_context(opened.notifications.subscribe(Channel.GRAPH_OUTBOX, wake))
         await _start_tasks(stack, opened, service)
         yield service
 
@@ -106,11 +108,7 @@ async def _open_doors(
 
 
 async def _start_tasks(stack: AsyncExitStack, opened: Opened, service: Service) -> None:
-    """Starts what runs in the background until the stack is closed."""
-    stack.enter_context(
-        opened.notifications.subscribe(Channel.GRAPH_OUTBOX, service.projector.wake)
-    )
-    await stack.enter_async_context(running("projector", service.projector.run()))
+    """Starts what else runs in the background until the stack is closed."""
     if opened.settings.retention.purge_days:
         await stack.enter_async_context(running("retention", service.purge.run()))
     stack.push_async_callback(service.key_uses.flush)

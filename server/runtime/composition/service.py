@@ -20,7 +20,6 @@ from server.api.grpc.services.operations import OperationsService
 from server.api.grpc.services.project import AuditService, ProjectService, StatisticsService
 from server.api.grpc.tokens import KEY_BYTES, Tokens
 from server.core.clock import Clock
-from server.graph.project.projector import GraphProjector
 from server.maintenance import PurgeExpired
 from server.memories.history.events import WatchMemoryEvents
 from server.memories.history.tails import EventTails
@@ -67,7 +66,6 @@ class Service:
     statistics: Statistics
     key_uses: KeyUses
     purge: PurgeExpired
-    projector: GraphProjector
     http_port: int | None = None
     local_address: str = ""
 
@@ -180,7 +178,6 @@ def compose_service(
         statistics=shared.statistics,
         key_uses=shared.key_uses,
         purge=PurgeExpired(stores.memories, clock, settings.retention.purge_days),
-        projector=GraphProjector(stores.outbox, opened.access.graph),
     )
 
 

@@ -65,10 +65,12 @@ class Neo4jGraph:
         self._check_timeout = check_timeout
 
     async def prepare(self) -> None:
-        """Creates the constraints and indexes and waits until they are filled; see the port."""
+        """Creates the constraints and indexes, waits until they are filled, and rehearses."""
         async with bounded_call(_PREPARE_SECONDS), self._session() as session:
             for name, statement in _SCHEMA.items():
                 await _create(session, name, statement)
+            with suppress(projection.Rehearsed):
+                await session.execute_write(projection.rehearse)
 
     async def check(self) -> None:
         """Checks once, without retries; see the port."""

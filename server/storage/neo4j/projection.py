@@ -6,13 +6,16 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from neo4j import AsyncManagedTransaction
 
 from server import failpoints
-from server.graph.model import MemorySubgraph
+from server.core.clock import UNIX_EPOCH
+from server.graph.model import Entity, MemorySubgraph, Relation
 from server.graph.names import EntityKey, Mention, naming_mentions
 from server.graph.project.supersession import Holding, superseded_at
+from server.memories.scope import Scope
 from server.storage.neo4j import rows
 from server.storage.neo4j.rows import (
     Difference,
@@ -77,6 +80,8 @@ _STATEMENTS = {
 
 _ENTITY = ("project_id", "space", "key")
 
+_REHEARSED = 50
+
 
 def latest(subgraphs: Iterable[MemorySubgraph]) -> list[MemorySubgraph]:
     """Returns the last state of each memory, in the order in which memories are locked.
@@ -92,6 +97,40 @@ def latest(subgraphs: Iterable[MemorySubgraph]) -> list[MemorySubgraph]:
 
 async def project(tx: AsyncManagedTransaction, batch: Sequence[MemorySubgraph]) -> None:
     """Applies a batch from `latest`. It may run again in another transaction."""
+    await _apply(tx, batch)
+    failpoints.reach("projection.before_neo4j_commit")
+
+
+class Rehearsed(Exception):
+    """Rolls back the transaction of a rehearsal."""
+
+
+async def rehearse(tx: AsyncManagedTransaction) -> None:
+    """Adds invented memories and raises Rehearsed.
+
+    Neo4j plans a statement and loads its own code for it at the first use. After its start this
+    takes seconds, which the first memories would have to wait for. Changes and deletions would
+    need twice as long, and are rarely the first.
+    """
+    await _apply(tx, latest(_invented(number) for number in range(_REHEARSED)))
+    raise Rehearsed
+
+
+def _invented(number: int) -> MemorySubgraph:
+    """Returns a memory of no project."""
+    person, employer = Entity("Ada"), Entity("Acme", "company")
+    return MemorySubgraph(
+        project_id="",
+        memory_id=UUID(int=number),
+        exists=True,
+        version=1,
+        scope=Scope(user_id=str(number)),
+        relations=(Relation(person, "works_at", employer), Relation(employer, "hired", person)),
+        event_time=UNIX_EPOCH,
+    )
+
+
+async def _apply(tx: AsyncManagedTransaction, batch: Sequence[MemorySubgraph]) -> None:
     known = await _lock_memories(tx, batch)
     current = [s for s in batch if not _is_stale(s, known.get(rows.memory_identity(s)))]
     revisited = [s for s in current if known.get(rows.memory_identity(s)) is not None]
@@ -107,7 +146,6 @@ async def project(tx: AsyncManagedTransaction, batch: Sequence[MemorySubgraph]) 
     await _remove(tx, current, mentions, statements)
     await run(tx, "add_edges", **additions(wanted, mentions.added, statements.added, ends))
     await _tidy_entities(tx, mentions)
-    failpoints.reach("projection.before_neo4j_commit")
 
 
 def _is_stale(subgraph: MemorySubgraph, known_version: int | None) -> bool:

@@ -113,7 +113,7 @@ async def open_database(dsn: str, options: PostgresOptions) -> AsyncIterator[Dat
         pool.terminate()
 
 
-# Connections that are reserved for the service's own work: projection, operations, readiness.
+# Connections that are reserved for the service's own work, such as operations and readiness.
 _RESERVED = 2
 
 

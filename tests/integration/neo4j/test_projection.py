@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from neo4j import AsyncDriver, Record
+from neo4j import AsyncDriver, AsyncManagedTransaction, Record
 
 from server.graph.model import Entity, MemorySubgraph, Relation
 from server.memories.scope import Scope
+from server.storage.neo4j import projection, rows
 from server.storage.neo4j.graph import Neo4jGraph
 from tests.integration.neo4j.contents import expected_contents, read_contents
 from tests.support.subgraphs import ALICE, NOON, PROJECT, gone, memory_id, stating
@@ -162,6 +164,27 @@ async def test_the_schema_has_a_key_for_every_merge(
         ("Memory", ["project_id", "memory_id"], "UNIQUENESS"),
         ("SpaceLock", ["slot"], "UNIQUENESS"),
     ]
+
+
+async def test_a_rehearsal_runs_the_statements_for_new_memories_and_leaves_nothing(
+    graph: Neo4jGraph, neo4j_driver: AsyncDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: list[str] = []
+    run = projection.run
+
+    async def recorded(
+        tx: AsyncManagedTransaction, name: str, **items: Sequence[Any]
+    ) -> list[rows.Found]:
+        ran.extend([name] if any(items.values()) else [])
+        return await run(tx, name, **items)
+
+    monkeypatch.setattr(projection, "run", recorded)
+    await graph.prepare()
+    rehearsed, ran[:] = set(ran), []
+    nodes = await neo4j_driver.execute_query("MATCH (n) RETURN count(n) AS number")
+    assert nodes.records[0]["number"] == 0
+    await graph.project([stating(1, WORKS)])
+    assert set(ran) == rehearsed
 
 
 async def test_a_projection_waits_for_another_in_the_same_space_and_shows_its_calls(
