@@ -150,7 +150,7 @@ class ScopeTurns:
             renewal: _Renewal | None = None
             try:
                 with stage("turn"):
-                    read = await self._acquired(lease, acquire)
+                    read = await self._acquire_when_free(lease, acquire)
                 failpoints.reach("lease.held")
                 renewal = _Renewal(self._policy.lease / 3, partial(self._renew, lease))
                 yield lease, read
@@ -173,7 +173,7 @@ class ScopeTurns:
             yield
             self._give_back(lease)
 
-    async def _acquired(self, lease: ScopeLease, acquire: Acquire[Read]) -> Read:
+    async def _acquire_when_free(self, lease: ScopeLease, acquire: Acquire[Read]) -> Read:
         read = await acquire(lease, self._duration)
         if read:
             return read

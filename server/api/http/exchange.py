@@ -67,10 +67,10 @@ class Bodies:
         encoding = request.headers.get("content-encoding", "identity").strip().lower()
         if encoding not in _ENCODINGS | {"identity"}:
             raise BodyRefused(415, f"the content encoding must be gzip or deflate, not {encoding}")
-        raw = await self._arrived(request)
-        return raw if encoding == "identity" else self._decompressed(raw)
+        raw = await self._read(request)
+        return raw if encoding == "identity" else self._decompress(raw)
 
-    async def _arrived(self, request: Request) -> bytes:
+    async def _read(self, request: Request) -> bytes:
         body = bytearray()
         size = held = 0
         try:
@@ -93,7 +93,7 @@ class Bodies:
             raise self._too_large()
         return bytes(body)
 
-    def _decompressed(self, raw: bytes) -> bytes:
+    def _decompress(self, raw: bytes) -> bytes:
         inflate = zlib.decompressobj(_ANY_FRAME)
         try:
             body = inflate.decompress(raw, self._limits.largest + 1)

@@ -1,4 +1,11 @@
-"""The offline language model, which extracts facts from plain English by rules of grammar."""
+"""The offline language model, which extracts facts from plain English by rules of grammar.
+
+A request is read in these steps, each in modules of its own: sentences.py finds the sentences in
+which a speaker states something of their own, and clauses.py splits them; statements.py, facts.py,
+status.py and relations.py read what a clause states, with the people, phrases and names in it;
+interest.py decides which facts are worth keeping; replacing.py and retracting.py find the memories
+that a fact replaces or ends, and changes.py collects the operations.
+"""
 
 from __future__ import annotations
 

@@ -96,11 +96,11 @@ class Commits:
             return self._small.answer(changes.call.project_id, changes)
         return self._small.answer_alone(changes)
 
-    async def _record(self, together: Sequence[ChangeSet]) -> list[Committed | None]:
+    async def _record(self, all_changes: Sequence[ChangeSet]) -> list[Committed | None]:
         """Writes calls of one project with their new memories, in one transaction."""
-        bound = await record_statement(together)
+        bound = await record_statement(all_changes)
         async with self._database.connection() as connection:
-            return committed_in(await connection.fetch(*bound), len(together))
+            return committed_in(await connection.fetch(*bound), len(all_changes))
 
 
 _FEW_ITEMS: Final = 10

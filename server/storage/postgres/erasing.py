@@ -138,13 +138,13 @@ async def purge(
     )
     if passages is not None and passages["passages"]:
         return DeletionReceipt(**passages)
-    project_id, memory_ids = await _expired(connection, expired_before, limit)
+    project_id, memory_ids = await _lock_expired(connection, expired_before, limit)
     if not memory_ids:
         return None
     return (await erase(connection, call_of(project_id), memory_ids)).receipt
 
 
-async def _expired(
+async def _lock_expired(
     connection: Connection, expired_before: date, limit: int
 ) -> tuple[str, list[UUID]]:
     """Returns a project and some of its memories, existing ones before deleted ones."""

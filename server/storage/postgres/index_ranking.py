@@ -60,33 +60,36 @@ class QuestionWords:
         to it: they count if the word itself occurs in no visible item.
         """
         self._view = view
-        self._sent = dict(words_in(question))
+        self._question = dict(words_in(question))
         related = dict.fromkeys(self._related(meanings))
-        occurring = ((word, view.index.occurrences(word)) for word in self._sent | related)
-        found = [(word, of) for word, of in occurring if of is not None]
-        self._found: Sequence[Occurrences] = [of for _, of in found]
+        looked_up = ((word, view.index.occurrences(word)) for word in self._question | related)
+        found = [(word, occurrences) for word, occurrences in looked_up if occurrences is not None]
+        self._found: Sequence[Occurrences] = [occurrences for _, occurrences in found]
         self._words, self._items = self._occurrences()
         self.scores: Scores = np.zeros(len(view), dtype=np.float64)
-        asked = np.array([word in self._sent for word, _ in found], dtype=np.bool_)
-        counts = self._add_scores(asked)
+        in_question = np.array([word in self._question for word, _ in found], dtype=np.bool_)
+        counts = self._add_scores(in_question)
+        # The numbers of the question's words that a visible item contains.
         self._known = {
-            word: n for n, (word, _) in enumerate(found) if counts[n] and word in self._sent
+            word: number
+            for number, (word, _) in enumerate(found)
+            if counts[number] and in_question[number]
         }
 
     def _related(self, meanings: Sequence[bytes]) -> Iterator[bytes]:
         """Yields the words that are related to words of the question in no visible item."""
         for meaning in meanings:
             words = dict(words_in(meaning))
-            meant = next((word for word, places in words.items() if 1 in places_in(places)), None)
-            if meant in self._sent and not self._occurs(meant):
-                yield from words.keys() - {meant}
+            first = next((word for word, places in words.items() if 1 in places_in(places)), None)
+            if first in self._question and not self._occurs(first):
+                yield from words.keys() - {first}
 
     def _occurs(self, word: bytes) -> bool:
         """Whether a visible item contains the word."""
-        of = self._view.index.occurrences(word)
-        if of is None:
+        occurrences = self._view.index.occurrences(word)
+        if occurrences is None:
             return False
-        is_visible = self._view.is_visible(np.frombuffer(of.items, dtype=np.uint32))
+        is_visible = self._view.is_visible(np.frombuffer(occurrences.items, dtype=np.uint32))
         return is_visible is None or bool(is_visible.any())
 
     def with_pairs(self, lexical: Scores, chosen: Numbers) -> Scores:
@@ -94,10 +97,10 @@ class QuestionWords:
         scores, pairs = lexical[chosen], self._pairs()
         if not pairs:
             return scores
-        together = self._items_with(pairs, chosen)
-        once = (BM25_K1 + 1) / (1 + self._view.damping[chosen])
+        found_pairs = self._count_pairs(pairs, chosen)
+        gain = (BM25_K1 + 1) / (1 + self._view.damping[chosen])
         known = len(self._known)
-        with_pairs = (known * scores + PAIR_SHARE * together * once) / (
+        with_pairs = (known * scores + PAIR_SHARE * found_pairs * gain) / (
             known + PAIR_SHARE * len(pairs)
         )
         result: Scores = np.where(self.scores[chosen] > 0, np.minimum(1.0, with_pairs), scores)
@@ -105,15 +108,16 @@ class QuestionWords:
 
     def _occurrences(self) -> tuple[Numbers, Numbers]:
         """Returns all occurrences by word and item: the number of the word, and the item's."""
-        counts = [len(of.items) for of in self._found]
+        counts = [len(occurrences.items) for occurrences in self._found]
         words = np.repeat(np.arange(len(counts)), counts)
-        items = np.frombuffer(b"".join([of.items for of in self._found]), dtype=np.uint32)
+        items = np.frombuffer(b"".join([found.items for found in self._found]), dtype=np.uint32)
         return words, items.astype(np.int64)
 
-    def _add_scores(self, asked: Flags) -> Numbers:
+    def _add_scores(self, in_question: Flags) -> Numbers:
         """Computes the scores; returns for each word how many visible items have it.
 
-        `asked` are the words of the question itself, by which scores are divided if there are any.
+        `in_question` says which words are the question's own: scores are divided by the sum of
+        their weights, or of all weights if no item has such a word.
         """
         view = self._view
         words, items = self._words, self._items
@@ -121,12 +125,13 @@ class QuestionWords:
         if is_visible is not None:
             words, items = words[is_visible], view.places[items[is_visible]]
         begins = np.flatnonzero(_changes(words * (len(view) + 1) + items))
-        often = np.diff(begins, append=len(items))
+        repeats = np.diff(begins, append=len(items))
         words, items = words[begins], items[begins]
         counts = np.bincount(words, minlength=len(self._found))
         weights = np.log(1 + (len(view) - counts + 0.5) / (counts + 0.5))
-        gained = weights[words] * often * (BM25_K1 + 1) / (often + view.damping[items])
-        total = sum(weights[(counts > 0) & asked].tolist()) or sum(weights[counts > 0].tolist())
+        gained = weights[words] * repeats * (BM25_K1 + 1) / (repeats + view.damping[items])
+        occurs = counts > 0
+        total = sum(weights[occurs & in_question].tolist()) or sum(weights[occurs].tolist())
         if total:
             added = np.bincount(items, weights=gained, minlength=len(view))
             self.scores = np.minimum(1.0, added / total)
@@ -136,7 +141,9 @@ class QuestionWords:
         """Returns the words that are adjacent in the question, or with one word in between."""
         known = self._known
         in_order = sorted(
-            (place, word) for word, sent in self._sent.items() for place in places_in(sent).tolist()
+            (place, word)
+            for word, places in self._question.items()
+            for place in places_in(places).tolist()
         )
         return {
             (known[before], known[word])
@@ -144,30 +151,32 @@ class QuestionWords:
             if end - start <= NEIGHBOURS and before != word and {before, word} <= known.keys()
         }
 
-    def _items_with(self, pairs: set[tuple[int, int]], chosen: Numbers) -> Numbers:
+    def _count_pairs(self, pairs: set[tuple[int, int]], chosen: Numbers) -> Numbers:
         """Returns for each chosen item how many of the pairs are near each other in it."""
         count = len(chosen)
-        words, items, line = self._line(chosen)
+        words, items, places = self._places_in(chosen)
         ends = np.searchsorted(words, np.arange(len(self._found) + 1)).tolist()
-        of_first = [slice(ends[one], ends[one + 1]) for one, _ in pairs]
-        shifts = [(other - one) * count * _TEXT_SPAN for one, other in pairs]
+        firsts = [slice(ends[first], ends[first + 1]) for first, _ in pairs]
+        shifts = [(second - first) * count * _TEXT_SPAN for first, second in pairs]
         # Searches the places of the second word near those of the first.
-        sought = np.concatenate([line[of] + by for of, by in zip(of_first, shifts, strict=True)])
-        following = np.append(line, _BEYOND)[np.searchsorted(line, sought - PAIR_REACH)]
-        found = np.concatenate([items[of] + n * count for n, of in enumerate(of_first)])
+        sought = np.concatenate(
+            [places[first] + shift for first, shift in zip(firsts, shifts, strict=True)]
+        )
+        following = np.append(places, _BEYOND)[np.searchsorted(places, sought - PAIR_REACH)]
+        found = np.concatenate([items[first] + n * count for n, first in enumerate(firsts)])
         found = found[following <= sought + PAIR_REACH]
         return np.bincount(found[_changes(found)] % count, minlength=count)
 
-    def _line(self, chosen: Numbers) -> tuple[Numbers, Numbers, Numbers]:
+    def _places_in(self, chosen: Numbers) -> tuple[Numbers, Numbers, Numbers]:
         """Returns words, items and places of all occurrences in the chosen items.
 
         Items are numbered as they were chosen, and places in one line: by word, item and place.
         """
-        at = np.full(self._view.index.size, -1, dtype=np.int64)
-        at[self._view.numbers[chosen]] = np.arange(len(chosen))
-        items = at[self._items]
+        new_numbers = np.full(self._view.index.size, -1, dtype=np.int64)
+        new_numbers[self._view.numbers[chosen]] = np.arange(len(chosen))
+        items = new_numbers[self._items]
         wanted = np.flatnonzero(items >= 0)
-        places = places_in(b"".join([of.places for of in self._found]))[wanted]
+        places = places_in(b"".join([found.places for found in self._found]))[wanted]
         words, items = self._words[wanted], items[wanted]
         return words, items, (words * len(chosen) + items) * _TEXT_SPAN + places
 

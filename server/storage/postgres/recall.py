@@ -60,7 +60,7 @@ async def recall(connection: Connection, query: RecallQuery) -> Recollection:
     rows = [row for row in rows if row["memory_id"] is not None]
     clues = [Clue(row["memory_id"], row["degree"], row["through"]) for row in rows]
     near = [row for row in rows if not row["through"]] if query.with_relations else []
-    relations = await _stated(connection, query.project_id, near)
+    relations = await _read_stated(connection, query.project_id, near)
     return Recollection(clues, relations, has_entities=has_entities)
 
 
@@ -150,7 +150,7 @@ def recall_statement(
     )
 
 
-async def _stated(
+async def _read_stated(
     connection: Connection, project_id: str, rows: Sequence[Row]
 ) -> list[StatedRelation]:
     """Returns the relations of these rows as their memories state them, each once."""

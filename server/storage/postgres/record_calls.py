@@ -33,10 +33,10 @@ RECORD_INFERRED = SQL["record_calls"].fill(
 )
 
 
-async def record_statement(together: Sequence[ChangeSet]) -> BoundStatement:
+async def record_statement(all_changes: Sequence[ChangeSet]) -> BoundStatement:
     """Returns the statement that writes calls of one project with their new memories."""
-    items = sum(len(changes.changes) for changes in together)
-    values = await in_thread_if_many(items, _values, together)
+    items = sum(len(changes.changes) for changes in all_changes)
+    values = await in_thread_if_many(items, _values, all_changes)
     return (RECORD_INFERRED if "passages" in values else RECORD_VERBATIM)(**values)
 
 
@@ -61,9 +61,9 @@ def committed_in(rows: Sequence[Row], calls: int) -> list[Committed | None]:
     ]
 
 
-def _values(together: Sequence[ChangeSet]) -> dict[str, object]:
+def _values(all_changes: Sequence[ChangeSet]) -> dict[str, object]:
     """Returns the parameters of `record_calls`."""
-    numbered = list(enumerate(together))
+    numbered = list(enumerate(all_changes))
     added = [
         (number, ordinal, change)
         for number, changes in numbered
@@ -71,7 +71,7 @@ def _values(together: Sequence[ChangeSet]) -> dict[str, object]:
         if isinstance(change, Addition)
     ]
     values: dict[str, object] = {
-        "project_id": together[0].call.project_id,
+        "project_id": all_changes[0].call.project_id,
         "calls": [_call(number, changes) for number, changes in numbered],
         "messages": [
             _message(number, message)
@@ -81,7 +81,7 @@ def _values(together: Sequence[ChangeSet]) -> dict[str, object]:
         "memories": [_memory(*placed) for placed in added],
         "embeddings": [to_halfvec(addition.embedding) for *_, addition in added],
     }
-    if any(map(_is_inferred, together)):
+    if any(map(_is_inferred, all_changes)):
         passages = [
             (number, passage) for number, changes in numbered for passage in changes.passages
         ]

@@ -88,7 +88,7 @@ async def migrate(
     try:
         await connection.execute(*SQL["lock_migrations"](number=ADVISORY_LOCK))
         await connection.execute(*SQL["create_ledger"]())
-        missing = _missing(await _applied(connection))
+        missing = _missing(await _read_applied(connection))
         for migration in missing:
             on_apply(migration)
             await _apply(connection, migration)
@@ -99,7 +99,7 @@ async def migrate(
         await connection.close()
 
 
-async def _applied(connection: asyncpg.Connection[asyncpg.Record]) -> dict[int, str]:
+async def _read_applied(connection: asyncpg.Connection[asyncpg.Record]) -> dict[int, str]:
     rows = await connection.fetch(*SQL["applied_migrations"]())
     return {row["version"]: row["checksum"] for row in rows}
 

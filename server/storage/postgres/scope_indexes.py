@@ -142,7 +142,7 @@ class ScopeIndexes:
         self._held.move_to_end(key)
         held.last_search = self._monotonic()
         before = held.index.changes
-        words = await self._checked(query, held)
+        words = await self._bring_up_to_date(query, held)
         if words is None:
             self._drop(key)
             return None
@@ -197,7 +197,7 @@ class ScopeIndexes:
             answers[row["number"] - 1].append(row)
         return answers
 
-    async def _checked(
+    async def _bring_up_to_date(
         self, query: SearchQuery, held: HeldScope
     ) -> tuple[bytes, Sequence[bytes]] | None:
         """Makes the index equal to the scope, and returns the words of question and meanings.
