@@ -441,6 +441,7 @@ async def test_while_a_scope_is_read_only_two_searches_go_by_statement(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world, reading = World(database), GatedReading(monkeypatch)
+    monkeypatch.setattr(scope_indexes, "LOAD_WAIT_SECONDS", 60.0)
     await world.add("the boat is in the harbour", "tea in the morning")
     for _ in range(2):
         await world.held.search(QUESTION)
