@@ -169,7 +169,7 @@ def test_a_long_text_lets_other_threads_run(embedder: OfflineEmbedder) -> None:
         turns += 1
         thread.join(0.001)
     # If the tokenizer kept the interpreter, this thread would have a few turns before and after.
-    assert turns > 100
+    assert turns > 20
 
 
 async def test_nothing_touches_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
