@@ -181,6 +181,12 @@ def _record(query: LoggedQuery) -> None:
 CONNECTIONS_FOR_EACH: Final = 4
 """One long statement may run for this number of connections of the pool, but at least two."""
 
+REST: Final = 3
+"""While other tenants are active, a place rests for this multiple of the time it was used."""
+
+LONGEST_REST_SECONDS: Final = 0.5
+"""The maximum rest of a place."""
+
 SHORTEST_SECONDS: Final = 1.0
 """The minimum time of a read, for any number of waiting reads."""
 
@@ -190,7 +196,8 @@ class LongStatements:
 
     A project whose filters keep all cores of PostgreSQL busy would slow down every other project,
     even though it does not get all connections. Tenants share the places fairly, and if several
-    tenants are active, each gets one at a time.
+    tenants are active, each gets one at a time, which then rests. Otherwise these statements and
+    the server would leave no processor free, and commits of other tenants would wait for one.
     """
 
     def __init__(
@@ -199,6 +206,7 @@ class LongStatements:
         """`connections` is the size of the pool, `read_seconds` a read's time if none waits."""
         places = max(2, connections // CONNECTIONS_FOR_EACH)
         self._places = FairPlaces(places, reserved=0, share=active.long_share)
+        self._active = active
         self._wait_seconds = wait_seconds
         self._read_seconds = read_seconds
 
@@ -216,10 +224,16 @@ class LongStatements:
                 await self._places.take(tenant)
         except TimeoutError as error:
             raise Overloaded from error
+        loop = asyncio.get_running_loop()
+        began = loop.time()
         try:
             yield
         finally:
-            self._places.give_back(tenant)
+            rest = min(REST * (loop.time() - began), LONGEST_REST_SECONDS)
+            if tenant is not None and self._active.others_active(tenant):
+                loop.call_later(rest, self._places.give_back, tenant)
+            else:
+                self._places.give_back(tenant)
 
     def read_seconds(self) -> float:
         """Returns the time of a read that begins now."""
