@@ -43,13 +43,13 @@ async def in_thread(
         Exception: whatever opening or closing it raises.
     """
     here = asyncio.get_running_loop()
-    entered: Future[tuple[Opened, asyncio.AbstractEventLoop, asyncio.Event]] = Future()
+    entered: Future[tuple[Opened, asyncio.AbstractEventLoop]] = Future()
+    left: Future[None] = Future()
 
     async def keep_open() -> None:
-        leave = asyncio.Event()
         async with opened as value:
-            entered.set_result((value, asyncio.get_running_loop(), leave))
-            await leave.wait()
+            entered.set_result((value, asyncio.get_running_loop()))
+            await asyncio.wrap_future(left)
 
     def run() -> None:
         with asyncio.Runner(loop_factory=type(here)) as runner:
@@ -58,14 +58,14 @@ async def in_thread(
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix=name) as thread:
         ended = here.run_in_executor(thread, copy_context().run, run)
         waits: list[asyncio.Future[Any]] = [ended, asyncio.wrap_future(entered)]
-        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        if not entered.done():
-            await ended
-        value, loop, leave = entered.result()
         try:
-            yield value, loop
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            if not entered.done():
+                await ended
+            yield entered.result()
         finally:
-            loop.call_soon_threadsafe(leave.set)
+            # The thread ends only then, even if this task is cancelled before `opened` is open.
+            left.set_result(None)
             await ended
 
 

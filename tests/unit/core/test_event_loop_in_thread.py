@@ -67,3 +67,29 @@ async def test_it_is_closed_if_the_block_fails() -> None:
         async with in_thread("other", recorded(seen)):
             raise ZeroDivisionError
     assert seen[1:] == ["closed in other_0"]
+
+
+async def test_it_is_closed_if_the_caller_is_cancelled_before_it_is_open() -> None:
+    seen: list[str] = []
+    begun, may_open = threading.Event(), threading.Event()
+
+    @asynccontextmanager
+    async def slow() -> AsyncIterator[None]:
+        begun.set()
+        may_open.wait(PATIENCE_SECONDS)
+        async with recorded(seen):
+            yield
+
+    async def keep_open() -> None:
+        async with in_thread("other", slow()):
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(keep_open())
+    await asyncio.to_thread(begun.wait, PATIENCE_SECONDS)
+    task.cancel()
+    await asyncio.sleep(0)
+    may_open.set()
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    assert seen[1:] == ["closed in other_0"]
