@@ -166,7 +166,12 @@ class KnownEntity:
 
 def clean_name(text: str) -> str:
     """Returns the name without control characters, with single spaces, up to 512 characters."""
-    return " ".join(_CONTROL.sub(" ", text).split())[:MAX_NAME_LENGTH].strip()
+    return cut_name(" ".join(_CONTROL.sub(" ", text).split()))
+
+
+def cut_name(text: str) -> str:
+    """Returns at most the first 512 characters, without spaces at the ends."""
+    return text[:MAX_NAME_LENGTH].strip()
 
 
 def entity_key(name: str) -> str:

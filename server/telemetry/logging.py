@@ -247,16 +247,6 @@ def _renderers(
 _LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO}
 
 
-def is_logged(level: str) -> bool:
-    """Whether events of this level are logged.
-
-    It takes a fifth of the time that structlog takes to drop an event. Other configurations, such
-    as that of a test, decide for themselves.
-    """
-    loggers = structlog.get_config()["logger_factory"]
-    return not isinstance(loggers, StreamLoggers) or _LEVELS[level] >= loggers.level
-
-
 class FrequentEvent:
     """Logs one kind of event as structlog would as JSON, in a fifth of the processor time.
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property, lru_cache
 
-from server.graph.model import MAX_NAME_LENGTH, Entity, Relation, entity_key, relation_name
+from server.graph.model import Entity, Relation, cut_name, entity_key, relation_name
 from server.memories.add.inference import ProposedEntity, ProposedRelation
 from server.memories.add.quotes import clean_text
 
@@ -195,7 +195,7 @@ def _tokens(text: str) -> list[str]:
 
 
 def _name(text: str) -> str:
-    return clean_text(text)[:MAX_NAME_LENGTH].strip()
+    return cut_name(clean_text(text))
 
 
 MAX_ENTITIES = 50

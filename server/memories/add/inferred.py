@@ -40,7 +40,6 @@ from server.memories.ports import MemoryStore
 from server.memories.queries import AddInputs, Committed
 from server.models.ports import Embedder, EmbeddingPurpose, LanguageModel
 from server.operations.leases import ScopeTurns
-from server.telemetry.logging import is_logged
 from server.telemetry.recording import stage
 
 # The failures that a second answer can correct. A truncated or blocked answer would be truncated or
@@ -203,13 +202,12 @@ class RememberInferred:
             answer, checked = await propose(
                 self._language_model, request, self._max_deletions, draft
             )
-        if is_logged("debug"):
-            log.debug(
-                "inference.planned",
-                proposed=len(answer.operations),
-                kept=len(checked.changes),
-                candidates=len(request.candidates),
-            )
+        log.debug(
+            "inference.planned",
+            proposed=len(answer.operations),
+            kept=len(checked.changes),
+            candidates=len(request.candidates),
+        )
         embedded = await self._with_embeddings(checked.changes)
         parts = conversation.parts if inputs.keeps_passages and not inputs.instructions else []
         return replace(

@@ -83,7 +83,7 @@ def _has_new_amount(fact: Fact, other: Fact) -> bool:
 def _changes_routine(fact: Fact, other: Fact) -> bool:
     """Whether both state something that one does in one way at a time, such as going to work."""
     is_switch = fact.stem in _SWITCHING
-    is_occasional = fact.statement.is_limited > other.statement.is_limited
+    is_occasional = fact.statement.is_limited and not other.statement.is_limited
     if not (fact.is_news or is_switch) or is_occasional or other.is_ending:
         return False
     (ways, around), (known, around_known) = _ways(fact), _ways(other)

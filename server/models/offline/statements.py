@@ -272,7 +272,9 @@ def _is_embedding(statement: Statement) -> bool:
             continue
         if word in {"i", "we", "he", "she", "they"}:
             return True
-        begins = [place + 1] * (word == "that") + [place] * (word != "that" or place == 0)
+        begins = {place + 1 if word == "that" else place}
+        if place == 0:
+            begins.add(0)
         if word in {"you", "it", "that"} and any(subject_end(rest, p) for p in begins):
             return True
     return False

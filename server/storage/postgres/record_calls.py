@@ -93,10 +93,7 @@ def _values(all_changes: Sequence[ChangeSet]) -> dict[str, object]:
 def _is_inferred(changes: ChangeSet) -> bool:
     """Whether the call has what verbatim adds never have: a lease, passages, or names."""
     return bool(
-        changes.lease
-        or changes.call.operation_lease
-        or changes.passages
-        or any(addition.entities or addition.relations for addition in changes.added)
+        changes.lease or changes.call.operation_lease or changes.passages or changes.affects_graph
     )
 
 

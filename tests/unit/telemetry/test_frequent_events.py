@@ -10,7 +10,7 @@ import pytest
 import structlog
 from structlog.testing import capture_logs
 
-from server.telemetry.logging import FrequentEvent, configure_logging, is_logged
+from server.telemetry.logging import FrequentEvent, configure_logging
 
 FACTS: dict[str, object] = {"method": "S/M", "code": "OK", "duration_ms": 1.5}
 
@@ -54,17 +54,3 @@ def test_captured_logs_contain_the_event() -> None:
     with capture_logs() as captured:
         FrequentEvent("a.b", "call.ended").log("info", dict(FACTS))
     assert captured == [{"event": "call.ended", "log_level": "info", **FACTS}]
-
-
-@pytest.mark.usefixtures("logging_restored")
-@pytest.mark.parametrize(("level", "expected"), [("DEBUG", True), ("INFO", False)])
-def test_it_is_known_whether_an_event_would_be_logged(level: str, expected: bool) -> None:
-    configure_logging("json", level, io.StringIO())
-    assert is_logged("debug") is expected
-
-
-@pytest.mark.usefixtures("logging_restored")
-def test_other_configurations_decide_for_themselves() -> None:
-    configure_logging("json", "INFO", io.StringIO())
-    structlog.configure(logger_factory=structlog.testing.CapturingLoggerFactory())
-    assert is_logged("debug")
