@@ -9,8 +9,7 @@ from server.memories.memory import EventType, StreamCursor
 from server.memories.ports import MemoryStore
 from server.memories.scope import Scope
 from server.storage.postgres import memory_history
-from tests.support.builders import ALICE, PROJECT, addition, call, change_set
-from tests.support.lives import with_a_life
+from tests.support.builders import ALICE, PROJECT, add_with_history, addition, call, change_set
 
 BEGIN = StreamCursor(0)
 EVERYONE = Scope()
@@ -27,7 +26,7 @@ async def texts(store: MemoryStore, after: StreamCursor) -> tuple[list[str], Str
 
 
 async def test_a_life_is_read_in_its_order(store: MemoryStore) -> None:
-    await with_a_life(store)
+    await add_with_history(store)
     page = await store.stream(PROJECT, ALICE, BEGIN, 10)
     assert [
         (
@@ -48,8 +47,8 @@ async def test_a_life_is_read_in_its_order(store: MemoryStore) -> None:
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 100])
 async def test_pages_hold_each_event_once(store: MemoryStore, limit: int) -> None:
-    await with_a_life(store)
-    await with_a_life(store, Scope(user_id="bob", run_id="r"))
+    await add_with_history(store)
+    await add_with_history(store, Scope(user_id="bob", run_id="r"))
     seen = []
     after = BEGIN
     while True:
@@ -63,7 +62,7 @@ async def test_pages_hold_each_event_once(store: MemoryStore, limit: int) -> Non
 
 
 async def test_a_scope_sees_its_own_and_its_deletions(store: MemoryStore) -> None:
-    await with_a_life(store, Scope(user_id="bob", run_id="r"))
+    await add_with_history(store, Scope(user_id="bob", run_id="r"))
     for scope, count in (
         (Scope(user_id="bob"), 3),
         (Scope(run_id="r"), 3),
@@ -97,7 +96,7 @@ async def test_a_quiet_scope_of_a_busy_project_is_read_in_steps(
 
 
 async def test_another_project_sees_nothing(store: MemoryStore) -> None:
-    await with_a_life(store)
+    await add_with_history(store)
     page = await store.stream("another", EVERYONE, BEGIN, 10)
     assert (page.events, page.is_last, page.is_held_back) == ([], True, False)
 

@@ -13,9 +13,18 @@ from server.memories.ports import MemoryStore
 from server.memories.queries import ListQuery
 from server.memories.scope import Scope
 from server.storage.postgres.memory_store import PostgresMemoryStore
-from tests.support.builders import ALICE, NOW, PROJECT, adding, addition, call, change_set
+from tests.support.builders import (
+    ALICE,
+    HOUR,
+    NOW,
+    PROJECT,
+    add_with_history,
+    adding,
+    addition,
+    call,
+    change_set,
+)
 from tests.support.fake_store import FakeStore
-from tests.support.lives import HOUR, with_a_life
 
 TODAY = NOW.date()
 
@@ -28,7 +37,7 @@ def store(request: pytest.FixtureRequest) -> MemoryStore:
 
 
 async def test_a_deleted_memory_has_its_whole_history(store: MemoryStore) -> None:
-    item = await with_a_life(store)
+    item = await add_with_history(store)
     events = await store.events(PROJECT, item.memory.id, 0, 10)
 
     assert [(e.type, e.version, e.time) for e in events] == [
@@ -47,7 +56,7 @@ async def test_a_deleted_memory_has_its_whole_history(store: MemoryStore) -> Non
 
 @pytest.mark.parametrize("size", [1, 2, 3])
 async def test_pages_of_events_are_the_whole_history(store: MemoryStore, size: int) -> None:
-    item = await with_a_life(store)
+    item = await add_with_history(store)
     seen: list[MemoryEvent] = []
     after = 0
     while page := await store.events(PROJECT, item.memory.id, after, size):
@@ -70,7 +79,7 @@ async def test_pages_of_events_are_the_whole_history(store: MemoryStore, size: i
 async def test_a_memory_is_read_as_it_was(
     store: MemoryStore, since: timedelta, text: str | None
 ) -> None:
-    item = await with_a_life(store)
+    item = await add_with_history(store)
     memory = await store.get(PROJECT, item.memory.id, TODAY, NOW + since)
     assert (memory.text if memory else None) == text
     listed = await store.list(
@@ -80,7 +89,7 @@ async def test_a_memory_is_read_as_it_was(
 
 
 async def test_the_present_equals_the_store(store: MemoryStore) -> None:
-    await with_a_life(store)
+    await add_with_history(store)
     await store.commit(adding("one", "two"))
     await store.commit(adding("of a run", scope=Scope(user_id="alice", run_id="r")))
     await store.commit(adding("of Bob", scope=Scope(user_id="bob")))

@@ -27,7 +27,7 @@ LISTENERS = "FROM pg_stat_activity WHERE datname = current_database() AND applic
 NAME = "memoir-notifications"
 
 
-class Ear:
+class Listener:
     """Counts notices, and waits for them."""
 
     def __init__(self) -> None:
@@ -38,7 +38,7 @@ class Ear:
         self.notices += 1
         self._heard.set()
 
-    async def hears(self) -> None:
+    async def next_notice(self) -> None:
         """Returns at the next notice since the last time."""
         await asyncio.wait_for(self._heard.wait(), 10)
         self._heard.clear()
@@ -47,31 +47,31 @@ class Ear:
 @asynccontextmanager
 async def server(
     dsn: str, server_id: int | None = None
-) -> AsyncIterator[tuple[PostgresNotifications, Ear]]:
+) -> AsyncIterator[tuple[PostgresNotifications, Listener]]:
     """One server's notifications, connected, with a subscriber."""
-    notifications, ear = PostgresNotifications(dsn, FAST, server_id), Ear()
+    notifications, listener = PostgresNotifications(dsn, FAST, server_id), Listener()
     async with AsyncExitStack() as stack:
-        stack.enter_context(notifications.subscribe(NOTICE, ear))
+        stack.enter_context(notifications.subscribe(NOTICE, listener))
         await stack.enter_async_context(running("notifications", notifications.run()))
-        await ear.hears()
-        yield notifications, ear
+        await listener.next_notice()
+        yield notifications, listener
 
 
 async def test_every_server_receives_a_notification(postgres_dsn: str) -> None:
-    async with server(postgres_dsn) as (first, ear), server(postgres_dsn) as (_, other):
+    async with server(postgres_dsn) as (first, listener), server(postgres_dsn) as (_, other):
         first.notify(NOTICE)
-        await asyncio.gather(ear.hears(), other.hears())
+        await asyncio.gather(listener.next_notice(), other.next_notice())
 
 
 async def test_a_server_receives_its_own_notification_once_and_at_once(postgres_dsn: str) -> None:
-    async with server(postgres_dsn) as (first, ear), server(postgres_dsn) as (_, other):
-        before = ear.notices
+    async with server(postgres_dsn) as (first, listener), server(postgres_dsn) as (_, other):
+        before = listener.notices
         first.notify(NOTICE)
-        assert ear.notices == before + 1
-        await other.hears()
+        assert listener.notices == before + 1
+        await other.next_notice()
         first.notify(NOTICE)
-        await other.hears()
-        assert ear.notices == before + 2
+        await other.next_notice()
+        assert listener.notices == before + 2
 
 
 async def test_notices_that_come_together_are_sent_together(postgres_dsn: str) -> None:
@@ -79,30 +79,30 @@ async def test_notices_that_come_together_are_sent_together(postgres_dsn: str) -
         before = other.notices
         for _ in range(1000):
             first.notify(NOTICE)
-        await other.hears()
+        await other.next_notice()
         assert other.notices == before + 1
 
 
 async def test_after_unsubscribing_no_notification_is_received(postgres_dsn: str) -> None:
-    notifications, ear = PostgresNotifications(postgres_dsn, FAST), Ear()
-    with notifications.subscribe(NOTICE, ear):
+    notifications, listener = PostgresNotifications(postgres_dsn, FAST), Listener()
+    with notifications.subscribe(NOTICE, listener):
         pass
     notifications.notify(NOTICE)
-    assert ear.notices == 0
+    assert listener.notices == 0
 
 
 async def test_a_lost_connection_is_replaced_and_counts_as_a_notice(postgres_dsn: str) -> None:
     administrator = await asyncpg.connect(postgres_dsn)
-    async with server(postgres_dsn) as (_, ear), server(postgres_dsn) as (other, _):
+    async with server(postgres_dsn) as (_, listener), server(postgres_dsn) as (other, _):
         ended = await administrator.fetch(f"SELECT pg_terminate_backend(pid) {LISTENERS}", NAME)
         assert len(ended) == 2
-        await ear.hears()
+        await listener.next_notice()
         while await administrator.fetchval(f"SELECT count(*) {LISTENERS}", NAME) < 2:
             pass
-        before = ear.notices
+        before = listener.notices
         other.notify(NOTICE)
-        while ear.notices == before:
-            await ear.hears()
+        while listener.notices == before:
+            await listener.next_notice()
     await administrator.close()
 
 
@@ -110,11 +110,11 @@ async def test_a_server_is_present_while_it_is_connected(
     postgres_dsn: str, database: Database
 ) -> None:
     presence, server_id = PostgresLeases(database), new_server_id()
-    async with server(postgres_dsn, server_id) as (_, ear):
+    async with server(postgres_dsn, server_id) as (_, listener):
         assert await presence.missing() == set()
         async with database.connection() as administrator:
             await administrator.fetch(f"SELECT pg_terminate_backend(pid) {LISTENERS}", NAME)
-        await ear.hears()
+        await listener.next_notice()
         # The notice came with the new connection.
         assert await presence.missing() == set()
     while await presence.missing() != {server_id}:
@@ -123,8 +123,8 @@ async def test_a_server_is_present_while_it_is_connected(
 
 async def test_a_server_works_without_its_database(empty_postgres_dsn: str) -> None:
     away = empty_postgres_dsn.replace("/test_", "/nowhere_")
-    notifications, ear = PostgresNotifications(away, FAST), Ear()
-    with notifications.subscribe(NOTICE, ear):
+    notifications, listener = PostgresNotifications(away, FAST), Listener()
+    with notifications.subscribe(NOTICE, listener):
         async with running("notifications", notifications.run()):
             notifications.notify(NOTICE)
-            assert ear.notices == 1
+            assert listener.notices == 1

@@ -5,9 +5,9 @@ from __future__ import annotations
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from math import sqrt
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from server.core.clock import new_id
 from server.core.values import JsonObject, Vector
@@ -23,8 +23,10 @@ from server.memories.changes import (
 from server.memories.conversation import Role, StoredMessage
 from server.memories.memory import Evidence, Memory, Provenance, ScoredMemory, fact_digest
 from server.memories.passages import Hit
+from server.memories.ports import MemoryStore
 from server.memories.scope import Scope
 
+HOUR = timedelta(hours=1)
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 PROJECT = "project-1"
 ALICE = Scope(user_id="alice")
@@ -252,3 +254,22 @@ def memories_of(hits: Sequence[Hit]) -> list[Memory]:
     memories = [hit.memory for hit in hits if isinstance(hit, ScoredMemory)]
     assert len(memories) == len(hits)
     return memories
+
+
+async def add_with_history(store: MemoryStore, scope: Scope = ALICE) -> NewMemory:
+    """Adds a memory, updates it an hour later, and deletes it after another hour."""
+    new_call = call(request_id=uuid4(), scope=scope)
+    item = addition(
+        new_call,
+        "in Berlin",
+        metadata={"a": [1, None]},
+        categories=["travel"],
+        relations=[LISBON],
+        evidence=[Evidence(uuid4(), "Berlin")],
+    )
+    await store.commit(change_set(new_call, added=[item]))
+    later = call(time=NOW + HOUR, correlation_id="correlation-2", scope=scope)
+    await store.commit(change_set(later, updated=[revision(item, "in Lisbon")]))
+    last = call(time=NOW + 2 * HOUR, correlation_id="correlation-3", scope=scope)
+    await store.commit(change_set(last, deleted=[Deletion(item.memory.id, 2)]))
+    return item

@@ -14,7 +14,7 @@ from server.memories.memory import EventType, Memory, MemoryEvent, PastVersion, 
 from server.memories.queries import StreamedEvent, StreamPage
 from server.memories.scope import Scope
 from tests.support.builders import NOW
-from tests.support.lives import Past
+from tests.support.past import Past
 
 
 @dataclass

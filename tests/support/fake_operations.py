@@ -249,18 +249,18 @@ class FakeOperations:
 class FakeNotifications:
     """Notifications within this process."""
 
-    ears: dict[Channel, list[Callable[[], None]]] = field(
+    subscribers: dict[Channel, list[Callable[[], None]]] = field(
         default_factory=lambda: {channel: [] for channel in Channel}
     )
 
     def notify(self, channel: Channel) -> None:
-        for ear in list(self.ears[channel]):
-            ear()
+        for subscriber in list(self.subscribers[channel]):
+            subscriber()
 
     @contextmanager
     def subscribe(self, channel: Channel, on_notice: Callable[[], None]) -> Iterator[None]:
-        self.ears[channel].append(on_notice)
+        self.subscribers[channel].append(on_notice)
         try:
             yield
         finally:
-            self.ears[channel].remove(on_notice)
+            self.subscribers[channel].remove(on_notice)

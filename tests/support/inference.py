@@ -66,7 +66,7 @@ class World:
         assert inputs is not None
         return inputs.candidates
 
-    async def hears(
+    async def add_messages(
         self,
         *proposals: ProposedOperation,
         messages: Sequence[Message] = (HELLO,),

@@ -18,8 +18,8 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 from google.protobuf.struct_pb2 import Struct
 
+from server.api.grpc.compiled_rules import surely_valid
 from server.api.grpc.large_messages import item_fields, outline, without_structs
-from server.api.grpc.quick_rules import surely_valid
 from server.api.grpc.rules import broken_filters, broken_rules
 from server.core.errors import FieldViolation, InvalidRequest
 

@@ -16,15 +16,15 @@ from server.models.offline.facts import Fact
 from server.models.offline.phrases import Item, content_stems
 from server.models.offline.reading import introduced_by, parts_of, without_items
 from server.models.offline.replacing import replaces
-from server.models.offline.retracting import taken_back
+from server.models.offline.retracting import retracted_items
 from server.models.offline.statements import Who
 from server.models.offline.status import DENIAL
 
 _REQUEST, _EVERYTHING = lexicon.pattern("forget_request"), lexicon.pattern("everything")
 _SAYS_NOTHING = lexicon.FUNCTION_WORDS | lexicon.listed("asking")
-_SAID_OTHERWISE = {
+_SYNONYM_STEMS = {
     relation: frozenset(map(english_stem, names))
-    for relation, names in lexicon.lists("said_otherwise").items()
+    for relation, names in lexicon.lists("synonyms").items()
 }
 _SHORTEST_COMMON = 4
 
@@ -56,7 +56,7 @@ class ForgetRequest:
             return False
         known = content_stems(f"{text} {' '.join(relations)}".replace("_", " "))
         said = {*relations, *words(text)}
-        known = known.union(*(_SAID_OTHERWISE.get(each, ()) for each in said))
+        known = known.union(*(_SYNONYM_STEMS.get(each, ()) for each in said))
         return bool(self.stems) and all(any(_same(s, k) for k in known) for s in self.stems)
 
 
@@ -167,7 +167,7 @@ class Ledger:
         matches = [
             (entry, other, gone)
             for entry, other in (standing if fact.is_ending or fact.ending.over else ())
-            if entry.is_open and (gone := taken_back(fact, other)) is not None
+            if entry.is_open and (gone := retracted_items(fact, other)) is not None
         ]
         if matches or (fact.is_ending and not fact.slots):
             self._retract(fact, matches, operation)
@@ -214,7 +214,9 @@ class Ledger:
             if not other.subject.members or len(entry.facts) > 1 or not entry.is_open:
                 continue
             parts = parts_of(other)
-            changed = [p for p in parts if replaces(fact, p) or taken_back(fact, p) is not None]
+            changed = [
+                p for p in parts if replaces(fact, p) or retracted_items(fact, p) is not None
+            ]
             if changed and len(changed) < len(parts):
                 entry.facts = parts
 

@@ -35,7 +35,7 @@ _HELPING = lexicon.AUXILIARIES | lexicon.MODALS | lexicon.NEGATED.keys()
 _BEGINS_PHRASE = lexicon.DETERMINERS | lexicon.PREPOSITIONS
 _NO_VERBS = _BEGINS_PHRASE | lexicon.PRONOUNS
 _NO_SUBJECT = lexicon.PREPOSITIONS | HEDGES | lexicon.PRONOUNS
-_KNOWN, _JOINING_NOUNS = word_set("my our the"), word_set("of to with from in at for")
+_OWNERS, _JOINING_NOUNS = word_set("my our the"), word_set("of to with from in at for")
 _FINITE = word_set("am was have has had is can will do") | lexicon.NEGATED.keys()
 _FRONTED = lexicon.PREPOSITIONS | lexicon.TIMES
 JOINING = frozenset({"and", "but", ",", ";", ":", "so", "\u2013", "\u2014"})
@@ -43,7 +43,7 @@ _AFTER_JOINING = JOINING | {"then", "now", "also", "still", "not"}
 _THIRD_PERSON = frozenset(map(lexicon.third_person, lexicon.VERBS))
 _MAYBE_NOUNS = listed("maybe_nouns")
 _ARTICLES, _DESCRIBING = word_set("a an"), word_set("in at near from called named")
-_AT = word_set("on at in every")
+_TIME_PREPOSITIONS = word_set("on at in every")
 _MOST_SUBJECT_WORDS = 7
 _MOST_FRONTED_WORDS = 6
 _MOST_CLAUSE_WORDS = 12
@@ -95,8 +95,8 @@ def _noun_phrase_end(tokens: Sequence[Token], start: int, end: int) -> int | Non
             return end
         if tokens[end].text == ",":
             return _after_apposition(tokens, end)
-        is_owned = tokens[start].lower in _KNOWN or tokens[start].lower.endswith("'s")
-        is_within = is_owned and tokens[end].lower in _JOINING_NOUNS
+        has_owner = tokens[start].lower in _OWNERS or tokens[start].lower.endswith("'s")
+        is_within = has_owner and tokens[end].lower in _JOINING_NOUNS
         if not tokens[end].is_word or (tokens[end].lower in _NO_SUBJECT and not is_within):
             return None
         end += 1
@@ -194,7 +194,7 @@ def _is_timed(tokens: Sequence[Token]) -> bool:
     """Whether a clause begins with a time before its subject: `on Sundays I sing`."""
     first, *rest = lowered(tokens[: _MOST_FRONTED_WORDS + 1])
     when = rest[1:2] if rest[:1] == ["the"] else rest[:1]
-    is_time = first in lexicon.TIMES or (first in _AT and any(map(is_period, when)))
+    is_time = first in lexicon.TIMES or (first in _TIME_PREPOSITIONS and any(map(is_period, when)))
     return is_time and not _CLEAR_SUBJECTS.isdisjoint(rest)
 
 
@@ -240,7 +240,11 @@ def _is_same_form(left: Sequence[Token], right: Sequence[Token], owner: Sequence
 def _is_gapped(left: Sequence[Token], right: Sequence[Token]) -> bool:
     """Whether each of two things has its time: `padel on Tuesdays` and `bridge on Fridays`."""
     times = [
-        {one.lower for one, two in pairwise(side) if one.lower in _AT and is_quantity(two.lower)}
+        {
+            one.lower
+            for one, two in pairwise(side)
+            if one.lower in _TIME_PREPOSITIONS and is_quantity(two.lower)
+        }
         for side in (left[2:], right[1:3])
     ]
     is_led = not lexicon.PREPOSITIONS.isdisjoint(lowered(left[1:2]))

@@ -243,7 +243,7 @@ _SEVERAL = listed("several_kin")
 def _slots_of(fact: Fact) -> dict[str, str]:
     """Returns the slots of a fact with their values: keys of entities, or words."""
     subject, words = fact.subject, lowered(fact.statement.rest)
-    found = _theirs(fact)
+    found = _possession_slots(fact)
     for r in fact.relations:
         is_own = r.source.key in subject.names
         if r.relation in _SOFT | {subject.attribute} or (is_own and is_functional(r.relation)):
@@ -257,7 +257,7 @@ def _slots_of(fact: Fact) -> dict[str, str]:
     return found
 
 
-def _theirs(fact: Fact) -> dict[str, str]:
+def _possession_slots(fact: Fact) -> dict[str, str]:
     """Returns who somebody's boss is, which car they have, or what it is like, by name."""
     subject = fact.subject
     is_named = subject.is_new and not subject.entity.name.startswith(f"{subject.owner.name}'s ")
@@ -278,10 +278,10 @@ def _theirs(fact: Fact) -> dict[str, str]:
         other = first.target if first.source == subject.owner else first.source
         return _slot(subject.owner.key, subject.kin, other.key)
     is_thing = not subject.kin and subject.entity != subject.owner
-    return _of_thing(fact) if is_thing else {}
+    return _thing_slots(fact) if is_thing else {}
 
 
-def _of_thing(fact: Fact) -> dict[str, str]:
+def _thing_slots(fact: Fact) -> dict[str, str]:
     """Returns which one somebody's thing is, where it is, or what it is like."""
     subject, rest = fact.subject, fact.statement.rest
     words = " ".join(lowered(rest))

@@ -30,7 +30,7 @@ _LESSONS = content_stems("school degree course class lessons")
 _CHILDREN = word_set("child_of son_of daughter_of")
 
 
-def taken_back(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
+def retracted_items(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
     """Returns what the first fact retracts of the other: items, () for all, None for nothing."""
     ending, is_shared = fact.ending, fact.shares_subject(other)
     is_value = other.stem == "be" and other.subject.owner == fact.subject.entity

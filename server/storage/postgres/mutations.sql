@@ -203,7 +203,7 @@ FROM (
 -- erasure remains, with the counts. Every memory was added by a call of its own scope, so the calls
 -- of the scope lead to its whole history, including that of deleted memories. `was_known` is false
 -- if there was nothing. It costs index scans in proportion to what the scope holds, whatever the
--- size of the table. tests/integration/postgres/test_life_plans.py holds that.
+-- size of the table. tests/integration/postgres/test_history_plans.py holds that.
 WITH scope_calls AS MATERIALIZED (
     SELECT call_id FROM calls WHERE project_id = :project_id AND {column} = :scope_id
 ),

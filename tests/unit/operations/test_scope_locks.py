@@ -112,7 +112,10 @@ async def test_adds_to_one_scope_see_each_others_memories() -> None:
     world.model.thinking = alone
     names = [f"name {number}" for number in range(5)]
     await asyncio.gather(
-        *(world.hears(add(f"Is {name}", f"I am {name}"), messages=hello(name)) for name in names)
+        *(
+            world.add_messages(add(f"Is {name}", f"I am {name}"), messages=hello(name))
+            for name in names
+        )
     )
     assert [len(request.candidates) for request in world.model.requests] == [0, 1, 2, 3, 4]
 
@@ -126,7 +129,9 @@ async def test_adds_to_different_scopes_run_concurrently() -> None:
             await all_are_thinking.wait()
 
     world.model.thinking = together
-    await asyncio.gather(*(world.hears(scope=Scope(user_id=name)) for name in ("a", "b", "c")))
+    await asyncio.gather(
+        *(world.add_messages(scope=Scope(user_id=name)) for name in ("a", "b", "c"))
+    )
     assert len(world.locks) == 0
 
 
@@ -134,6 +139,6 @@ async def test_a_failed_add_lets_the_next_one_in() -> None:
     world = World()
     world.model.script = [ExtractionFailed("m", "truncated")]
     with pytest.raises(ExtractionFailed):
-        await world.hears()
+        await world.add_messages()
     world.model.script.clear()
-    await asyncio.wait_for(world.hears(), PATIENCE)
+    await asyncio.wait_for(world.add_messages(), PATIENCE)

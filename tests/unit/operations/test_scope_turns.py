@@ -118,6 +118,6 @@ async def test_an_add_that_lost_its_lease_starts_again_once() -> None:
 
     world.model.thinking = lose_the_lease
     world.model.script = [[add("Likes tea")]]
-    outcome = await world.hears(add("Likes tea"))
+    outcome = await world.add_messages(add("Likes tea"))
     assert [change.text for change in outcome.changes] == ["Likes tea"]
     assert [len(request.candidates) for request in world.model.requests] == [0, 1]

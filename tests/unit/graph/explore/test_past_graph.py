@@ -17,7 +17,7 @@ from tests.support.fake_graph import FakeGraph
 from tests.support.fake_outbox import FakeOutbox
 from tests.support.fake_store import FakeStore
 from tests.support.fakes import FakeClock
-from tests.support.lives import past_of
+from tests.support.past import past_of
 from tests.support.subgraphs import Triple, triple
 
 LISBON = ("Alice", "lives_in", "Lisbon")

@@ -37,7 +37,7 @@ async def test_the_second_question_contains_the_problems(first: object, problem:
     world = World()
     world.model.script = [first]  # type: ignore[list-item] # one of both kinds
     with capture_logs() as logs:
-        outcome = await world.hears(*GOOD)
+        outcome = await world.add_messages(*GOOD)
 
     assert [change.text for change in outcome.changes] == ["Likes tea"]
     asked, again = world.model.requests
@@ -51,7 +51,7 @@ async def test_there_is_no_third_question() -> None:
     world = World()
     world.model.script = [UNKNOWN_MESSAGE, UNKNOWN_QUOTE]
     with pytest.raises(ExtractionFailed) as caught:
-        await world.hears(*GOOD)
+        await world.add_messages(*GOOD)
     assert caught.value.cause == "unsupported"
     assert len(world.model.requests) == 2
     assert world.store.change_sets == []
@@ -62,7 +62,7 @@ async def test_an_error_that_would_recur_is_not_retried(cause: str) -> None:
     world = World()
     world.model.script = [ExtractionFailed("m", cause)]
     with pytest.raises(ExtractionFailed):
-        await world.hears(*GOOD)
+        await world.add_messages(*GOOD)
     assert len(world.model.requests) == 1
 
 
@@ -77,6 +77,6 @@ async def test_an_error_that_would_recur_is_not_retried(cause: str) -> None:
 async def test_the_tokens_of_all_answers_are_added_up(first: list[object], tokens: object) -> None:
     world = World(Metered())
     world.model.script = [*first]  # type: ignore[list-item] # of both kinds
-    await world.hears(*GOOD)
+    await world.add_messages(*GOOD)
     [changes] = world.store.change_sets
     assert (changes.call.input_tokens, changes.call.output_tokens) == tokens

@@ -32,7 +32,7 @@ class World:
         self.embedder = FakeEmbedder()
         self.remember = RememberVerbatim(self.store, self.embedder, FakeClock())
 
-    async def hears(self, *messages: Message) -> AddMemoriesOutcome:
+    async def add_messages(self, *messages: Message) -> AddMemoriesOutcome:
         return await self.remember(saying(*messages))
 
 
@@ -46,7 +46,7 @@ def saying(*messages: Message) -> AddMemoriesCommand:
 
 
 async def test_each_message_becomes_a_memory_with_its_speaker(world: World) -> None:
-    outcome = await world.hears(
+    outcome = await world.add_messages(
         Message(USER, "I like tea", "Alice"),
         Message(ASSISTANT, "Noted."),
         Message(TOOL, "{}", "search"),
@@ -63,7 +63,7 @@ async def test_each_message_becomes_a_memory_with_its_speaker(world: World) -> N
 
 
 async def test_system_messages_are_stored_but_become_no_memory(world: World) -> None:
-    await world.hears(Message(SYSTEM, "Be kind."), Message(USER, "Hello"))
+    await world.add_messages(Message(SYSTEM, "Be kind."), Message(USER, "Hello"))
     [changes] = world.store.change_sets
     assert [(m.ordinal, m.role) for m in changes.messages] == [(0, SYSTEM), (1, USER)]
     [item] = changes.added
@@ -72,14 +72,16 @@ async def test_system_messages_are_stored_but_become_no_memory(world: World) -> 
 
 
 async def test_messages_without_content_are_not_stored(world: World) -> None:
-    await world.hears(Message(USER, None), Message(USER, " "), Message(USER, "a\0b"))
+    await world.add_messages(Message(USER, None), Message(USER, " "), Message(USER, "a\0b"))
     [changes] = world.store.change_sets
     assert [m.content for m in changes.messages] == ["ab"]
     assert [item.text for item in changes.added] == ["ab"]
 
 
 async def test_an_add_costs_one_embedding_batch(world: World) -> None:
-    await world.hears(Message(USER, "one"), Message(SYSTEM, "two"), Message(ASSISTANT, "three"))
+    await world.add_messages(
+        Message(USER, "one"), Message(SYSTEM, "two"), Message(ASSISTANT, "three")
+    )
     assert world.embedder.batches == [(["one", "three"], EmbeddingPurpose.DOCUMENT)]
     [changes] = world.store.change_sets
     vectors = [world.embedder.vector_of(text) for text in ("one", "three")]
@@ -87,22 +89,22 @@ async def test_an_add_costs_one_embedding_batch(world: World) -> None:
 
 
 async def test_an_add_without_memories_costs_no_embedding(world: World) -> None:
-    outcome = await world.hears(Message(SYSTEM, "Be kind."))
+    outcome = await world.add_messages(Message(SYSTEM, "Be kind."))
     assert world.embedder.batches == []
     assert outcome.changes == []
     assert len(world.store.change_sets[0].messages) == 1
 
 
 async def test_a_repeated_message_adds_nothing(world: World) -> None:
-    first = await world.hears(Message(USER, "I like tea"))
-    again = await world.hears(Message(USER, "I like tea"), Message(USER, "I like tea "))
+    first = await world.add_messages(Message(USER, "I like tea"))
+    again = await world.add_messages(Message(USER, "I like tea"), Message(USER, "I like tea "))
     assert [change.text for change in again.changes] == ["I like tea "]
     assert again.position > first.position
 
 
 async def test_the_same_text_of_another_speaker_is_another_memory(world: World) -> None:
     words = [Message(USER, "Yes"), Message(ASSISTANT, "Yes"), Message(USER, "Yes", "Bob")]
-    outcome = await world.hears(*words)
+    outcome = await world.add_messages(*words)
     assert len(outcome.changes) == 3
 
 
@@ -141,7 +143,7 @@ async def test_memories_have_the_values_of_their_call(world: World) -> None:
 
 
 async def test_a_conversation_without_a_time_happened_now(world: World) -> None:
-    await world.hears(Message(USER, "Hello"))
+    await world.add_messages(Message(USER, "Hello"))
     [memory] = world.store.memories.values()
     assert memory.event_time == NOW
 

@@ -146,7 +146,7 @@ async def test_a_deleted_memory_can_be_erased_but_not_deleted_again(
 ) -> None:
     memory = await remembered(store)
     await delete(DeleteMemoryCommand(PROJECT, memory.id))
-    store.past.live(memory.id, (memory, None), (None, None))
+    store.past.set_versions(memory.id, (memory, None), (None, None))
     with pytest.raises(MemoryNotFound):
         await delete(DeleteMemoryCommand(PROJECT, memory.id))
     with pytest.raises(EtagMismatch):
@@ -160,6 +160,6 @@ async def test_an_erased_memory_cannot_be_erased_again(
     store: FakeStore, delete: DeleteMemory
 ) -> None:
     erased = UUID(int=7)
-    store.past.live(erased, (None, None))
+    store.past.set_versions(erased, (None, None))
     with pytest.raises(MemoryNotFound):
         await delete(DeleteMemoryCommand(PROJECT, erased, erase=True))

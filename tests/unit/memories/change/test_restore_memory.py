@@ -40,7 +40,7 @@ def store() -> FakeStore:
 def remembering(store: StoreT) -> StoreT:
     """Returns the store with two versions of a memory."""
     store.memories[TEA.id] = COFFEE
-    store.past.live(TEA.id, (TEA, EMBEDDING), (COFFEE, None))
+    store.past.set_versions(TEA.id, (TEA, EMBEDDING), (COFFEE, None))
     return store
 
 
@@ -70,7 +70,7 @@ async def test_an_updated_memory_is_restored_as_a_new_version(
 
 async def test_a_deleted_memory_is_restored(store: FakeStore, restore: RestoreMemory) -> None:
     store.memories.clear()
-    store.past.live(TEA.id, (TEA, EMBEDDING), (None, None))
+    store.past.set_versions(TEA.id, (TEA, EMBEDDING), (None, None))
     with pytest.raises(EtagMismatch):
         await restore(RestoreMemoryCommand(PROJECT, TEA.id, 1, TEA.etag))
     assert (await restore(RestoreMemoryCommand(PROJECT, TEA.id, 1))).memory.version == 3
@@ -113,7 +113,7 @@ def _expired() -> Memory:
 async def test_a_deleted_or_expired_version_is_refused(
     store: FakeStore, restore: RestoreMemory, past: Memory | None
 ) -> None:
-    store.past.live(TEA.id, (past, None))
+    store.past.set_versions(TEA.id, (past, None))
     with pytest.raises(InvalidRequest) as caught:
         await restore(RestoreMemoryCommand(PROJECT, TEA.id, 1))
     assert [violation.field for violation in caught.value.violations] == ["version"]
@@ -125,7 +125,7 @@ async def test_an_immutable_memory_is_only_restored_after_its_deletion(
 ) -> None:
     fixed = replace(TEA, immutable=True)
     store.memories[TEA.id] = fixed
-    store.past.live(TEA.id, (fixed, EMBEDDING))
+    store.past.set_versions(TEA.id, (fixed, EMBEDDING))
     with pytest.raises(MemoryImmutable):
         await restore(RestoreMemoryCommand(PROJECT, TEA.id, 1))
     store.memories.clear()

@@ -177,10 +177,10 @@ async def test_a_lost_store_ends_all_streams_and_new_ones_work() -> None:
 async def test_nothing_is_read_without_streams() -> None:
     world = World()
     _, waiting = await world.begun()
-    ears = world.notifications.ears[Channel.MEMORY_EVENTS]
-    assert len(ears) == 1
+    subscribers = world.notifications.subscribers[Channel.MEMORY_EVENTS]
+    assert len(subscribers) == 1
     waiting.cancel()
-    await until(lambda: not ears)
+    await until(lambda: not subscribers)
     world.stream.reads.clear()
     world.happen("unseen")
     assert world.stream.reads == []

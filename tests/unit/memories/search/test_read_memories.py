@@ -13,7 +13,7 @@ from server.memories.search.read_memories import GetMemory, ListMemories, ListMe
 from tests.support.builders import ALICE, NOW, PROJECT, NewMemory, addition, call, change_set
 from tests.support.fake_store import FakeStore
 from tests.support.fakes import FakeClock
-from tests.support.lives import past_of
+from tests.support.past import past_of
 
 
 @pytest.fixture

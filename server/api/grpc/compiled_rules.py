@@ -19,7 +19,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 from memoir.v1 import field_rules_pb2
 
-Keeps: TypeAlias = Callable[[Any], bool]
+Check: TypeAlias = Callable[[Any], bool]
 """Whether a value certainly keeps the rules."""
 
 _LONGEST_UTF8: Final = 4
@@ -28,7 +28,7 @@ _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}
 
 def surely_valid(request: Message) -> bool:
     """Whether the request certainly keeps the rules of its .proto."""
-    return _rules_of(request.DESCRIPTOR).keeps(request)
+    return _rules_of(request.DESCRIPTOR).check(request)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,18 +39,18 @@ class _MessageRules:
     `if_set`, by its number, only if it is.
     """
 
-    whole: Keeps
-    always: tuple[tuple[str, Keeps], ...]
-    if_set: Mapping[int, Keeps]
+    whole: Check
+    always: tuple[tuple[str, Check], ...]
+    if_set: Mapping[int, Check]
 
-    def keeps(self, message: Message) -> bool:
+    def check(self, message: Message) -> bool:
         """Whether the message certainly keeps all rules."""
-        for name, keeps in self.always:
-            if not keeps(getattr(message, name)):
+        for name, check in self.always:
+            if not check(getattr(message, name)):
                 return False
         for field, value in message.ListFields():
-            field_keeps = self.if_set.get(field.number)
-            if field_keeps is not None and not field_keeps(value):
+            check_set = self.if_set.get(field.number)
+            if check_set is not None and not check_set(value):
                 return False
         return self.whole(message)
 
@@ -59,18 +59,18 @@ class _MessageRules:
 def _rules_of(descriptor: Descriptor) -> _MessageRules:
     rules = {field: _field_rules(field) for field in descriptor.fields}
     always = {
-        field: keeps
-        for field, keeps in rules.items()
-        if keeps is not None
-        and (_is_required(field) or (not field.has_presence and not keeps(_unset(field))))
+        field: check
+        for field, check in rules.items()
+        if check is not None
+        and (_is_required(field) or (not field.has_presence and not check(_unset(field))))
     }
     return _MessageRules(
         _whole_message_rules(descriptor),
-        tuple((field.name, keeps) for field, keeps in always.items()),
+        tuple((field.name, check) for field, check in always.items()),
         {
-            field.number: keeps
-            for field, keeps in rules.items()
-            if keeps is not None and field not in always
+            field.number: check
+            for field, check in rules.items()
+            if check is not None and field not in always
         },
     )
 
@@ -83,55 +83,55 @@ def _unset(field: FieldDescriptor) -> object:
     return () if field.is_repeated else field.default_value
 
 
-def _unsure(_value: object) -> bool:
+def _leave_open(_value: object) -> bool:
     return False
 
 
-def _sure(_value: object) -> bool:
+def _accept(_value: object) -> bool:
     return True
 
 
 _ONE_OF_FIELDS: Final = re.compile(r"has\(this\.\w+\)(?: \|\| has\(this\.\w+\))*")
 
 
-def _whole_message_rules(descriptor: Descriptor) -> Keeps:
+def _whole_message_rules(descriptor: Descriptor) -> Check:
     """Returns the rules of a message as a whole.
 
     Only rules that require one of several fields are compiled; others are left to protovalidate.
     """
     if any(oneof.GetOptions().HasExtension(validate_pb2.oneof) for oneof in descriptor.oneofs):
-        return _unsure
+        return _leave_open
     rules = descriptor.GetOptions().Extensions[validate_pb2.message]
     if any(field.name != "cel" for field, _ in rules.ListFields()):
-        return _unsure
+        return _leave_open
     if not all(_ONE_OF_FIELDS.fullmatch(rule.expression) for rule in rules.cel):
-        return _unsure
+        return _leave_open
     required = [re.findall(r"this\.(\w+)", rule.expression) for rule in rules.cel]
     return lambda message: all(any(map(message.HasField, names)) for names in required)
 
 
-def _field_rules(field: FieldDescriptor) -> Keeps | None:
+def _field_rules(field: FieldDescriptor) -> Check | None:
     """Returns the rules of a field and of the messages in it; None if there are none."""
     rules = field.GetOptions().Extensions[validate_pb2.field]
     inner = _inner_rules(field)
     if field.is_repeated:
         if any(kind.name != "repeated" for kind, _ in rules.ListFields()):
-            return _unsure
+            return _leave_open
         return _list_rules(rules.repeated, inner)
     own = _compiled(rules)
     if own is None or inner is None:
         return own or inner
-    return _unsure
+    return _leave_open
 
 
-def _inner_rules(field: FieldDescriptor) -> Keeps | None:
+def _inner_rules(field: FieldDescriptor) -> Check | None:
     """Returns the rules of the messages in a field; None if it holds none or they have none."""
     inner = field.message_type
     if inner is None or not _has_rules(inner):
         return None
     if inner.GetOptions().map_entry:
-        return _unsure
-    return lambda message: _rules_of(inner).keeps(message)
+        return _leave_open
+    return lambda message: _rules_of(inner).check(message)
 
 
 @cache
@@ -142,23 +142,23 @@ def _has_rules(descriptor: Descriptor, outer: frozenset[Descriptor] = frozenset(
     """
     if descriptor in outer:
         return False
-    return _whole_message_rules(descriptor) is _unsure or any(
+    return _whole_message_rules(descriptor) is _leave_open or any(
         field.GetOptions().HasExtension(validate_pb2.field)
         or (field.message_type is not None and _has_rules(field.message_type, outer | {descriptor}))
         for field in descriptor.fields
     )
 
 
-def _list_rules(rules: validate_pb2.RepeatedRules, item_keeps: Keeps | None) -> Keeps | None:
+def _list_rules(rules: validate_pb2.RepeatedRules, item_check: Check | None) -> Check | None:
     named = {rule.name for rule, _ in rules.ListFields()}
     if not named <= {"min_items", "max_items", "items", "unique"}:
-        return _unsure
+        return _leave_open
     if rules.HasField("items"):
-        item_keeps = _compiled(rules.items) if item_keeps is None else _unsure
-    if not named and item_keeps is None:
+        item_check = _compiled(rules.items) if item_check is None else _leave_open
+    if not named and item_check is None:
         return None
     least, most = rules.min_items, rules.max_items if "max_items" in named else float("inf")
-    each, is_unique = item_keeps or _sure, rules.unique
+    each, is_unique = item_check or _accept, rules.unique
     return lambda items: (
         least <= len(items) <= most
         and all(map(each, items))
@@ -166,12 +166,12 @@ def _list_rules(rules: validate_pb2.RepeatedRules, item_keeps: Keeps | None) -> 
     )
 
 
-def _compiled(rules: validate_pb2.FieldRules) -> Keeps | None:
+def _compiled(rules: validate_pb2.FieldRules) -> Check | None:
     """Returns the rules of a single value; None if there are none."""
     found = [_rule(name, limit) for name, limit in _named(rules)]
     if len(found) <= 1:
         return found[0] if found else None
-    return lambda value: all(keeps(value) for keeps in found)
+    return lambda value: all(check(value) for check in found)
 
 
 def _named(rules: validate_pb2.FieldRules) -> Iterator[tuple[str, Any]]:
@@ -183,9 +183,9 @@ def _named(rules: validate_pb2.FieldRules) -> Iterator[tuple[str, Any]]:
             yield kind.full_name, values
 
 
-def _rule(name: str, limit: Any) -> Keeps:
+def _rule(name: str, limit: Any) -> Check:
     compile_rule = _RULES.get(name)
-    return _unsure if compile_rule is None else compile_rule(limit)
+    return _leave_open if compile_rule is None else compile_rule(limit)
 
 
 def _is_identifier(most: int, value: str) -> bool:
@@ -194,7 +194,7 @@ def _is_identifier(most: int, value: str) -> bool:
 
 
 # Lengths are in code points, as in protovalidate, except `max_bytes`.
-_RULES: Final[Mapping[str, Callable[[Any], Keeps]]] = {
+_RULES: Final[Mapping[str, Callable[[Any], Check]]] = {
     "buf.validate.StringRules.min_len": lambda least: lambda value: len(value) >= least,
     "buf.validate.StringRules.max_len": lambda most: lambda value: len(value) <= most,
     "buf.validate.StringRules.max_bytes": (

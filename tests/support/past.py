@@ -1,31 +1,19 @@
-"""Memories with a history, and the history that fakes keep."""
+"""The past of memories, as the fakes of the store keep it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from uuid import UUID, uuid4
+from datetime import UTC, datetime
+from uuid import UUID
 
 from server.core.values import Vector
-from server.memories.changes import Call, Deletion
-from server.memories.memory import EventType, Evidence, Memory, MemoryEvent, Provenance
-from server.memories.ports import MemoryStore
+from server.memories.changes import Call
+from server.memories.memory import EventType, Memory, MemoryEvent, Provenance
 from server.memories.queries import StoredChange
-from server.memories.scope import Scope
-from tests.support.builders import (
-    ALICE,
-    LISBON,
-    NOW,
-    NewMemory,
-    addition,
-    call,
-    change_set,
-    revision,
-)
+from tests.support.builders import call
 
-HOUR = timedelta(hours=1)
-ALWAYS = datetime.min.replace(tzinfo=UTC)
+LONG_AGO = datetime.min.replace(tzinfo=UTC)
 """A time before every time that a test asks for."""
 
 
@@ -55,7 +43,7 @@ class Past:
         )
         self._add(event, embedding)
 
-    def live(self, memory_id: UUID, *states: tuple[Memory | None, Vector | None]) -> None:
+    def set_versions(self, memory_id: UUID, *states: tuple[Memory | None, Vector | None]) -> None:
         """Gives a memory these versions in order; a version without a state is a deletion."""
         self.events = [event for event in self.events if event.memory_id != memory_id]
         self._states.pop(memory_id, None)
@@ -63,7 +51,7 @@ class Past:
         for version, (after, embedding) in enumerate(states, start=1):
             before = self._states.get(memory_id)
             kind = EventType.DELETE if after is None else EventType.UPDATE
-            event = MemoryEvent(memory_id, kind, version, ALWAYS, before, after, provenance)
+            event = MemoryEvent(memory_id, kind, version, LONG_AGO, before, after, provenance)
             self._add(event, embedding)
 
     def _add(self, event: MemoryEvent, embedding: Vector | None) -> None:
@@ -77,7 +65,7 @@ def past_of(memories: Sequence[Memory]) -> Past:
     """Returns a history in which these memories never changed."""
     past = Past()
     for memory in memories:
-        past.live(memory.id, (memory, None))
+        past.set_versions(memory.id, (memory, None))
     return past
 
 
@@ -90,22 +78,3 @@ def _provenance(of: Call) -> Provenance:
         of.language_model,
         of.prompt_version,
     )
-
-
-async def with_a_life(store: MemoryStore, scope: Scope = ALICE) -> NewMemory:
-    """Adds a memory, updates it an hour later, and deletes it after another hour."""
-    new_call = call(request_id=uuid4(), scope=scope)
-    item = addition(
-        new_call,
-        "in Berlin",
-        metadata={"a": [1, None]},
-        categories=["travel"],
-        relations=[LISBON],
-        evidence=[Evidence(uuid4(), "Berlin")],
-    )
-    await store.commit(change_set(new_call, added=[item]))
-    later = call(time=NOW + HOUR, correlation_id="correlation-2", scope=scope)
-    await store.commit(change_set(later, updated=[revision(item, "in Lisbon")]))
-    last = call(time=NOW + 2 * HOUR, correlation_id="correlation-3", scope=scope)
-    await store.commit(change_set(last, deleted=[Deletion(item.memory.id, 2)]))
-    return item

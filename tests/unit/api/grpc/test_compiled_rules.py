@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from memoir.v1 import memory_pb2, memory_service_pb2
 
-from server.api.grpc.quick_rules import surely_valid
+from server.api.grpc.compiled_rules import surely_valid
 from server.api.grpc.server import CONTRACT
 from tests.support.seeds import FIXED
 
