@@ -3,7 +3,7 @@
 People paste mail, chats, code and documents into their messages. Such a part is no evidence of
 facts about them or of changes. Parts are found by their structure: quotation marks, markers at the
 beginning of lines, headings, and requests that announce a text. When in doubt, a part counts as
-somebody else's.
+somebody else's. The patterns are in `others_text.toml`.
 
 The time is linear in the length of the message.
 """
@@ -15,6 +15,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import groupby
+
+from server.core.patterns import Patterns, data_file
 
 
 class OthersTextKind(StrEnum):
@@ -49,122 +51,34 @@ class _Line:
         return self.start + len(self.text)
 
 
+_pattern = Patterns(data_file("server.memories.add", "others_text"))
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n|$)")
-_QUOTED_LINE = re.compile(r"[ \t]{0,3}>")
-_FENCE = re.compile(r"[ \t]{0,3}(`{3,}|~{3,})")
-# Code without a fence has lines that are surely code, and around them comments, assignments and
-# indented lines.
-_SURELY_CODE = re.compile(
-    r"[ \t]*(?:def|class|func|function|fn|const|let|var|import|return|public|private|static"
-    r"|#include|SELECT|INSERT|UPDATE|CREATE)\b[^\n]*[({=;<\"']"
-    r"|[^\n]*\w\([^()\n]*\)[ \t]*[:;{][ \t]*$|[^\n]*[{}][;,)]*[ \t]*$"
-)
-_MAYBE_CODE = re.compile(
-    r"[ \t]*(?:#|//|/\*|\*/|--|[\w.\[\]]+ ?[-+*/:]?= ?\S)|(?: {2,}|\t)[ \t]*\S"
-)
-_TAG = re.compile(r"[ \t]*<([A-Za-z][\w-]{0,40})(?: [^<>]{0,200})?>")
-# An element within a line, such as `<note>I sold it</note>`, except elements of mere emphasis.
-_ELEMENT = re.compile(
-    r"<(?!(?:a|b|i|u|s|em|strong|mark|small|sub|sup|span)\b)([A-Za-z][\w-]{0,40})"
-    r"(?: [^<>]{0,200})?>[^<>]{1,2000}</\1>|<!--.{1,2000}?-->"
-)
-_MAIL_BEGINS = re.compile(
-    r"""\s*(?:
-        (?:On|Am|Le|El|Il|Em|Op)\ .{4,200}?(?:wrote|schrieb|a\ \u00e9crit|escribi\u00f3|ha\ scritto
-            |escreveu|schreef)\b.{0,80}:
-      | -{2,}\s*(?:Original\ Message|Forwarded\ message|Urspr\u00fcngliche\ Nachricht)\s*-{2,}
-      | Begin\ forwarded\ message:
-      | (?:From|Von|De):\ .{1,200}@.{1,200}
-    )\s*$""",
-    re.VERBOSE | re.IGNORECASE,
-)
-_MAIL_SENDER = re.compile(r"\s*(?:From|Von|De|Da|Van):\s*\S", re.IGNORECASE)
-_MAIL_HEADER = re.compile(
-    r"\s*(?:To|Cc|Sent|Date|Subject|Re|An|Datum|Gesendet|Betreff|\u00c0|Envoy\u00e9|Objet|Para|Fecha"
-    r"|Asunto|A|Data|Oggetto|Aan|Onderwerp):\s*\S",
-    re.IGNORECASE,
-)
-_SPEAKER = re.compile(
-    r"""\s*(?:[-*\u2022]\s+)?
-        (?P<time>\[?\(?\d{1,2}[:.]\d{2}[^\]\)]{0,20}?[\])]?[ ,-]{0,3})?
-        (?P<label>\*{0,2}[^\W\d_][\w.'\u2019-]{0,30}(?:\ [\w.'\u2019-]{1,30}){0,2}\*{0,2})
-        (?:\ ?[\[(][^\])]{1,30}[\])])?
-        \ ?[:\uff1a]\*{0,2}(?:\s+|(?<=\uff1a))(?P<said>\S.*)$""",
-    re.VERBOSE,
-)
-_INLINE_SPEAKER = re.compile(r"(?:^|(?<=[.!?\u2026\"] ))([A-Z][\w'\u2019-]{0,30}): (?=\S)")
-_PERSON = re.compile(
-    r"(?:\b(?:i|i'm|i've|my|me|we|our|you|your|ich|du|mein|wir|je|tu|mon|nous|yo|soy|mi|io|sono|mio"
-    r"|eu|meu|ik|mijn|ja|jestem)\b|[\u042f\u044f]\b|\u79c1|\u6211|\u4f60)",
-    re.IGNORECASE,
-)
-_STOP = re.compile(r"[.!?\u2026\u3002\uff01\uff1f\u0964][\"'\u201d)]*\s*$")
-_RECALLED_HEADING = re.compile(
-    r"""\s*(?:[#*]+\s*)?(?:here\ (?:is|are)\ )?(?!.*\bmy\b)
-        (?:[\w'-]+\ ){0,5}?
-        (?:(?:memor(?:y|ies)|recollections|context|background|knowledge|(?:known|stored)\ facts)
-            (?:\ [\w'-]+){0,5}
-          |facts\ about\ (?:the\ )?(?!me\b)\w+
-          |(?:you|we|i)\ (?:already\ )?(?:know|remember|recall)(?:ed|s)?\ about\b.{0,40})
-        \s*:\**\s*$""",
-    re.VERBOSE | re.IGNORECASE,
-)
-_LIST_ITEM = re.compile(
-    r"[ \t]*(?:[-*+\u2022\u2013]|\(?\d{1,3}[.):]|\[[^\]\n]{1,30}\]|\(\d[^)\n]{1,30}\))[ \t]+"
-)
-_ABOUT_USER = re.compile(
-    r"[ \t]*[*\"'\u201c]{0,3}(?:the )?user(?:['\u2019]s\b|\b(?!-))", re.IGNORECASE
-)
-_USER_AFTER_COLON = re.compile(r"(?<=[:\uff1a] )(?:[Tt]he user|User)(?:['\u2019]s)? (?=\w)")
-_COLON_AT_END = re.compile(r"[:\uff1a]\**[ \t]*$")
-
-_WORK = (
-    r"(?:summari[sz]e|sum\ up|translate|rewrite|re-write|rephrase|reword|paraphrase|proofread|edit"
-    r"|polish|shorten|condense|simplify|improve|correct|fix|review|check|analy[sz]e|critique"
-    r"|explain|classify|extract|convert|turn|make|format|continue|complete|reply|respond|answer"
-    r"|read|write|draft|compose|repeat|echo|say|spell-?check|tl;?dr|give\ me\ a\ summary"
-    r"|\u00fcbersetze|fasse|korrigiere|traduis|r\u00e9sume|corrige|traduce|resume|traduci|riassumi"
-    r"|traduza|resuma|vertaal|przet\u0142umacz|\u043f\u0435\u0440\u0435\u0432\u0435\u0434\u0438)"
-)
-_POLITELY = (
-    r"(?:(?:please|pls|kindly|hi|hello|hey|now|ok|okay|bitte|por\ favor|per\ favore)[,!]?\ "
-    r"|(?:can|could|would|will)\ you\ (?:please\ |kindly\ )?(?:help\ me\ (?:to\ )?)?"
-    r"|help\ me\ (?:to\ )?|i\ (?:need|want)\ (?:you\ )?to\ |i'd\ like\ you\ to\ )*"
-)
-_REQUEST = re.compile(
-    rf"(?:^|(?<=[.!?\u2026,] ))\s*{_POLITELY}(?!edit\s*:){_WORK}\b[^.!?:\uff1a\n]{{0,200}}",
-    re.VERBOSE | re.IGNORECASE,
-)
-_DOCUMENT = (
-    r"(?:bio|biography|e-?mail|mail|letter|text|texts|message|post|tweet|article|essay|story|poem"
-    r"|lyrics|song|paragraph|passage|draft|review|comment|note|quote|log|transcript|conversation"
-    r"|chat|dialogue|script|cv|resume|r\u00e9sum\u00e9|description|ad|profile|document|excerpt"
-    r"|statement|testimonial|sentence|following|reply)\b"
-)
-_DOCUMENT_HEADING = re.compile(
-    rf"\b{_DOCUMENT}[^.!?:\n]{{0,60}}[:\uff1a]\s*$"
-    rf"|^\s*(?:below|here|attached) [^.!?:\n]{{0,60}}\b{_DOCUMENT}[^.!?:\n]{{0,60}}\.\s*$",
-    re.IGNORECASE,
-)
-_GIVEN_DOCUMENT = re.compile(
-    r"\s*(?!.{0,80}\b(?:remember|save|store|keep|take|add)\b)[^.!?:\n]{0,80}"
-    rf"\b(?:this|the following) (?:[\w'-]+ ){{0,3}}{_DOCUMENT}(?=[:\uff1a]\s*\S)",
-    re.IGNORECASE,
-)
-_SAID_HEADING = re.compile(
-    r"(?<!\bI )(?<!\bi )\b(?:wrote|writes|said|says|texted|messaged|posted|replied|answered|asked"
-    r"|told me|sent me|states|reads|goes|begins|starts|opens|commented|tweeted|e?mailed)\b"
-    r"[^.!?:\n]{0,40}[:\uff1a]\s*(?=\S|$)"
-)
-_POINTS_BACK = re.compile(r"\b(?:this|above|that|these)\b", re.IGNORECASE)
-_COLON = re.compile(r"[:\uff1a](?=\s|[\"\u201c\u201e\u00ab]|$)\s*")
-_QUOTATION_MARKS = re.compile("[\"'\u2018\u201c\u201e\u00ab\u300c\u300e]")
-_QUOTATION = re.compile(
-    '"[^"\n]{1,2000}"|\u201c[^\u201c\u201d\n]{1,2000}\u201d'
-    "|\u201e[^\u201c-\u201e\n]{1,2000}[\u201c\u201d]|\u00ab[^\u00ab\u00bb\n]{1,2000}\u00bb"
-    "|\u300c[^\u300c\u300d\n]{1,2000}\u300d|\u300e[^\u300e\u300f\n]{1,2000}\u300f"
-    "|(?:^|(?<=[\\s(:]))['\u2018](?=\\S)(?:[^'\u2018\u2019\n]|['\u2019](?=\\w)){1,300}['\u2019](?!\\w)"
-)
+_QUOTED_LINE = _pattern("quoted_line")
+_LIST_ITEM = _pattern("list_item")
+_COLON = _pattern("colon")
+_COLON_AT_END = _pattern("colon_at_end")
+_FENCE = _pattern("fence")
+_SURELY_CODE = _pattern("surely_code")
+_MAYBE_CODE = _pattern("maybe_code")
+_TAG = _pattern("tag")
+_ELEMENT = _pattern("element")
+_MAIL_BEGINS = _pattern("mail_begins")
+_MAIL_SENDER = _pattern("mail_sender")
+_MAIL_HEADER = _pattern("mail_header")
+_TURN = _pattern("turn")
+_INLINE_SPEAKER = _pattern("inline_speaker")
+_PERSON = _pattern("person")
+_FULL_STOP_AT_END = _pattern("full_stop_at_end")
+_RECALLED_HEADING = _pattern("recalled_heading")
+_ABOUT_USER = _pattern("about_user")
+_USER_AFTER_COLON = _pattern("user_after_colon")
+_REQUEST = _pattern("request")
+_DOCUMENT_HEADING = _pattern("document_heading")
+_GIVEN_DOCUMENT = _pattern("given_document")
+_SAID_HEADING = _pattern("said_heading")
+_POINTS_BACK = _pattern("points_back")
+_QUOTATION_MARKS = _pattern("quotation_marks")
+_QUOTATION = _pattern("quotation")
 
 
 def find_others_text(content: str) -> list[OthersText]:
@@ -282,7 +196,7 @@ def _transcripts(lines: Sequence[_Line]) -> Iterator[OthersText]:
         if len(speakers := list(_INLINE_SPEAKER.finditer(line.text))) > 1:
             start = line.start + speakers[0].start()
             yield OthersText(start, line.end, OthersTextKind.TRANSCRIPT)
-        if turn := _SPEAKER.match(line.text[:400]):
+        if turn := _TURN.match(line.text[:400]):
             run.append((line, turn))
         else:
             yield from _conversation(run)
@@ -301,7 +215,7 @@ def _conversation(run: Sequence[tuple[_Line, re.Match[str]]]) -> Iterator[Others
         and (
             len({turn["label"] for turn in turns}) < len(turns)
             or any(_PERSON.search(turn["said"]) for turn in turns)
-            or 2 * sum(bool(_STOP.search(turn["said"])) for turn in turns) >= len(turns)
+            or 2 * sum(bool(_FULL_STOP_AT_END.search(turn["said"])) for turn in turns) >= len(turns)
         )
     )
     if is_talk:

@@ -7,27 +7,18 @@ from __future__ import annotations
 
 import calendar
 import re
-import tomllib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
-from typing import Any, Final
+from typing import Final
 
+from server.core.patterns import Patterns, data_file
 from server.core.text import english_stem
 from server.memories.add.evidence import HEDGES
 from server.memories.conversation import COURTESIES
 
-
-def data_file(name: str) -> dict[str, Any]:
-    """Returns the content of a TOML file beside this module."""
-    path = files("server.models.offline").joinpath(f"{name}.toml")
-    return tomllib.loads(path.read_text(encoding="utf-8"))
-
-
-_TABLES: Final[dict[str, dict[str, str]]] = data_file("words")
-_PATTERNS: Final[dict[str, str]] = data_file("patterns")
-_REFERENCE: Final = re.compile(r"(?<!P)<(\w+)>")
+_DATA: Final = "server.models.offline"
+_TABLES: Final[dict[str, dict[str, str]]] = data_file(_DATA, "words")
 
 
 def word_set(text: str) -> frozenset[str]:
@@ -60,26 +51,12 @@ def pairs(name: str) -> dict[str, str]:
     return dict(pair.split(":") for pair in _TABLES["english"][name].split())
 
 
-def pattern(name: str) -> re.Pattern[str]:
-    """Returns a pattern of `patterns.toml`, for text in any case."""
-    return re.compile(_spelled_out(_PATTERNS[name]), re.IGNORECASE)
+def _named_words(name: str) -> Iterable[str]:
+    return _OTHER_LISTS.get(name) or listed(name)
 
 
-def compiled(text: str) -> re.Pattern[str]:
-    """Returns a pattern of a data file, for text in lower case."""
-    return re.compile(_spelled_out(text))
-
-
-def _spelled_out(text: str) -> str:
-    """Returns the pattern with the lists and patterns that it names."""
-    text = "".join(map(str.strip, text.splitlines()))
-    return _REFERENCE.sub(lambda match: f"(?:{_meant(match.group(1))})", text)
-
-
-def _meant(name: str) -> str:
-    if name in _PATTERNS:
-        return _spelled_out(_PATTERNS[name])
-    return "|".join(map(re.escape, sorted(_OTHER_LISTS.get(name) or listed(name))))
+pattern: Final = Patterns(data_file(_DATA, "patterns"), _named_words)
+"""The patterns of `patterns.toml`, for text in any case."""
 
 
 DAYS: Final = tuple(map(str.lower, calendar.day_name))
@@ -204,11 +181,11 @@ class Rule:
 def rules(table: str) -> Mapping[str, Sequence[Rule]]:
     """Returns the rules of a table by the stems of their verbs."""
     found = defaultdict(list)
-    for row in data_file("rules")[table]:
+    for row in data_file(_DATA, "rules")[table]:
         verbs = row.pop("verbs", "") or " ".join(listed(row.pop("list")))
         relations = row.pop("relations", "").split()
-        lead, rest = compiled(row.pop("lead", ".*")), compiled(row.pop("rest", ""))
-        over = compiled(row.pop("over")) if "over" in row else None
+        lead, rest = pattern.compiled(row.pop("lead", ".*")), pattern.compiled(row.pop("rest", ""))
+        over = pattern.compiled(row.pop("over")) if "over" in row else None
         rule = Rule(lead, rest, over, relations, **row)
         for stem in stems(verbs):
             found[stem].append(rule)

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from server.models.offline import lexicon
+from server.core.patterns import data_file
 from server.models.offline.facts import Fact
+from server.models.offline.lexicon import pattern
 from server.models.offline.reading import facts_of
 from server.models.offline.rewriting import Speaker
 
@@ -20,7 +21,9 @@ _HEAD = re.compile(r"^\[\[(\w+)\]\](?:  # (.+))?$", re.MULTILINE)
 def examples() -> Iterator[tuple[str, dict[str, Any], str]]:
     """Yields the table, the rule and its sentence."""
     text = files("server.models.offline").joinpath("rules.toml").read_text(encoding="utf-8")
-    tables = {name: iter(rows) for name, rows in lexicon.data_file("rules").items()}
+    tables = {
+        name: iter(rows) for name, rows in data_file("server.models.offline", "rules").items()
+    }
     for head in _HEAD.finditer(text):
         yield head[1], next(tables[head[1]]), head[2]
 
@@ -40,5 +43,5 @@ def test_a_rule_reads_its_sentence(table: str, rule: dict[str, Any], sentence: s
 def _ends(fact: Fact, rule: dict[str, Any]) -> bool:
     """Whether the fact ends what the rule says, and by a rule for what is over, if it is one."""
     over = [found.over for found in fact.ending.over]
-    is_over = "over" not in rule or lexicon.compiled(rule["over"]) in over
+    is_over = "over" not in rule or pattern.compiled(rule["over"]) in over
     return is_over and rule.get("kind", "") in {"", *fact.ending.kinds}
