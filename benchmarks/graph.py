@@ -41,8 +41,8 @@ from benchmarks.running import prepared
 from benchmarks.servers import PROJECT, serving
 from benchmarks.stores import databases, remember
 from benchmarks.worlds import CITY, COMPANY, FIRST, LAST, Fact
-from server.core.addresses import Neo4jAddress
 from server.core.clock import Clock
+from server.core.values import Neo4jAddress
 from server.graph.model import Entity, Relation
 from server.graph.project.projector import GraphProjector
 from server.memories.scope import Scope

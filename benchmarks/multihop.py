@@ -36,7 +36,7 @@ from server.memories.search.arms import GraphArm
 from server.memories.search.ranking import ArmWeights
 from server.models.offline.embedder import OfflineEmbedder
 from server.models.ports import EmbeddingPurpose
-from server.runtime.composition.database import migrate_database
+from server.runtime.composition.commands import migrate_database
 from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.pool import PostgresOptions, open_database
 

@@ -33,7 +33,7 @@ from server.memories.queries import SearchQuery
 from server.memories.scope import Scope
 from server.models.offline.embedder import OfflineEmbedder
 from server.models.ports import EmbeddingPurpose
-from server.runtime.composition.database import migrate_database
+from server.runtime.composition.commands import migrate_database
 from server.storage.postgres.pool import Database, PostgresOptions, open_database
 from server.storage.postgres.schema import PostgresUpkeep
 from server.storage.postgres.scope_indexes import MOST_BYTES, ScopeIndexes

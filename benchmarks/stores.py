@@ -12,8 +12,8 @@ from uuid import UUID
 
 from benchmarks.servers import PROJECT, ROOT
 from benchmarks.worlds import Fact
-from server.core.addresses import Neo4jAddress
 from server.core.clock import new_id
+from server.core.values import Neo4jAddress
 from server.embedded import EmbeddedPostgres, no_progress
 from server.embedded.neo4j import EmbeddedNeo4j
 from server.memories.changes import Addition, Call, ChangeSet

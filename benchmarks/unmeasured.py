@@ -30,7 +30,7 @@ def main() -> None:
         setattr(kind, method, _nothing)
     _record_no_calls()
 
-    from server.cli.main import main as run
+    from server.__main__ import main as run
 
     run()
 

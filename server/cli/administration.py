@@ -17,7 +17,7 @@ from server.cli.console import err, fail, out, progress_of, shown_time
 from server.memories.scope import SCOPE_FIELDS, Scope
 from server.projects.administration import KeyRights
 from server.projects.project import ApiKey, KeyRole
-from server.runtime.composition.database import open_administration, open_project_deletion
+from server.runtime.composition.commands import open_administration, open_project_deletion
 
 DEFAULT_ORG = "default"
 QUOTAS = {

@@ -15,7 +15,7 @@ from rich.markup import escape
 from server.cli.backends import open_store
 from server.cli.console import err, fail, progress_of
 from server.projects.archive.export_import import Imported, ImportMem0, Mem0Imported
-from server.runtime.composition.archives import (
+from server.runtime.composition.commands import (
     open_export,
     open_import,
     open_mem0_import,

@@ -14,10 +14,10 @@ import structlog
 
 from server.cli.console import ConsoleProgress
 from server.cli.development import read_runtime
-from server.core.addresses import Neo4jAddress
 from server.core.request_context import Origin, RequestContext, enter_origin, enter_request
+from server.core.values import Neo4jAddress
 from server.embedded import EmbeddedError, EmbeddedNeo4j, EmbeddedPostgres, Progress, running_at
-from server.runtime.composition.database import (
+from server.runtime.composition.commands import (
     OpenDatabase,
     Opened,
     is_reachable,

@@ -12,7 +12,7 @@ from server.cli.backends import opened
 from server.cli.console import out, shown_time
 from server.core.errors import OperationNotFound
 from server.operations.operation import OperationState
-from server.runtime.composition.operations import open_operations
+from server.runtime.composition.commands import open_operations
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

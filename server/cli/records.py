@@ -20,7 +20,7 @@ from server.cli.console import out, shown_time
 from server.projects.audit import all_events
 from server.projects.ports import RequestTrace, TracedCall, TracedChange, TracedOperation
 from server.projects.project import AuditEvent
-from server.runtime.composition.database import open_projects
+from server.runtime.composition.commands import open_projects
 
 _IDS = ("correlation_id", "correlation_ids")
 

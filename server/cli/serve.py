@@ -27,9 +27,9 @@ from server.cli.development import (
     mem0_line,
 )
 from server.cli.worker import Assignment, prepare, serving_process, worker_command
-from server.core.addresses import Neo4jAddress
 from server.core.background import running
-from server.runtime.composition.database import migrate_database, open_administration
+from server.core.values import Neo4jAddress
+from server.runtime.composition.commands import migrate_database, open_administration
 from server.runtime.composition.doors import listening_context, local_socket, loopback, open_page
 from server.runtime.composition.graph import wait_for_graph
 from server.runtime.composition.observation import Worker, serving_joined_metrics

@@ -20,8 +20,7 @@ from server.cli.backends import (
 from server.cli.console import ConsoleProgress, err, out, progress_bar, progress_of
 from server.core.errors import GraphUnavailable
 from server.graph.project.maintenance import GraphReport, Rebuilt
-from server.runtime.composition.archives import open_reembed, open_search_indexing
-from server.runtime.composition.database import migrate_database
+from server.runtime.composition.commands import migrate_database, open_reembed, open_search_indexing
 from server.runtime.composition.graph import (
     GraphMaintenance,
     open_entity_joins,

@@ -24,8 +24,8 @@ from pydantic import TypeAdapter
 
 from server import __version__, failpoints
 from server.cli.console import fail
-from server.core.addresses import Neo4jAddress
 from server.core.errors import MemoirError
+from server.core.values import Neo4jAddress
 from server.runtime.composition.observation import Worker
 from server.runtime.composition.opening import open_service
 from server.runtime.composition.service import Service

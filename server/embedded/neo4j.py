@@ -10,7 +10,7 @@ import psutil
 from neo4j import AsyncGraphDatabase
 from neo4j.exceptions import AuthError, DriverError, Neo4jError
 
-from server.core.addresses import Neo4jAddress
+from server.core.values import Neo4jAddress
 from server.embedded import neo4j_home
 from server.embedded.directory import (
     EmbeddedError,

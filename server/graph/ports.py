@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Final, Protocol, TypeAlias
 from uuid import UUID
 
-from server.core.pages import Page
+from server.core.values import Page
 from server.graph.model import (
     DifferenceKind,
     EntityCursor,

@@ -10,8 +10,8 @@ from uuid import UUID
 
 from server.core.clock import Clock, new_id
 from server.core.errors import OperationNotDone, OperationNotFound
-from server.core.pages import Page, page_of
 from server.core.request_context import current_origin, current_request
+from server.core.values import Page, page_of
 from server.memories.add.add_memories import (
     AddMemoriesCommand,
     AddMemoriesOutcome,

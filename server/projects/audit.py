@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Final
 
-from server.core.pages import Page, page_of
+from server.core.values import Page, page_of
 from server.projects.ports import ProjectStore
 from server.projects.project import AuditEvent
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from server.api.grpc.tokens import KEY_BYTES, Tokens
+from server.api.grpc.convert.tokens import KEY_BYTES, Tokens
 from server.storage.postgres.pool import Database
 from server.storage.postgres.schema import PostgresTokenKey
 

@@ -11,7 +11,7 @@ import grpc
 import pytest
 from memoir.v1 import graph_service_pb2, memory_pb2, memory_service_pb2
 
-from server.core.addresses import Neo4jAddress
+from server.core.values import Neo4jAddress
 from tests.support.certificates import Authority
 from tests.support.errors import details_of
 from tests.support.processes import eventually

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 from memoir.v1 import memory_service_pb2, statistics_service_pb2
 
-from server.runtime.composition.database import open_administration
+from server.runtime.composition.commands import open_administration
 from server.runtime.settings import PostgresSettings
 from tests.support.measurements import add, metrics_of, statistics_of
 from tests.support.outbox import outbox_empties

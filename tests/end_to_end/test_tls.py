@@ -17,7 +17,7 @@ import pytest_asyncio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from memoir.v1 import memory_service_pb2, memory_service_pb2_grpc
 
-from server.core.addresses import Neo4jAddress
+from server.core.values import Neo4jAddress
 from server.embedded.neo4j_home import free_port
 from tests.support.certificates import Authority
 from tests.support.postgres import migrated_database

@@ -11,7 +11,7 @@ import psutil
 import pytest
 from memoir.v1 import graph_service_pb2, memory_pb2, memory_service_pb2
 
-from server.core.addresses import Neo4jAddress
+from server.core.values import Neo4jAddress
 from server.embedded import EmbeddedNeo4j, EmbeddedPostgres
 from tests.support.errors import details_of
 from tests.support.own_databases import at

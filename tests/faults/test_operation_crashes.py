@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 from memoir.v1 import memory_pb2, memory_service_pb2
 
-from server.core.addresses import Neo4jAddress
+from server.core.values import Neo4jAddress
 from tests.support.leases import prolong_leases
 from tests.support.operations import metadata_of, response_of, texts, wait
 from tests.support.postgres import migrated_database

@@ -11,7 +11,7 @@ import grpc
 import pytest
 from memoir.v1 import memory_service_pb2
 
-from server.core.addresses import Neo4jAddress
+from server.core.values import Neo4jAddress
 from server.embedded import EmbeddedPostgres
 from server.embedded.neo4j import EmbeddedNeo4j
 from tests.support import gemini_faults

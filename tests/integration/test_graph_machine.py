@@ -19,7 +19,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from server.core.addresses import Neo4jAddress
+from server.core.values import Neo4jAddress
 from tests.support.graph_world import Project, Stores, open_stores
 from tests.support.seeds import seed_of
 

@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 import pytest_asyncio
 
-from server.core.addresses import Neo4jAddress
+from server.core.values import Neo4jAddress
 from tests.support.gemini_endpoint import GeminiEndpoint
 from tests.support.postgres import migrated_database
 from tests.support.server import (

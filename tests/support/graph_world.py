@@ -11,8 +11,8 @@ from uuid import UUID
 
 from neo4j import AsyncDriver
 
-from server.core.addresses import Neo4jAddress
 from server.core.errors import GraphUnavailable
+from server.core.values import Neo4jAddress
 from server.graph.model import Entity, MemorySubgraph, Relation
 from server.graph.project.maintenance import RebuildGraph, VerifyGraph
 from server.graph.project.projector import GraphProjector, ProjectorOptions

@@ -12,7 +12,7 @@ import pytest
 from server.memories.scope import Scope
 from server.projects.administration import KeyRights
 from server.projects.project import KeyRole
-from server.runtime.composition.database import open_administration
+from server.runtime.composition.commands import open_administration
 from server.runtime.settings import PostgresSettings
 from tests.support.errors import details_of
 from tests.support.server import PROJECT, Client, Home, connected

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from neo4j import AsyncDriver
 
-from server.core.addresses import Neo4jAddress
+from server.core.values import Neo4jAddress
 from server.embedded.directory import no_progress
 from server.embedded.neo4j import EmbeddedNeo4j
 from server.storage.neo4j.calls import open_driver

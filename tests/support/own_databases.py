@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest_asyncio
 
-from server.core.addresses import Neo4jAddress
+from server.core.values import Neo4jAddress
 from server.embedded import EmbeddedNeo4j, EmbeddedPostgres, no_progress
 from tests.support.neo4j import unstarted_neo4j
 from tests.support.server import Home, ServerProcess

@@ -14,7 +14,7 @@ from unittest import mock
 # The console inspects the standard output at import; a child's is never a terminal.
 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
-_COMMANDS = import_module("server.cli.main").MODULES.values()
+_COMMANDS = import_module("server.__main__").MODULES.values()
 _LATER = (
     "server.api.mcp",
     "server.cli.worker",

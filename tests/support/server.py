@@ -26,8 +26,8 @@ from memoir.v1.memory_service_pb2_grpc import MemoryServiceStub
 from memoir.v1.project_service_pb2_grpc import ProjectServiceStub
 from memoir.v1.statistics_service_pb2_grpc import StatisticsServiceStub
 
-from server.core.addresses import Neo4jAddress
-from server.runtime.composition.database import open_administration
+from server.core.values import Neo4jAddress
+from server.runtime.composition.commands import open_administration
 from server.runtime.settings import PostgresSettings
 from tests.support.forked_server import ForkedServer, start_forked
 from tests.support.gemini_endpoint import GeminiEndpoint

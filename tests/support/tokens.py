@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
-from server.api.grpc.tokens import KEY_BYTES, ProjectTokens, Tokens
+from server.api.grpc.convert.tokens import KEY_BYTES, ProjectTokens, Tokens
 from tests.support.builders import PROJECT
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest_asyncio
 from neo4j import AsyncDriver
 
-from server.core.addresses import Neo4jAddress
+from server.core.values import Neo4jAddress
 from server.graph.project.maintenance import GraphReport
 from server.runtime.composition.graph import open_graph_maintenance
 from server.runtime.settings import Settings

@@ -15,7 +15,7 @@ from typing import Final
 from server.core.background import in_thread_if_many
 from server.core.clock import Clock
 from server.core.errors import FieldViolation, InvalidRequest
-from server.core.pages import Page
+from server.core.values import Page
 from server.graph.explore.in_memory import ComputedSpace, explore, relations_of, spaces_of
 from server.graph.model import EntityCursor, EntityRef, KnownEntity, StatedRelation, relation_name
 from server.graph.names import match_score

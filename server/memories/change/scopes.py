@@ -7,7 +7,7 @@ from functools import partial
 
 from server.core.clock import Clock
 from server.core.errors import FieldViolation, InvalidRequest, ScopeNotFound
-from server.core.pages import Page, page_of
+from server.core.values import Page, page_of
 from server.memories.change.effects import new_call
 from server.memories.filters.filter import Filter
 from server.memories.memory import today

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from server.core.errors import MemoryNotFound, ShuttingDown
-from server.core.pages import Page, page_of
+from server.core.values import Page, page_of
 from server.memories.history.tails import PAGE_SIZE, EventTails, Follower
 from server.memories.memory import MemoryEvent, StreamCursor
 from server.memories.ports import MemoryStore

@@ -8,13 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 
 from server.memories.memory import ArmScore
 from server.memories.search.ranking import (
+    CENTRE_SHRINKAGE,
+    FIRST_HITS,
     GRAPH_CEILING,
+    HALF_WEIGHT_LENGTH,
     REPEATED_SHARE,
+    RESEMBLANCE_SHARE,
     SHORT_LENGTH,
     SHORT_SHARE,
     Arm,
@@ -27,7 +32,8 @@ from server.memories.search.ranking import (
     Vectors,
     candidate_count,
 )
-from server.memories.search.resemblance import raise_resembling
+
+_LEAST_NORM: Final = np.float32(1e-9)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +122,24 @@ def lower_short(scores: Scores, messages: Numbers, lengths: Numbers) -> None:
     scores[known] *= 1.0 - SHORT_SHARE * shortness[of_known]
 
 
+def raise_resembling(
+    scores: Scores, best: Numbers, vectors: Vectors, lengths: Numbers, shares: Scores | float
+) -> Numbers:
+    """Raises the scores of candidates that resemble one of the first hits; returns the new order.
+
+    `best` are the candidates, best first; vectors, lengths in characters, and `shares`, by which
+    each resemblance is multiplied, are by candidate. No score exceeds those of the first hits,
+    whose order stays the same.
+    """
+    if len(best) <= FIRST_HITS:
+        return best
+    first, others = best[:FIRST_HITS], best[FIRST_HITS:]
+    added = RESEMBLANCE_SHARE * (shares * _resemblances(scores, first, vectors, lengths))[others]
+    lifted = 1.0 - (1.0 - scores[others]) * (1.0 - added)
+    scores[others] = np.minimum(lifted, scores[first].min())
+    return np.concatenate((first, others[np.argsort(-lifted, kind="stable")]))
+
+
 def _text_scores(scored: Scored, weights: ArmWeights) -> Scores:
     """Returns the scores of the dense and lexical arms together."""
     if not np.any(scored.lexical > 0):
@@ -181,3 +205,27 @@ def _arms_of(
             if number in hits
         }
     return arms
+
+
+def _resemblances(scores: Scores, first: Numbers, vectors: Vectors, lengths: Numbers) -> Scores:
+    """Returns how much each candidate resembles the first hit that it resembles most, 0 to 1.
+
+    A resemblance to a hit counts in proportion to the hit's score.
+    """
+    length_weights = lengths / (lengths + HALF_WEIGHT_LENGTH)
+    weights = length_weights[first] * scores[first] / max(1e-9, scores[first].max())
+    centred = _centred(vectors)
+    # Not `@`: the threads of its library spin while they wait for each other.
+    cosines = np.vecdot(centred[:, np.newaxis], centred[np.newaxis, first])
+    nearest: Scores = np.max(cosines * weights, axis=1, initial=0.0)
+    return length_weights * nearest
+
+
+def _centred(vectors: Vectors) -> Vectors:
+    """Returns the vectors after subtracting most of their mean, with a length of 1."""
+    count = len(vectors)
+    mean = vectors.mean(axis=0) * np.float32(count / (count + CENTRE_SHRINKAGE))
+    apart = vectors - mean
+    norms = np.sqrt(np.vecdot(apart, apart))[:, np.newaxis]
+    centred: Vectors = apart / np.maximum(norms, _LEAST_NORM)
+    return centred

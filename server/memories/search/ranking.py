@@ -40,7 +40,11 @@ The **time** arm is how close a memory's event time is to the times in the quest
 it raises memories that the other arms have found, but it proposes none.
 
 After the FIRST_HITS best, hits are raised by RESEMBLANCE_SHARE of their **resemblance** to one of
-these, as explained in resemblance.py.
+these. A question about many things ("Summarize how my project went") shares words with few of its
+answers, but these resemble the others. This is relevance feedback (Rocchio, "Relevance Feedback in
+Information Retrieval", 1971) with two differences: a hit is compared with the nearest of the first
+hits instead of their mean, because answers differ from each other, and the first hits themselves
+stay as they are, because feedback makes their order worse.
 
 ADR 0012, 0028, 0029, 0039, 0055, 0056, 0058, 0063, 0065 and 0071 have the measurements and how the
 constants were found.
@@ -123,6 +127,10 @@ FIRST_HITS: Final = 20
 
 RESEMBLANCE_SHARE: Final = 0.4
 """The share of the gap between a score and 1 that full resemblance to a first hit adds."""
+
+HALF_WEIGHT_LENGTH: Final = 200
+"""The length in characters of a text of which half the resemblance counts. Longer texts count for
+more, because short ones resemble each other if they share a word or two."""
 
 SITTING: Final = timedelta(hours=6)
 """A longer pause between the event times of two messages ends a sitting."""

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from server.core.clock import Clock
 from server.core.errors import MemoryNotFound
-from server.core.pages import Page, page_of
+from server.core.values import Page, page_of
 from server.memories.filters.filter import Filter
 from server.memories.memory import ListCursor, ListOrder, Memory, today
 from server.memories.ports import MemoryStore

@@ -8,14 +8,13 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from server.api.grpc.services.graph import GraphUseCases
-from server.core.addresses import Neo4jAddress
 from server.core.background import in_thread, running
 from server.core.circuit_breaker import CircuitBreaker
 from server.core.clock import Clock
 from server.core.errors import GraphUnavailable
+from server.core.values import Neo4jAddress
 from server.graph.explore.access import VisibleGraph
-from server.graph.explore.entities import GetEntity, ListEntities
-from server.graph.explore.relations import FindPaths, ListRelations
+from server.graph.explore.explore_graph import FindPaths, GetEntity, ListEntities, ListRelations
 from server.graph.explore.scoped_reader import ScopedGraphReader
 from server.graph.ports import Graph, GraphReader
 from server.graph.project.maintenance import EntityJoins, RebuildGraph, VerifyGraph

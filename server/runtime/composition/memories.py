@@ -1,13 +1,20 @@
-"""Composes the use cases of memories."""
+"""Composes the use cases of memories, and the asynchronous calls that add memories."""
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import TypeAlias
 
+from server.api.grpc.convert.requests import accepted_command
 from server.api.grpc.services.memory import MemoryUseCases
 from server.api.grpc.services.memory_changes import MutationUseCases
+from server.api.grpc.status import to_status
+from server.core.background import running
 from server.core.clock import Clock
-from server.memories.add.add_memories import AddMemories
+from server.core.request_context import TenantTurn
+from server.memories.add.add_memories import AddMemories, AddMemoriesCommand, AddMemoriesOutcome
 from server.memories.add.inferred import RememberInferred
 from server.memories.add.verbatim import RememberVerbatim
 from server.memories.change.batches import BatchDeleteMemories, BatchUpdateMemories
@@ -20,12 +27,86 @@ from server.memories.search.arms import GraphArm, RerankArm
 from server.memories.search.read_memories import GetMemory, ListMemories
 from server.memories.search.search_memories import SearchMemories
 from server.operations.idempotency import SerializedByRequestId
-from server.operations.leases import ScopeTurns
-from server.operations.manage_operations import SubmitAdd
-from server.operations.ports import Operations
+from server.operations.leases import FreeLeases, ScopeTurns
+from server.operations.manage_operations import ManageOperations, SubmitAdd
+from server.operations.ports import Channel, ClaimedOperation, Leases, Operations
+from server.operations.workers import OperationLimits, OperationWorkers
 from server.runtime.composition.models import Models
-from server.runtime.composition.operations import Add
 from server.runtime.settings import Settings
+from server.storage.postgres.servers import PostgresNotifications
+from server.telemetry.figures import tallied
+from server.telemetry.statistics import Statistics
+
+Add: TypeAlias = Callable[[AddMemoriesCommand], Awaitable[AddMemoriesOutcome]]
+
+
+@dataclass(frozen=True, slots=True)
+class AsynchronousCalls:
+    """The use cases of asynchronous calls, and the workers that perform them.
+
+    `free_leases` ends the leases of servers that died, of synchronous calls too.
+    """
+
+    submit: SubmitAdd
+    manage: ManageOperations
+    workers: OperationWorkers
+    notifications: PostgresNotifications
+    free_leases: FreeLeases
+
+
+def compose_operations(
+    operations: Operations,
+    leases: Leases,
+    store: MemoryStore,
+    add: Add,
+    notifications: PostgresNotifications,
+    limits: OperationLimits,
+    statistics: Statistics,
+    take_turn: TenantTurn,
+) -> AsynchronousCalls:
+    """Composes them with the same `add` and the same turns that serve synchronous calls."""
+
+    def notify() -> None:
+        notifications.notify(Channel.OPERATIONS)
+
+    async def perform(claimed: ClaimedOperation) -> AddMemoriesOutcome:
+        with tallied() as tally:
+            command = accepted_command(
+                claimed.payload, claimed.project_id, claimed.create_time, claimed.lease
+            )
+            try:
+                return await add(command)
+            finally:
+                statistics.record(claimed.project_id, tally)
+
+    workers = OperationWorkers(
+        operations, perform, _encoded_status, notify, limits, take_turn=take_turn
+    )
+    return AsynchronousCalls(
+        submit=SubmitAdd(operations, store, Clock(), notify),
+        manage=ManageOperations(operations, store, notifications),
+        workers=workers,
+        notifications=notifications,
+        free_leases=FreeLeases(leases, notify),
+    )
+
+
+@asynccontextmanager
+async def working(calls: AsynchronousCalls) -> AsyncIterator[None]:
+    """Performs asynchronous calls during the block."""
+    async with running("notifications", calls.notifications.run()):
+        with calls.notifications.subscribe(Channel.OPERATIONS, calls.workers.wake):
+            async with (
+                running("operations", calls.workers.run()),
+                running("pruning", calls.workers.prune_forever()),
+                running("freeing", calls.free_leases.run()),
+            ):
+                yield
+
+
+def _encoded_status(error: Exception, correlation_id: str) -> bytes:
+    encoded: bytes = to_status(error, correlation_id).SerializeToString()
+    return encoded
 
 
 @dataclass(frozen=True, slots=True)

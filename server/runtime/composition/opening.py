@@ -11,8 +11,8 @@ from tempfile import TemporaryDirectory
 from opentelemetry.trace import TracerProvider
 
 from server.api.grpc.server import ServerOptions
-from server.core.addresses import Neo4jAddress
 from server.core.background import running
+from server.core.values import Neo4jAddress
 from server.operations.ports import Channel
 from server.runtime.composition.doors import (
     local_socket,
@@ -23,9 +23,9 @@ from server.runtime.composition.doors import (
     serving_health,
 )
 from server.runtime.composition.graph import open_graph, projecting
+from server.runtime.composition.memories import working
 from server.runtime.composition.models import open_models
 from server.runtime.composition.observation import Worker, answering_others
-from server.runtime.composition.operations import working
 from server.runtime.composition.service import Opened, Service, compose_service
 from server.runtime.settings import Settings
 from server.storage.postgres.pool import open_database

@@ -9,6 +9,7 @@ import grpc
 from opentelemetry.trace import TracerProvider
 
 from server.api.grpc.admission import Admission
+from server.api.grpc.convert.tokens import KEY_BYTES, Tokens
 from server.api.grpc.interceptors.chain import InterceptorChain, build_chain
 from server.api.grpc.interceptors.drain import DrainGate
 from server.api.grpc.interceptors.entry import RateLimiter
@@ -18,7 +19,6 @@ from server.api.grpc.services.graph import GraphService
 from server.api.grpc.services.memory import MemoryService
 from server.api.grpc.services.operations import OperationsService
 from server.api.grpc.services.project import AuditService, ProjectService, StatisticsService
-from server.api.grpc.tokens import KEY_BYTES, Tokens
 from server.core.clock import Clock
 from server.maintenance import PurgeExpired
 from server.memories.history.events import WatchMemoryEvents
@@ -31,10 +31,16 @@ from server.projects.authorization import Authenticate, Authorize, KeyUses
 from server.projects.quotas import ProjectQuotas
 from server.projects.statistics import GetStatistics
 from server.runtime.composition.graph import GraphAccess, compose_graph
-from server.runtime.composition.memories import MemoryParts, compose_add, compose_memories
+from server.runtime.composition.memories import (
+    Add,
+    AsynchronousCalls,
+    MemoryParts,
+    compose_add,
+    compose_memories,
+    compose_operations,
+)
 from server.runtime.composition.models import Models
 from server.runtime.composition.observation import Sampler, Worker
-from server.runtime.composition.operations import Add, AsynchronousCalls, compose_operations
 from server.runtime.lifecycle import ReadinessProbe, drain
 from server.runtime.settings import Settings
 from server.storage.postgres.memory_store import PostgresMemoryStore

@@ -10,10 +10,10 @@ from neo4j import AsyncDriver, AsyncGraphDatabase, NotificationMinimumSeverity
 from neo4j.exceptions import ClientError, DriverError, Neo4jError
 from opentelemetry.trace import SpanKind
 
-from server.core.addresses import Neo4jAddress
 from server.core.circuit_breaker import CircuitBreaker
 from server.core.errors import GraphUnavailable
 from server.core.request_context import bounded, current_request
+from server.core.values import Neo4jAddress
 from server.telemetry.spans import span
 
 DATABASE = "neo4j"

@@ -14,7 +14,7 @@ from uuid import UUID
 from neo4j import AsyncManagedTransaction, Record
 
 from server.core.clock import microseconds
-from server.core.pages import Page
+from server.core.values import Page
 from server.graph.explore.in_memory import FAN_OUT, MOST_RELATIONS
 from server.graph.model import (
     Entity,

@@ -13,7 +13,7 @@ import psutil
 from neo4j import AsyncGraphDatabase
 from neo4j.exceptions import DriverError, Neo4jError
 
-from server.core.addresses import Neo4jAddress
+from server.core.values import Neo4jAddress
 
 ROOT = Path(__file__).parents[3]
 LIB_DIR = ROOT / ".local" / "neo4j" / "5.18.0" / "lib"

@@ -7,7 +7,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from server.core.addresses import Neo4jAddress
+from server.core.values import Neo4jAddress
 from server.embedded import (
     EmbeddedNeo4j,
     MissingDependencyError,

@@ -12,10 +12,10 @@ import pytest
 from neo4j import AsyncDriver
 from neo4j.exceptions import AuthError, ServiceUnavailable
 
-from server.core.addresses import Neo4jAddress
 from server.core.circuit_breaker import BreakerState, CircuitBreaker
 from server.core.errors import DeadlineExceeded, GraphUnavailable
 from server.core.request_context import RequestContext, enter_request
+from server.core.values import Neo4jAddress
 from server.graph.ports import RelationQuery
 from server.storage.neo4j.calls import guarded_call, open_driver
 from server.storage.neo4j.graph import Neo4jGraph

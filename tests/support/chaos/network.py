@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
-from server.core.addresses import Neo4jAddress
+from server.core.values import Neo4jAddress
 from tests.support.gemini_server import API_KEY
 from tests.support.postgres import SERVICE_ROLE
 from tests.support.toxiproxy import Toxiproxy, relayed

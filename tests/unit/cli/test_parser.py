@@ -10,7 +10,8 @@ from datetime import timedelta
 
 import pytest
 
-from server.cli import administration, main, operations, serve, stores
+from server import __main__ as main
+from server.cli import administration, operations, serve, stores
 from server.cli.console import fail
 from server.core.errors import FieldViolation, InvalidRequest, NotFound, StoreUnavailable
 from server.projects.project import KeyRole
@@ -121,7 +122,7 @@ def test_every_command_is_found_alone_and_in_the_whole_parser() -> None:
 )
 def test_a_command_imports_only_what_it_needs(command: str, unneeded: tuple[str, ...]) -> None:
     script = (
-        "import sys; from server.cli.main import build_parser; "
+        "import sys; from server.__main__ import build_parser; "
         "build_parser(sys.argv[1]); print(sys.modules.keys() & sys.argv[2:])"
     )
     ran = subprocess.run(

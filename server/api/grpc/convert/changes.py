@@ -11,11 +11,10 @@ from google.protobuf.message import Message
 from memoir.v1 import memory_pb2, memory_service_pb2
 
 from server.api.grpc.convert.memories import memory_message
-from server.api.grpc.convert.tokens import consistency_token, fits, fitting_count
+from server.api.grpc.convert.tokens import ProjectTokens, consistency_token, fits, fitting_count
 from server.api.grpc.convert.values import from_struct, to_timestamp
 from server.api.grpc.large_messages import item_fields, outline
 from server.api.grpc.status import to_status
-from server.api.grpc.tokens import ProjectTokens
 from server.core.errors import MemoirError
 from server.core.values import MAX_ITEMS_BYTES
 from server.memories.change.batches import BatchDeleteCommand, BatchUpdateCommand

@@ -8,13 +8,13 @@ from cachetools import LRUCache, cached
 from memoir.v1 import memory_pb2, memory_service_pb2
 
 from server.api.grpc.convert.tokens import (
+    ProjectTokens,
     consistency_token,
     fitting_count,
     number_page_token,
     read_number_page_token,
 )
 from server.api.grpc.convert.values import to_struct, to_timestamp
-from server.api.grpc.tokens import ProjectTokens
 from server.core.values import MAX_ITEMS_BYTES
 from server.graph.model import StatedRelation
 from server.memories.add.add_memories import AddedChange, AddMemoriesOutcome

@@ -12,7 +12,7 @@ from google.rpc import status_pb2
 from memoir.v1 import memory_service_pb2
 
 from server.api.grpc.convert.memories import add_response
-from server.api.grpc.tokens import ProjectTokens
+from server.api.grpc.convert.tokens import ProjectTokens
 from server.core.errors import FieldViolation, InvalidRequest, OperationNotFound
 from server.memories.scope import SCOPE_FIELDS
 from server.operations.manage_operations import OperationView

@@ -12,9 +12,8 @@ from google.protobuf.message import Message as ProtoMessage
 from memoir.v1 import memory_pb2, memory_service_pb2
 from pydantic import TypeAdapter
 
-from server.api.grpc.convert.tokens import read_consistency_token, read_page_token
+from server.api.grpc.convert.tokens import ProjectTokens, read_consistency_token, read_page_token
 from server.api.grpc.convert.values import from_struct, from_timestamp
-from server.api.grpc.tokens import ProjectTokens
 from server.memories.add.add_memories import AddMemoriesCommand
 from server.memories.add.inference import Category
 from server.memories.conversation import Message, Role, without_nul

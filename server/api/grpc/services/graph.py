@@ -10,6 +10,8 @@ from pydantic import TypeAdapter
 from server.api.grpc.convert.memories import relation_message
 from server.api.grpc.convert.requests import DEFAULT_PAGE_SIZE, instant, scope_of
 from server.api.grpc.convert.tokens import (
+    ProjectTokens,
+    Tokens,
     fits,
     fitting_count,
     fitting_page,
@@ -18,20 +20,17 @@ from server.api.grpc.convert.tokens import (
     read_page_token,
 )
 from server.api.grpc.interceptors.access import current_caller
-from server.api.grpc.tokens import ProjectTokens, Tokens
 from server.core.values import MAX_ITEMS_BYTES
-from server.graph.explore.entities import (
+from server.graph.explore.explore_graph import (
+    FindPaths,
+    FindPathsCommand,
     GetEntity,
     GetEntityCommand,
     ListEntities,
     ListEntitiesCommand,
-    Neighbourhood,
-)
-from server.graph.explore.relations import (
-    FindPaths,
-    FindPathsCommand,
     ListRelations,
     ListRelationsCommand,
+    Neighbourhood,
 )
 from server.graph.model import EntityCursor, KnownEntity, RelationCursor
 from server.memories.conversation import without_nul

@@ -18,10 +18,9 @@ from server.api.grpc.convert.requests import (
     list_command,
     search_command,
 )
-from server.api.grpc.convert.tokens import fitting_page, page_token
+from server.api.grpc.convert.tokens import Tokens, fitting_page, page_token
 from server.api.grpc.interceptors.access import current_caller
 from server.api.grpc.services.memory_changes import MemoryMutations, MutationUseCases
-from server.api.grpc.tokens import Tokens
 from server.core.background import in_thread_if_many
 from server.memories.add.add_memories import AddMemoriesCommand, AddMemoriesOutcome
 from server.memories.search.read_memories import GetMemory, ListMemories

@@ -27,6 +27,7 @@ from server.api.grpc.convert.changes import (
 from server.api.grpc.convert.memories import event_message, memory_message
 from server.api.grpc.convert.requests import DEFAULT_PAGE_SIZE, filters_of, scope_of
 from server.api.grpc.convert.tokens import (
+    Tokens,
     consistency_token,
     fitting_page,
     number_page_token,
@@ -37,7 +38,6 @@ from server.api.grpc.convert.tokens import (
     stream_cursor,
 )
 from server.api.grpc.interceptors.access import current_caller
-from server.api.grpc.tokens import Tokens
 from server.core.errors import MemoirError
 from server.core.request_context import current_request
 from server.memories.change.batches import BatchDeleteCommand, BatchUpdateCommand

@@ -15,10 +15,9 @@ from server.api.grpc.convert.operations import (
     read_state_filter,
 )
 from server.api.grpc.convert.requests import DEFAULT_PAGE_SIZE
-from server.api.grpc.convert.tokens import fitting_page, page_token, read_page_token
+from server.api.grpc.convert.tokens import Tokens, fitting_page, page_token, read_page_token
 from server.api.grpc.interceptors.access import current_caller
 from server.api.grpc.status import to_status
-from server.api.grpc.tokens import Tokens
 from server.core.errors import OperationCancelled
 from server.core.request_context import current_request
 from server.operations.manage_operations import ManageOperations

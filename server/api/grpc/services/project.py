@@ -16,10 +16,14 @@ from server.api.grpc.convert.projects import (
     update_project_command,
 )
 from server.api.grpc.convert.requests import DEFAULT_PAGE_SIZE
-from server.api.grpc.convert.tokens import fitting_page, number_page_token, read_number_page_token
+from server.api.grpc.convert.tokens import (
+    Tokens,
+    fitting_page,
+    number_page_token,
+    read_number_page_token,
+)
 from server.api.grpc.convert.values import to_struct, to_timestamp
 from server.api.grpc.interceptors.access import current_caller
-from server.api.grpc.tokens import Tokens
 from server.core.caches import SharedAnswers
 from server.core.errors import ShuttingDown
 from server.projects.administration import GetProject, UpdateProject

@@ -27,8 +27,7 @@ from server.api.grpc.services.memory_changes import MutationUseCases
 from server.api.grpc.services.operations import OperationsService
 from server.api.grpc.services.project import AuditService, ProjectService, StatisticsService
 from server.graph.explore.access import VisibleGraph
-from server.graph.explore.entities import GetEntity, ListEntities
-from server.graph.explore.relations import FindPaths, ListRelations
+from server.graph.explore.explore_graph import FindPaths, GetEntity, ListEntities, ListRelations
 from server.memories.add.add_memories import AddMemories
 from server.memories.add.verbatim import RememberVerbatim
 from server.memories.change.batches import BatchDeleteMemories, BatchUpdateMemories

@@ -10,9 +10,9 @@ from typing import Any
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from memoir.v1 import memory_service_pb2
 
+from server.api.grpc.convert.tokens import Tokens
 from server.api.grpc.interceptors.access import enter_caller
 from server.api.grpc.services.memory_changes import MemoryMutations
-from server.api.grpc.tokens import Tokens
 from server.memories.history.events import WatchMemoryEventsCommand
 from server.memories.memory import EventType, MemoryEvent, StreamCursor
 from server.memories.queries import StreamedEvent

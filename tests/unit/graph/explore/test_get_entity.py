@@ -9,7 +9,7 @@ import pytest
 
 from server.core.errors import EntityNotFound
 from server.graph.explore.access import VisibleGraph
-from server.graph.explore.entities import GetEntity, GetEntityCommand
+from server.graph.explore.explore_graph import GetEntity, GetEntityCommand
 from server.graph.model import Entity, Relation
 from server.memories.memory import Memory
 from server.memories.scope import Scope

@@ -13,7 +13,7 @@ from server.core.errors import DeadlineExceeded, GraphBehind, InvalidRequest
 from server.core.request_context import RequestContext
 from server.graph.explore import scoped_reader
 from server.graph.explore.access import VisibleGraph
-from server.graph.explore.relations import ListRelations, ListRelationsCommand
+from server.graph.explore.explore_graph import ListRelations, ListRelationsCommand
 from server.graph.explore.scoped_reader import ScopedGraphReader
 from server.graph.model import MemorySubgraph, RelationCursor, StatedRelation, newest_first
 from server.graph.ports import RelationQuery

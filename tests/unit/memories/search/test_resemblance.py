@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from server.memories.search.ranking import FIRST_HITS, Numbers, Scores, Vectors
-from server.memories.search.resemblance import HALF_WEIGHT_LENGTH, raise_resembling
+from server.memories.search.fusion import raise_resembling
+from server.memories.search.ranking import FIRST_HITS, HALF_WEIGHT_LENGTH, Numbers, Scores, Vectors
 
 LIKE, UNLIKE = FIRST_HITS + 1, FIRST_HITS
 COUNT = FIRST_HITS + 2

@@ -16,7 +16,7 @@ from server.api.grpc.convert.tokens import fits, fitting_count, fitting_page
 from server.api.grpc.services.graph import neighbourhood_message
 from server.core.errors import AnswerTooLarge, MemoryNotFound
 from server.core.values import MAX_ANSWER_BYTES, MAX_ITEMS_BYTES
-from server.graph.explore.entities import Neighbourhood
+from server.graph.explore.explore_graph import Neighbourhood
 from server.graph.model import Entity, EntityRef, KnownEntity, Relation, StatedRelation
 from server.memories.add.add_memories import (
     AddedChange,

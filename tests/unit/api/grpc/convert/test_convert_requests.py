@@ -18,7 +18,7 @@ from server.api.grpc.convert.requests import add_command, list_command, scope_of
 from server.api.grpc.convert.tokens import consistency_token, page_token
 from server.api.grpc.services.graph import relations_command
 from server.core.errors import InvalidRequest
-from server.graph.explore.relations import ListRelationsCommand
+from server.graph.explore.explore_graph import ListRelationsCommand
 from server.graph.model import RelationCursor
 from server.memories import conversation
 from server.memories.add.add_memories import AddMemoriesCommand

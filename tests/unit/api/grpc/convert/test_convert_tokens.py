@@ -19,6 +19,8 @@ from memoir.v1.memory_service_pb2 import ListMemoriesRequest
 from pydantic import TypeAdapter
 
 from server.api.grpc.convert.tokens import (
+    KEY_BYTES,
+    ProjectTokens,
     consistency_token,
     page_token,
     read_consistency_token,
@@ -26,7 +28,6 @@ from server.api.grpc.convert.tokens import (
     read_stream_cursor,
     stream_cursor,
 )
-from server.api.grpc.tokens import KEY_BYTES, ProjectTokens
 from server.api.grpc.validation import field_violations
 from server.core.errors import InvalidRequest
 from server.graph.model import (
