@@ -42,9 +42,9 @@ class ProjectorOptions:
     just after its start, Neo4j takes many times as long for each memory as later.
 
     For Neo4j a transaction with ten memories costs about as much as one with a single memory. So
-    while changes keep coming, the projector lingers before each claim: first for `first_linger`,
-    then twice as long each time up to `longest_linger`, which bounds the extra delay of a change.
-    A change after a pause is projected at once.
+    while changes keep coming, claims are at least `first_linger` apart, then twice as long each
+    time up to `longest_linger`, which bounds the extra delay of a change. Work that takes longer is
+    followed by the next claim at once, and so is a change after a pause.
     """
 
     first_batch: int = 50
@@ -191,14 +191,14 @@ class GraphProjector:
             await self._prepare()
             await self._linger_before_claim()
             limit = self._batch
-            projected = await self.project_once()
             self._claimed_at = self._monotonic()
+            projected = await self.project_once()
             self._choose_linger(projected, limit)
             if not projected:
                 return
 
     async def _linger_before_claim(self) -> None:
-        """Waits for some time after the last claim, so that changes accumulate."""
+        """Waits until some time after the last claim, so that changes accumulate."""
         remaining = self._claimed_at + self._linger.total_seconds() - self._monotonic()
         if remaining > 0:
             await self._sleep(remaining)
@@ -207,7 +207,7 @@ class GraphProjector:
         self._batch = max(1, self._batch // 4)
 
     def _choose_linger(self, projected: int, limit: int) -> None:
-        """Sets how long to linger before the next claim, depending on the size of the last one."""
+        """Sets how long after this claim the next one may be, depending on the size of this one."""
         options = self._options
         if projected >= limit:
             self._linger = timedelta(0)

@@ -432,6 +432,21 @@ async def test_frequent_changes_are_gathered_for_growing_times() -> None:
     assert pauses.slept == [0.05, 0.1, 0.2, 0.4, 0.5, 0.5, 0.5]
 
 
+async def test_the_time_that_a_batch_takes_counts_as_lingering() -> None:
+    outbox, graph, pauses = HeldOutbox(free=[dirty(1)]), BatchedGraph(), Pauses()
+    coming = iter(range(2, 6))
+
+    async def take_long(batch: Sequence[UUID]) -> None:
+        pauses.now += 0.04 if batch == ids(1) else 0.6
+        outbox.free += [dirty(number) for number in islice(coming, 1)]
+
+    graph.on_project = take_long
+    async with running(lingering(outbox, graph, pauses)):
+        await asyncio.wait_for(outbox.empty.wait(), PATIENCE_SECONDS)
+    assert graph.batches == [ids(number) for number in range(1, 6)]
+    assert pauses.slept == [0.01]
+
+
 async def test_commits_without_changes_of_the_graph_share_a_claim() -> None:
     outbox, graph, pauses = HeldOutbox(), BatchedGraph(), Pauses()
     subject = lingering(outbox, graph, pauses)
