@@ -41,7 +41,7 @@ async def embedded_postgres(settings: Settings, progress: Progress) -> AsyncIter
 
 
 @asynccontextmanager
-async def postgres_of(settings: Settings, progress: Progress) -> AsyncIterator[str]:
+async def postgres_to_maintain(settings: Settings, progress: Progress) -> AsyncIterator[str]:
     """Yields the DSN of the PostgreSQL to administer.
 
     This is the database in the settings, else that of the server that runs on this data directory,
@@ -92,7 +92,9 @@ async def graph_to_maintain(settings: Settings, progress: Progress) -> AsyncIter
 
 
 @asynccontextmanager
-async def graph_of(settings: Settings, progress: Progress) -> AsyncIterator[Neo4jAddress | None]:
+async def graph_to_serve(
+    settings: Settings, progress: Progress
+) -> AsyncIterator[Neo4jAddress | None]:
     """Yields the address of Neo4j: from the settings, or an embedded one run during the block.
 
     It does not wait until an embedded Neo4j has started. Yields None if it cannot be started; this
@@ -136,7 +138,7 @@ async def open_store() -> AsyncIterator[Store]:
     _enter_operator()
     settings = load_settings()
     progress = ConsoleProgress()
-    async with postgres_of(settings, progress) as dsn:
+    async with postgres_to_maintain(settings, progress) as dsn:
         if settings.embedded_postgres:
             await migrate_database(dsn, progress)
         yield Store(settings, dsn, progress)

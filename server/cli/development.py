@@ -1,4 +1,4 @@
-"""The embedded mode's development key, and the file with a running server's addresses."""
+"""The embedded mode's development key, commands that use it, and the file with its addresses."""
 
 from __future__ import annotations
 

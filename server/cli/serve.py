@@ -15,7 +15,7 @@ from typing import Final, TypeAlias
 from rich.markup import escape
 
 from server import __version__
-from server.cli.backends import embedded_postgres, graph_of
+from server.cli.backends import embedded_postgres, graph_to_serve
 from server.cli.console import ConsoleProgress, out
 from server.cli.development import (
     Runtime,
@@ -173,7 +173,7 @@ async def _start(stack: AsyncExitStack, settings: Settings, serve: Serve) -> Ser
     progress = ConsoleProgress()
     if settings.postgres.dsn is None:
         return await _start_embedded(stack, settings, serve, progress)
-    graph = await stack.enter_async_context(graph_of(settings, progress))
+    graph = await stack.enter_async_context(graph_to_serve(settings, progress))
     dsn = settings.postgres.dsn.get_secret_value()
     serving = await serve(stack, settings, dsn, graph)
     if http := _http_address(settings, serving):
@@ -190,7 +190,7 @@ async def _start_embedded(
 ) -> Serving:
     """Starts everything with embedded databases, and prints how to call it."""
     dsn = await stack.enter_async_context(embedded_postgres(settings, progress))
-    graph = await stack.enter_async_context(graph_of(settings, progress))
+    graph = await stack.enter_async_context(graph_to_serve(settings, progress))
     await migrate_database(dsn, progress)
     key = await _development_key(settings, dsn)
     serving = await serve(stack, settings, dsn, graph)

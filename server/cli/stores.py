@@ -15,7 +15,7 @@ from server.cli.backends import (
     graph_to_maintain,
     open_store,
     opened,
-    postgres_of,
+    postgres_to_maintain,
 )
 from server.cli.console import ConsoleProgress, err, out, progress_bar, progress_of
 from server.core.errors import GraphUnavailable
@@ -115,7 +115,7 @@ async def migrate(arguments: argparse.Namespace) -> None:
     """Runs `migrate`."""
     settings = load_settings()
     progress = ConsoleProgress()
-    async with postgres_of(settings, progress) as dsn:
+    async with postgres_to_maintain(settings, progress) as dsn:
         count = await migrate_database(dsn, progress, arguments.service_role)
     await _prepare_graph(settings)
     out.print("the schema is up to date" if count == 0 else f"applied {count} migration(s)")

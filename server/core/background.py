@@ -193,11 +193,11 @@ _MAX_DOUBLINGS = 16
 Pause = TypeVar("Pause", float, timedelta)
 
 
-def backoff(attempts: int, shortest: Pause, longest: Pause, chance: float) -> Pause:
+def backoff(attempts: int, shortest: Pause, longest: Pause, jitter: float) -> Pause:
     """Returns the pause after an attempt: it doubles each time, from `shortest` up to `longest`.
 
-    `chance`, from 0 to 1, picks a point between half of that pause and all of it, so that clients
+    `jitter`, from 0 to 1, picks a point between half of that pause and all of it, so that clients
     do not retry at the same moment.
     """
     doublings = min(max(attempts - 1, 0), _MAX_DOUBLINGS)
-    return min(shortest * (1 << doublings), longest) * (0.5 + chance / 2)
+    return min(shortest * (1 << doublings), longest) * (0.5 + jitter / 2)

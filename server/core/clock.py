@@ -19,9 +19,9 @@ def new_id(now: datetime, ordinal: int | None = None) -> UUID:
     (section 6.2, method 1), so that they have the order of the conversation.
     """
     milliseconds = ((now - UNIX_EPOCH) // timedelta(milliseconds=1)) & ((1 << 48) - 1)
-    chance = secrets.randbits(74)
-    high = chance >> 62 if ordinal is None else min(ordinal, MAX_ORDINAL)
-    low = chance & ((1 << 62) - 1)
+    random_bits = secrets.randbits(74)
+    high = random_bits >> 62 if ordinal is None else min(ordinal, MAX_ORDINAL)
+    low = random_bits & ((1 << 62) - 1)
     return UUID(int=(milliseconds << 80) | (0x7 << 76) | (high << 64) | (0b10 << 62) | low)
 
 

@@ -1,4 +1,4 @@
-"""The data directory of an embedded database, the user that owns it, and the errors of both."""
+"""The data directory of an embedded database and its owner, and the errors of such databases."""
 
 from __future__ import annotations
 

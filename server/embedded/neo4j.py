@@ -103,8 +103,8 @@ class EmbeddedNeo4j(EmbeddedServer):
             self._lock.release()
             raise
         self._progress("Starting Neo4j")
-        launch = partial(self._launch, java)
-        self._supervisor = Supervisor(NAME, launch, STOP, self._log, self._progress)
+        spawn = partial(self._spawn, java)
+        self._supervisor = Supervisor(NAME, spawn, STOP, self._log, self._progress)
         self._supervisor.begin()
         return address
 
@@ -134,7 +134,7 @@ class EmbeddedNeo4j(EmbeddedServer):
             raise EmbeddedError(f"cannot prepare {self._home} for Neo4j: {error}") from error
         return Neo4jAddress(f"bolt://{LOOPBACK}:{port}", neo4j_home.USER, password)
 
-    async def _launch(self, java: Path) -> ChildProcess:
+    async def _spawn(self, java: Path) -> ChildProcess:
         arguments = neo4j_home.server_arguments(self._home, self._lib_dir, self._java_options)
         return ChildProcess.spawn(
             ChildCommand(
@@ -169,5 +169,7 @@ async def _query(address: Neo4jAddress) -> None:
     _, writer = await asyncio.open_connection(host, int(port))
     writer.close()
     auth = (address.user, address.password)
-    async with AsyncGraphDatabase.driver(address.uri, auth=auth, max_connection_pool_size=1) as it:
-        await it.execute_query("RETURN 1", database_="neo4j")
+    async with AsyncGraphDatabase.driver(
+        address.uri, auth=auth, max_connection_pool_size=1
+    ) as driver:
+        await driver.execute_query("RETURN 1", database_="neo4j")

@@ -225,9 +225,9 @@ class EmbeddedPostgres(EmbeddedServer):
         await self._lock.acquire(LOCK_SECONDS)
         try:
             await self._evict_orphans()
-            launch = partial(self._launch, await self._prepare())
+            spawn = partial(self._spawn, await self._prepare())
             self._progress("Starting PostgreSQL")
-            self._supervisor = Supervisor(NAME, launch, STOP, self._log, self._progress)
+            self._supervisor = Supervisor(NAME, spawn, STOP, self._log, self._progress)
             self._supervisor.begin()
             await self._supervisor.until(self._answers, READY_SECONDS)
         except BaseException:
@@ -251,7 +251,7 @@ class EmbeddedPostgres(EmbeddedServer):
             account=account,
         )
 
-    async def _launch(self, command: ChildCommand) -> ChildProcess:
+    async def _spawn(self, command: ChildCommand) -> ChildProcess:
         # After a crash the workers of the dead server may still hold its shared memory.
         await self._evict_orphans()
         remove_foreign_pid_file(self._pgdata)

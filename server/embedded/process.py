@@ -188,21 +188,21 @@ LONGEST_PAUSE_SECONDS = 30.0
 STABLE_SECONDS = 60.0
 """A process that ran for this many seconds is restarted after the shortest pause."""
 
-Launch = Callable[[], Awaitable[ChildProcess]]
+Spawn = Callable[[], Awaitable[ChildProcess]]
 
 
 class Supervisor:
-    """Runs the process that `launch` starts until `stop` is called.
+    """Runs the process that `spawn` starts until `stop` is called.
 
     `name` is for messages, `log` is where the process writes, and `escalation` is how it is
     stopped.
     """
 
     def __init__(
-        self, name: str, launch: Launch, escalation: Escalation, log: Path, progress: Progress
+        self, name: str, spawn: Spawn, escalation: Escalation, log: Path, progress: Progress
     ) -> None:
         self._name = name
-        self._launch = launch
+        self._spawn = spawn
         self._escalation = escalation
         self._log = log
         self._progress = progress
@@ -261,7 +261,7 @@ class Supervisor:
 
     async def _run_once(self) -> str:
         try:
-            child = self._child = await self._launch()
+            child = self._child = await self._spawn()
         except (EmbeddedError, OSError) as error:
             return f"could not be started ({error})"
         if self._stopping.is_set():

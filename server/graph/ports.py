@@ -37,19 +37,16 @@ class GraphScope:
 
 @dataclass(frozen=True, slots=True)
 class RelationQuery:
-    """The relations to read: of one project and scope, newest first, at most `limit`.
+    """The relations to read: newest first, at most `limit`, after `after`.
 
-    `entity` is the name or an alias of one end. `holding_at` excludes the relations that were
-    superseded by then; None includes all.
+    `entity` is the name or an alias of one end.
     """
 
-    project_id: str
-    scope: Scope
+    within: GraphScope
     limit: int
     entity: str | None = None
     relation: str | None = None
     after: RelationCursor | None = None
-    holding_at: datetime | None = None
 
 
 NEWEST_MEMORIES: Final = 10

@@ -57,17 +57,17 @@ async def _once(
     earlier: Callable[[RequestKey], Awaitable[T | None]],
     act: Callable[[], Coroutine[Any, Any, T]],
 ) -> T:
-    answer = await earlier(key)
-    if answer is not None:
-        return answer
+    outcome = await earlier(key)
+    if outcome is not None:
+        return outcome
     try:
         return await act()
     except _RIVALS:
         # The same call arrived twice at the same time, and the other one was faster.
-        answer = await earlier(key)
-        if answer is None:
+        outcome = await earlier(key)
+        if outcome is None:
             raise
-        return answer
+        return outcome
 
 
 class Keyed(Protocol):

@@ -82,9 +82,9 @@ class TurnPolicy:
     longest_pause: float = 0.1
     release_timeout: float = 5.0
 
-    def pause(self, attempt: int, chance: float) -> float:
-        """Returns the seconds to wait after failed `attempt` (from 1); `chance` is in [0, 1)."""
-        return backoff(attempt, self.first_pause, self.longest_pause, chance)
+    def pause(self, attempt: int, jitter: float) -> float:
+        """Returns the seconds to wait after failed `attempt` (from 1); `jitter` is in [0, 1)."""
+        return backoff(attempt, self.first_pause, self.longest_pause, jitter)
 
 
 class _Renewal:
@@ -122,14 +122,14 @@ class ScopeTurns:
         locks: ScopeLocks | None = None,
         policy: TurnPolicy = TurnPolicy(),
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-        chance: Callable[[], float] = random.random,
+        jitter: Callable[[], float] = random.random,
     ) -> None:
         self._leases = leases
         self._locks = locks or ScopeLocks()
         self._policy = policy
         self._duration = timedelta(seconds=policy.lease)
         self._sleep = sleep
-        self._chance = chance
+        self._jitter = jitter
         self._releases = Background("lease-release")
 
     @asynccontextmanager
@@ -181,7 +181,7 @@ class ScopeTurns:
             attempt = 0
             while not read:
                 attempt += 1
-                await self._sleep(self._policy.pause(attempt, self._chance()))
+                await self._sleep(self._policy.pause(attempt, self._jitter()))
                 read = await acquire(lease, self._duration)
             return read
 
@@ -202,7 +202,7 @@ class ScopeTurns:
         self._releases.start(release, context=Context())
 
 
-INTERVAL = timedelta(seconds=1)
+_CHECK_INTERVAL = timedelta(seconds=1)
 
 
 class FreeLeases:
@@ -214,7 +214,7 @@ class FreeLeases:
     """
 
     def __init__(
-        self, leases: Leases, on_freed: Callable[[], None], interval: timedelta = INTERVAL
+        self, leases: Leases, on_freed: Callable[[], None], interval: timedelta = _CHECK_INTERVAL
     ) -> None:
         self._leases = leases
         self._on_freed = on_freed
@@ -225,7 +225,7 @@ class FreeLeases:
         """Checks periodically until it is cancelled."""
         while True:
             try:
-                await self.look()
+                await self.check()
             except Exception as error:
                 # The next check may succeed. After an outage a server may not have reconnected yet.
                 self._suspects = frozenset()
@@ -234,7 +234,7 @@ class FreeLeases:
                     log.error("servers.not_checked", exc_info=error)
             await asyncio.sleep(self._interval.total_seconds())
 
-    async def look(self) -> None:
+    async def check(self) -> None:
         """Checks once.
 
         Raises:

@@ -142,7 +142,7 @@ class Operations(Protocol):
         """Extends the lease to last this long from now."""
         ...
 
-    async def give_back(
+    async def release(
         self,
         claimed: ClaimedOperation,
         delay: timedelta,

@@ -112,7 +112,7 @@ class OperationWorkers:
         on_done: Callable[[], None],
         limits: OperationLimits,
         times: WorkerTimes = WorkerTimes(),
-        chance: Callable[[], float] = random.random,
+        jitter: Callable[[], float] = random.random,
         take_turn: TenantTurn = at_once,
     ) -> None:
         self._queue = queue
@@ -122,7 +122,7 @@ class OperationWorkers:
         self._limits = limits
         self._take_turn = take_turn
         self._times = times
-        self._chance = chance
+        self._jitter = jitter
         self._wakeup = Wakeup(self._times.poll_interval)
         self._running = Background("operation")
         self._held = Holdings()
@@ -204,8 +204,8 @@ class OperationWorkers:
                 enter_request(RequestContext(claimed.correlation_id, float("inf"), traceparent))
                 await self._attempt(claimed)
         except asyncio.CancelledError:
-            released = self._queue.give_back(claimed, timedelta(0), is_failure=False)
-            await give_back(released, _RELEASE_SECONDS)
+            release = self._queue.release(claimed, timedelta(0), is_failure=False)
+            await give_back(release, _RELEASE_SECONDS)
             raise
         except Exception as error:
             log.warning("operation.not_settled", exc_info=error, **_described(claimed))
@@ -260,9 +260,9 @@ class OperationWorkers:
             return
         pause = self._pause(claimed, error)
         fault = _fault(error)
-        kept = await self._queue.give_back(claimed, pause, is_failure=not transient, fault=fault)
-        is_parked = isinstance(error, ModelQuotaExhausted)
-        OPERATION_ATTEMPTS.labels("quota_exhausted" if is_parked else "failed").inc()
+        kept = await self._queue.release(claimed, pause, is_failure=not transient, fault=fault)
+        is_quota = isinstance(error, ModelQuotaExhausted)
+        OPERATION_ATTEMPTS.labels("quota_exhausted" if is_quota else "failed").inc()
         log.warning(
             "operation.attempt_failed",
             fault=fault,
@@ -282,10 +282,10 @@ class OperationWorkers:
 
     def _pause(self, claimed: ClaimedOperation, error: Exception) -> timedelta:
         shortest, longest = self._times.shortest_pause, self._times.longest_pause
-        pause = backoff(claimed.attempts, shortest, longest, self._chance())
+        pause = backoff(claimed.attempts, shortest, longest, self._jitter())
         if isinstance(error, Retryable):
             # The pauses vary, so that not all retry at once when the quota's window ends.
-            return max(pause, error.retry_after * (1 + self._chance() / 4))
+            return max(pause, error.retry_after * (1 + self._jitter() / 4))
         return pause
 
     async def _give_up(self, claimed: ClaimedOperation, error: Exception) -> None:

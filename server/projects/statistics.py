@@ -20,8 +20,8 @@ from server.projects.project import ChangeCounts, ContentCounts, GraphCounts
 from server.projects.quotas import QuotaUsage
 from server.telemetry.statistics import Statistics, WindowFigures, joined_windows
 
-QUEUES_SECONDS: Final = 0.5
-"""How long the counts of queued work are cached, in seconds, for all watchers."""
+ACTIVITY_SECONDS: Final = 0.5
+"""How long recent changes and queued work are cached, in seconds, for all watchers."""
 
 CONTENT_SECONDS: Final = 10.0
 """How long the more expensive counts of the content are cached, in seconds."""
@@ -39,7 +39,7 @@ class Content:
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class Activity:
     """Recent changes and queued work of all servers."""
 
     last_minute: ChangeCounts
@@ -55,7 +55,7 @@ class ProjectStatistics:
     time: datetime
     start_time: datetime
     content: Content
-    waiting: Waiting
+    activity: Activity
     windows: WindowFigures
     pool: PoolUsage
     quotas: Sequence[QuotaUsage] = ()
@@ -110,7 +110,7 @@ class GetStatistics:
         self._others = others
         self._start_time = clock.now()
         self._content = TtlCache[str, Content](CONTENT_SECONDS, _MOST_PROJECTS)
-        self._waiting = TtlCache[str, Waiting](QUEUES_SECONDS, _MOST_PROJECTS)
+        self._activity = TtlCache[str, Activity](ACTIVITY_SECONDS, _MOST_PROJECTS)
 
     async def __call__(self, project_id: str) -> ProjectStatistics:
         """Returns the current statistics.
@@ -122,17 +122,17 @@ class GetStatistics:
         if content is None:
             content = await self._count_content(project_id)
             self._content.put(project_id, content)
-        waiting = self._waiting.get(project_id)
-        if waiting is None:
-            waiting = await self._count_waiting(project_id)
-            self._waiting.put(project_id, waiting)
+        activity = self._activity.get(project_id)
+        if activity is None:
+            activity = await self._count_activity(project_id)
+            self._activity.put(project_id, activity)
         own = ProcessFigures(self._statistics.figures(project_id), self._pool_usage())
         processes = [own, *await self._others(project_id)]
         return ProjectStatistics(
             time=self._clock.now(),
             start_time=self._start_time,
             content=content,
-            waiting=waiting,
+            activity=activity,
             windows=joined_windows(process.windows for process in processes),
             pool=_joined_pools([process.pool for process in processes]),
             quotas=await self._quotas(project_id),
@@ -151,14 +151,14 @@ class GetStatistics:
         except GraphUnavailable:
             return None
 
-    async def _count_waiting(self, project_id: str) -> Waiting:
+    async def _count_activity(self, project_id: str) -> Activity:
         now = self._clock.now()
         (hour, minute), queue, backlog = await asyncio.gather(
             self._projects.count_changes(project_id, now - _HOUR, now - _MINUTE),
             self._operations.queue_statistics(project_id),
             self._outbox.backlog(project_id),
         )
-        return Waiting(minute, hour, queue, backlog)
+        return Activity(minute, hour, queue, backlog)
 
 
 def _joined_pools(pools: Sequence[PoolUsage]) -> PoolUsage:

@@ -3,7 +3,8 @@
 Names and labels follow OpenTelemetry's semantic conventions where these define them, in the form of
 its Prometheus mapping. Clients and models cannot choose label values: there are only a few methods,
 codes, stages, models and kinds.
-https://opentelemetry.io/docs/specs/semconv/rpc/rpc-metrics/"""
+https://opentelemetry.io/docs/specs/semconv/rpc/rpc-metrics/
+"""
 
 from __future__ import annotations
 

@@ -39,10 +39,10 @@ def _exemplar(traced: Span | None) -> dict[str, str] | None:
     """Returns the link from a measurement to its trace."""
     if traced is None:
         return None
-    place = traced.get_span_context()
+    context = traced.get_span_context()
     return {
-        "trace_id": trace.format_trace_id(place.trace_id),
-        "span_id": trace.format_span_id(place.span_id),
+        "trace_id": trace.format_trace_id(context.trace_id),
+        "span_id": trace.format_span_id(context.span_id),
     }
 
 

@@ -20,20 +20,21 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from opentelemetry.util.types import AttributeValue
 
 TRACEPARENT = "traceparent"
-_OF_A_TRACE = (TRACEPARENT, "tracestate")
+_TRACE_HEADERS = (TRACEPARENT, "tracestate")
 _PROPAGATOR = TraceContextTextMapPropagator()
 
 
-def format_traceparent(place: SpanContext) -> str:
+def format_traceparent(context: SpanContext) -> str:
     """Returns the text of a valid span context."""
-    trace_id, span_id = trace.format_trace_id(place.trace_id), trace.format_span_id(place.span_id)
-    return f"00-{trace_id}-{span_id}-{place.trace_flags:02x}"
+    trace_id = trace.format_trace_id(context.trace_id)
+    span_id = trace.format_span_id(context.span_id)
+    return f"00-{trace_id}-{span_id}-{context.trace_flags:02x}"
 
 
 def current_traceparent() -> str | None:
     """Returns the text of the current span's context, if there is one."""
-    place = trace.get_current_span().get_span_context()
-    return format_traceparent(place) if place.is_valid else None
+    context = trace.get_current_span().get_span_context()
+    return format_traceparent(context) if context.is_valid else None
 
 
 def parse_traceparent(traceparent: str) -> SpanContext | None:
@@ -45,7 +46,7 @@ def parse_traceparent(traceparent: str) -> SpanContext | None:
 
 def received_context(metadata: Iterable[tuple[str, str | bytes]]) -> Context | None:
     """Returns the trace that a client passes on in its metadata, if any."""
-    headers = {key: str(value) for key, value in metadata if key in _OF_A_TRACE}
+    headers = {key: str(value) for key, value in metadata if key in _TRACE_HEADERS}
     return _PROPAGATOR.extract(headers, Context()) if headers else None
 
 
@@ -69,7 +70,7 @@ def inherited_headers(environment: Mapping[str, str]) -> dict[str, str]:
     """
     if parse_traceparent(environment.get(TRACEPARENT.upper(), "")) is None:
         return {}
-    named = {name: environment.get(name.upper()) for name in _OF_A_TRACE}
+    named = {name: environment.get(name.upper()) for name in _TRACE_HEADERS}
     return {name: value for name, value in named.items() if value}
 
 
@@ -171,5 +172,5 @@ def _mark_failed(failed: Span, error: BaseException) -> None:
 
 def _links(causes: Iterable[str | None]) -> list[Link]:
     distinct = islice(dict.fromkeys(filter(None, causes)), _MOST_LINKS)
-    places = [place for cause in distinct if (place := parse_traceparent(cause))]
-    return [Link(place) for place in places if place.trace_flags.sampled]
+    contexts = [context for cause in distinct if (context := parse_traceparent(cause))]
+    return [Link(context) for context in contexts if context.trace_flags.sampled]

@@ -37,7 +37,9 @@ async def triples(
     entity: str | None = None,
     relation: str | None = None,
 ) -> list[Triple]:
-    query = RelationQuery(project_id, scope, limit=1000, entity=entity, relation=relation)
+    query = RelationQuery(
+        GraphScope(project_id, scope), limit=1000, entity=entity, relation=relation
+    )
     return [triple(stated) for stated in await graph.list_relations(query)]
 
 
@@ -55,7 +57,7 @@ async def test_preparing_can_be_repeated_and_keeps_what_is_there(graph: Graph) -
 async def test_relations_come_with_their_memory_time_and_types(graph: Graph) -> None:
     entities = (Entity("Alice", "person"), Entity("Acme", "organization"))
     await graph.project([stating(1, WORKS, entities=entities, minute=5)])
-    [stated] = await graph.list_relations(RelationQuery(PROJECT, ALICE, limit=10))
+    [stated] = await graph.list_relations(RelationQuery(GraphScope(PROJECT, ALICE), limit=10))
     assert stated.relation == Relation(entities[0], "works_at", entities[1])
     assert stated.memory_id == memory_id(1)
     assert stated.event_time == NOON + timedelta(minutes=5)
@@ -65,7 +67,7 @@ async def test_relations_come_with_their_memory_time_and_types(graph: Graph) -> 
 async def test_event_times_keep_their_microseconds(graph: Graph) -> None:
     exact = NOON + timedelta(microseconds=123_457)
     await graph.project([replace(stating(1, WORKS), event_time=exact)])
-    [stated] = await graph.list_relations(RelationQuery(PROJECT, ALICE, limit=10))
+    [stated] = await graph.list_relations(RelationQuery(GraphScope(PROJECT, ALICE), limit=10))
     assert stated.event_time == exact
 
 
@@ -83,7 +85,7 @@ async def test_a_changed_memory_states_only_what_it_says_now(graph: Graph) -> No
 async def test_a_changed_event_time_is_taken_over(graph: Graph) -> None:
     await graph.project([stating(1, WORKS, minute=1)])
     await graph.project([stating(1, WORKS, minute=9, version=2)])
-    [stated] = await graph.list_relations(RelationQuery(PROJECT, ALICE, limit=10))
+    [stated] = await graph.list_relations(RelationQuery(GraphScope(PROJECT, ALICE), limit=10))
     assert stated.event_time == NOON + timedelta(minutes=9)
 
 
@@ -102,9 +104,11 @@ async def test_deleting_what_was_never_there_changes_nothing(graph: Graph) -> No
 async def test_repeating_a_projection_changes_nothing(graph: Graph) -> None:
     batch = [stating(1, WORKS, KNOWS), stating(2, WORKS), gone(3)]
     await graph.project(batch)
-    before = await graph.list_relations(RelationQuery(PROJECT, ALICE, limit=100))
+    before = await graph.list_relations(RelationQuery(GraphScope(PROJECT, ALICE), limit=100))
     await graph.project(batch)
-    assert await graph.list_relations(RelationQuery(PROJECT, ALICE, limit=100)) == before
+    assert (
+        await graph.list_relations(RelationQuery(GraphScope(PROJECT, ALICE), limit=100)) == before
+    )
     assert len(before) == 3
 
 
@@ -150,10 +154,10 @@ async def test_of_a_batch_the_oldest_memory_names_an_entity(graph: Graph) -> Non
 
 async def test_an_entity_has_the_type_of_a_memory_that_knows_it(graph: Graph) -> None:
     await graph.project([stating(1, WORKS), stating(2, entities=[Entity("ACME", "company")])])
-    [stated] = await graph.list_relations(RelationQuery(PROJECT, ALICE, limit=10))
+    [stated] = await graph.list_relations(RelationQuery(GraphScope(PROJECT, ALICE), limit=10))
     assert stated.relation.target == Entity("ACME", "company")
     await graph.project([stating(2, entities=[Entity("ACME")], version=2)])
-    [stated] = await graph.list_relations(RelationQuery(PROJECT, ALICE, limit=10))
+    [stated] = await graph.list_relations(RelationQuery(GraphScope(PROJECT, ALICE), limit=10))
     assert stated.relation.target == Entity("Acme", "")
 
 
@@ -222,7 +226,7 @@ async def test_pages_give_every_relation_once_in_order(graph: Graph, page_size: 
     triples = [(s, r, t) for s in names for r in ("knows", "likes") for t in names]
     await graph.project([stating(n, *triples[n:], minute=n % 2) for n in range(1, 5)])
     seen = []
-    query = RelationQuery(PROJECT, ALICE, limit=page_size)
+    query = RelationQuery(GraphScope(PROJECT, ALICE), limit=page_size)
     while page := await graph.list_relations(query):
         assert len(page) <= page_size
         seen += page
@@ -250,8 +254,8 @@ async def test_names_are_data(graph: Graph, name: str) -> None:
     await graph.project([stating(1, WORKS), stating(2, (name, name, "Acme"), minute=1)])
     assert await triples(graph) == [(name, name, "Acme"), WORKS]
     assert await triples(graph, entity=name) == [(name, name, "Acme")]
-    [first] = await graph.list_relations(RelationQuery(PROJECT, ALICE, limit=1))
-    rest = RelationQuery(PROJECT, ALICE, limit=10, after=cursor_after(first))
+    [first] = await graph.list_relations(RelationQuery(GraphScope(PROJECT, ALICE), limit=1))
+    rest = RelationQuery(GraphScope(PROJECT, ALICE), limit=10, after=cursor_after(first))
     assert [triple(s) for s in await graph.list_relations(rest)] == [WORKS]
     await graph.project([gone(2)])
     assert await triples(graph) == [WORKS]
@@ -308,6 +312,6 @@ async def test_concurrent_writers_on_hot_entities_agree(graph: Graph) -> None:
         for subgraph in last.values()
         for r in subgraph.relations
     }
-    stated = await graph.list_relations(RelationQuery(PROJECT, ALICE, limit=1000))
+    stated = await graph.list_relations(RelationQuery(GraphScope(PROJECT, ALICE), limit=1000))
     assert sorted((s.memory_id, *triple(s)) for s in stated) == sorted(expected)
     assert len(expected) > 60

@@ -64,7 +64,7 @@ async def test_an_entity_is_found_by_its_alias_while_it_is_stated(graph: Graph) 
     await graph.project([replace(each, joined=joined, aliases=aliases) for each in (met, likes)])
     assert await found(graph, "BOB") == ["Robert Smith"]
     assert await listed(graph, "bob") == ["Robert Smith"]
-    query = RelationQuery(PROJECT, ALICE, 10, entity="bob")
+    query = RelationQuery(GraphScope(PROJECT, ALICE), 10, entity="bob")
     assert len(await graph.list_relations(query)) == 2
     await graph.project([replace(met, version=2), gone(2)])
     assert await found(graph, "Bob") == ["Bob"]
@@ -166,10 +166,10 @@ async def test_superseded_relations_are_left_out_on_request(graph: Graph) -> Non
     assert await around(graph, "alice", 1, then) == {LIVES, later}
     ends = {
         triple(stated): stated.superseded_at
-        for stated in await graph.list_relations(RelationQuery(PROJECT, ALICE, 10))
+        for stated in await graph.list_relations(RelationQuery(GraphScope(PROJECT, ALICE), 10))
     }
     assert ends == {LIVES: NOON + timedelta(minutes=5), later: None}
-    query = RelationQuery(PROJECT, ALICE, 10, holding_at=now.holding_at)
+    query = RelationQuery(now, 10)
     assert [triple(stated) for stated in await graph.list_relations(query)] == [later]
 
 
@@ -188,7 +188,7 @@ async def test_the_past_is_explored_as_the_graph_is(graph: Graph, hops: int) -> 
     many = [(n, (f"Person {n}", "knows", "Hub")) for n in range(FAN_OUT + 20)]
     further = [(n + 500, (f"Person {n}", "knows", f"Person {n * 7 % 60}")) for n in range(200)]
     await graph.project([stating(n, said, minute=n) for n, said in (*many, *further)])
-    stated = await graph.list_relations(RelationQuery(PROJECT, ALICE, 1000))
+    stated = await graph.list_relations(RelationQuery(GraphScope(PROJECT, ALICE), 1000))
     for start in ("hub", "person 3"):
         surroundings = await graph.explore(WITHIN, ref(start), hops)
         assert (list(surroundings.relations), surroundings.truncated) == explore(

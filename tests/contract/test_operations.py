@@ -107,7 +107,7 @@ async def test_only_the_oldest_operation_of_a_scope_is_claimed(operations: Opera
     assert {one.lease.operation_id for one in claimed} == {first.id, other.id}
     assert not await operations.claim(10, LONG, ALL)
     [mine] = [one for one in claimed if one.lease.operation_id == first.id]
-    await operations.give_back(mine, LONG, is_failure=False)
+    await operations.release(mine, LONG, is_failure=False)
     assert not await operations.claim(10, LONG, ALL)
     await operations.cancel(PROJECT, first.id, b"")
     assert (await claim_one(operations)).lease.operation_id == second.id
@@ -159,7 +159,7 @@ async def test_a_commit_ends_its_operation(
     done = await stored_operations.get(PROJECT, submitted.id)
     assert done is not None
     assert (done.state, done.call_id) == (OperationState.SUCCEEDED, submitted.id)
-    assert not await stored_operations.give_back(claimed, EXPIRED, is_failure=True)
+    assert not await stored_operations.release(claimed, EXPIRED, is_failure=True)
     assert not await stored_operations.fail(claimed, "Fault", b"")
     stored = await store.get_call(PROJECT, submitted.id)
     assert stored is not None
@@ -198,7 +198,7 @@ async def test_only_failures_count_against_an_operation(operations: Operations) 
     await operations.submit(submission())
     for is_failure in (False, True, False):
         claimed = await claim_one(operations)
-        assert await operations.give_back(claimed, EXPIRED, is_failure=is_failure, fault="Fault")
+        assert await operations.release(claimed, EXPIRED, is_failure=is_failure, fault="Fault")
     last = await claim_one(operations)
     assert (last.attempts, last.failures) == (4, 2)
 

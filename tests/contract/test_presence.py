@@ -209,7 +209,7 @@ async def test_ended_operations_are_unchanged(presence: PostgresLeases, server: 
     await server.operations.submit(submission())
     claimed = await server.claim()
     assert claimed is not None
-    assert await server.operations.give_back(claimed, LONG, is_failure=False)
+    assert await server.operations.release(claimed, LONG, is_failure=False)
     await server.die()
     assert await presence.end_leases({server.id}) == 0
     assert await server.claim() is None

@@ -11,7 +11,7 @@ from server.core.clock import Clock
 from server.core.errors import InvalidRequest
 from server.graph.explore.access import VisibleGraph
 from server.graph.model import Entity, Relation
-from server.graph.ports import RelationQuery
+from server.graph.ports import GraphScope, RelationQuery
 from server.graph.project.maintenance import EntityJoins, JoinState
 from server.memories.scope import Scope, ScopeKind
 from server.storage.neo4j.graph import AbsentGraph, Neo4jGraph
@@ -123,7 +123,7 @@ async def test_a_split_applies_to_later_instants_only(
     await joins.split(PROJECT, SPACE, "Bob", "Robert")
     for instant, name in ((before, "Bob"), (before + timedelta(days=1), "Robert")):
         reader = await graph.past(PROJECT, ALICE, instant)
-        [relation] = await reader.list_relations(RelationQuery(PROJECT, ALICE, 10))
+        [relation] = await reader.list_relations(RelationQuery(GraphScope(PROJECT, ALICE), 10))
         assert relation.relation.source.name == name
 
 

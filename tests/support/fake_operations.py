@@ -185,7 +185,7 @@ class FakeOperations:
         self.kept[claimed.lease.operation_id] = replace(entry, lease_end=end)
         return True
 
-    async def give_back(
+    async def release(
         self,
         claimed: ClaimedOperation,
         delay: timedelta,

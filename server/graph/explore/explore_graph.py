@@ -82,7 +82,7 @@ class GetEntity:
         return _neighbourhood(entity, around, visible, command.depth)
 
 
-def _within(command: GetEntityCommand, time: datetime) -> GraphScope:
+def _within(command: GetEntityCommand | ListRelationsCommand, time: datetime) -> GraphScope:
     holding_at = None if command.include_superseded else time
     return GraphScope(command.project_id, command.scope, holding_at)
 
@@ -176,13 +176,11 @@ class ListRelations:
             reader = await self._graph.past(command.project_id, command.scope, time)
         stated = await reader.list_relations(
             RelationQuery(
-                project_id=command.project_id,
-                scope=command.scope,
+                within=_within(command, time),
                 limit=command.page_size + 1,
                 entity=command.entity,
                 relation=command.relation,
                 after=command.after,
-                holding_at=None if command.include_superseded else time,
             )
         )
         page = page_of(stated, command.page_size, _cursor_of)

@@ -48,12 +48,12 @@ class SpacesReader:
         self._spaces = spaces
 
     async def list_relations(self, query: RelationQuery) -> list[StatedRelation]:
-        spaces = await self._spaces(query.project_id, query.scope)
+        spaces = await self._spaces(query.within.project_id, query.within.scope)
         relation = None if query.relation is None else relation_name(query.relation)
         found = (
             each
             for each in relations_of(spaces, query.entity)
-            if _holds(each, query.holding_at)
+            if _holds(each, query.within.holding_at)
             and relation in (None, each.relation.relation)
             and (query.after is None or each.is_after(query.after))
         )
@@ -97,7 +97,7 @@ class ScopedGraphReader:
         self._parts = SpacesReader(self._spaces)
 
     async def list_relations(self, query: RelationQuery) -> list[StatedRelation]:
-        return await self._of(query.scope).list_relations(query)
+        return await self._of(query.within.scope).list_relations(query)
 
     async def find_entities(self, within: GraphScope, name: str) -> list[FoundEntity]:
         return await self._of(within.scope).find_entities(within, name)

@@ -126,8 +126,11 @@ async def _open_projector(
     settings: Settings, dsn: str, address: Neo4jAddress | None
 ) -> AsyncIterator[GraphProjector]:
     options = settings.postgres.model_copy(update={"pool_size": _PROJECTOR_CONNECTIONS})
-    async with open_database(dsn, options) as database, open_graph(address, settings.neo4j) as it:
-        projector = GraphProjector(PostgresOutbox(database, Clock()), it.graph)
+    async with (
+        open_database(dsn, options) as database,
+        open_graph(address, settings.neo4j) as access,
+    ):
+        projector = GraphProjector(PostgresOutbox(database, Clock()), access.graph)
         async with running("projector", projector.run()):
             yield projector
 

@@ -17,15 +17,15 @@ from server.storage.neo4j.calls import DATABASE, bounded_call, transaction_metad
 from server.storage.neo4j.projection import wrong_ends
 from server.storage.neo4j.rows import (
     Difference,
-    Statement,
+    RelationEdge,
     difference,
     wanted_mentions,
-    wanted_statements,
+    wanted_relations,
 )
 from server.storage.neo4j.terms import given, space_lock_slot
 from server.storage.statements import load_cypher
 
-EdgeT = TypeVar("EdgeT", Mention, Statement)
+EdgeT = TypeVar("EdgeT", Mention, RelationEdge)
 
 _State = tuple[int | None, Scope]
 
@@ -203,7 +203,7 @@ async def _compare(
         r["memory_id"]: (r["version"], rows.read_scope(r)) async for r in result
     }
     mentions = _by_memory(await projection.stored_mentions(tx, subgraphs))
-    statements = _by_memory(await projection.stored_statements(tx, subgraphs))
+    relations = _by_memory(await projection.stored_relations(tx, subgraphs))
     found: dict[UUID, Counter[DifferenceKind]] = {}
     for subgraph in subgraphs:
         name = str(subgraph.memory_id)
@@ -214,7 +214,7 @@ async def _compare(
             DifferenceKind.MENTION_UNEXPECTED,
         )
         kinds += _of_edges(
-            difference(wanted_statements(subgraph), statements.get(name, [])),
+            difference(wanted_relations(subgraph), relations.get(name, [])),
             DifferenceKind.RELATION_MISSING,
             DifferenceKind.RELATION_UNEXPECTED,
         )

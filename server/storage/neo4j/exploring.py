@@ -197,16 +197,14 @@ def relations_parameters(query: RelationQuery) -> dict[str, Any]:
     Raises:
         ValueError: the scope does not include a whole graph space.
     """
-    space_of(query.scope)
-    return {
-        "project_id": query.project_id,
-        "user_id": query.scope.user_id,
-        "entity": None if query.entity is None else index_key(entity_key(query.entity)),
-        "relation": None if query.relation is None else relation_name(query.relation),
-        "holding_at": query.holding_at and microseconds(query.holding_at),
-        "limit": query.limit,
+    return parameters(
+        query.within,
+        user_id=query.within.scope.user_id,
+        entity=None if query.entity is None else index_key(entity_key(query.entity)),
+        relation=None if query.relation is None else relation_name(query.relation),
+        limit=query.limit,
         **_after(query.after),
-    }
+    )
 
 
 async def list_relations(tx: AsyncManagedTransaction, query: RelationQuery) -> list[StatedRelation]:

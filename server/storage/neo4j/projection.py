@@ -19,38 +19,40 @@ from server.memories.scope import Scope
 from server.storage.neo4j import rows
 from server.storage.neo4j.rows import (
     Difference,
-    Statement,
+    RelationEdge,
     difference,
     wanted_mentions,
-    wanted_statements,
+    wanted_relations,
 )
 from server.storage.neo4j.terms import KEEP_PLAN, given, space_lock_slot
 from server.storage.statements import load_cypher
 
-Ends = dict[Statement, datetime | None]
+Ends = dict[RelationEdge, datetime | None]
 
 
 def superseding_ends(
-    stored: Sequence[rows.Found], added: Iterable[Statement]
+    stored: Sequence[rows.Found], added: Iterable[RelationEdge]
 ) -> tuple[list[rows.Row], Ends]:
     """Returns when stored relations (rows of `slot_relations`) and added relations end.
 
     The first list has the changes of the stored relations, the second the ends of the added ones.
     """
     holdings: dict[str, list[Holding]] = defaultdict(list)
-    added_holdings = {statement: _stated(statement) for statement in added if statement.slot}
-    for statement, holding in added_holdings.items():
-        holdings[statement.slot or ""].append(holding)
-    stored_holdings = [(row, _held(row)) for row in stored]
+    added_holdings = {edge: _holding_of(edge) for edge in added if edge.slot}
+    for edge, holding in added_holdings.items():
+        holdings[edge.slot or ""].append(holding)
+    stored_holdings = [(row, _holding_in(row)) for row in stored]
     for row, holding in stored_holdings:
         holdings[row["slot"]].append(holding)
-    right = {slot: superseded_at(some) for slot, some in holdings.items()}
-    wrong = [
-        rows.edge_end(row, right[row["slot"]][holding])
+    ends = {slot: superseded_at(of_slot) for slot, of_slot in holdings.items()}
+    changed = [
+        rows.edge_end(row, ends[row["slot"]][holding])
         for row, holding in stored_holdings
-        if right[row["slot"]][holding] != _end(row)
+        if ends[row["slot"]][holding] != _end(row)
     ]
-    return wrong, {s: right[s.slot or ""][holding] for s, holding in added_holdings.items()}
+    return changed, {
+        edge: ends[edge.slot or ""][holding] for edge, holding in added_holdings.items()
+    }
 
 
 def wrong_ends(stored: Sequence[rows.Found]) -> list[rows.Row]:
@@ -59,11 +61,11 @@ def wrong_ends(stored: Sequence[rows.Found]) -> list[rows.Row]:
     return wrong
 
 
-def _stated(statement: Statement) -> Holding:
-    return Holding(statement.memory_id, statement.target.key, statement.event_time)
+def _holding_of(edge: RelationEdge) -> Holding:
+    return Holding(edge.memory_id, edge.target.key, edge.event_time)
 
 
-def _held(row: rows.Found) -> Holding:
+def _holding_in(row: rows.Found) -> Holding:
     return Holding(row["memory_id"], row["target"], rows.read_time(row["event_time"]))
 
 
@@ -136,15 +138,15 @@ async def _apply(tx: AsyncManagedTransaction, batch: Sequence[MemorySubgraph]) -
     revisited = [s for s in current if known.get(rows.memory_identity(s)) is not None]
     wanted = [mention for s in current for mention in wanted_mentions(s)]
     mentions = difference(wanted, await stored_mentions(tx, revisited))
-    statements = difference(
-        (statement for s in current for statement in wanted_statements(s)),
-        await stored_statements(tx, revisited),
+    relations = difference(
+        (relation for s in current for relation in wanted_relations(s)),
+        await stored_relations(tx, revisited),
     )
-    touched = {s.source for s in statements.changed} | {m.entity for m in mentions.changed}
+    touched = {r.source for r in relations.changed} | {m.entity for m in mentions.changed}
     await _lock_spaces(tx, touched)
-    ends = await _supersede(tx, statements)
-    await _remove(tx, current, mentions, statements)
-    await run(tx, "add_edges", **additions(wanted, mentions.added, statements.added, ends))
+    ends = await _supersede(tx, relations)
+    await _remove(tx, current, mentions, relations)
+    await run(tx, "add_edges", **additions(wanted, mentions.added, relations.added, ends))
     await _tidy_entities(tx, mentions)
 
 
@@ -174,12 +176,12 @@ async def stored_mentions(
     return [(r["element_id"], rows.read_mention(r)) for r in records]
 
 
-async def stored_statements(
+async def stored_relations(
     tx: AsyncManagedTransaction, memories: Sequence[MemorySubgraph]
-) -> list[tuple[str, Statement]]:
+) -> list[tuple[str, RelationEdge]]:
     """Returns the memories' stored relations, with their element ids."""
     records = await run(tx, "stored_relations", memories=[rows.memory(s) for s in memories])
-    return [(r["element_id"], rows.read_statement(r)) for r in records]
+    return [(r["element_id"], rows.read_relation(r)) for r in records]
 
 
 async def _lock_spaces(tx: AsyncManagedTransaction, entities: Iterable[EntityKey]) -> None:
@@ -191,27 +193,28 @@ async def _remove(
     tx: AsyncManagedTransaction,
     current: Sequence[MemorySubgraph],
     mentions: Difference[Mention],
-    statements: Difference[Statement],
+    relations: Difference[RelationEdge],
 ) -> None:
     await run(tx, "remove_mentions", edges=_edges(mentions))
-    await run(tx, "remove_relations", edges=_edges(statements))
+    await run(tx, "remove_relations", edges=_edges(relations))
     await run(tx, "remove_memories", memories=[rows.memory(s) for s in current if not s.exists])
 
 
 def additions(
     wanted: Iterable[Mention],
     mentions: Iterable[Mention],
-    statements: Iterable[Statement],
+    relations: Iterable[RelationEdge],
     ends: Ends,
 ) -> dict[str, list[rows.Row]]:
     """Returns the edges to add by memory, and the entities at their ends, each once.
 
     The `wanted` mention with the lowest rank names an entity.
     """
+    # An entity that has no place yet gets the next one.
     places: dict[EntityKey, int] = defaultdict(lambda: len(places))
     memories: dict[tuple[str, str], rows.Row] = {}
 
-    def add_edge(edge: Mention | Statement, kind: str, row: rows.Row) -> None:
+    def add_edge(edge: Mention | RelationEdge, kind: str, row: rows.Row) -> None:
         there = {"project_id": edge.project_id, "memory_id": edge.memory_id}
         empty = {**there, "mentions": [], "relations": []}
         memories.setdefault((edge.project_id, edge.memory_id), empty)[kind].append(row)
@@ -219,14 +222,14 @@ def additions(
     for mention in mentions:
         entity = places[mention.entity]
         add_edge(mention, "mentions", {"entity": entity, **rows.naming(mention)})
-    for statement in statements:
+    for relation in relations:
         add_edge(
-            statement,
+            relation,
             "relations",
             {
-                "source": places[statement.source],
-                "target": places[statement.target],
-                "properties": rows.statement(statement, ends.get(statement)),
+                "source": places[relation.source],
+                "target": places[relation.target],
+                "properties": rows.relation(relation, ends.get(relation)),
             },
         )
     named = naming_mentions(wanted) if places else {}
@@ -234,21 +237,21 @@ def additions(
     return {"entities": entities, "memories": list(memories.values())}
 
 
-def _edges(gone: Difference[Mention] | Difference[Statement]) -> list[rows.Row]:
+def _edges(gone: Difference[Mention] | Difference[RelationEdge]) -> list[rows.Row]:
     """Returns the edges to remove, by memory and element id."""
-    removed: Sequence[Mention | Statement] = gone.removed
+    removed: Sequence[Mention | RelationEdge] = gone.removed
     return [
         rows.edge(edge.project_id, edge.memory_id, element_id)
         for edge, element_id in zip(removed, gone.removed_ids, strict=True)
     ]
 
 
-async def _supersede(tx: AsyncManagedTransaction, statements: Difference[Statement]) -> Ends:
+async def _supersede(tx: AsyncManagedTransaction, relations: Difference[RelationEdge]) -> Ends:
     """Ends stored functional relations that are superseded; returns when the added ones end."""
-    slots = {statement.slot for statement in statements.changed} - {None}
+    slots = {relation.slot for relation in relations.changed} - {None}
     found = await run(tx, "slot_relations", slots=sorted(filter(None, slots)))
-    staying = [row for row in found if row["element_id"] not in set(statements.removed_ids)]
-    wrong, ends = superseding_ends(staying, statements.added)
+    staying = [row for row in found if row["element_id"] not in set(relations.removed_ids)]
+    wrong, ends = superseding_ends(staying, relations.added)
     await run(tx, "supersede", ends=wrong)
     return ends
 

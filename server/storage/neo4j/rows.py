@@ -17,7 +17,7 @@ from server.storage.neo4j.terms import entity_terms, index_key, is_storable, rel
 
 
 @dataclass(frozen=True, slots=True)
-class Statement:
+class RelationEdge:
     """A memory states that `source` relates to `target`."""
 
     memory_id: str
@@ -28,7 +28,7 @@ class Statement:
     scope: Scope
     expires_on: date | None = None
     slot: str | None = field(init=False, compare=False, default=None)
-    """The key that it shares with statements that can supersede it; None if none can."""
+    """The key that it shares with relations that can supersede it; None if none can."""
 
     @property
     def project_id(self) -> str:
@@ -57,7 +57,7 @@ def _stored(entity: EntityKey) -> EntityKey:
     return entity if is_storable(entity.key) else replace(entity, key=index_key(entity.key))
 
 
-def wanted_statements(subgraph: MemorySubgraph) -> list[Statement]:
+def wanted_relations(subgraph: MemorySubgraph) -> list[RelationEdge]:
     """Returns the memory's relations, by the keys that the graph stores.
 
     Raises:
@@ -68,7 +68,7 @@ def wanted_statements(subgraph: MemorySubgraph) -> list[Statement]:
     if subgraph.event_time is None:
         raise ValueError("a memory that states relations has no event time")
     return [
-        Statement(
+        RelationEdge(
             str(subgraph.memory_id),
             _stored(source),
             relation.relation,
@@ -173,7 +173,7 @@ def named_entity(value: Mention) -> Row:
     return row | found_by(row)
 
 
-def statement(value: Statement, superseded_at: datetime | None) -> Row:
+def relation(value: RelationEdge, superseded_at: datetime | None) -> Row:
     """Returns the properties of a relationship RELATES_TO."""
     properties = {
         "project_id": value.project_id,
@@ -201,10 +201,10 @@ def read_mention(record: Found) -> Mention:
     )
 
 
-def read_statement(record: Found) -> Statement:
-    """Returns the statement in a row of `stored_relations`."""
+def read_relation(record: Found) -> RelationEdge:
+    """Returns the relation in a row of `stored_relations`."""
     project_id, space = record["project_id"], record["space"]
-    return Statement(
+    return RelationEdge(
         record["memory_id"],
         EntityKey(project_id, space, record["source"]),
         record["relation"],

@@ -221,7 +221,7 @@ class PostgresOperations:
     async def renew(self, claimed: ClaimedOperation, duration: timedelta) -> bool:
         return await self._row("renew", duration=duration, **_held(claimed)) is not None
 
-    async def give_back(
+    async def release(
         self,
         claimed: ClaimedOperation,
         delay: timedelta,
@@ -230,7 +230,7 @@ class PostgresOperations:
         fault: str | None = None,
     ) -> bool:
         row = await self._row(
-            "give_back", delay=delay, is_failure=is_failure, fault=fault, **_held(claimed)
+            "release", delay=delay, is_failure=is_failure, fault=fault, **_held(claimed)
         )
         return row is not None
 

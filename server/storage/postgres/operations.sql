@@ -209,7 +209,7 @@ UPDATE operations SET available_at = clock_timestamp() + :duration::interval
 WHERE project_id = :project_id AND operation_id = :operation_id AND lease = :lease
 RETURNING operation_id;
 
--- name: give_back
+-- name: release
 UPDATE operations
 SET state = 'QUEUED', lease = NULL, available_at = clock_timestamp() + :delay::interval,
     failures = failures - CASE WHEN :is_failure::boolean THEN 0 ELSE 1 END, fault = coalesce(:fault,

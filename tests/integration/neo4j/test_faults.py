@@ -16,7 +16,7 @@ from server.core.circuit_breaker import BreakerState, CircuitBreaker
 from server.core.errors import DeadlineExceeded, GraphUnavailable
 from server.core.request_context import RequestContext, enter_request
 from server.core.values import Neo4jAddress
-from server.graph.ports import RelationQuery
+from server.graph.ports import GraphScope, RelationQuery
 from server.storage.neo4j.calls import guarded_call, open_driver
 from server.storage.neo4j.graph import Neo4jGraph
 from tests.integration.neo4j.contents import expected_contents, read_contents
@@ -24,7 +24,7 @@ from tests.integration.neo4j.freezing_proxy import FreezingProxy
 from tests.support.subgraphs import ALICE, PROJECT, stating
 
 WORKS = ("Alice", "works_at", "Acme")
-QUERY = RelationQuery(PROJECT, ALICE, limit=10)
+QUERY = RelationQuery(GraphScope(PROJECT, ALICE), limit=10)
 CALLS: dict[str, Callable[[Neo4jGraph], Awaitable[object]]] = {
     "check": lambda graph: graph.check(),
     "prepare": lambda graph: graph.prepare(),

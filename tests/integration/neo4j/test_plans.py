@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from neo4j import AsyncDriver
 
-from server.graph.ports import RelationQuery
+from server.graph.ports import GraphScope, RelationQuery
 from server.storage.neo4j.exploring import STATEMENTS, relations_parameters
 from server.storage.neo4j.graph import Neo4jGraph
 from server.storage.neo4j.terms import given
@@ -41,7 +41,7 @@ async def plan_of(
 async def test_a_page_is_read_from_an_index_in_its_order(
     graph: Neo4jGraph, neo4j_driver: AsyncDriver
 ) -> None:
-    query = RelationQuery(PROJECT, ALICE, limit=10, entity="a", relation="knows")
+    query = RelationQuery(GraphScope(PROJECT, ALICE), limit=10, entity="a", relation="knows")
     plan = await plan_of(neo4j_driver, RELATION_PAGE, relations_parameters(query))
     found = names(plan)
     assert found[-1] == "DirectedRelationshipIndexSeek"
@@ -53,9 +53,9 @@ async def test_a_page_is_read_from_an_index_in_its_order(
 async def test_a_page_costs_what_it_holds(graph: Neo4jGraph, neo4j_driver: AsyncDriver) -> None:
     """Also where the statistics say that all relations are of one user."""
     await graph.project([stating(n, ("A", "knows", "B"), minute=n // 3) for n in range(150)])
-    middle = (await graph.list_relations(RelationQuery(PROJECT, ALICE, limit=75)))[-1]
+    middle = (await graph.list_relations(RelationQuery(GraphScope(PROJECT, ALICE), limit=75)))[-1]
     for after in (None, cursor_after(middle)):
-        query = RelationQuery(PROJECT, ALICE, limit=10, after=after)
+        query = RelationQuery(GraphScope(PROJECT, ALICE), limit=10, after=after)
         plan = await plan_of(neo4j_driver, RELATION_PAGE, relations_parameters(query), "PROFILE")
         [seek] = [o for o in operators(plan) if "IndexSeek" in o["operatorType"]]
         assert 10 <= seek["args"]["Rows"] <= 10 + 2 * 3

@@ -71,6 +71,6 @@ async def test_a_server_missing_at_two_consecutive_checks_loses_its_leases(
 async def test_workers_are_notified_if_leases_ended(leases: int, told: int) -> None:
     notes: list[None] = []
     free = FreeLeases(Servers(ONE, ONE, leases=leases), lambda: notes.append(None))
-    await free.look()
-    await free.look()
+    await free.check()
+    await free.check()
     assert len(notes) == told

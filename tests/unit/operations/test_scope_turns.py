@@ -44,16 +44,16 @@ async def let_others_run() -> None:
 async def test_a_call_waits_for_the_lease_of_another_server() -> None:
     leases, naps = FakeLeases({PLACE: FOREIGN.lease_id}), Naps()
     naps.leases = leases
-    turns = ScopeTurns(leases, sleep=naps, chance=lambda: 0.0)
+    turns = ScopeTurns(leases, sleep=naps, jitter=lambda: 0.0)
     async with asyncio.timeout(PATIENCE), turns.take(*PLACE, leases.acquire) as (lease, _):
         assert leases.holders[PLACE] == lease.lease_id
     assert naps.lengths[:3] == [0.0025, 0.005, 0.01]
 
 
 @given(st.integers(1, 10_000), st.floats(0, 1, exclude_max=True))
-def test_pauses_are_limited(attempt: int, chance: float) -> None:
+def test_pauses_are_limited(attempt: int, jitter: float) -> None:
     policy = TurnPolicy()
-    assert policy.first_pause / 2 <= policy.pause(attempt, chance) <= policy.longest_pause
+    assert policy.first_pause / 2 <= policy.pause(attempt, jitter) <= policy.longest_pause
 
 
 @pytest.mark.parametrize("failure", [ZeroDivisionError, asyncio.CancelledError])

@@ -65,7 +65,7 @@ class FakeQueue(FakeOperations):
     async def renew(self, claimed: ClaimedOperation, duration: timedelta) -> bool:
         return True
 
-    async def give_back(
+    async def release(
         self,
         claimed: ClaimedOperation,
         delay: timedelta,
@@ -99,7 +99,7 @@ async def attempt(claimed: ClaimedOperation, error: Exception | None) -> FakeQue
         return outcome(given.lease.operation_id)
 
     workers = OperationWorkers(
-        queue, perform, lambda *_: b"", lambda: None, LIMITS, chance=lambda: 0.0
+        queue, perform, lambda *_: b"", lambda: None, LIMITS, jitter=lambda: 0.0
     )
     await workers.begin()
     await workers.finish()

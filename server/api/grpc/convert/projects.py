@@ -67,7 +67,7 @@ def interval_seconds(request: pb.WatchStatisticsRequest) -> float:
 
 def statistics_message(statistics: ProjectStatistics) -> pb.Statistics:
     """Returns the statistics as a protobuf message."""
-    content, waiting, windows = statistics.content, statistics.waiting, statistics.windows
+    content, activity, windows = statistics.content, statistics.activity, statistics.windows
     graph = content.graph or GraphCounts()
     return pb.Statistics(
         time=to_timestamp(statistics.time),
@@ -79,20 +79,20 @@ def statistics_message(statistics: ProjectStatistics) -> pb.Statistics:
             entities=graph.entities,
             relations=graph.relations,
         ),
-        last_minute=_window(windows.last_minute, waiting.last_minute),
-        last_hour=_window(windows.last_hour, waiting.last_hour),
+        last_minute=_window(windows.last_minute, activity.last_minute),
+        last_hour=_window(windows.last_hour, activity.last_hour),
         since_start=_window(windows.since_start, _own_changes(windows.since_start)),
         queue=pb.QueueStatistics(
-            depth=waiting.queue.queued,
-            running=waiting.queue.running,
-            oldest_age=_duration(waiting.queue.oldest_seconds),
-            dead_letters=waiting.queue.dead,
+            depth=activity.queue.queued,
+            running=activity.queue.running,
+            oldest_age=_duration(activity.queue.oldest_seconds),
+            dead_letters=activity.queue.dead,
         ),
         graph=pb.GraphStatistics(
             available=content.graph is not None,
-            pending=waiting.backlog.pending,
-            lag=_duration(waiting.backlog.oldest_seconds),
-            dead_letters=waiting.backlog.dead,
+            pending=activity.backlog.pending,
+            lag=_duration(activity.backlog.oldest_seconds),
+            dead_letters=activity.backlog.dead,
         ),
         pool=pb.PoolStatistics(
             size=statistics.pool.size,

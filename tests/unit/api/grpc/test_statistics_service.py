@@ -16,7 +16,7 @@ from server.graph.project.ports import Backlog
 from server.operations.ports import QueueStatistics
 from server.projects.ports import PoolUsage
 from server.projects.project import Caller, ChangeCounts, ContentCounts
-from server.projects.statistics import Content, ProjectStatistics, Waiting
+from server.projects.statistics import Activity, Content, ProjectStatistics
 from server.telemetry.statistics import Statistics
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -37,7 +37,7 @@ class Counting:
             NOW,
             NOW,
             Content(ContentCounts(len(project_id), 0, 0), None),
-            Waiting(nothing, nothing, QueueStatistics(0, 0, 0, 0.0), Backlog(0, 0, 0.0)),
+            Activity(nothing, nothing, QueueStatistics(0, 0, 0, 0.0), Backlog(0, 0, 0.0)),
             Statistics().figures(project_id),
             PoolUsage(0, 0, 1),
         )

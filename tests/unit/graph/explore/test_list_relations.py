@@ -16,7 +16,7 @@ from server.graph.explore.access import VisibleGraph
 from server.graph.explore.explore_graph import ListRelations, ListRelationsCommand
 from server.graph.explore.scoped_reader import ScopedGraphReader
 from server.graph.model import MemorySubgraph, RelationCursor, StatedRelation, newest_first
-from server.graph.ports import RelationQuery
+from server.graph.ports import GraphScope, RelationQuery
 from server.memories.scope import Scope
 from tests.support.builders import ALICE, LISBON, NOW, PROJECT, addition, call, change_set
 from tests.support.fake_graph import FakeGraph
@@ -79,7 +79,7 @@ async def test_the_query_reaches_the_graph(world: World) -> None:
     cursor = RelationCursor(NOW, UUID(int=1), "alice", "lives_in", "lisbon")
     await world.list(ListRelationsCommand(PROJECT, ALICE, 7, "Alice", "lives_in", cursor))
     assert world.graph.queries == [
-        RelationQuery(PROJECT, ALICE, 8, "Alice", "lives_in", cursor, holding_at=NOW)
+        RelationQuery(GraphScope(PROJECT, ALICE, NOW), 8, "Alice", "lives_in", cursor)
     ]
     assert world.outbox.asked == []
 

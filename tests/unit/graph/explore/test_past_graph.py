@@ -9,7 +9,7 @@ from datetime import timedelta
 from server.graph.explore.access import VisibleGraph
 from server.graph.explore.in_memory import relations_of, spaces_of
 from server.graph.model import Entity, Relation
-from server.graph.ports import RelationQuery
+from server.graph.ports import GraphScope, RelationQuery
 from server.memories.memory import Memory
 from server.memories.scope import Scope
 from tests.support.builders import ALICE, NOW, PROJECT, addition, call
@@ -72,5 +72,5 @@ async def test_the_past_of_a_scope_is_computed_from_its_own_memories() -> None:
     graph = VisibleGraph(FakeGraph(), FakeOutbox(), store, FakeClock())
     past = await graph.past(PROJECT, run, NOW)
     assert store.scopes == [run]
-    relations = await past.list_relations(RelationQuery(PROJECT, run, 10))
+    relations = await past.list_relations(RelationQuery(GraphScope(PROJECT, run), 10))
     assert [triple(each) for each in relations] == [KNOWS]

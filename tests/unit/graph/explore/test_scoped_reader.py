@@ -49,7 +49,7 @@ class World:
         self, scope: Scope, *, limit: int = 10, after: StatedRelation | None = None, **more: str
     ) -> list[StatedRelation]:
         cursor = cursor_after(after) if after else None
-        query = RelationQuery(PROJECT, scope, limit, after=cursor, holding_at=NOW, **more)
+        query = RelationQuery(GraphScope(PROJECT, scope, NOW), limit, after=cursor, **more)
         return await self.reader.list_relations(query)
 
 

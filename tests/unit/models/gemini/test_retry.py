@@ -45,8 +45,8 @@ class Script:
     async def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
 
-    def retrier(self, policy: RetryPolicy = DEFAULT, chance: float = 0.5) -> Retrier:
-        return Retrier(policy, self.sleep, lambda: chance)
+    def retrier(self, policy: RetryPolicy = DEFAULT, jitter: float = 0.5) -> Retrier:
+        return Retrier(policy, self.sleep, lambda: jitter)
 
 
 def api_error(code: int, retry_after: float | None = None) -> APIError:
@@ -64,23 +64,23 @@ def running(
 
 @given(st.integers(min_value=1, max_value=60), chances, waits)
 def test_a_delay_is_the_requested_one_plus_a_limited_backoff(
-    attempt: int, chance: float, asked: float
+    attempt: int, jitter: float, asked: float
 ) -> None:
     policy = RetryPolicy(base_delay=0.25, max_delay=8.0)
 
-    delay = policy.delay(attempt, chance, timedelta(seconds=asked))
+    delay = policy.delay(attempt, jitter, timedelta(seconds=asked))
 
     longest = min(8.0, 0.25 * 2 ** (attempt - 1))
-    assert delay - asked == pytest.approx(chance * longest, abs=1e-5)
+    assert delay - asked == pytest.approx(jitter * longest, abs=1e-5)
 
 
 @given(chances)
-def test_backoff_doubles_up_to_its_limit(chance: float) -> None:
+def test_backoff_doubles_up_to_its_limit(jitter: float) -> None:
     policy = RetryPolicy(base_delay=1.0, max_delay=4.0)
 
-    delays = [policy.delay(attempt, chance) for attempt in range(1, 6)]
+    delays = [policy.delay(attempt, jitter) for attempt in range(1, 6)]
 
-    assert delays == pytest.approx([chance * factor for factor in (1, 2, 4, 4, 4)])
+    assert delays == pytest.approx([jitter * factor for factor in (1, 2, 4, 4, 4)])
 
 
 async def test_a_success_is_not_repeated() -> None:
@@ -134,7 +134,7 @@ async def test_a_configuration_fault_is_raised_at_once(code: int) -> None:
 async def test_the_delay_of_retry_info_is_used() -> None:
     script = Script(api_error(429, retry_after=3))
 
-    await running(script.retrier(chance=0), script.send)
+    await running(script.retrier(jitter=0), script.send)
 
     assert script.slept == [3.0]
 
@@ -164,7 +164,7 @@ async def test_no_pause_goes_beyond_the_deadline(asked: float, left: float) -> N
     patient = RetryPolicy(longest_wait=FOREVER)
 
     try:
-        await running(script.retrier(patient, chance=0), script.send, seconds=left)
+        await running(script.retrier(patient, jitter=0), script.send, seconds=left)
     except ModelQuotaExhausted:
         assert asked > left - SLACK
         assert script.slept == []

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from server.graph.model import Entity
 from server.graph.names import EntityKey, Mention
-from server.storage.neo4j.rows import difference, wanted_mentions, wanted_statements
+from server.storage.neo4j.rows import difference, wanted_mentions, wanted_relations
 from tests.support.subgraphs import PROJECT, gone, memory_id, stating
 
 
@@ -42,13 +42,13 @@ def test_a_deleted_memory_has_no_edges() -> None:
     left_over = replace(stating(1, ("Alice", "knows", "Bob")), exists=False)
     for subgraph in (gone(1), left_over):
         assert wanted_mentions(subgraph) == []
-        assert wanted_statements(subgraph) == []
+        assert wanted_relations(subgraph) == []
 
 
 def test_relations_need_an_event_time() -> None:
     with pytest.raises(ValueError, match="event time"):
-        wanted_statements(replace(stating(1, ("Alice", "knows", "Bob")), event_time=None))
-    assert wanted_statements(replace(stating(1), event_time=None)) == []
+        wanted_relations(replace(stating(1, ("Alice", "knows", "Bob")), event_time=None))
+    assert wanted_relations(replace(stating(1), event_time=None)) == []
 
 
 def test_a_known_type_outranks_age_and_age_decides_the_rest() -> None:

@@ -187,7 +187,7 @@ UPDATE operations SET available_at = clock_timestamp() + $1::interval
 WHERE project_id = $2 AND operation_id = $3 AND lease = $4
 RETURNING operation_id;
 
--- name: give_back
+-- name: release
 UPDATE operations
 SET state = 'QUEUED', lease = NULL, available_at = clock_timestamp() + $1::interval,
     failures = failures - CASE WHEN $2::boolean THEN 0 ELSE 1 END, fault = coalesce($3,
