@@ -1,17 +1,18 @@
 """Embeds the texts of concurrent calls in shared requests.
 
 A request costs about as much for one text as for many, in processor time and in the provider's
-quota of requests. So while a request is running, texts are collected for a few milliseconds, or
-until there are enough of them.
+quota of requests. So while a request is running, texts are collected for a few milliseconds, until
+there are enough of them, or until no request is running any more.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import Context
 from dataclasses import dataclass, field
+from typing import Final
 
 import structlog
 from opentelemetry import trace
@@ -28,6 +29,12 @@ from server.telemetry.spans import linked_span
 
 MAX_TEXTS = 100
 """The maximum number of texts in one request to the API."""
+
+WINDOWS: Final[Mapping[EmbeddingPurpose, float]] = {
+    EmbeddingPurpose.DOCUMENT: 0.01,
+    EmbeddingPurpose.QUERY: 0.005,
+}
+"""For how many seconds texts are collected. A search takes little longer than its embedding."""
 
 _MAX_HEADER_LENGTH = 4096
 
@@ -62,18 +69,19 @@ class _Batch:
 
 
 class EmbeddingBatcher:
-    """Collects texts for `window` seconds, or until there are 100, and embeds them by one `send`.
+    """Collects the texts of a purpose, up to 100, and embeds them by one `send`.
 
-    If no request is running, texts are sent at once.
+    They are sent at once if no request is running, and otherwise when none is running any more, at
+    the latest after the seconds in `windows`.
 
     A batch has its own context, with the correlation ids of all its calls and the latest of their
     deadlines. A call that ends early does not affect the others; when all have ended, the request
     is cancelled.
     """
 
-    def __init__(self, send: Send, window: float = 0.005) -> None:
+    def __init__(self, send: Send, windows: Mapping[EmbeddingPurpose, float] = WINDOWS) -> None:
         self._send = send
-        self._window = window
+        self._windows = windows
         self._open: dict[EmbeddingPurpose, _Batch] = {}
         self._running: set[asyncio.Task[None]] = set()
 
@@ -106,7 +114,7 @@ class EmbeddingBatcher:
             batch = self._open.get(purpose)
             if batch is None:
                 batch = self._open[purpose] = _Batch(purpose, loop.time())
-                wait = self._window if self._running else 0.0
+                wait = self._windows[purpose] if self._running else 0.0
                 batch.timer = loop.call_later(wait, self._close, batch)
             free = MAX_TEXTS - batch.size
             fitting, texts = texts[:free], texts[free:]
@@ -134,7 +142,14 @@ class EmbeddingBatcher:
             # An empty context, so that the batch does not inherit that of the call that opened it.
             batch.task = loop.create_task(self._run(batch), context=Context())
             self._running.add(batch.task)
-            batch.task.add_done_callback(self._running.discard)
+            batch.task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """Sends what was collected if no request is running any more."""
+        self._running.discard(task)
+        if not self._running:
+            for batch in list(self._open.values()):
+                self._close(batch)
 
     async def _run(self, batch: _Batch) -> None:
         shares = batch.awaited()

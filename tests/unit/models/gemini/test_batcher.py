@@ -26,6 +26,11 @@ from tests.support.request_context import in_request
 DOCUMENT, QUERY = EmbeddingPurpose.DOCUMENT, EmbeddingPurpose.QUERY
 LONG = 60.0
 SOON = 0.05
+SECONDS = 10.0
+
+
+def windows(seconds: float) -> dict[EmbeddingPurpose, float]:
+    return dict.fromkeys(EmbeddingPurpose, seconds)
 
 
 def vector_of(text: str) -> Vector:
@@ -97,7 +102,7 @@ async def test_every_call_gets_its_own_vectors_in_order(
     calls: list[list[str]],
 ) -> None:
     provider = Provider()
-    batcher = EmbeddingBatcher(provider, window=0.0)
+    batcher = EmbeddingBatcher(provider, windows(0.0))
     provider.refused = "never said"
     tasks = [calling(batcher, *texts) for texts in calls]
     for texts, task in zip(calls, tasks, strict=True):
@@ -108,7 +113,7 @@ async def test_every_call_gets_its_own_vectors_in_order(
 
 
 async def test_a_full_request_does_not_wait(provider: Provider) -> None:
-    batcher = EmbeddingBatcher(provider, window=LONG)
+    batcher = EmbeddingBatcher(provider, windows(LONG))
     provider.gate.clear()
     first = calling(batcher, "a")
     await provider.arrived.wait()
@@ -182,7 +187,7 @@ async def test_a_request_without_waiting_calls_is_cancelled(
 
 
 async def test_a_lone_call_does_not_wait_and_later_ones_are_gathered(provider: Provider) -> None:
-    batcher = EmbeddingBatcher(provider, window=SOON)
+    batcher = EmbeddingBatcher(provider, windows(SOON))
     provider.gate.clear()
     first = calling(batcher, "a")
     await provider.arrived.wait()
@@ -194,6 +199,20 @@ async def test_a_lone_call_does_not_wait_and_later_ones_are_gathered(provider: P
     provider.gate.set()
     await asyncio.gather(first, stays, joins)
     assert provider.requests == [["a"], ["c", "d"]]
+
+
+async def test_collected_texts_are_sent_when_no_request_runs_any_more(provider: Provider) -> None:
+    batcher = EmbeddingBatcher(provider, windows(LONG))
+    provider.gate.clear()
+    first = calling(batcher, "a")
+    await provider.arrived.wait()
+    collected = [calling(batcher, text) for text in ("b", "c")]
+    await let_others_run()
+    assert provider.requests == [["a"]]
+    provider.gate.set()
+    async with asyncio.timeout(SECONDS):
+        await asyncio.gather(first, *collected)
+    assert provider.requests == [["a"], ["b", "c"]]
 
 
 @pytest.mark.parametrize("failure", [ModelQuotaExhausted("m"), ZeroDivisionError()], ids=repr)
