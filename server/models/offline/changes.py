@@ -52,7 +52,8 @@ class ForgetRequest:
         if self.is_everything:
             return is_about_speaker
         relations = {relation.relation for fact in facts for relation in fact.relations}
-        if self.is_bare and not relations:
+        is_subject = any(self.stems <= fact.subject.stems for fact in facts)
+        if self.is_bare and not (relations or is_subject):
             return False
         known = content_stems(f"{text} {' '.join(relations)}".replace("_", " "))
         said = {*relations, *words(text)}

@@ -100,7 +100,7 @@ class Fact:
         rest = self.statement.rest
         frame = " ".join(map(_left_open, rest[: contrast_place(rest)]))
         frame = _UNITS.sub("#", _NEWS.sub("", frame))
-        frame = re.sub(r"# (\w+)s\b", r"# \1", frame)
+        frame = re.sub(r"(\w\w)s\b", r"\1", frame)
         frame = _UNTIL.sub("", " ".join(re.sub(r"([#@])(?: \1)+", r"\1", frame).split()))
         is_event = self.statement.is_past or self.statement.is_limited
         is_open = not is_event and ("#" in frame or " @" in frame)
@@ -109,7 +109,7 @@ class Fact:
     @property
     def is_measure(self) -> bool:
         """Whether it states how old, tall or long its subject is, or the like."""
-        return self.frame.startswith(("be #", "be in #"))
+        return self.frame.startswith(("be #", "be in #", "be in own #"))
 
     @property
     def is_promotion(self) -> bool:
@@ -227,7 +227,7 @@ _UNTIL = re.compile(r" (?:until|since) #$")
 _NOT_BEFORE_PEOPLE = word_set("in at near on the a an")
 _IN_A_YEAR = re.compile(r"\bin (?:\w+ )?\d{4}\b")
 _CHANGING = word_set(
-    "up down went rose increased dropped fell decreased changed moved raised"
+    "up down went rose increased dropped fell decreased changed moved raised slipped"
     " postponed pushed delayed rescheduled shifted"
 )
 _MARITAL_STATUS = lexicon.pairs("marital_status")
@@ -235,15 +235,15 @@ _BEARING = lexicon.stems("stand bear")
 _WHERE = ("with ", "at ", "on ", "in ")
 _CHANGE = lexicon.verb_stem("change")
 _MOVING = lexicon.verbs_listed("moving")
-_JOBLESS = word_set("unemployed jobless retired")
-_SOFT = word_set("works_as follows_diet")
+_JOBLESS = word_set("unemployed jobless retired self-employed")
+_SOFT = word_set("works_as follows_diet dates")
 _SEVERAL = listed("several_kin")
 
 
 def _slots_of(fact: Fact) -> dict[str, str]:
     """Returns the slots of a fact with their values: keys of entities, or words."""
     subject, words = fact.subject, lowered(fact.statement.rest)
-    found = _possession_slots(fact)
+    found = {} if fact.statement.is_former else _possession_slots(fact)
     for r in fact.relations:
         is_own = r.source.key in subject.names
         if r.relation in _SOFT | {subject.attribute} or (is_own and is_functional(r.relation)):

@@ -101,7 +101,7 @@ _OTHER_LISTS: Final[dict[str, Iterable[str]]] = {
     "courtesies": COURTESIES,
     "months": {*MONTHS, *(name[:3] for name in MONTHS), "sept"},
     "forget": listed("forget", "languages"),
-    "no_object": PHRASE_STOPS | {"back", "out"},
+    "no_object": PHRASE_STOPS | {"back", "out", "down"},
 }
 """Lists that patterns may name in addition to those of the file."""
 

@@ -27,11 +27,12 @@ _INNER_NAME = re.compile(r"[a-z]{1,2}['\u2019][A-Z\u00c0-\u00de]")
 _NUMBERED_NAME = re.compile(r"\d+-?[A-Z]")
 _QUOTES = QUOTES + "\u201d\u00bb"
 _IN_NUMBERS = "@.-%\u20ac$'/:+"
-_PARTICLES = PREPOSITIONS | {"up", "down", "out", "off", "back"}
+_PARTICLES = PREPOSITIONS | {"up", "down", "out", "off", "back", "away"}
 _LISTING = frozenset({",", "and", "or", "&"})
 _MOST_WORDS = 8
 _CALENDAR = frozenset({*DAYS, *MONTHS})
-_BEFORE_PERIODS = frozenset({"last", "next", "this", "every"})
+_BEFORE_PERIODS = frozenset({"last", "next", "this", "every", "all"})
+_PARTS = frozenset({"half", "most", "part"})
 _PERIODS = _CALENDAR | listed("periods")
 _BEFORE_DATES = frozenset({"in", "on", "since", "until", "before", "after", "during"})
 _BEFORE_TIMES = frozenset({"on", "at", "to", "for", "until"})
@@ -49,6 +50,11 @@ class Item:
     def key(self) -> str:
         """The key of the thing, which is equal for all spellings."""
         return self.text.casefold()
+
+    @property
+    def is_name(self) -> bool:
+        """Whether it begins with a capital."""
+        return self.text[:1].isupper()
 
     @cached_property
     def head(self) -> str:
@@ -238,11 +244,12 @@ def _is_date(tokens: Sequence[Token], place: int) -> bool:
 def _is_period(tokens: Sequence[Token], place: int) -> bool:
     """Whether words such as `last week` or `two months ago` begin here."""
     first, second, third, *_ = [*(token.text for token in tokens[place : place + 3]), "", "", ""]
-    is_over = f"{first} {second}" in {"any more", "any longer", "no longer"}
+    is_over = f"{first} {second}" in {"any more", "any longer", "no longer", "no more"}
     is_rate = (first in {"a", "per"} and second in _PERIODS) or second == "times"
     return (
         is_over
         or is_rate
+        or (first in _PARTS and second in {"the", "of"})
         or (first in _BEFORE_PERIODS and second.lower() in _PERIODS)
         or third == "ago"
     )

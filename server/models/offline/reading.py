@@ -64,14 +64,20 @@ def without_items(fact: Fact, gone: Sequence[Item]) -> Fact | None:
     kept = [item for item in items if item not in gone]
     start = fact.text.find(items[0].text) if items else -1
     last = fact.text.find(items[-1].text, start) if items else -1
-    if not kept or start < 0 or last < 0:
+    if not kept or min(start, last) < 0:
+        return None
+    before = fact.text[:start]
+    if items[0].kind and kept[0] == items[0] and all(item.is_name for item in items[1:]):
+        # `We have two dogs, Rex and Luna` becomes `We have Luna`: they are no longer two.
+        kept, before = kept[1:], f"{before.rsplit(maxsplit=1)[0]} "
+    if not kept:
         return None
     *first, final = (item.text for item in kept)
     listing = " and ".join([", ".join(first), final] if first else [final])
     keys = {item.key for item in gone}
     return replace(
         fact,
-        text=fact.text[:start] + listing + fact.text[last + len(items[-1].text) :],
+        text=before + listing + fact.text[last + len(items[-1].text) :],
         complement=replace(fact.complement, items=tuple(kept)),
         relations=tuple(r for r in fact.relations if r.target.key not in keys),
     )

@@ -21,12 +21,17 @@ _DENIED = lexicon.pairs("denied")
 _NAMES_WITHIN = 10
 """The maximum number of words between the verb and a name."""
 
-_STREETS, _NOT_PLACES = listed("streets"), listed("not_places")
+_STREETS = listed("streets")
+_NOT_PLACES = frozenset().union(*lexicon.lists("one_at_a_time").values())
 _PAST_MEANS_OVER = stems("live reside work intern study come")
 _TELLING_VALUES = stems("be change")
 _CHANGING = lexicon.verb_stem("change")
 _ANY = re.compile(r"\S")
-_VALUES = {"email": re.compile("@"), "works_at": re.compile(r"[A-Z\d]")} | dict.fromkeys(
+_VALUES = {
+    "email": re.compile("@"),
+    "works_at": re.compile(r"[A-Z\d]"),
+    "lives_in": re.compile("[A-Z]"),
+} | dict.fromkeys(
     ("phone_number", "age", "height", "weight", "birthday", "anniversary"), re.compile(r"\d")
 )
 """Patterns of values, where known."""
@@ -54,7 +59,7 @@ def _attributes(
     rest = statement.rest
     words = lowered(rest)
     relation, value = subject.attribute, ""
-    if statement.is_retraction:
+    if statement.is_retraction or statement.is_former:
         return []
     if relation == "job" and complement.lead in {"at", "with"}:
         relation = "works_at"
@@ -97,7 +102,7 @@ def _named(statement: Statement, subject: Subject) -> Iterator[tuple[str, Entity
     rest, words = statement.rest, lowered(statement.rest)
     known = _NAMED.get(statement.stem, ())
     is_over = statement.is_past and not statement.is_perfect and statement.stem in _PAST_MEANS_OVER
-    if is_over or not known:
+    if is_over or statement.is_former or not known:
         return
     within = range(min(len(rest), _NAMES_WITHIN))
     places = [place for place in within if read_name(rest, place, several=True)]
@@ -123,8 +128,7 @@ def _named(statement: Statement, subject: Subject) -> Iterator[tuple[str, Entity
 def _being(statement: Statement) -> Iterator[tuple[str, Entity]]:
     """Yields relations of `I am a nurse`, `I am vegan`, `I am 30` and `I turned 30`."""
     words = lowered(statement.rest)
-    was_so = statement.is_past and not (statement.is_perfect or lexicon.is_past("".join(words[:1])))
-    if statement.stem == "be" and was_so:
+    if statement.is_former:
         return
     for rule in _STATES.get(statement.stem, ()):
         if state := rule.rest.fullmatch(" ".join(words)):

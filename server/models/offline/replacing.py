@@ -25,15 +25,22 @@ _SEEKING = lexicon.stems("look search")
 _FINDING = lexicon.stems("find get buy adopt have land start")
 _STAYING = lexicon.stems("live stay work study teach")
 _CHOOSING = lexicon.stems("prefer support")
+_MOVE = lexicon.verb_stem("move")
 _CIRCUMSTANCES = word_set("at in for as from on")
 _NEWS = lexicon.pattern("news")
 _KINDS = {
     kind: content_stems(" ".join(words)) for kind, words in lexicon.lists("one_at_a_time").items()
 }
 _KIND_OF = {stem: kind for kind, words in _KINDS.items() for stem in words}
-_SWITCHING = lexicon.stems("start begin switch change move")
+_SWITCHING = lexicon.stems("start begin switch change move transfer")
+_SWAPPING = lexicon.stems("switch change move transfer upgrade downgrade")
+_SERVING = (lexicon.USING - lexicon.stems("speak")) | lexicon.stems("use drive ride bank")
 _EXAM_RESULTS, _APPOINTMENTS = lexicon.stems("pass fail"), lexicon.stems("appointment")
-_GENERAL = lexicon.stems("pet kid child children")
+_GENERAL = lexicon.stems("pet kid child children sibling")
+_MEMBERS = {
+    "child_of": word_set("son_of daughter_of"),
+    "sibling_of": word_set("brother_of sister_of"),
+}
 _AROUND_AMOUNTS = FUNCTION_STEMS | {"be"}
 _ROUTINE = _SWITCHING | lexicon.verbs_listed("routine")
 
@@ -107,6 +114,30 @@ def _ways(fact: Fact) -> tuple[dict[str, frozenset[str]], frozenset[str]]:
     return kinds, stems - _ROUTINE - FUNCTION_STEMS - _KIND_OF.keys()
 
 
+def _is_another(fact: Fact, other: Fact) -> bool:
+    """Whether it states what took the place of the only thing in the other fact.
+
+    Either both are of one kind (`I moved to the sales team`, `I have short hair now`), or the new
+    one serves the same purpose (`I switched to Brave as my browser`), or nothing is said of it but
+    the switch (`I switched to tea`).
+    """
+    new, old = fact.complement.items, other.complement.items
+    is_present = not (fact.statement.is_planned or other.statement.is_past or other.is_ending)
+    if not (is_present and len(new) == len(old) == 1) or other.attitude:
+        return False
+    is_same_kind = new[0].head == old[0].head
+    if fact.stem not in _SWAPPING or not fact.complement.lead.endswith("to"):
+        is_plain = not (fact.is_qualified or other.complement.tail or new[0].kind)
+        return is_same_kind and is_plain and fact.is_news and fact.is_like(other)
+    is_move = fact.stem == _MOVE
+    if is_same_kind:
+        return not (other.is_qualified or (is_move and other.stem in lexicon.POSSESSING))
+    if purpose := content_stems(joined(fact.complement.tail)) - FUNCTION_STEMS:
+        return purpose <= other.words
+    is_served = other.stem in _SERVING or (other.stem == "be" and other.complement.lead == "with")
+    return is_served and not is_move and new[0].is_name == old[0].is_name
+
+
 def _has_another_value(fact: Fact, other: Fact) -> bool:
     if not fact.slots:
         return False
@@ -130,7 +161,8 @@ def _is_favourite(fact: Fact) -> bool:
 
 def _is_narrowed(fact: Fact, other: Fact) -> bool:
     """Whether a fact leaves only some items of the other: `I only teach history now`."""
-    between = fact.statement.tokens[fact.statement.end : fact.statement.verb]
+    statement = fact.statement
+    between = statement.tokens[statement.end : len(statement.tokens) - len(statement.rest)]
     return "only" in lowered(between) and fact.is_like(other) and fact.things < other.things
 
 
@@ -184,13 +216,15 @@ _CHANGES = (
     _is_found,
     _is_done,
     _changes_routine,
+    _is_another,
 )
 """What a change of a fact can be even if one of the facts is qualified."""
 
 
 def _is_kind_of(item: Item, general: Item) -> bool:
     """Whether somebody who has the item has the other: a kitten is a pet, but no dog."""
-    return general.head in _GENERAL and item.kind == general.kind
+    kinds = {general.kind} | _MEMBERS.get(general.kind, frozenset())
+    return general.head in _GENERAL and item.kind in kinds
 
 
 def _is_opposite(fact: Fact, other: Fact) -> bool:

@@ -20,6 +20,8 @@ _LIVING = lexicon.stems("live stay")
 _BELONGING = word_set("member subscriber subscribed part in on enrolled")
 _PLACES = word_set("in at for")
 _FROM = word_set("from at in of")
+_USE, _BY_MEANS = lexicon.verb_stem("use"), ("with", "by", "on")
+_LIKING = frozenset({"into", "keen on", "fond of"})
 _DYING = lexicon.stems("die")
 _LEARNING = lexicon.stems("learn study take attend do play train practise practice")
 _ATTENDING = lexicon.stems("go attend study work")
@@ -76,9 +78,15 @@ def _concerns(rule: Rule, fact: Fact, other: Fact) -> bool:
     if rule.about == "thing":
         named = fact.subject.stems
         is_theirs = fact.subject.owner == other.subject.entity
+        if not fact.own_things.isdisjoint(other.about):
+            return True
         return is_theirs and frozenset() < named <= content_stems(other.verb_phrase)
     if rule.about == "owner":
         return fact.subject.kin != "" and fact.subject.owner == other.subject.entity
+    if rule.about == "party":
+        is_named = fact.subject.entity.key in {r.target.key for r in other.relations}
+        is_kin = lexicon.KINSHIP.get(fact.subject.kin) in {*status.PARTNERS, "manager_of"}
+        return (is_named or is_kin) and fact.subject.owner == other.subject.entity
     is_partner = lexicon.KINSHIP.get(other.subject.kin) in status.PARTNERS
     is_child = lexicon.KINSHIP.get(fact.subject.kin) in {None, *_CHILDREN}
     parents = {other.subject.entity, other.subject.owner if is_partner else None}
@@ -133,7 +141,11 @@ def _parted_with(fact: Fact, other: Fact, *, is_value: bool) -> tuple[Item, ...]
     The price or the buyer does not matter.
     """
     if status.SWITCH in fact.ending.kinds:
-        return _matching(fact, other) if is_value or other.stem in _HAVING | _LIVING else None
+        return (
+            _matching(fact, other)
+            if is_value or other.stem in _HAVING | _LIVING | _ATTENDING
+            else None
+        )
     places, others = fact.complement.places, other.complement.places
     is_elsewhere = places and others and places.isdisjoint(others)
     is_held = is_value or other.stem in _HELD
@@ -147,8 +159,8 @@ def _denied(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
         return None
     if fact.role:
         return () if fact.about & other.about else None
-    is_done_with = is_over and fact.stem in lexicon.USING and other.stem in lexicon.TASTES
-    is_done_with |= is_over and fact.stem == "need" and other.stem in lexicon.USING
+    is_done_with = is_over and _is_needed_for(fact, other)
+    is_done_with |= fact.complement.lead in _LIKING and other.stem in lexicon.TASTES
     is_same = fact.is_like(other)
     is_same |= is_over and fact.stem == "be" and other.verb_phrase.startswith("work as ")
     if is_over and other.stem == "be":
@@ -163,6 +175,14 @@ def _denied(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
         return _matching(fact, other) if is_same or is_done_with else None
     is_same |= is_over and fact.stem == other.stem
     return () if is_same else None
+
+
+def _is_needed_for(fact: Fact, other: Fact) -> bool:
+    """Whether the other fact implies this one: `I drink coffee` after `I like drinking coffee`."""
+    if fact.stem == _USE and other.complement.lead.endswith(_BY_MEANS):
+        return True
+    implied = lexicon.USING if fact.stem == "need" else lexicon.TASTES
+    return other.stem in implied and fact.stem in lexicon.USING | {"need"}
 
 
 def _given_up(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
@@ -198,7 +218,7 @@ def _is_meant(fact: Fact, item: Item, other: Fact) -> bool:
     if other.stem == "work":
         return fact.stem == "quit"
     if other.complement.lead == "with":
-        return item.text[:1].isupper()  # `I left Monzo`, with which I bank.
+        return item.is_name  # `I left Monzo`, with which I bank.
     is_clear = fact.stem not in _AMBIGUOUS or len(item.stems) > 1 or fact.statement.is_perfect
     is_pastime = other.stem in _LEARNING or other.complement.lead == "in"
     return (is_clear or is_pastime) and (other.stem in _HAVING or other.statement.is_progressive)

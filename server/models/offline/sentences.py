@@ -126,6 +126,8 @@ _FULL = {
     pattern("new_value"): r"My new \3 is \1\2",
     pattern("not_that"): r"\2, not \1",
     pattern("raised"): r"My \1 is now ",
+    pattern("moved"): r"My \1 was moved to ",
+    pattern("stolen"): r"My \1 was stolen",
     pattern("they"): r"I was \1",
     pattern("no_more"): r"I gave up \1",
     pattern("taken_off"): "I came off ",

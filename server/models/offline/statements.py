@@ -68,6 +68,13 @@ class Statement:
         return self.tokens[self.begin : self.end]
 
     @property
+    def is_former(self) -> bool:
+        """Whether it states what its subject was: `my boss was Tom`, not `I was hired`."""
+        was = self.stem == "be" and self.is_past and not self.is_perfect
+        first = self.rest[0].lower if self.rest else ""
+        return was and first != "born" and (first in _MARITAL or not lexicon.is_past(first))
+
+    @property
     def is_retraction(self) -> bool:
         """Whether it denies something, or states that it has ended."""
         return self.is_denied or self.is_over
@@ -77,6 +84,8 @@ _BE = word_set("am is are was were be been")
 _HAVE = word_set("have has had")
 _DO = word_set("do does did")
 _LIMITING = listed("limiting")
+_MARITAL = listed("marital")
+_ONLY_PARTLY = _LIMITING | {"always", "just", "only"}
 _STARTING = stems("start begin")
 _ACTIVITIES = listed("activities")
 _LEARNED = word_set("learned learnt")
@@ -101,7 +110,8 @@ def read_statement(clause: Clause) -> Statement | None:
         return None
     tokens = _with_owner(tokens, *found)
     who = _who(tokens[slice(*found)])
-    is_imagined = not _FICTION.isdisjoint(lowered(tokens[: found[0]]))
+    front = lowered(tokens[: found[0]])
+    is_imagined = not _FICTION.isdisjoint(front) or ("far", "as") in pairwise(front)
     if who is None or is_imagined or not HEDGES.isdisjoint(lowered(tokens)):
         return None
     statement = Statement(tokens, who, *found)
@@ -118,7 +128,7 @@ def read_statement(clause: Clause) -> Statement | None:
 
 
 _FOR_SO_LONG = word_set("since for")
-_ANY_MORE = frozenset({("any", "more"), ("any", "longer")})
+_ANY_MORE = frozenset({("any", "more"), ("any", "longer"), ("no", "more")})
 
 
 def _read_verb(statement: Statement) -> bool:
@@ -178,21 +188,25 @@ def _auxiliary_length(statement: Statement, place: int) -> int:
     elif base in _DO:
         length = int(word != base or following in lexicon.VERBS)
     elif following == "to" and _before_infinitive(word, later):
-        statement.is_over |= word == "used"
+        statement.is_over |= word == "used" and not statement.is_denied
         statement.is_ability |= word in _LEARNED and lexicon.verb_stem(later) not in _FEELING
-        statement.is_past |= word == "had"
+        statement.is_past |= word in {"used", "had"}
         statement.is_planned |= word == "decided"
         statement.is_denied |= "not" in lowered(tokens[place:after])
         length = after + 1 - place
     elif length := _before_gerund(word, following, later):
-        stem = lexicon.verb_stem(word)
-        is_stopped = stem not in _STARTING
-        statement.is_over |= is_stopped
-        statement.is_denied |= is_stopped and stem not in _COMPLETING
+        _read_stop(statement, lexicon.verb_stem(word))
     if length:
         statement.is_denied |= word in lexicon.NEGATED
         statement.is_past |= base in {"did", "was", "were"}
     return length
+
+
+def _read_stop(statement: Statement, stem: str) -> None:
+    """Stores what a verb such as `stopped` before one in -ing means; who did not stop goes on."""
+    if stem not in _STARTING:
+        statement.is_over = not statement.is_denied
+        statement.is_denied = statement.is_over and stem not in _COMPLETING
 
 
 def _is_noun(statement: Statement, place: int) -> bool:
@@ -223,8 +237,8 @@ def _adverb(statement: Statement, place: int) -> int:
         return 2
     if not words or words[0] not in lexicon.ADVERBS or words[0] == "no":
         return 0
+    statement.is_limited |= words[0] in (_ONLY_PARTLY if statement.is_denied else _LIMITING)
     statement.is_denied |= words[0] in {"not", "never"}
-    statement.is_limited |= words[0] in _LIMITING
     return 1
 
 

@@ -124,14 +124,16 @@ def read_ending(statement: Statement, complement: Complement) -> Ending:
 
 def _fits(rule: lexicon.Rule, statement: Statement, complement: Complement) -> bool:
     has_voice = statement.is_past or not rule.passive
+    is_under_way = rule.kind == DISPOSAL and statement.is_progressive
     has_object = bool(complement.items) or rule.kind != GIVING_UP
-    if not (has_voice and has_object and rule.lead.fullmatch(complement.lead)):
+    if is_under_way or not (has_voice and has_object and rule.lead.fullmatch(complement.lead)):
         return False
     return rule.rest.match(" ".join(lowered(statement.rest))) is not None
 
 
 _PLACE_OF = {
-    ("work", "at"): "works_at", ("work", "for"): "works_at", ("live", "in"): "lives_in"
+    ("work", "at"): {"works_at"}, ("work", "for"): {"works_at"}, ("work", "as"): {"works_as"},
+    ("live", "in"): {"lives_in"}, ("be", "with"): {"works_at", *PARTNERS}
 }  # fmt: skip
 
 
@@ -143,6 +145,7 @@ def _denial(statement: Statement, complement: Complement) -> Ending:
         if statement.is_over and not statement.is_ability
         else None
     )
-    ended = PARTNERS if is_apart else frozenset({place} if place else ())
-    kinds = frozenset() if statement.is_ability else frozenset({DENIAL})
+    ended = PARTNERS if is_apart else frozenset(place or ())
+    is_done = statement.is_over and statement.stem in lexicon.USING
+    kinds = frozenset({DENIAL}) if is_done or not statement.is_ability else frozenset()
     return Ending(kinds, ended, is_named=place is not None)
