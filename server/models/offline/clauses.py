@@ -226,8 +226,9 @@ def _is_same_form(left: Sequence[Token], right: Sequence[Token], owner: Sequence
         return len(right) > 1
     if lexicon.is_past(word):
         return lexicon.is_past(verb) or (verb in {"have", "has", "was", "am"} and len(right) > 1)
-    if verb in lexicon.MODALS or verb in {"will", "do", "did"} or len(right) == 1:
-        return False
+    is_alone = not any(token.is_word for token in right[1:2])
+    if verb in lexicon.MODALS or verb in {"will", "do", "did"} or is_alone:
+        return len(left) == 1 and owner[-1].lower in {"i", "we", "they"}  # `I swim and row.`
     if any(one == "to" and two in lexicon.VERBS for one, two in pairwise(lowered(left))):
         return False
     if owner[-1].lower not in {"i", "we", "they"}:

@@ -24,6 +24,7 @@ _NAMES_WITHIN = 10
 _STREETS = listed("streets")
 _NOT_PLACES = frozenset().union(*lexicon.lists("one_at_a_time").values())
 _PAST_MEANS_OVER = stems("live reside work intern study come")
+_LASTING = word_set("since for always all now")
 _TELLING_VALUES = stems("be change")
 _CHANGING = lexicon.verb_stem("change")
 _ANY = re.compile(r"\S")
@@ -101,8 +102,7 @@ def _named(statement: Statement, subject: Subject) -> Iterator[tuple[str, Entity
     """Yields the relations to names after the verb, the first of each kind."""
     rest, words = statement.rest, lowered(statement.rest)
     known = _NAMED.get(statement.stem, ())
-    is_over = statement.is_past and not statement.is_perfect and statement.stem in _PAST_MEANS_OVER
-    if is_over or statement.is_former or not known:
+    if not known or statement.is_former or _has_been(statement):
         return
     within = range(min(len(rest), _NAMES_WITHIN))
     places = [place for place in within if read_name(rest, place, several=True)]
@@ -123,6 +123,13 @@ def _named(statement: Statement, subject: Subject) -> Iterator[tuple[str, Entity
     if subject.kin:
         found.pop("named", None)
     yield from found.items()
+
+
+def _has_been(statement: Statement) -> bool:
+    """Whether it states where somebody lived or worked once: `I worked at Acme`."""
+    is_lasting = statement.is_progressive or not _LASTING.isdisjoint(lowered(statement.tokens))
+    is_event = statement.is_past and not (statement.is_perfect and is_lasting)
+    return is_event and statement.stem in _PAST_MEANS_OVER
 
 
 def _being(statement: Statement) -> Iterator[tuple[str, Entity]]:

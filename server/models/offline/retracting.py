@@ -93,11 +93,16 @@ def _concerns(rule: Rule, fact: Fact, other: Fact) -> bool:
     return rule.about == "family" and is_child and fact.subject.owner in parents
 
 
-def _is_in_place(fact: Fact, other: Fact) -> bool:
+def _is_in_place(fact: Fact, other: Fact, *, names_only: bool = False) -> bool:
     """Whether the other names the place that the fact names, if it does: `fired from the bar`."""
-    words = list(takewhile(lambda word: word != "because", lowered(fact.statement.rest)))
-    start = next((p for p, word in enumerate(words) if word in _FROM), len(words))
-    named = [w for w in words[start + 1 :] if not (is_period(w) or w in lexicon.TIMES)]
+    words = list(takewhile(lambda token: token.lower != "because", fact.statement.rest))
+    start = next((p for p, word in enumerate(words) if word.lower in _FROM), len(words))
+    named = [
+        word.lower
+        for word in words[start + 1 :]
+        if not (is_period(word.lower) or word.lower in lexicon.TIMES)
+        and (word.is_name or not names_only)
+    ]
     place = content_stems(" ".join(named)) - _ARRANGEMENTS - FUNCTION_STEMS
     return place <= content_stems(other.verb_phrase)
 
@@ -125,6 +130,8 @@ def _lost(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
 
 def _relation_ended(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
     """Returns what of the other fact the verb ends, such as working somewhere."""
+    if not (fact.ending.is_named or _is_in_place(fact, other, names_only=True)):
+        return None
     targets = [r.target.key for r in other.relations if r.relation in fact.ending.relations]
     named = fact.complement.places or (fact.things if fact.ending.is_named else frozenset())
     if not (targets and named):

@@ -85,7 +85,7 @@ _HAVE = word_set("have has had")
 _DO = word_set("do does did")
 _LIMITING = listed("limiting")
 _MARITAL = listed("marital")
-_ONLY_PARTLY = _LIMITING | {"always", "just", "only"}
+_ONLY_PARTLY = _LIMITING | {"always", "just", "only", "very"}
 _STARTING = stems("start begin")
 _ACTIVITIES = listed("activities")
 _LEARNED = word_set("learned learnt")
@@ -98,7 +98,10 @@ _FICTION = word_set("dream nightmare novel story game book movie film script lif
 _PRESENTING = word_set("called named born died")
 _UNREAL = stems("wish")
 _WISHES = word_set("like love prefer rather")
-_UNDER_WAY = word_set("moving going getting starting leaving planning relocating switching")
+_UNDER_WAY = word_set(
+    "moving going getting starting leaving planning relocating switching retiring resigning"
+    " quitting"
+)
 """Progressive forms for things that are yet to come."""
 
 
