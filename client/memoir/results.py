@@ -1,4 +1,4 @@
-"""The other results of calls: plain, immutable Python values."""
+"""The results of adds, searches, deletions and reads of projects: plain, immutable values."""
 
 from __future__ import annotations
 

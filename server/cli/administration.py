@@ -81,10 +81,10 @@ async def set_quotas(arguments: argparse.Namespace) -> None:
     async with opened(open_administration) as administration:
         if changes:
             await administration.set_quotas(arguments.project, changes)
-        holding = await administration.quotas(arguments.project)
+        use = await administration.storage_use(arguments.project)
     table = Table("quota", "limit", "held")
-    held = {"memories": holding.memories, "bytes": holding.bytes}
-    for name, limit in asdict(holding.quotas).items():
+    held = {"memories": use.memories, "bytes": use.bytes}
+    for name, limit in asdict(use.quotas).items():
         table.add_row(
             name, str(limit) if limit else "none", str(held[name]) if limit and name in held else ""
         )

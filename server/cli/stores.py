@@ -249,11 +249,11 @@ async def list_joins(arguments: argparse.Namespace) -> None:
 async def split_names(arguments: argparse.Namespace) -> None:
     """Runs `entities split`."""
     async with opened(open_entity_joins) as joins:
-        concerned = await joins.split(
+        count = await joins.split(
             arguments.project, arguments.space, arguments.name, arguments.alias
         )
     out.print(
-        f"split {arguments.alias} from {arguments.name}; memories that joined them: {concerned}",
+        f"split {arguments.alias} from {arguments.name}; memories that joined them: {count}",
         markup=False,
     )
 

@@ -23,7 +23,7 @@ PATIENCE_SECONDS: Final = 1.0
 STARTING_SECONDS: Final = 120.0
 """A dependency without an answer for longer than this counts as unavailable, not as starting."""
 
-_log: structlog.stdlib.BoundLogger = structlog.get_logger("server.breaker")
+log: structlog.stdlib.BoundLogger = structlog.get_logger("server.breaker")
 
 
 class BreakerState(StrEnum):
@@ -112,7 +112,7 @@ class CircuitBreaker:
     def succeeded(self) -> None:
         """Records that a call was answered."""
         if self._opened is not None:
-            _log.info("breaker.closed", dependency=self._name)
+            log.info("breaker.closed", dependency=self._name)
         self._has_succeeded = True
         self._failures, self._opened, self._trying = 0, None, False
 
@@ -122,7 +122,7 @@ class CircuitBreaker:
         if self._opened is None and self._failures < self._allowed_failures:
             return
         if self._opened is None:
-            _log.warning("breaker.opened", dependency=self._name, failures=self._failures)
+            log.warning("breaker.opened", dependency=self._name, failures=self._failures)
         self._opened, self._trying = self._monotonic(), False
 
     def abandoned(self) -> None:

@@ -41,12 +41,12 @@ def _check_id(field: str, value: str) -> None:
         raise InvalidRequest([FieldViolation(field, "1 to 64 printable characters")])
 
 
-LONGEST = timedelta(days=3660)
+_LONGEST_DURATION = timedelta(days=3660)
 _LONGEST_SCOPE_ID = 256
 
 
 def _check_duration(field: str, value: timedelta, least: timedelta) -> None:
-    if not least <= value <= LONGEST:
+    if not least <= value <= _LONGEST_DURATION:
         raise InvalidRequest([FieldViolation(field, "must be positive and at most ten years")])
 
 
@@ -96,7 +96,7 @@ class Administration:
         """Returns all projects."""
         return await self._projects.list_projects()
 
-    async def quotas(self, project_id: str) -> StorageUse:
+    async def storage_use(self, project_id: str) -> StorageUse:
         """Returns a project's quotas and counts of its content.
 
         Raises:
@@ -116,7 +116,7 @@ class Administration:
         wrong = [FieldViolation(name, "0 or more") for name, n in changes.items() if n < 0]
         if wrong:
             raise InvalidRequest(wrong)
-        quotas = replace((await self.quotas(project_id)).quotas, **changes)
+        quotas = replace((await self.storage_use(project_id)).quotas, **changes)
         if not await self._projects.set_quotas(project_id, quotas):
             raise NotFound(f"there is no project {project_id!r}")
         return quotas

@@ -24,7 +24,7 @@ from server.models.ports import Embedder
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 EXIT_STATUS_OF_SECOND_SIGNAL = 130
 
-_log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 
 class StopSignals:
@@ -109,9 +109,9 @@ class ReadinessProbe:
         fault = await self.fault()
         if fault != self._last_fault:
             if fault is None:
-                _log.info("readiness.ready")
+                log.info("readiness.ready")
             else:
-                _log.warning("readiness.not_ready", reason=fault)
+                log.warning("readiness.not_ready", reason=fault)
         self._last_fault = fault
         await self._set_ready(fault is None)
 
@@ -174,13 +174,13 @@ async def drain(
     await asyncio.sleep(delay)
     end = time.monotonic() + seconds
     gate.close()
-    _log.info("server.draining", seconds=seconds, calls=gate.in_flight)
+    log.info("server.draining", seconds=seconds, calls=gate.in_flight)
     await _within(seconds - min(CUT_SECONDS, seconds / 2), gate.idle())
     cut_off = gate.cut()
     await _within(max(0.0, end - time.monotonic()), gate.idle())
     await _within(_time_left(end), gate.quiet(QUIET_SECONDS))
     await server.stop(_time_left(end))
-    _log.info("server.stopped", cut_off=cut_off)
+    log.info("server.stopped", cut_off=cut_off)
 
 
 def _time_left(end: float) -> float:

@@ -145,7 +145,7 @@ def _attributes(labels: Mapping[str, str]) -> dict[str, str]:
 
 DEFAULT_INTERVAL_SECONDS: Final = 60.0
 
-_log: structlog.stdlib.BoundLogger = structlog.get_logger("server.metrics")
+log: structlog.stdlib.BoundLogger = structlog.get_logger("server.metrics")
 
 
 class MetricSender:
@@ -182,8 +182,9 @@ class MetricSender:
     def _send(self) -> None:
         try:
             self._exporter.export(self._state())
-        except Exception as error:  # noqa: BLE001 - the next state may be sent
-            _log.error("metrics.not_sent", exc_info=error)
+        except Exception as error:
+            # The next state may be sent.
+            log.error("metrics.not_sent", exc_info=error)
 
     def _state(self) -> MetricsData:
         metrics = list(to_metrics(self._registry.collect(), self._began, time.time_ns()))

@@ -25,8 +25,7 @@ from server.storage import postgres
 from server.storage.postgres import (
     erasing,
     memory_store,
-    ranking_statements,
-    scope_index_statements,
+    search_statements,
 )
 from server.storage.postgres.erasing import CHANGES
 from server.storage.postgres.erasing import SQL as ERASE
@@ -100,23 +99,23 @@ def _with_slots() -> Iterator[tuple[str, str]]:
 
 
 def _searches() -> Iterator[tuple[str, str]]:
-    yield "rank_of_user", ranking_statements.rank_statement(_search(_ALICE))[0]
-    yield "rank_with_filter", ranking_statements.rank_statement(_search(_RUN, is_filtered=True))[0]
-    latest = ranking_statements.rank_statement(_search(_ALICE, latest_at=_NOW))
+    yield "rank_of_user", search_statements.rank_statement(_search(_ALICE))[0]
+    yield "rank_with_filter", search_statements.rank_statement(_search(_RUN, is_filtered=True))[0]
+    latest = search_statements.rank_statement(_search(_ALICE, latest_at=_NOW))
     yield "rank_of_latest", latest[0]
-    yield "rank_of_past", ranking_statements.rank_statement(_search(_RUN, time=_NOW))[0]
+    yield "rank_of_past", search_statements.rank_statement(_search(_RUN, time=_NOW))[0]
     memories = _search(_ALICE, sources=frozenset({Source.MEMORIES}))
-    yield "rank_of_memories", ranking_statements.rank_statement(memories)[0]
-    size = ranking_statements.ScopeSize(10_000, 80.0)
-    yield "rank_large", ranking_statements.rank_large_statement(_search(_ALICE), size)[0]
+    yield "rank_of_memories", search_statements.rank_statement(memories)[0]
+    size = search_statements.ScopeSize(10_000, 80.0)
+    yield "rank_large", search_statements.rank_large_statement(_search(_ALICE), size)[0]
     cast = cast_to(256)
-    by_index = ranking_statements.rank_large_statement(_search(_ALICE), size, cast)
+    by_index = search_statements.rank_large_statement(_search(_ALICE), size, cast)
     yield "rank_large_by_index", by_index[0]
     index = ScopeIndex(dimensions=1)
-    check = scope_index_statements.IndexCheck(_search(_ALICE), index)
-    yield "scope_index_check", scope_index_statements.check_statement([check])[0]
-    yield "scope_index_list", scope_index_statements.list_statement(memories)[0]
-    yield "scope_index_read", scope_index_statements.read_statement(_search(_RUN), [])[0]
+    check = search_statements.IndexCheck(_search(_ALICE), index)
+    yield "scope_index_check", search_statements.check_statement([check])[0]
+    yield "scope_index_list", search_statements.list_statement(memories)[0]
+    yield "scope_index_read", search_statements.read_statement(_search(_RUN), [])[0]
 
 
 def _search(

@@ -131,7 +131,7 @@ def _cut(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
-_log: structlog.typing.FilteringBoundLogger = structlog.get_logger("server.errors")
+log: structlog.typing.FilteringBoundLogger = structlog.get_logger("server.errors")
 
 
 class ErrorsInterceptor(CallInterceptor):
@@ -167,10 +167,10 @@ async def _answer(
 def _report(error: Exception, method: Method, cause: BaseException | None) -> None:
     """Logs the cause, which is never sent to the client."""
     if type(error) not in OUTCOMES:
-        _log.error("rpc.failed", method=method.name, exc_info=error)
+        log.error("rpc.failed", method=method.name, exc_info=error)
     elif isinstance(error, ExtractionFailed):
         # Its problems and its cause may quote the conversation, so they are only counted and named.
-        _log.warning(
+        log.warning(
             "extraction.failed",
             method=method.name,
             **error.metadata,
@@ -179,4 +179,4 @@ def _report(error: Exception, method: Method, cause: BaseException | None) -> No
         )
     elif cause is not None and not isinstance(error, InvalidRequest):
         reason = type(error).__name__
-        _log.warning("rpc.refused", method=method.name, reason=reason, exc_info=cause)
+        log.warning("rpc.refused", method=method.name, reason=reason, exc_info=cause)

@@ -66,14 +66,9 @@ def failed(
     return answered(HTTP_STATUS.get(code, 500), detail, details, correlation_id, headers)
 
 
-def refused(
-    http_status: int,
-    message: str,
-    correlation_id: str = "",
-    headers: Mapping[str, str] | None = None,
-) -> Response:
+def refused(http_status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:
     """Returns the response that refuses a request before a call."""
-    return answered(http_status, message, {"message": message}, correlation_id, headers or {})
+    return answered(http_status, message, {"message": message}, "", headers or {})
 
 
 def answered(
@@ -130,7 +125,7 @@ def _unchanged(field: str) -> str:
 
 _LONGEST_PATH: Final = 256
 
-_log: structlog.typing.FilteringBoundLogger = structlog.get_logger("server.http")
+log: structlog.typing.FilteringBoundLogger = structlog.get_logger("server.http")
 
 
 def correlation_id(request: Request) -> str:
@@ -171,14 +166,14 @@ async def not_routed(request: Request, error: Exception) -> Response:
 async def broken(request: Request, error: Exception) -> Response:
     """Returns the response for a fault of the door itself, and logs the cause."""
     id_ = correlation_id(request)
-    _log.error("http.failed", path=_path(request), correlation_id=id_, exc_info=error)
+    log.error("http.failed", path=_path(request), correlation_id=id_, exc_info=error)
     return failed(to_status(error, id_), id_)
 
 
 def logged(request: Request, response: Response) -> Response:
     """Logs a refusal that no call has logged; it gets a correlation id if it has none."""
     id_ = response.headers.setdefault(CORRELATION_HEADER, correlation_id(request))
-    _log.info("http.refused", path=_path(request), status=response.status_code, correlation_id=id_)
+    log.info("http.refused", path=_path(request), status=response.status_code, correlation_id=id_)
     return response
 
 

@@ -22,7 +22,7 @@ from server.telemetry.metrics import PROJECTED, PROJECTION_FAILURES
 from server.telemetry.recording import OutageLog
 from server.telemetry.spans import linked_span, mark_failed
 
-_log: structlog.stdlib.BoundLogger = structlog.get_logger("server.projector")
+log: structlog.stdlib.BoundLogger = structlog.get_logger("server.projector")
 
 _LOGGED_IDS = 16
 _RELEASE_SECONDS = 2.0
@@ -100,7 +100,7 @@ class GraphProjector:
     async def run(self) -> None:
         """Projects until it is cancelled. Failures are logged and retried."""
         failures = 0
-        outage = OutageLog(_log, began="projector.waiting", ended="projector.resumed")
+        outage = OutageLog(log, began="projector.waiting", ended="projector.resumed")
         while True:
             self._wakeup.clear()
             try:
@@ -155,7 +155,7 @@ class GraphProjector:
             self._prepared = False
             self._shrink_batch()
             PROJECTION_FAILURES.labels("overdue").inc()
-            _log.warning("projector.overdue", **_described(claimed))
+            log.warning("projector.overdue", **_described(claimed))
             return 0
         except asyncio.CancelledError:
             await give_back(self._outbox.release(claimed, timedelta(0)), _RELEASE_SECONDS)
@@ -180,7 +180,7 @@ class GraphProjector:
         await keep_lease(
             renew,
             self._options.lease,
-            lambda error: _log.warning(
+            lambda error: log.warning(
                 "projector.lease_not_renewed", error=type(error).__qualname__
             ),
         )
@@ -223,7 +223,7 @@ class GraphProjector:
             return
         await self._graph.prepare()
         self._prepared = True
-        _log.info("projector.graph_ready")
+        log.info("projector.graph_ready")
 
     async def _project(self, claimed: Sequence[DirtyMemory]) -> int:
         try:
@@ -233,7 +233,7 @@ class GraphProjector:
             self._prepared = False
             self._shrink_batch()
             PROJECTION_FAILURES.labels("unavailable").inc()
-            _log.warning("projector.graph_unavailable", cause=_cause(error), **_described(claimed))
+            log.warning("projector.graph_unavailable", cause=_cause(error), **_described(claimed))
             await self._release_by_attempts(claimed)
             return 0
         except StoreUnavailable:
@@ -244,11 +244,11 @@ class GraphProjector:
         lost = await self._outbox.settle(claimed)
         failpoints.reach("projection.after_settle")
         if lost:
-            _log.warning("projector.lease_lost", lost=lost, **_described(claimed))
+            log.warning("projector.lease_lost", lost=lost, **_described(claimed))
         if len(claimed) >= self._batch:
             self._batch = min(self._options.batch_size, 2 * self._batch)
         PROJECTED.inc(len(claimed))
-        _log.debug("projector.projected", **_described(claimed))
+        log.debug("projector.projected", **_described(claimed))
         return len(claimed)
 
     async def _project_apart(self, claimed: Sequence[DirtyMemory], error: Exception) -> int:
@@ -267,9 +267,9 @@ class GraphProjector:
         }
         PROJECTION_FAILURES.labels("given_up" if given_up else "refused").inc()
         if given_up:
-            _log.error("projector.memory_given_up", **details)
+            log.error("projector.memory_given_up", **details)
         else:
-            _log.error(
+            log.error(
                 "projector.memory_refused", retry_after_seconds=pause.total_seconds(), **details
             )
         return 0
@@ -297,7 +297,7 @@ def _log_failure(error: Exception, pause: timedelta, outage: OutageLog) -> None:
             retry_after_seconds=retry_after,
         )
     else:
-        _log.error("projector.failed", exc_info=error, retry_after_seconds=retry_after)
+        log.error("projector.failed", exc_info=error, retry_after_seconds=retry_after)
 
 
 def _described(claimed: Sequence[DirtyMemory]) -> dict[str, object]:

@@ -126,7 +126,7 @@ class GraphArm:
 # The rest of the time is for the response, because hits without reranking are better than none.
 _SHARE_FOR_RERANKING: Final = 0.8
 
-_log = structlog.get_logger()
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,5 +177,5 @@ class RerankArm:
 
     def _unranked(self, hits: Sequence[Hit], reason: str) -> Reranking:
         record_search_arm(Arm.RERANK, ran=False)
-        _log.warning("search.not_reranked", model=self._reranker.model, reason=reason)
+        log.warning("search.not_reranked", model=self._reranker.model, reason=reason)
         return Reranking(hits, degraded=DegradedArm(Arm.RERANK, reason))

@@ -36,7 +36,7 @@ _PREFIXES = {
     EmbeddingPurpose.QUERY: "task: search result | query: ",
 }
 
-_log = structlog.get_logger()
+log = structlog.get_logger()
 
 # Both were measured with a learned embedder of 384 dimensions: ADR 0055.
 _NEAR_DUPLICATE_SIMILARITY = 0.9
@@ -120,7 +120,7 @@ class GeminiEmbedder:
         try:
             return unit_vectors(rows, count=len(texts), dimensions=self._dimensions)
         except InvalidEmbeddings as fault:
-            _log.error("gemini_embedding.rejected", model=self.model, problem=str(fault))
+            log.error("gemini_embedding.rejected", model=self.model, problem=str(fault))
             raise ModelUnavailable(self.model) from fault
 
     def _entry(self, text: str, purpose: EmbeddingPurpose) -> dict[str, object]:

@@ -175,7 +175,7 @@ def _proposed(operation: AnsweredOperation) -> ProposedOperation:
 
 _MAX_OUTPUT_TOKENS = 8192
 
-_log = structlog.get_logger()
+log = structlog.get_logger()
 
 
 class GeminiLanguageModel:
@@ -212,7 +212,7 @@ class GeminiLanguageModel:
     def _failed(
         self, cause: str, problems: Sequence[str], tokens: tuple[int, int]
     ) -> ExtractionFailed:
-        _log.warning("gemini_answer.rejected", model=self.model, cause=cause, problems=problems)
+        log.warning("gemini_answer.rejected", model=self.model, cause=cause, problems=problems)
         read, written = tokens
         return ExtractionFailed(
             self.model, cause, problems, input_tokens=read, output_tokens=written

@@ -32,7 +32,7 @@ _MAX_OUTPUT_TOKENS: Final = 2_048
 
 _BEST: Final = 100
 
-_log = structlog.get_logger()
+log = structlog.get_logger()
 
 
 class AnsweredScore(Part):
@@ -76,7 +76,7 @@ class GeminiReranker:
             raise self._failed("malformed", error.problems) from error
 
     def _failed(self, cause: str, problems: Sequence[str]) -> RerankFailed:
-        _log.warning("gemini_answer.rejected", model=self.model, cause=cause, problems=problems)
+        log.warning("gemini_answer.rejected", model=self.model, cause=cause, problems=problems)
         return RerankFailed(f"the language model's answer could not be used ({cause})")
 
 

@@ -115,7 +115,7 @@ def _details(body: object, kind: str) -> Iterator[dict[str, object]]:
 T = TypeVar("T")
 
 _CONFIGURATION_PAUSE = timedelta(minutes=1)
-_log = structlog.get_logger()
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +176,7 @@ class Retrier:
             delay = self._policy.delay(attempt, self._jitter(), fault.retry_after)
             if not self._may_retry(fault, attempt, delay):
                 raise _given_up(model, fault, attempt) from fault
-            _log.warning(
+            log.warning(
                 "gemini_call.retried",
                 model=model,
                 attempt=attempt,
@@ -195,9 +195,9 @@ class Retrier:
 
 def _given_up(model: str, fault: GeminiFault, attempts: int) -> Retryable:
     if not fault.is_transient:
-        _log.error("gemini_call.refused", model=model, **_described(fault))
+        log.error("gemini_call.refused", model=model, **_described(fault))
         return ModelUnavailable(model, _CONFIGURATION_PAUSE)
-    _log.warning("gemini_call.given_up", model=model, attempts=attempts, **_described(fault))
+    log.warning("gemini_call.given_up", model=model, attempts=attempts, **_described(fault))
     error = ModelQuotaExhausted if fault.is_quota else ModelUnavailable
     return error(model, fault.retry_after) if fault.retry_after else error(model)
 

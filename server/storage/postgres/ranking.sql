@@ -3,7 +3,7 @@
 -- server/memories/search/ranking.py. The slot `memories` takes the rows that are searched,
 -- `project` the parameter of the project, `scope` and `filters` conditions on the rows. Numbers that
 -- the planner could use are in subqueries, so that no plan for given values looks cheaper than the
--- generic one (see `_HIDDEN` in ranking_statements.py).
+-- generic one (see `_HIDDEN` in search_statements.py).
 
 -- block: before
 -- The items before `c`, the nearest first, each with the number of characters in between.

@@ -1,4 +1,4 @@
--- Statements for the index of a scope in a server's memory (scope_index_statements.py). The slot `items` takes the
+-- Statements for the index of a scope in a server's memory (search_statements.py). The slot `items` takes the
 -- blocks of the sources that are searched, `project` and `scope` what ranking.sql describes.
 
 -- block: items_memories

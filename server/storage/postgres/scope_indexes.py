@@ -27,7 +27,7 @@ from server.memories.scope import Scope
 from server.storage.postgres.candidates import Candidates
 from server.storage.postgres.index_ranking import IndexRanking
 from server.storage.postgres.scope_index import ScopeIndex
-from server.storage.postgres.scope_index_statements import (
+from server.storage.postgres.search_statements import (
     MOST_CHANGES,
     IndexCheck,
     check_statement,

@@ -29,12 +29,12 @@ from server.storage.postgres.candidates import (
     candidates_of,
 )
 from server.storage.postgres.filters import reading
-from server.storage.postgres.ranking_statements import (
+from server.storage.postgres.scope_indexes import ScopeIndexes
+from server.storage.postgres.search_statements import (
     ScopeSize,
     rank_large_statement,
     rank_statement,
 )
-from server.storage.postgres.scope_indexes import ScopeIndexes
 from server.storage.postgres.vector_index import VectorIndex, cast_to
 from server.telemetry.recording import record_candidates
 

@@ -16,7 +16,7 @@ from server.memories.memory import ListOrder
 from server.memories.queries import ListQuery
 from server.memories.scope import Scope
 from server.storage.postgres.memory_store import list_statement
-from server.storage.postgres.ranking_statements import rank_statement
+from server.storage.postgres.search_statements import rank_statement
 from tests.support.builders import NOW, PROJECT
 from tests.support.postgres import loaded
 from tests.support.query_plans import search_of

@@ -18,8 +18,8 @@ from server.storage.postgres.erasing import CHANGES, deletion_statement, erasure
 from server.storage.postgres.erasing import RETENTION_SQL as RETENTION
 from server.storage.postgres.erasing import SQL as ERASE
 from server.storage.postgres.memory_store import list_statement
-from server.storage.postgres.ranking_statements import rank_statement
 from server.storage.postgres.record_calls import call_values
+from server.storage.postgres.search_statements import rank_statement
 from tests.support.builders import ALICE, NOW, PROJECT, call
 from tests.support.postgres import loaded
 from tests.support.query_plans import (

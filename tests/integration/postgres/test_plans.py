@@ -18,16 +18,17 @@ from server.memories.queries import ListQuery
 from server.memories.scope import Scope
 from server.storage.postgres import candidates
 from server.storage.postgres.memory_store import SQL, list_statement
-from server.storage.postgres.ranking_statements import (
+from server.storage.postgres.scope_index import ScopeIndex
+from server.storage.postgres.search_statements import (
     SQL as HITS,
 )
-from server.storage.postgres.ranking_statements import (
+from server.storage.postgres.search_statements import (
+    IndexCheck,
     ScopeSize,
+    check_statement,
     rank_large_statement,
     rank_statement,
 )
-from server.storage.postgres.scope_index import ScopeIndex
-from server.storage.postgres.scope_index_statements import IndexCheck, check_statement
 from server.storage.postgres.statements import BoundStatement
 from server.storage.postgres.vector_index import cast_to
 from tests.support.builders import PROJECT

@@ -18,12 +18,11 @@ from server.memories.passages import EVERY_SOURCE, Hit, Source
 from server.memories.queries import SearchQuery
 from server.memories.scope import Scope
 from server.memories.search.ranking import ArmWeights
-from server.storage.postgres import scope_index_statements, scope_indexes
+from server.storage.postgres import scope_indexes, search_statements
 from server.storage.postgres.candidates import FoundItems
 from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.pool import Database
 from server.storage.postgres.scope_index import ScopeIndex, State
-from server.storage.postgres.scope_index_statements import IndexCheck
 from server.storage.postgres.scope_indexes import (
     IDLE_SECONDS,
     MOST_BYTES,
@@ -31,6 +30,7 @@ from server.storage.postgres.scope_indexes import (
     ScopeIndexes,
 )
 from server.storage.postgres.search import Searches
+from server.storage.postgres.search_statements import IndexCheck
 from server.storage.postgres.statements import BoundStatement
 from tests.support.builders import (
     ALICE,
@@ -367,7 +367,7 @@ async def test_searches_of_small_scopes_share_a_statement(
         together.append(len(checks))
         return original(checks)
 
-    original = scope_index_statements.check_statement
+    original = search_statements.check_statement
     monkeypatch.setattr(scope_indexes, "check_statement", check_statement)
     found = await asyncio.gather(*(world.held.search(each) for each in asked))
     assert together == [1, len(asked) - 1]

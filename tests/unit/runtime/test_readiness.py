@@ -84,7 +84,7 @@ class World:
 
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> World:
-    monkeypatch.setattr(lifecycle, "_log", structlog.get_logger())
+    monkeypatch.setattr(lifecycle, "log", structlog.get_logger())
     return World()
 
 

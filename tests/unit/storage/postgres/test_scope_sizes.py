@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from server.memories.scope import Scope
-from server.storage.postgres.ranking_statements import ScopeSize
 from server.storage.postgres.search import ScopeSizes
+from server.storage.postgres.search_statements import ScopeSize
 from tests.support.clocks import HandClock
 
 ALICE = Scope(user_id="alice")

@@ -1,9 +1,15 @@
-"""The statements that rank the items of a scope: all items, or likely ones of a large scope."""
+"""The statements of searches, and of the index of a scope in a server's memory.
+
+Searches rank all items of a scope, or the likely ones of a large scope.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
+from uuid import UUID
 
 from server.memories.passages import Source
 from server.memories.queries import SearchQuery
@@ -23,11 +29,13 @@ from server.memories.search.ranking import (
 )
 from server.storage.postgres.filters import Condition, filter_condition, scope_condition
 from server.storage.postgres.rows import FUNCTIONAL, to_halfvec
-from server.storage.postgres.statements import BoundStatement, fill_block, load_sql
+from server.storage.postgres.scope_index import ScopeIndex
+from server.storage.postgres.statements import BoundStatement, Statement, fill_block, load_sql
 
 _SHARED: Final = ("ranking.sql", "passages.sql", "memory_columns.sql", "relations.sql")
 SQL: Final = load_sql("search.sql", *_SHARED)
 LARGE_SQL: Final = load_sql("search_large.sql", *_SHARED)
+INDEX_SQL: Final = load_sql("scope_index.sql")
 
 _HIDDEN: Final = "(SELECT {}::text)"
 """A text parameter, written so that the planner does not see its value.
@@ -160,3 +168,79 @@ def _shared_values(query: SearchQuery) -> dict[str, object]:
         "pair_reach": PAIR_REACH,
         "pair_share": PAIR_SHARE,
     }
+
+
+MOST_CHANGES: Final = 500
+"""How many changed items a search updates. After more changes the index is read again."""
+
+
+@dataclass(frozen=True, slots=True)
+class IndexCheck:
+    """The check of a scope's index for a search, which reads at most `most` new items."""
+
+    query: SearchQuery
+    index: ScopeIndex
+    most: int = MOST_CHANGES
+
+    @property
+    def group(self) -> Hashable:
+        """Checks of an equal group can share a statement."""
+        parts = dict(self.query.scope.parts())
+        scopes: Hashable = tuple(parts) if len(parts) == 1 else self.query.scope
+        return self.query.project_id, self.query.sources, scopes
+
+
+def check_statement(checks: Sequence[IndexCheck]) -> BoundStatement:
+    """Returns the statement for checks of one group."""
+    first = checks[0].query
+    parts = dict(first.scope.parts())
+    related = [
+        (meaning, number)
+        for number, check in enumerate(checks, 1)
+        for meaning in check.query.meanings
+    ]
+    values = {
+        "questions": [check.query.text for check in checks],
+        "meanings": [meaning for meaning, _ in related],
+        "meaning_of": [number for _, number in related],
+        "after": [check.index.newest for check in checks],
+        "most": checks[0].most,
+    }
+    if len(parts) == 1:
+        [part] = parts
+        values["parts"] = [dict(check.query.scope.parts())[part] for check in checks]
+        statement = _index_statement("check_scopes", first, f"m.{part} = checked.part")
+        return statement(project_id=first.project_id, **values)
+    values["parts"] = [None]
+    return _bound_to_index("check_scopes", first, **values)
+
+
+def list_statement(query: SearchQuery) -> BoundStatement:
+    """Returns the statement that lists the items of the scope."""
+    return _bound_to_index("list_scope_items", query)
+
+
+def read_statement(query: SearchQuery, ids: Sequence[UUID]) -> BoundStatement:
+    """Returns the statement that reads these items of the scope."""
+    return _bound_to_index("read_scope_items", query, memory_ids=ids)
+
+
+def _bound_to_index(name: str, query: SearchQuery, **values: object) -> BoundStatement:
+    scope = scope_condition(query.scope, value=scope_notation(query))
+    statement = _index_statement(name, query, scope.text)
+    return statement(project_id=query.project_id, **scope.values, **values)
+
+
+def _index_statement(name: str, query: SearchQuery, scope: str) -> Statement:
+    """Returns the statement for scopes with this condition."""
+    return INDEX_SQL[name].fill(
+        items=_index_items(query.sources),
+        project=scope_notation(query).format(":project_id"),
+        scope=scope,
+    )
+
+
+@lru_cache(maxsize=8)
+def _index_items(sources: frozenset[Source]) -> str:
+    blocks = [INDEX_SQL.blocks[f"items_{source}"] for source in Source if source in sources]
+    return "\nUNION ALL\n".join(blocks)
