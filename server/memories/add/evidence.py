@@ -114,6 +114,7 @@ hopefully apparently falsely""")
 _NOT_REAL = HEDGES | _words(
     "wish wished pretending dream dreamt dreamed wenn falls ob si jeśli indien"
 )
+_MODALS = _words("would could might")
 _REPORTING_VERBS = _words("""
 say says said saying think thinks thought claim claims claimed believe believes believed reckon
 reckons tell tells told ask asks asked wonder wonders suspect suspects assume assumes insist insists
@@ -221,16 +222,27 @@ def is_cut_from_condition(quote: Quote, content: str) -> bool:
     return not _NOT_REAL.isdisjoint(_before(quote, content))
 
 
+def is_imagined(quote: Quote, content: str) -> bool:
+    """Whether the quote's first clause, or what stands before it, is a condition or a wish."""
+    return not (_NOT_REAL | _MODALS).isdisjoint(_first_clause(quote, content))
+
+
 def is_reported(quote: Quote, content: str) -> bool:
     """Whether somebody else says, thinks or asks what the quote states, as in "Tom says that".
 
     After "I told you that", it is the speaker's own statement.
     """
-    before = _before(quote, content)
     return any(
         word in _REPORTING_VERBS and subject not in _OWN_REPORT
-        for subject, word in pairwise(["", *before])
+        for subject, word in pairwise(["", *_first_clause(quote, content)])
     )
+
+
+def _first_clause(quote: Quote, content: str) -> list[str]:
+    """Returns the words of the clause in which the quote begins, up to its end in the quote."""
+    parts = _CONJUNCTION.split(_CLAUSE_END.split(quote.text.lstrip())[0])
+    first = next(filter(str.strip, parts), "")
+    return [*_before(quote, content), *words(first.lower())]
 
 
 def _before(quote: Quote, content: str) -> list[str]:

@@ -15,6 +15,7 @@ from server.memories.add.evidence import (
     begins_with,
     is_cut_from_condition,
     is_cut_from_negation,
+    is_imagined,
     is_own_statement,
     is_reported,
     may_change,
@@ -111,8 +112,10 @@ class Screening:
             elif is_cut_from_negation(quote, content):
                 problem = "its quote leaves out that its clause is denied"
                 reason = NoticeReason.NO_EVIDENCE
-            elif is_cut_from_condition(quote, content):
-                problem = "its quote leaves out that its clause is only imagined"
+            elif is_cut_from_condition(quote, content) or (
+                proposal.action in _REPLACING and is_imagined(quote, content)
+            ):
+                problem = "its clause is only imagined"
                 reason = NoticeReason.NO_EVIDENCE
             elif proposal.action in _REPLACING and is_reported(quote, content):
                 problem = "its quote is what somebody else says or thinks"

@@ -56,7 +56,7 @@ def numbered(entries: Sequence[JsonObject]) -> list[JsonObject]:
     return [{"number": number, **entry} for number, entry in enumerate(entries, start=1)]
 
 
-PROMPT_VERSION = "infer-v4"
+PROMPT_VERSION = "infer-v5"
 
 # An answer can have many problems, with long descriptions.
 _MAX_PROBLEMS = 20

@@ -57,6 +57,7 @@ class ForgetRequest:
             return False
         known = content_stems(f"{text} {' '.join(relations)}".replace("_", " "))
         said = {*relations, *words(text)}
+        said |= {"called" for fact in facts if fact.tells_name}
         known = known.union(*(_SYNONYM_STEMS.get(each, ()) for each in said))
         return bool(self.stems) and all(any(_same(s, k) for k in known) for s in self.stems)
 

@@ -151,12 +151,7 @@ def _has_another_value(fact: Fact, other: Fact) -> bool:
 def _is_correction(fact: Fact, other: Fact) -> bool:
     """Whether a fact corrects the other: `I live in Ulm, not Bonn`."""
     is_denied = fact.is_correction or (other.things and other.things <= fact.contrast)
-    is_alike = fact.is_like(other) or (fact.contrast and _is_favourite(other))
-    return bool(is_denied and is_alike)
-
-
-def _is_favourite(fact: Fact) -> bool:
-    return fact.stem in lexicon.TASTES or fact.subject.attribute.startswith("favorite")
+    return bool(is_denied and (fact.contrast or fact.is_like(other)))
 
 
 def _is_narrowed(fact: Fact, other: Fact) -> bool:

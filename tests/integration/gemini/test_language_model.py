@@ -66,7 +66,7 @@ async def test_a_fact_is_proposed_with_its_evidence(language_model: GeminiLangua
             relations=(ProposedRelation("Ada", "lives_in", "Oslo"),),
         )
     ]
-    assert (answer.model, answer.prompt_version) == ("gemini/gemini-2.5-flash", "infer-v4")
+    assert (answer.model, answer.prompt_version) == ("gemini/gemini-2.5-flash", "infer-v5")
     assert answer.input_tokens > 0
     assert answer.output_tokens > 0
 

@@ -130,6 +130,26 @@ KINDS = {
         outcome=["DELETE User owns a flat", "ADD User has asthma"],
         known=["User owns a kayak", "User owns a flat"],
     ),
+    "embedded: a condition or a near miss in one quote changes nothing": case(
+        "If I sold the kayak I could move. And I almost sold the flat. I would quit the choir.",
+        proposed("DELETE", "If I sold the kayak I could move", target=1),
+        proposed("DELETE", "And I almost sold the flat", target=2),
+        proposed("UPDATE", "I would quit the choir", "User left the choir", target=3),
+        known=["User owns a kayak", "User owns a flat", "User sings in a choir"],
+    ),
+    "embedded: a report in one quote changes nothing": case(
+        "My sister thinks I sold the kayak. I said goodbye to the choir.",
+        proposed("DELETE", "My sister thinks I sold the kayak", target=1),
+        proposed("DELETE", "I said goodbye to the choir", target=2),
+        outcome=["DELETE User sings in a choir"],
+        known=["User owns a kayak", "User sings in a choir"],
+    ),
+    "embedded: what was not stopped goes on": case(
+        "I didn't give up the kayak, and I never stopped paddling.",
+        proposed("DELETE", "give up the kayak", target=1),
+        proposed("DELETE", "stopped paddling", target=2),
+        known=["User owns a kayak", "User paddles"],
+    ),
     "not own: a mail": case(
         "On Monday, Ines wrote:\n> I moved to Turin.\n> I hate opera.",
         proposed("UPDATE", "I moved to Turin", "User lives in Turin", target=1),

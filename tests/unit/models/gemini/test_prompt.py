@@ -140,7 +140,7 @@ def test_text_of_other_languages_is_not_escaped() -> None:
 def test_the_rules_are_short_and_name_every_part_of_the_data() -> None:
     rules = system_instruction()
 
-    assert PROMPT_VERSION == "infer-v4"
+    assert PROMPT_VERSION == "infer-v5"
     assert len(rules) < MAX_INSTRUCTION_LENGTH
     named = ("event_time", "categories", "instructions", "includes", "excludes", "candidates")
     for part in (
