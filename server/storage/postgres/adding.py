@@ -7,12 +7,9 @@ state, because an add is shown mostly the same memories as the add before.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 from uuid import UUID
-
-from cachetools import LRUCache
 
 from server.core.background import in_thread_if_many
 from server.core.values import Vector
@@ -22,6 +19,7 @@ from server.memories.queries import AddInputs, Committed
 from server.operations.ports import ScopeLease
 from server.storage.postgres.rows import to_candidate, to_categories, to_halfvec
 from server.storage.postgres.scope_index import State
+from server.storage.postgres.state_cache import StateCache
 from server.storage.postgres.statements import load_sql
 
 if TYPE_CHECKING:
@@ -30,8 +28,6 @@ if TYPE_CHECKING:
 
 SQL = load_sql("adding.sql", "leases.sql")
 
-
-_Key: TypeAlias = tuple[str, UUID, State]
 
 _BYTES_PER_CANDIDATE: Final = 2_500
 """The size of a candidate without its text and vector, with a few entities and relations."""
@@ -55,7 +51,7 @@ class AddInputsReader:
         """The server with `server_id` holds the leases."""
         self._database = database
         self._server_id = server_id
-        self._kept: LRUCache[_Key, Candidate] = LRUCache(most_bytes, getsizeof=_byte_size)
+        self._kept = StateCache(most_bytes, _byte_size)
 
     async def begin(
         self,
@@ -98,28 +94,19 @@ class AddInputsReader:
         if changes.lease is not None:
             for candidate in _written(changes, committed):
                 state = State(candidate.version, changes.call.time)
-                self._keep(changes.call.project_id, state, candidate)
-
-    def _keep(self, project_id: str, state: State, candidate: Candidate) -> None:
-        # A candidate that is larger than the whole cache is not kept.
-        with suppress(ValueError):
-            self._kept[project_id, candidate.id, state] = candidate
+                self._kept.keep(changes.call.project_id, candidate.id, state, candidate)
 
     async def _candidates(
         self, connection: Connection, project_id: str, states: Mapping[UUID, State]
     ) -> list[Candidate]:
         """Returns the candidates in this order, except those that no longer exist."""
-        found = {
-            id_: candidate
-            for id_, state in states.items()
-            if (candidate := self._kept.get((project_id, id_, state))) is not None
-        }
+        found = self._kept.find(project_id, states)
         if missing := [id_ for id_ in states if id_ not in found]:
             rows = await connection.fetch(
                 *SQL["read_candidates"](project_id=project_id, memory_ids=missing)
             )
             for state, candidate in await in_thread_if_many(len(rows), _read, rows):
-                self._keep(project_id, state, candidate)
+                self._kept.keep(project_id, candidate.id, state, candidate)
                 found[candidate.id] = candidate
         return [found[id_] for id_ in states if id_ in found]
 

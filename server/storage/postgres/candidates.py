@@ -7,14 +7,13 @@ states (ADR 0054), and the content of a state never changes. Other items are rea
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, suppress
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, TypeAlias
 from uuid import UUID
 
 import numpy as np
-from cachetools import LRUCache
 
 from server.core.background import in_thread_if_many
 from server.memories.memory import Memory
@@ -27,6 +26,7 @@ from server.memories.search.time_spans import closeness
 from server.storage.postgres.rows import to_memory, to_passage
 from server.storage.postgres.scope_index import NO_MESSAGE, State, number_of_value, vector_in
 from server.storage.postgres.search_statements import SQL
+from server.storage.postgres.state_cache import StateCache
 from server.storage.postgres.statements import load_sql
 
 if TYPE_CHECKING:
@@ -135,7 +135,6 @@ Connect: TypeAlias = "Callable[[], AbstractAsyncContextManager[Connection]]"
 READ_PASSAGES = load_sql("passages.sql")["read"]
 
 Item: TypeAlias = Memory | Passage
-_Key: TypeAlias = tuple[str, UUID, State]
 
 _BYTES_PER_ITEM: Final = 3_000
 """The size of an item without its text and metadata (`tracemalloc`)."""
@@ -149,7 +148,7 @@ class FoundItems:
 
     def __init__(self, most_bytes: int) -> None:
         """`most_bytes` is the approximate maximum size of all cached items."""
-        self._kept: LRUCache[_Key, Item] = LRUCache(most_bytes, getsizeof=_byte_size)
+        self._kept: StateCache[Item] = StateCache(most_bytes, _byte_size)
 
     async def read(
         self, connect: Connect, query: SearchQuery, states: Mapping[UUID, State | None]
@@ -161,10 +160,7 @@ class FoundItems:
         `states` are the states that a statement of this search has just confirmed; an item whose
         state is None is read again.
         """
-        found: dict[UUID, Item] = {}
-        for id_, state in states.items():
-            if state is not None and (item := self._kept.get((query.project_id, id_, state))):
-                found[id_] = item
+        found = self._kept.find(query.project_id, states)
         if lacking := [id_ for id_ in states if id_ not in found]:
             async with connect() as connection:
                 read = await _read(connection, query, lacking)
@@ -179,9 +175,7 @@ class FoundItems:
             state = _state_of(item)
             # An item may have changed since it was ranked.
             if state == states[id_]:
-                # An item that is larger than the whole cache is not kept.
-                with suppress(ValueError):
-                    self._kept[project_id, id_, state] = item
+                self._kept.keep(project_id, id_, state, item)
 
 
 def _state_of(item: Item) -> State:
