@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import pairwise
 from typing import Final
@@ -86,11 +86,24 @@ _BEFORE_PRONOUN = re.compile(r"(?<=[.!?])\s+(?=(?:I|My|We|Our|He|She|It)\b)")
 _FIRST_PERSON = re.compile(r"(?:i|im|my)\b")
 
 
-def sentences(text: str) -> Iterator[str]:
-    """Yields the sentences of a text with the white space after each; joined, they are the text.
+def sentences(text: str) -> Iterable[str]:
+    """Returns the sentences of a text with the white space after each; joined, they are the text.
 
     The end of a line also ends a sentence, unless the next line continues in lower case.
     """
+    return _short_sentences(text) if len(text) <= _SHORT_TEXT else _sentences(text)
+
+
+_SHORT_TEXT: Final = 500
+"""Texts of up to this length are cached, because the steps of an add split the same message."""
+
+
+@lru_cache(maxsize=1_024)
+def _short_sentences(text: str) -> Sequence[str]:
+    return tuple(_sentences(text))
+
+
+def _sentences(text: str) -> Iterator[str]:
     sentence, has_words = "", False
     for part in _parts(text):
         is_space = part.isspace()
