@@ -40,6 +40,7 @@ from server.memories.ports import MemoryStore
 from server.memories.queries import AddInputs, Committed
 from server.models.ports import Embedder, EmbeddingPurpose, LanguageModel
 from server.operations.leases import ScopeTurns
+from server.telemetry.logging import FrequentEvent
 from server.telemetry.recording import stage
 
 # The failures that a second answer can correct. A truncated or blocked answer would be truncated or
@@ -47,6 +48,7 @@ from server.telemetry.recording import stage
 _REPAIRABLE = frozenset({"malformed", "empty", "invalid", "unsupported"})
 
 log = structlog.get_logger()
+_planned_event = FrequentEvent("server.memories.add.inferred", "inference.planned")
 
 
 async def propose(
@@ -202,11 +204,13 @@ class RememberInferred:
             answer, checked = await propose(
                 self._language_model, request, self._max_deletions, draft
             )
-        log.debug(
-            "inference.planned",
-            proposed=len(answer.operations),
-            kept=len(checked.changes),
-            candidates=len(request.candidates),
+        _planned_event.log(
+            "debug",
+            {
+                "proposed": len(answer.operations),
+                "kept": len(checked.changes),
+                "candidates": len(request.candidates),
+            },
         )
         embedded = await self._with_embeddings(checked.changes)
         parts = conversation.parts if inputs.keeps_passages and not inputs.instructions else []
