@@ -124,6 +124,11 @@ class Wakeup:
         """Wakes the worker, now or when it waits next."""
         self._event.set()
 
+    @property
+    def is_set(self) -> bool:
+        """Whether the worker was woken since it last called `clear`. Any thread may ask."""
+        return self._event.is_set()
+
     def clear(self) -> None:
         """Forgets earlier calls of `set`."""
         self._event.clear()

@@ -97,6 +97,11 @@ class GraphProjector:
         """Wakes `run` before its next poll."""
         self._wakeup.set()
 
+    @property
+    def is_awake(self) -> bool:
+        """Whether it will look for all changes that are committed now. Any thread may ask."""
+        return self._wakeup.is_set
+
     async def run(self) -> None:
         """Projects until it is cancelled. Failures are logged and retried."""
         failures = 0

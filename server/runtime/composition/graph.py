@@ -116,7 +116,9 @@ async def projecting(
     async with in_thread("projector", _open_projector(settings, dsn, address)) as (projector, loop):
 
         def wake() -> None:
-            loop.call_soon_threadsafe(projector.wake)
+            # Under load every add calls this, and an awake projector needs no switch of threads.
+            if not projector.is_awake:
+                loop.call_soon_threadsafe(projector.wake)
 
         yield wake
 

@@ -326,7 +326,9 @@ async def test_run_is_woken_before_its_poll() -> None:
         await outbox.empty.wait()
         outbox.free.append(dirty(1))
         outbox.empty.clear()
+        was_awake = subject.is_awake
         subject.wake()
+        assert (was_awake, subject.is_awake) == (False, True)
         await outbox.empty.wait()
     assert outbox.settled == ids(1)
 
