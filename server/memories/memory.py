@@ -94,25 +94,6 @@ class ArmScore:
     score: float
 
 
-@dataclass(frozen=True, slots=True)
-class ScoredMemory:
-    """A hit of a search, with its score from 0 to 1 and the arms that found it."""
-
-    memory: Memory
-    score: float
-    arms: Sequence[ArmScore] = ()
-
-    @property
-    def id(self) -> UUID:
-        """The memory's id."""
-        return self.memory.id
-
-    @property
-    def text(self) -> str:
-        """The memory's text."""
-        return self.memory.text
-
-
 def etag_of(memory_id: UUID, version: int) -> str:
     """Returns the etag of a memory's state."""
     return hashlib.sha256(f"{memory_id}:{version}".encode()).hexdigest()[:16]

@@ -16,13 +16,13 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 from itertools import pairwise
-from typing import Final, TypeAlias
+from typing import Final
 from uuid import UUID
 
 from server.core.text import digest_of, sentences
 from server.core.values import JsonObject
 from server.memories.conversation import Message, Role, is_small_talk
-from server.memories.memory import ArmScore, ScoredMemory, embedded_text
+from server.memories.memory import ArmScore, Memory, embedded_text
 from server.memories.scope import Scope
 
 MAX_PART_LENGTH: Final = 8_192
@@ -54,22 +54,22 @@ class Passage:
 
 
 @dataclass(frozen=True, slots=True)
-class ScoredPassage:
-    """A hit of a search, with its score from 0 to 1 and the arms that found it."""
+class Hit:
+    """A memory or a passage that a search found: its score from 0 to 1, and the arms."""
 
-    passage: Passage
+    found: Memory | Passage
     score: float
     arms: Sequence[ArmScore] = ()
 
     @property
     def id(self) -> UUID:
-        """The passage's id."""
-        return self.passage.id
+        """The id of the memory or passage."""
+        return self.found.id
 
     @property
     def text(self) -> str:
-        """The passage's text."""
-        return self.passage.text
+        """The text of the memory or passage."""
+        return self.found.text
 
 
 class Source(StrEnum):
@@ -80,9 +80,6 @@ class Source(StrEnum):
 
 
 EVERY_SOURCE: Final = frozenset(Source)
-
-Hit: TypeAlias = ScoredMemory | ScoredPassage
-"""A result of a search."""
 
 
 def parts_of(text: str) -> list[Span]:

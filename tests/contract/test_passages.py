@@ -10,7 +10,7 @@ import pytest
 from server.memories.changes import Deletion
 from server.memories.conversation import Role
 from server.memories.filters.parser import parse_filter
-from server.memories.passages import ScoredPassage, Source
+from server.memories.passages import Passage, Source
 from server.memories.ports import MemoryStore
 from server.memories.queries import SearchQuery
 from server.memories.scope import DeletionReceipt, Scope, ScopeKind
@@ -32,10 +32,10 @@ async def test_a_passage_is_found_with_its_message(store: MemoryStore) -> None:
     await add_passages(store, with_passages)
     query = SearchQuery(PROJECT, ALICE, vector(1, 0, 0), 10, TODAY, text="tea")
     [hit] = await store.search(query)
-    assert isinstance(hit, ScoredPassage)
+    passage = hit.found
+    assert isinstance(passage, Passage)
     assert hit.score > 0.5
     assert {arm.arm for arm in hit.arms} == {"dense", "lexical"}
-    passage = hit.passage
     assert passage.message_id == with_passages.passages[0].message_id
     assert (passage.role, passage.name, passage.text) == (Role.ASSISTANT, "Helper", SAID)
     assert (passage.scope, passage.event_time, passage.metadata) == (ALICE, NOW, {"a": 1})

@@ -21,7 +21,7 @@ from server.memories.changes import (
     Update,
 )
 from server.memories.conversation import Role, StoredMessage
-from server.memories.memory import Evidence, Memory, Provenance, ScoredMemory, fact_digest
+from server.memories.memory import Evidence, Memory, Provenance, fact_digest
 from server.memories.passages import Hit
 from server.memories.ports import MemoryStore
 from server.memories.scope import Scope
@@ -251,7 +251,7 @@ LISBON = Relation(Entity("Alice", "person"), "lives_in", Entity("Lisbon", "place
 
 def memories_of(hits: Sequence[Hit]) -> list[Memory]:
     """Returns the memories among the hits, all of which must be memories."""
-    memories = [hit.memory for hit in hits if isinstance(hit, ScoredMemory)]
+    memories = [hit.found for hit in hits if isinstance(hit.found, Memory)]
     assert len(memories) == len(hits)
     return memories
 

@@ -18,7 +18,7 @@ from server.graph.names import Split
 from server.memories.add.inference import Candidate
 from server.memories.changes import Addition, Change, ChangeSet, Update
 from server.memories.conversation import Message
-from server.memories.memory import EventType, ListOrder, Memory, ScoredMemory, today
+from server.memories.memory import EventType, ListOrder, Memory, today
 from server.memories.passages import Hit
 from server.memories.queries import (
     AddInputs,
@@ -262,16 +262,14 @@ class FakeStore(FakeChanges):
     async def search(self, query: SearchQuery) -> list[Hit]:
         self.searches.append(query)
         found = self._read(query.project_id, query.scope, query.visible_on)
-        hits = [ScoredMemory(m, self._similarity(m, query.vector)) for m in found]
         hits = [
-            hit
-            for hit in hits
-            if (query.threshold is None or hit.score >= query.threshold)
-            and (not query.categories or set(query.categories) & set(hit.memory.categories))
-            and (query.filters is None or matches(query.filters, hit.memory))
+            Hit(memory, self._similarity(memory, query.vector))
+            for memory in found
+            if (not query.categories or set(query.categories) & set(memory.categories))
+            and (query.filters is None or matches(query.filters, memory))
         ]
-        best = sorted(hits, key=lambda hit: -hit.score)[: query.limit]
-        return list(best)
+        hits = [hit for hit in hits if query.threshold is None or hit.score >= query.threshold]
+        return sorted(hits, key=lambda hit: -hit.score)[: query.limit]
 
     async def get(
         self,

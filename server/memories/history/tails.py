@@ -51,8 +51,8 @@ class Follower:
         """Whether events wait to be taken."""
         return bool(self._waiting)
 
-    def hand_over(self, streamed: StreamedEvent) -> None:
-        """Hands over an event, or ends the follower if too many wait."""
+    def add(self, streamed: StreamedEvent) -> None:
+        """Adds an event, or ends the follower if too many wait."""
         if len(self._waiting) >= MOST_WAITING:
             self.end()
         if not self._has_ended:
@@ -103,15 +103,15 @@ class _Tail:
     def is_followed(self) -> bool:
         return bool(self._followers)
 
-    def take(self, page: StreamPage) -> None:
+    def pass_on(self, page: StreamPage) -> None:
         """Passes the events of a page to the followers whose scopes include them."""
         for streamed in page.events:
             for scope in streamed.event.scope.readers():
                 for follower in self._followers.get(scope, ()):
-                    follower.hand_over(streamed)
+                    follower.add(streamed)
         self.end = page.cursor
 
-    async def taken(self) -> None:
+    async def wait_for_followers(self) -> None:
         """Waits until the followers have taken their events.
 
         A follower that takes nothing in its turn is waiting for its client and is no longer waited
@@ -193,8 +193,8 @@ class EventTails:
             while not self._draining.is_set():
                 changed.clear()
                 page = await self._store.stream(project_id, _WHOLE_PROJECT, tail.end, PAGE_SIZE)
-                tail.take(page)
-                await tail.taken()
+                tail.pass_on(page)
+                await tail.wait_for_followers()
                 if page.is_last:
                     pause = _HELD_BACK_SECONDS if page.is_held_back else _LOOK_AGAIN_SECONDS
                     await self._wait(changed, pause)

@@ -12,7 +12,7 @@ from server.core.clock import Clock
 from server.core.values import Vector
 from server.graph.model import StatedRelation
 from server.memories.filters.filter import Filter
-from server.memories.memory import ScoredMemory, today
+from server.memories.memory import Memory, today
 from server.memories.passages import EVERY_SOURCE, Hit, Source
 from server.memories.ports import MemoryStore
 from server.memories.queries import RecallQuery, SearchQuery
@@ -187,10 +187,10 @@ def _relations(
     if not command.with_relations:
         return []
     stated = (
-        StatedRelation(relation, hit.id, hit.memory.event_time)
+        StatedRelation(relation, hit.id, hit.found.event_time)
         for hit in hits
-        if isinstance(hit, ScoredMemory)
-        for relation in hit.memory.relations
+        if isinstance(hit.found, Memory)
+        for relation in hit.found.relations
     )
     return list({_identity(each): each for each in (*stated, *findings.relations)}.values())
 

@@ -15,8 +15,7 @@ import numpy as np
 from cachetools import TTLCache
 
 from server.core.request_context import take_turn
-from server.memories.memory import Memory, ScoredMemory
-from server.memories.passages import EVERY_SOURCE, Hit, ScoredPassage, Source
+from server.memories.passages import EVERY_SOURCE, Hit, Source
 from server.memories.queries import SearchQuery
 from server.memories.scope import Scope
 from server.memories.search.fusion import Scored, fuse
@@ -25,7 +24,6 @@ from server.storage.postgres.candidates import (
     Candidates,
     Connect,
     FoundItems,
-    Item,
     candidates_of,
 )
 from server.storage.postgres.filters import reading
@@ -124,9 +122,9 @@ class Searches:
         self, query: SearchQuery, candidates: Candidates, connect: Connect
     ) -> list[Hit]:
         found = [(candidates.id_of(hit.number), hit) for hit in _fused(query, candidates)]
-        states = {id_: candidates.state_of(hit.number) for id_, hit in found}
+        states = {id_: candidates.state_of(ranked.number) for id_, ranked in found}
         items = await self._items.read(connect, query, states)
-        return [_to_hit(hit, items[id_]) for id_, hit in found if id_ in items]
+        return [Hit(items[id_], ranked.score, ranked.arms) for id_, ranked in found if id_ in items]
 
     async def _rank(self, connection: Connection, query: SearchQuery) -> Sequence[Row]:
         if query.time is not None or query.filters is not None or query.categories:
@@ -162,12 +160,6 @@ def _is_of_whole_scope(query: SearchQuery) -> bool:
         and not query.categories
         and query.latest_at is None
     )
-
-
-def _to_hit(ranked: Ranked, item: Item) -> Hit:
-    if isinstance(item, Memory):
-        return ScoredMemory(item, ranked.score, ranked.arms)
-    return ScoredPassage(item, ranked.score, ranked.arms)
 
 
 async def _compare_all(connection: Connection, query: SearchQuery) -> Sequence[Row]:

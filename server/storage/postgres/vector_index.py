@@ -46,8 +46,8 @@ def cast_to(dimensions: int) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Seen:
-    at: float
+class _Reading:
+    time: float
     memories: float
     is_indexed: bool
 
@@ -56,17 +56,17 @@ class VectorIndex:
     """Whether the vectors have an index, checked from time to time."""
 
     def __init__(self) -> None:
-        self._seen: dict[int, _Seen] = {}
+        self._readings: dict[int, _Reading] = {}
 
     async def serves(self, connection: Connection, dimensions: int, memories: float) -> bool:
         """Whether the index makes searching a scope of this many memories faster."""
-        seen = self._seen.get(dimensions)
-        if seen is None or time.monotonic() - seen.at > _LOOK_AGAIN_SECONDS:
+        read = self._readings.get(dimensions)
+        if read is None or time.monotonic() - read.time > _LOOK_AGAIN_SECONDS:
             row = await connection.fetchrow(*SQL["vector_index"](index_name=index_name(dimensions)))
             assert row is not None
-            seen = _Seen(time.monotonic(), row["memories"], row["is_indexed"])
-            self._seen[dimensions] = seen
-        return seen.is_indexed and memories > _WORTHWHILE * sqrt(seen.memories)
+            read = _Reading(time.monotonic(), row["memories"], row["is_indexed"])
+            self._readings[dimensions] = read
+        return read.is_indexed and memories > _WORTHWHILE * sqrt(read.memories)
 
 
 if TYPE_CHECKING:

@@ -13,7 +13,6 @@ from structlog.testing import capture_logs
 
 from server.core.values import Vector
 from server.memories.changes import Deletion
-from server.memories.memory import ScoredMemory
 from server.memories.passages import EVERY_SOURCE, Hit, Source
 from server.memories.queries import SearchQuery
 from server.memories.scope import Scope
@@ -102,7 +101,7 @@ def scores(hits: list[Hit]) -> dict[object, float]:
 
 
 def items(hits: list[Hit]) -> dict[object, object]:
-    return {hit.id: hit.memory if isinstance(hit, ScoredMemory) else hit.passage for hit in hits}
+    return {hit.id: hit.found for hit in hits}
 
 
 async def rewrite(

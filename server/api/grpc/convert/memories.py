@@ -19,7 +19,7 @@ from server.core.values import MAX_ITEMS_BYTES
 from server.graph.model import StatedRelation
 from server.memories.add.add_memories import AddedChange, AddMemoriesOutcome
 from server.memories.add.proposals import Notice
-from server.memories.memory import EventType, Memory, MemoryEvent, Provenance, ScoredMemory
+from server.memories.memory import EventType, Memory, MemoryEvent, Provenance
 from server.memories.passages import Hit, Passage
 from server.memories.search.search_memories import SearchMemoriesOutcome
 
@@ -194,10 +194,10 @@ def search_response(
 
 def _fill(result: memory_service_pb2.SearchMemoriesResult, hit: Hit, *, explain: bool) -> None:
     result.score = hit.score
-    if isinstance(hit, ScoredMemory):
-        result.memory.ParseFromString(_encoded(hit.memory))
+    if isinstance(hit.found, Memory):
+        result.memory.ParseFromString(_encoded(hit.found))
     else:
-        result.passage.CopyFrom(_passage_message(hit.passage))
+        result.passage.CopyFrom(_passage_message(hit.found))
     if explain:
         for arm in hit.arms:
             result.arms.add(arm=arm.arm, rank=arm.rank, score=arm.score)

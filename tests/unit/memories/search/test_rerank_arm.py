@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from server.core.errors import ModelQuotaExhausted, ModelUnavailable
 from server.core.request_context import RequestContext
-from server.memories.memory import ScoredMemory
+from server.memories.passages import Hit
 from server.memories.search.arms import RERANKED, RerankArm, Reranking
 from server.memories.search.ranking import Arm
 from server.models.ports import RerankFailed
@@ -19,8 +19,8 @@ from tests.support.fakes import LANGUAGE_MODEL, FakeReranker
 from tests.support.request_context import in_request
 
 
-def hits(count: int) -> list[ScoredMemory]:
-    return [ScoredMemory(addition(call(), f"hit {n}").memory, 0.5) for n in range(count)]
+def hits(count: int) -> list[Hit]:
+    return [Hit(addition(call(), f"hit {n}").memory, 0.5) for n in range(count)]
 
 
 def texts(reranking: Reranking) -> list[str]:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.memories.memory import ArmScore, ScoredMemory
+from server.memories.memory import ArmScore
+from server.memories.passages import Hit
 from server.memories.search.arms import RERANKED, reordered, reranking_limit
 from tests.support.builders import addition, call
 
 HITS = [
-    ScoredMemory(
-        addition(call(), f"hit {number}").memory, 1.0 - number / 100, [ArmScore("x", 1, 1)]
-    )
+    Hit(addition(call(), f"hit {number}").memory, 1.0 - number / 100, [ArmScore("x", 1, 1)])
     for number in range(40)
 ]
 

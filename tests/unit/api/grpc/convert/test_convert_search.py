@@ -14,8 +14,8 @@ from server.api.grpc.convert.requests import search_command
 from server.core.errors import InvalidRequest
 from server.core.values import MAX_ANSWER_BYTES
 from server.memories.conversation import Role
-from server.memories.memory import ArmScore, ScoredMemory
-from server.memories.passages import EVERY_SOURCE, Hit, Passage, ScoredPassage, Source
+from server.memories.memory import ArmScore
+from server.memories.passages import EVERY_SOURCE, Hit, Passage, Source
 from server.memories.scope import Scope
 from server.memories.search.search_memories import SearchMemoriesOutcome
 from tests.support.builders import NOW
@@ -54,14 +54,14 @@ def test_every_state_of_a_memory_is_converted() -> None:
         replace(MEMORY, text="Another project's.", project_id="other"),
     ]
     for memory in [*states, *states]:
-        [result] = respond([ScoredMemory(memory, 0.9)]).results
+        [result] = respond([Hit(memory, 0.9)]).results
         assert result.memory == memory_message(memory)
 
 
 def test_memories_and_passages_have_their_own_fields() -> None:
     hits: list[Hit] = [
-        ScoredMemory(MEMORY, 0.9),
-        ScoredPassage(PASSAGE, 0.5, [ArmScore("dense", 1, 0.5)]),
+        Hit(MEMORY, 0.9),
+        Hit(PASSAGE, 0.5, [ArmScore("dense", 1, 0.5)]),
     ]
     memory, passage = respond(hits, explain=True).results
     assert (memory.WhichOneof("found"), memory.memory.text) == ("memory", MEMORY.text)
@@ -99,7 +99,7 @@ def test_the_reference_time_of_the_request_is_used() -> None:
 
 def test_results_that_do_not_fit_into_a_response_are_read_in_pages() -> None:
     large = replace(PASSAGE, text="\u00e9" * 200_000)
-    hits: list[Hit] = [ScoredPassage(large, 1 - place / 1000) for place in range(25)]
+    hits: list[Hit] = [Hit(large, 1 - place / 1000) for place in range(25)]
     seen: list[float] = []
     token = ""
     while True:
@@ -114,7 +114,7 @@ def test_results_that_do_not_fit_into_a_response_are_read_in_pages() -> None:
 
 def test_a_page_token_of_another_request_is_refused() -> None:
     large = replace(PASSAGE, text="x" * MAX_ANSWER_BYTES)
-    hits: list[Hit] = [ScoredPassage(large, 0.5)] * 2
+    hits: list[Hit] = [Hit(large, 0.5)] * 2
     token = respond(hits).next_page_token
     assert len(respond(hits, page_token=token).results) == 1
     with pytest.raises(InvalidRequest):
@@ -123,6 +123,6 @@ def test_a_page_token_of_another_request_is_refused() -> None:
 
 def test_a_page_after_the_last_hit_is_empty() -> None:
     large = replace(PASSAGE, text="x" * MAX_ANSWER_BYTES)
-    token = respond([ScoredPassage(large, 0.5)] * 2).next_page_token
-    page = respond([ScoredPassage(large, 0.5)], page_token=token)
+    token = respond([Hit(large, 0.5)] * 2).next_page_token
+    page = respond([Hit(large, 0.5)], page_token=token)
     assert (list(page.results), page.next_page_token) == ([], "")
