@@ -20,6 +20,7 @@ import psutil
 
 from server.embedded import launch
 from server.embedded.directory import (
+    POLL_SECONDS,
     Account,
     DirectoryLock,
     EmbeddedError,
@@ -28,8 +29,6 @@ from server.embedded.directory import (
     open_log,
     tail,
 )
-
-POLL_SECONDS = 0.05
 
 Escalation = Sequence[tuple[signal.Signals, float]]
 """Signals to send one after another, each with the seconds to wait for its effect."""

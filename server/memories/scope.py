@@ -11,6 +11,9 @@ from itertools import combinations
 
 SCOPE_FIELDS = ("user_id", "agent_id", "app_id", "run_id")
 
+MAX_SCOPE_ID_LENGTH = 256
+"""The maximum length of the id of a user, agent, app or run, in characters."""
+
 
 @dataclass(frozen=True, slots=True)
 class Scope:

@@ -17,7 +17,7 @@ from server.core.errors import (
     NotFound,
     ProjectForbidden,
 )
-from server.memories.scope import Scope
+from server.memories.scope import MAX_SCOPE_ID_LENGTH, Scope
 from server.projects.archive.format import ProjectUnknown
 from server.projects.authorization import CACHE_SECONDS
 from server.projects.ports import ProjectStore
@@ -36,13 +36,16 @@ from server.projects.project import (
 MAX_ID_LENGTH = 64
 
 
+def _printable(longest: int) -> str:
+    return f"1 to {longest} printable characters"
+
+
 def _check_id(field: str, value: str) -> None:
     if not 1 <= len(value) <= MAX_ID_LENGTH or not value.isprintable():
-        raise InvalidRequest([FieldViolation(field, "1 to 64 printable characters")])
+        raise InvalidRequest([FieldViolation(field, _printable(MAX_ID_LENGTH))])
 
 
 _LONGEST_DURATION = timedelta(days=3660)
-_LONGEST_SCOPE_ID = 256
 
 
 def _check_duration(field: str, value: timedelta, least: timedelta) -> None:
@@ -67,8 +70,8 @@ class KeyRights:
         if self.lifetime is not None:
             _check_duration("lifetime", self.lifetime, timedelta(seconds=1))
         for field, value in self.scope.parts() if self.scope else ():
-            if not 1 <= len(value) <= _LONGEST_SCOPE_ID or not value.isprintable():
-                raise InvalidRequest([FieldViolation(field, "1 to 256 printable characters")])
+            if not 1 <= len(value) <= MAX_SCOPE_ID_LENGTH or not value.isprintable():
+                raise InvalidRequest([FieldViolation(field, _printable(MAX_SCOPE_ID_LENGTH))])
 
 
 class Administration:

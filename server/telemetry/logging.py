@@ -20,6 +20,8 @@ from structlog.dev import ConsoleRenderer, plain_traceback
 from structlog.processors import ExceptionRenderer, format_exc_info
 from structlog.typing import ExcInfo, Processor
 
+from server.telemetry.spans import span_ids
+
 REDACTED = "[redacted]"
 _SECRET_KEY = re.compile(
     r"(^|[_.-])(authorization|api[_-]?key|password|passwd|secret|dsn|credentials?|cookie)s?($|[_.-])",
@@ -178,8 +180,8 @@ def add_trace_ids(
     """Adds the ids of the current span, if there is one (a structlog processor)."""
     span = trace.get_current_span().get_span_context()
     if span.is_valid:
-        event.setdefault("trace_id", trace.format_trace_id(span.trace_id))
-        event.setdefault("span_id", trace.format_span_id(span.span_id))
+        for name, value in span_ids(span).items():
+            event.setdefault(name, value)
     return event
 
 

@@ -15,7 +15,7 @@ from opentelemetry.trace import Span
 
 from server.telemetry import metrics
 from server.telemetry.figures import ModelCall, TokenUse, current_tally
-from server.telemetry.spans import span
+from server.telemetry.spans import span, span_ids
 
 # Cached, because looking up the child of a metric costs as much as the measurement itself.
 _stage_seconds = lru_cache(maxsize=128)(metrics.STAGE_SECONDS.labels)
@@ -37,13 +37,7 @@ def _recording_span() -> Span | None:
 
 def _exemplar(traced: Span | None) -> dict[str, str] | None:
     """Returns the link from a measurement to its trace."""
-    if traced is None:
-        return None
-    context = traced.get_span_context()
-    return {
-        "trace_id": trace.format_trace_id(context.trace_id),
-        "span_id": trace.format_span_id(context.span_id),
-    }
+    return None if traced is None else span_ids(traced.get_span_context())
 
 
 def record_rpc(method: str, code: str, seconds: float) -> None:

@@ -24,11 +24,18 @@ _TRACE_HEADERS = (TRACEPARENT, "tracestate")
 _PROPAGATOR = TraceContextTextMapPropagator()
 
 
+def span_ids(context: SpanContext) -> dict[str, str]:
+    """Returns the ids of a valid span context, as logs and exemplars name them."""
+    return {
+        "trace_id": trace.format_trace_id(context.trace_id),
+        "span_id": trace.format_span_id(context.span_id),
+    }
+
+
 def format_traceparent(context: SpanContext) -> str:
     """Returns the text of a valid span context."""
-    trace_id = trace.format_trace_id(context.trace_id)
-    span_id = trace.format_span_id(context.span_id)
-    return f"00-{trace_id}-{span_id}-{context.trace_flags:02x}"
+    ids = span_ids(context)
+    return f"00-{ids['trace_id']}-{ids['span_id']}-{context.trace_flags:02x}"
 
 
 def current_traceparent() -> str | None:

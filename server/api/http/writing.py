@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import lru_cache, partial
 from typing import Any, Final, TypeAlias
 
@@ -20,13 +20,13 @@ from google.protobuf.struct_pb2 import Struct, Value
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from server.api.grpc.convert.values import from_struct, from_value
+from server.core.clock import UNIX_EPOCH
 
 Write: TypeAlias = Callable[[Any], Any]
 
 _F = FieldDescriptor
 _LONG: Final = frozenset({_F.CPPTYPE_INT64, _F.CPPTYPE_UINT64})
 _UNCHANGED: Final = frozenset({_F.CPPTYPE_BOOL, _F.CPPTYPE_INT32, _F.CPPTYPE_UINT32})
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _CACHED_TIMES: Final = 16_384
 
 _writers: dict[Descriptor, Write] = {}
@@ -55,7 +55,7 @@ def time_json(instant: Timestamp) -> str:
 
 @lru_cache(_CACHED_TIMES)
 def _second(seconds: int) -> str:
-    return (_EPOCH + timedelta(seconds=seconds)).replace(tzinfo=None).isoformat()
+    return (UNIX_EPOCH + timedelta(seconds=seconds)).replace(tzinfo=None).isoformat()
 
 
 _WELL_KNOWN: Final[Mapping[str, Write]] = {

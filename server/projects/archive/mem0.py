@@ -16,9 +16,7 @@ from uuid import UUID, uuid5
 
 from server.memories.conversation import Role
 from server.memories.memory import fact_digest
-from server.memories.scope import SCOPE_FIELDS, Scope
-
-MAX_SCOPE_CHARACTERS = 256
+from server.memories.scope import MAX_SCOPE_ID_LENGTH, SCOPE_FIELDS, Scope
 
 _OWN_KEYS = frozenset(
     {
@@ -149,8 +147,8 @@ def _scope(payload: Mapping[str, Any]) -> Scope:
     for name, value in parts.items():
         if value is None:
             continue
-        if not isinstance(value, str) or len(value) > MAX_SCOPE_CHARACTERS:
-            raise Mem0Unusable(f"its {name} is not a string of 1 to {MAX_SCOPE_CHARACTERS}")
+        if not isinstance(value, str) or len(value) > MAX_SCOPE_ID_LENGTH:
+            raise Mem0Unusable(f"its {name} is not a string of 1 to {MAX_SCOPE_ID_LENGTH}")
         if not value.isprintable():
             raise Mem0Unusable(f"its {name} has control characters")
     if not any(parts.values()):

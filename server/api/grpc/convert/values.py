@@ -10,6 +10,7 @@ from typing import TypeAlias
 from google.protobuf.struct_pb2 import NULL_VALUE, Struct, Value
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from server.core.clock import UNIX_EPOCH
 from server.core.values import JsonObject, JsonValue
 
 StructValue: TypeAlias = "bool | float | str | list[StructValue] | dict[str, StructValue] | None"
@@ -84,12 +85,11 @@ def _text(text: str, path: str) -> str:
 
 # Beyond this a double cannot distinguish neighbouring integers.
 MAX_EXACT_INTEGER = 2**53
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def to_timestamp(time: datetime) -> Timestamp:
     """Returns the instant as a protobuf timestamp; `time` is aware."""
-    since = time - _EPOCH
+    since = time - UNIX_EPOCH
     return Timestamp(seconds=since.days * 86_400 + since.seconds, nanos=since.microseconds * 1000)
 
 

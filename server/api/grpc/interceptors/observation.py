@@ -37,6 +37,7 @@ from server.telemetry.spans import (
     format_traceparent,
     parse_traceparent,
     received_context,
+    span_ids,
 )
 from server.telemetry.statistics import Statistics
 
@@ -109,9 +110,9 @@ class ObservationInterceptor(CallInterceptor):
 
 def _begin(context: CallContext, span: Span) -> str:
     metadata = context.invocation_metadata()
-    place = _place_in_trace(metadata, span)
-    correlation_id = _correlation_id(metadata, place)
-    traceparent = format_traceparent(place) if place else None
+    span_context = _trace_context(metadata, span)
+    correlation_id = _correlation_id(metadata, span_context)
+    traceparent = format_traceparent(span_context) if span_context else None
     enter_request(RequestContext(correlation_id, _UNBOUNDED, traceparent))
     structlog.contextvars.bind_contextvars(correlation_id=correlation_id)
     span.set_attribute(CORRELATION_ATTRIBUTE, correlation_id)
@@ -119,11 +120,11 @@ def _begin(context: CallContext, span: Span) -> str:
     return correlation_id
 
 
-def _correlation_id(metadata: Metadata, place: SpanContext | None) -> str:
+def _correlation_id(metadata: Metadata, span_context: SpanContext | None) -> str:
     return (
         _sent_id(metadata, CORRELATION_HEADER)
         or _sent_id(metadata, REQUEST_ID_HEADER)
-        or (trace.format_trace_id(place.trace_id) if place else None)
+        or (trace.format_trace_id(span_context.trace_id) if span_context else None)
         or secrets.token_hex(16)
     )
 
@@ -140,7 +141,7 @@ def _sent_id(metadata: Metadata, header: str) -> str | None:
     return None
 
 
-def _place_in_trace(metadata: Metadata, span: Span) -> SpanContext | None:
+def _trace_context(metadata: Metadata, span: Span) -> SpanContext | None:
     """Returns the context of the call's span or, without tracing, the one the client sent."""
     own = span.get_span_context()
     if own.is_valid:
@@ -182,10 +183,9 @@ def _log_call(
     if tally.model_calls:
         facts["model_calls"] = len(tally.model_calls)
         facts["model_ms"] = round(sum(call.seconds for call in tally.model_calls) * 1000, 3)
-    place = span.get_span_context()
-    if place.is_valid:
-        facts["trace_id"] = trace.format_trace_id(place.trace_id)
-        facts["span_id"] = trace.format_span_id(place.span_id)
+    span_context = span.get_span_context()
+    if span_context.is_valid:
+        facts |= span_ids(span_context)
     _ended_event.log("debug" if method.is_public else "info", facts)
 
 
@@ -263,8 +263,8 @@ def complete_span(span: Span, method: Method, context: CallContext, code: grpc.S
 def _peer(context: CallContext) -> Mapping[str, AttributeValue]:
     """The client's address; a peer is `ipv4:address:port`, `ipv6:[address]:port` or a path."""
     attributes: dict[str, AttributeValue] = {}
-    kind, _, place = unquote(context.peer()).partition(":")
-    address, _, port = place.rpartition(":")
+    kind, _, rest = unquote(context.peer()).partition(":")
+    address, _, port = rest.rpartition(":")
     if kind in _NETWORKS and port.isdecimal():
         attributes["network.peer.address"] = address.strip("[]")
         attributes["network.peer.port"] = int(port)
