@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
-from dataclasses import dataclass
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,13 +17,24 @@ from server.storage.postgres.pool import Database, PostgresOptions, open_databas
 from server.storage.postgres.schema import migrate
 
 if TYPE_CHECKING:
-    from server.storage.postgres.pool import Connection
+    from server.storage.postgres.pool import Connection, Pool
+
+    Session = asyncpg.Connection[asyncpg.Record]
 
 TEMPLATE = "memoir_template"
 SERVICE_ROLE = "memoir_service"
 """A role that is subject to row-level security, as recommended for servers."""
 # No test restarts the machine; tests that kill PostgreSQL use their own server.
-_NOT_DURABLE = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
+# A vacuum would make room for new rows between others, at a moment that no test knows.
+_SETTINGS = {
+    "fsync": "off",
+    "full_page_writes": "off",
+    "synchronous_commit": "off",
+    "autovacuum": "off",
+}
+
+# Long timeouts for busy machines.
+_OPTIONS = PostgresOptions(pool_size=8, acquire_timeout=5.0, statement_timeout=30.0)
 
 _numbers = count()
 
@@ -33,7 +43,7 @@ _numbers = count()
 async def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
     """The DSN of the session's server; its template database is migrated."""
     directory: Path = tmp_path_factory.mktemp("postgres")
-    postgres = EmbeddedPostgres(directory, no_progress, _NOT_DURABLE)
+    postgres = EmbeddedPostgres(directory, no_progress, _SETTINGS)
     dsn = await postgres.start()
     await create_service_role(dsn)
     await _execute(dsn, f"CREATE DATABASE {TEMPLATE}")
@@ -49,36 +59,83 @@ async def empty_postgres_dsn(postgres_server: str) -> AsyncIterator[str]:
         yield dsn
 
 
-@dataclass(frozen=True)
 class ReusedDatabase:
-    """A migrated database that tests use one after another, and a connection to empty it."""
+    """A migrated database that tests use one after another, over connections that stay open.
 
-    dsn: str
-    connection: asyncpg.Connection[asyncpg.Record]
+    PostgreSQL has to read its catalogs for each new connection, which takes longer than most tests.
+    """
+
+    def __init__(self, dsn: str, connection: Session, pool: Pool) -> None:
+        """`connection` empties the database; tests use the connections of `pool`."""
+        self.dsn = dsn
+        self._connection = connection
+        self._pool = pool
+        self._kept: list[int] = []
+
+    @asynccontextmanager
+    async def lent(self) -> AsyncIterator[Database]:
+        """Yields a pool that knows of no earlier test, although its connections do."""
+        database = Database(self._pool, _OPTIONS)
+        yield database
+        database._spares.return_all()
+        await database._releases.finish()
+        self._kept = await self._reset()
+
+    async def _reset(self) -> list[int]:
+        """Undoes settings and locks of the sessions; returns their process ids."""
+        async with AsyncExitStack() as stack:
+            taken = [
+                await stack.enter_async_context(self._pool.acquire())
+                for _ in range(self._pool.get_idle_size())
+            ]
+            for connection in taken:
+                await connection.reset()
+            return [connection.get_server_pid() for connection in taken]
+
+    async def empty(self) -> None:
+        """Ends all other sessions, which the test has left behind, and removes all rows."""
+        await self._connection.execute(_END_SESSIONS, self._kept)
+        await self._connection.execute(_EMPTY)
 
 
 @pytest_asyncio.fixture(scope="session")
 async def reused_database(postgres_server: str) -> AsyncIterator[ReusedDatabase]:
     """The database that most tests of the session use."""
-    async with migrated_database(postgres_server) as dsn:
+    async with (
+        migrated_database(postgres_server) as dsn,
+        # Plans suit the rows that are there, not the rows of an earlier test.
+        open_database(f"{dsn}&plan_cache_mode=force_custom_plan", _OPTIONS) as database,
+    ):
         # Emptying the database over a new connection would take twice the CPU time.
         connection = await asyncpg.connect(dsn)
-        yield ReusedDatabase(dsn, connection)
+        yield ReusedDatabase(dsn, connection, database.pool)
         await connection.close()
 
 
 @pytest_asyncio.fixture
-async def postgres_dsn(reused_database: ReusedDatabase) -> AsyncIterator[str]:
-    """The DSN of a migrated database without rows, whose schema stays as it is."""
-    yield reused_database.dsn
-    await reused_database.connection.execute(_EMPTY)
+async def postgres_dsn(
+    request: pytest.FixtureRequest, postgres_server: str, reused_database: ReusedDatabase
+) -> AsyncIterator[str]:
+    """The DSN of a migrated database without rows."""
+    if _needs_own(request):
+        async with migrated_database(postgres_server) as dsn:
+            yield dsn
+    else:
+        yield reused_database.dsn
+        await reused_database.empty()
 
 
 @pytest_asyncio.fixture
-async def database(postgres_dsn: str) -> AsyncIterator[Database]:
+async def database(
+    request: pytest.FixtureRequest, postgres_dsn: str, reused_database: ReusedDatabase
+) -> AsyncIterator[Database]:
     """A pool on a migrated database without rows."""
-    async with opened(postgres_dsn) as opened_database:
-        yield opened_database
+    async with opened(postgres_dsn) if _needs_own(request) else reused_database.lent() as database:
+        yield database
+
+
+def _needs_own(request: pytest.FixtureRequest) -> bool:
+    return request.node.get_closest_marker("own_database") is not None
 
 
 def with_database(dsn: str, name: str) -> str:
@@ -106,11 +163,11 @@ def as_service(dsn: str) -> str:
 def opened(
     dsn: str,
     *,
-    pool_size: int = 8,
-    acquire_timeout: float = 5.0,
-    statement_timeout: float = 30.0,
+    pool_size: int = _OPTIONS.pool_size,
+    acquire_timeout: float = _OPTIONS.acquire_timeout,
+    statement_timeout: float = _OPTIONS.statement_timeout,
 ) -> AbstractAsyncContextManager[Database]:
-    """Opens a pool for the block, with a long timeout for busy machines."""
+    """Opens a pool for the block."""
     options = PostgresOptions(
         pool_size=pool_size, acquire_timeout=acquire_timeout, statement_timeout=statement_timeout
     )
@@ -149,30 +206,33 @@ async def _database(server: str, template: str) -> AsyncIterator[str]:
     await _execute(server, f"DROP DATABASE {name} WITH (FORCE)")
 
 
-# Ends all other sessions and removes all rows.
-_EMPTY = """
+_END_SESSIONS = """
 SELECT pg_terminate_backend(pid, timeout => 10000) FROM pg_stat_activity
-WHERE datname = current_database() AND pid <> pg_backend_pid();
+WHERE datname = current_database() AND pid <> pg_backend_pid() AND pid <> ALL ($1::int[])
+"""
 
+# Deleting few rows takes less time than truncating their table. Deleted rows stay in it until it is
+# large and therefore truncated.
+_EMPTY = """
 DO $$
 DECLARE
     name text;
-    has_rows boolean;
+    bytes bigint;
 BEGIN
     -- A trigger of the audit log refuses to remove its rows.
     SET LOCAL session_replication_role = replica;
-    FOR name IN
-        SELECT tablename FROM pg_tables
+    FOR name, bytes IN
+        SELECT tablename, pg_relation_size(tablename::regclass) FROM pg_tables
         WHERE schemaname = 'public' AND tablename <> 'schema_migrations'
     LOOP
-        EXECUTE format('SELECT EXISTS (SELECT FROM %I)', name) INTO has_rows;
-        IF has_rows THEN
+        IF bytes > 1000000 THEN
             EXECUTE format('TRUNCATE %I CASCADE', name);
+        ELSIF bytes > 0 THEN
+            EXECUTE format('DELETE FROM %I', name);
         END IF;
     END LOOP;
-    FOR name IN SELECT sequencename FROM pg_sequences WHERE last_value IS NOT NULL LOOP
-        EXECUTE format('ALTER SEQUENCE %I RESTART', name);
-    END LOOP;
+    PERFORM setval(sequencename::regclass, start_value, false) FROM pg_sequences
+    WHERE last_value IS NOT NULL;
 END
 $$
 """

@@ -16,6 +16,8 @@ from server.storage.postgres.schema import SQL, PostgresUpkeep, load_migrations,
 from tests.support.builders import PROJECT, adding
 from tests.support.postgres import opened
 
+pytestmark = pytest.mark.own_database
+
 ONE = EmbedderIdentity("test/one", 768)
 
 

@@ -12,6 +12,8 @@ from server.storage.postgres import schema
 from server.storage.postgres.schema import Migration, SchemaConflict, load_migrations, migrate
 from tests.support.postgres import with_database
 
+pytestmark = pytest.mark.own_database
+
 
 async def run(dsn: str) -> list[str]:
     """The names of the steps that were applied."""

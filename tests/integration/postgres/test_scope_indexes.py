@@ -45,6 +45,8 @@ from tests.support.clocks import HandClock
 from tests.support.passages import add_passages, passages
 from tests.support.searches import query
 
+pytestmark = pytest.mark.own_database
+
 WORDS = ["harbour", "boat", "sail", "tea", "rain", "morning", "music", "violin", "garden"]
 RUN = Scope(user_id="alice", run_id="run")
 QUESTION = query("a boat in the harbour, or tea", limit=20, weights=ArmWeights())

@@ -23,6 +23,8 @@ from tests.support.builders import NOW, PROJECT, vector
 from tests.support.postgres import opened
 from tests.support.query_plans import nodes
 
+pytestmark = pytest.mark.own_database
+
 if TYPE_CHECKING:
     from server.storage.postgres.pool import Connection
 
