@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 from hypothesis import settings
 
 from tests.support.seeds import FIXED
@@ -26,3 +28,8 @@ pytest_plugins = [
 def pytest_report_header() -> str:
     """Says which seed the tests draw by, in the first lines of a run."""
     return f"seed: {FIXED}, unless a variable such as CHAOS_SEED gives another one"
+
+
+def pytest_collection_finish() -> None:
+    """Lets the garbage collector pass over the thousands of tests, which exist until the end."""
+    gc.freeze()
