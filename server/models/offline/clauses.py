@@ -226,12 +226,17 @@ def _is_same_form(left: Sequence[Token], right: Sequence[Token], owner: Sequence
         return len(right) > 1
     if lexicon.is_past(word):
         return lexicon.is_past(verb) or (verb in {"have", "has", "was", "am"} and len(right) > 1)
-    is_alone = not any(token.is_word for token in right[1:2])
-    if verb in lexicon.MODALS or verb in {"will", "do", "did"} or is_alone:
-        return len(left) == 1 and owner[-1].lower in {"i", "we", "they"}  # `I swim and row.`
-    if any(one == "to" and two in lexicon.VERBS for one, two in pairwise(lowered(left))):
+    is_plural = owner[-1].lower in {"i", "we", "they"}
+    is_bare = is_plural and len(left) == 1 and not right[0].is_name
+    if is_bare and word not in _BEGINS_PHRASE and lowered(right[1:2]) != [","]:
+        return True  # `I swim and row.`
+    is_infinitive = any(
+        one == "to" and two in lexicon.VERBS for one, two in pairwise(lowered(left))
+    )
+    is_helped = verb in lexicon.MODALS or verb in {"will", "do", "did"}
+    if is_helped or is_infinitive or len(right) == 1:
         return False
-    if owner[-1].lower not in {"i", "we", "they"}:
+    if not is_plural:
         return word in _THIRD_PERSON
     following = right[1]
     shows_a_verb = following.is_name or following.lower in _BEGINS_PHRASE

@@ -18,6 +18,7 @@ from server.models.offline.facts import Fact
 from server.models.offline.sentences import joined
 from server.models.offline.statements import Who
 
+_POLITE = COURTESIES - lexicon.listed("periods")  # Not the `night` of `I work at night`.
 _POINTING = lexicon.word_set("it that this them those these him her so you your one both")
 _REMARKING = lexicon.verbs_listed("remarking")
 _AROUND = lexicon.ADVERBS | lexicon.PREPOSITIONS
@@ -54,9 +55,7 @@ def _is_of_assistant(fact: Fact) -> bool:
 def _is_remark(fact: Fact) -> bool:
     """Whether it is only a reply, a reference to the conversation, or about the moment."""
     statement = fact.statement
-    words = [
-        t.lower for t in statement.rest if t.is_word and (t.is_name or t.lower not in COURTESIES)
-    ]
+    words = [t.lower for t in statement.rest if t.is_word and (t.is_name or t.lower not in _POLITE)]
     if statement.who is Who.OWNED:
         return lexicon.verb_stem(statement.subject_tokens[-1].lower) in _TALK
     if statement.who is not Who.SPEAKER:
