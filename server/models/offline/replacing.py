@@ -121,14 +121,17 @@ def _is_another(fact: Fact, other: Fact) -> bool:
     one serves the same purpose (`I switched to Brave as my browser`), or nothing is said of it but
     the switch (`I switched to tea`).
     """
+    is_switch = fact.stem in _SWAPPING and fact.complement.lead.endswith("to")
+    if not (is_switch or fact.is_news):
+        return False
     new, old = fact.complement.items, other.complement.items
     is_present = not (fact.statement.is_planned or other.statement.is_past or other.is_ending)
     if not (is_present and len(new) == len(old) == 1) or other.attitude:
         return False
     is_same_kind = new[0].head == old[0].head
-    if fact.stem not in _SWAPPING or not fact.complement.lead.endswith("to"):
+    if not is_switch:
         is_plain = not (fact.is_qualified or other.complement.tail or new[0].kind)
-        return is_same_kind and is_plain and fact.is_news and fact.is_like(other)
+        return is_same_kind and is_plain and fact.is_like(other)
     is_move = fact.stem == _MOVE
     if is_same_kind:
         return not (other.is_qualified or (is_move and other.stem in lexicon.POSSESSING))
