@@ -37,6 +37,7 @@ from benchmarks.servers import PROJECT, ROOT, command_line, postgres, serving
 ALONE = "alone"
 WARM_UP_SECONDS = 0.5
 READINESS_PAUSE_SECONDS = 0.1
+AUTOGROUP = Path("/proc/sys/kernel/sched_autogroup_enabled")
 READINESS = health_pb2.HealthCheckRequest(service="memoir.v1.MemoryService")
 
 
@@ -153,6 +154,9 @@ def print_table(measured: dict[str, Measured]) -> None:
                 f"{figures.unready}/{figures.ready + figures.unready}",
             )
     Console().print(table)
+    if AUTOGROUP.exists():
+        # The figures depend on it: see ADR 0072.
+        print(f"kernel.sched_autogroup_enabled: {AUTOGROUP.read_text().strip()}")
 
 
 def parse_arguments() -> argparse.Namespace:
