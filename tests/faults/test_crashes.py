@@ -12,9 +12,9 @@ import pytest
 from memoir.v1 import graph_service_pb2, memory_pb2, memory_service_pb2
 
 from server.core.values import Neo4jAddress
-from server.embedded import EmbeddedNeo4j, EmbeddedPostgres
+from server.embedded import EmbeddedPostgres
 from tests.support.errors import details_of
-from tests.support.own_databases import at
+from tests.support.own_databases import Neo4jRoute, at
 from tests.support.processes import eventually
 from tests.support.server import Client, Home, connected, key_of, make_home
 
@@ -152,16 +152,16 @@ async def all_texts(client: Client) -> set[str]:
 
 
 async def test_without_neo4j_adds_and_searches_work_and_the_graph_converges_later(
-    home: Home, own_neo4j: EmbeddedNeo4j
+    home: Home, neo4j_route: Neo4jRoute
 ) -> None:
-    server = at(home, await own_neo4j.start())
+    server = at(home, neo4j_route.address)
     await server.start()
     key = await key_of(home)
     async with connected(server.address, key) as client:
         await add(client, "I work at Acme.")
         await graph_shows(client, "Acme")
 
-        await own_neo4j.stop()
+        await neo4j_route.cut()
         lost = await add(client, "I live in Lisbon.")
         await add(client, "I love hiking.")
         assert "Lisbon" in await search(client, "city of residence")
@@ -177,7 +177,7 @@ async def test_without_neo4j_adds_and_searches_work_and_the_graph_converges_late
         )
         assert error.retry_after is not None
 
-        await own_neo4j.start()
+        await neo4j_route.open()
         await graph_shows(client, "Acme", "hiking")
     await server.stop()
 

@@ -13,14 +13,13 @@ from memoir.v1 import memory_service_pb2
 
 from server.core.values import Neo4jAddress
 from server.embedded import EmbeddedPostgres
-from server.embedded.neo4j import EmbeddedNeo4j
 from tests.support import gemini_faults
 from tests.support.alerting import assert_alert
 from tests.support.errors import details_of
 from tests.support.gemini_endpoint import GeminiEndpoint
 from tests.support.gemini_server import API_KEY
 from tests.support.measurements import add, metrics_of, statistics_of
-from tests.support.own_databases import at
+from tests.support.own_databases import Neo4jRoute, at
 from tests.support.processes import eventually
 from tests.support.server import Client, Home, ServerProcess, connected, key_of, make_home
 
@@ -65,12 +64,12 @@ async def refusal(call: Callable[[], Awaitable[None]]) -> str:
     return details_of(caught.value).reason
 
 
-async def test_an_unavailable_neo4j(home: Home, own_neo4j: EmbeddedNeo4j, tmp_path: Path) -> None:
-    server = at(home, await own_neo4j.start(), MEMOIR_METRICS_PORT="0")
+async def test_an_unavailable_neo4j(home: Home, neo4j_route: Neo4jRoute, tmp_path: Path) -> None:
+    server = at(home, neo4j_route.address, MEMOIR_METRICS_PORT="0")
     async with serving(home, server) as client:
         await shows(server, 'memoir_dependency_up{dependency="neo4j"} 1.0')
         well = await metrics_of(server)
-        await own_neo4j.stop()
+        await neo4j_route.cut()
         await add(client, "I work at Acme.", "during-the-fault")
         await shows(server, 'memoir_dependency_up{dependency="neo4j"} 0.0')
         await shows(server, "memoir_graph_outbox_pending 1.0")
