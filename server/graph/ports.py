@@ -128,6 +128,17 @@ class Graph(GraphReader, Protocol):
         """
         ...
 
+    async def rehearse(self) -> None:
+        """Makes later projections faster by projecting invented memories. Leaves nothing.
+
+        If it is interrupted, something may be left of a project without a name, until it is
+        repeated.
+
+        Raises:
+            GraphUnavailable: the graph cannot be reached.
+        """
+        ...
+
     async def check(self) -> None:
         """Checks that the graph responds.
 

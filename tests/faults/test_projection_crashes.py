@@ -100,5 +100,8 @@ async def test_the_graph_converges_after_deaths_at_each_place(
     assert (report.pending, dict(report.differences)) == (0, {})
     assert report.memories > 2
     # The graph is equal because it holds what names something, and not because both are empty.
-    counted = await neo4j_driver.execute_query("MATCH (m:Memory) RETURN count(m) AS memories")
+    # A server that died during a rehearsal may have left memories of no project.
+    counted = await neo4j_driver.execute_query(
+        "MATCH (m:Memory) WHERE m.project_id <> '' RETURN count(m) AS memories"
+    )
     assert counted.records[0]["memories"] == await memories_with_names(home.postgres_dsn)

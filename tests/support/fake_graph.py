@@ -28,6 +28,9 @@ class FakeGraph(SpacesReader):
     async def prepare(self) -> None:
         """Nothing to prepare."""
 
+    async def rehearse(self) -> None:
+        """It does not get faster."""
+
     async def check(self) -> None:
         """Always there."""
 

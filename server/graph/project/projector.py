@@ -45,6 +45,9 @@ class ProjectorOptions:
     while changes keep coming, claims are at least `first_linger` apart, then twice as long each
     time up to `longest_linger`, which bounds the extra delay of a change. Work that takes longer is
     followed by the next claim at once, and so is a change after a pause.
+
+    A graph that took `slow_preparation` has probably just started. It then rehearses `rehearsals`
+    times, while nothing is to be done.
     """
 
     first_batch: int = 50
@@ -58,6 +61,8 @@ class ProjectorOptions:
     refused_pause: timedelta = timedelta(minutes=1)
     first_linger: timedelta = timedelta(milliseconds=50)
     longest_linger: timedelta = timedelta(milliseconds=500)
+    slow_preparation: timedelta = timedelta(seconds=1)
+    rehearsals: int = 8
 
     @property
     def grace(self) -> timedelta:
@@ -92,6 +97,7 @@ class GraphProjector:
         self._batch = min(self._options.first_batch, self._options.batch_size)
         self._wakeup = Wakeup(self._options.poll_interval)
         self._prepared = False
+        self._rehearsals = 0
 
     def wake(self) -> None:
         """Wakes `run` before its next poll."""
@@ -110,6 +116,7 @@ class GraphProjector:
             self._wakeup.clear()
             try:
                 await self._drain()
+                await self._rehearse()
             except Exception as error:  # noqa: BLE001 - projection must continue after any error
                 failures += 1
                 pause = self._pause(failures)
@@ -226,9 +233,18 @@ class GraphProjector:
     async def _prepare(self) -> None:
         if self._prepared:
             return
+        begun = self._monotonic()
         await self._graph.prepare()
         self._prepared = True
+        if self._monotonic() - begun >= self._options.slow_preparation.total_seconds():
+            self._rehearsals = self._options.rehearsals
         log.info("projector.graph_ready")
+
+    async def _rehearse(self) -> None:
+        """Lets the graph rehearse, unless there is work again."""
+        while self._rehearsals and not self._wakeup.is_set:
+            self._rehearsals -= 1
+            await self._graph.rehearse()
 
     async def _project(self, claimed: Sequence[DirtyMemory]) -> int:
         try:

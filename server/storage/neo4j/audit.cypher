@@ -2,7 +2,7 @@
 // continues.
 
 // name: projects
-MATCH (n) WHERE n:Entity OR n:Memory
+MATCH (n) WHERE (n:Entity OR n:Memory) AND n.project_id <> $given.no_project
 RETURN DISTINCT n.project_id AS project_id
 ORDER BY project_id
 

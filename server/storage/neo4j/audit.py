@@ -69,7 +69,8 @@ class Neo4jGraphAudit:
         self._driver = driver
 
     async def projects(self) -> list[str]:
-        return [record["project_id"] for record in await self._read("projects")]
+        records = await self._read("projects", no_project=projection.OF_NO_PROJECT)
+        return [record["project_id"] for record in records]
 
     async def compare(
         self, subgraphs: Sequence[MemorySubgraph]

@@ -72,6 +72,17 @@ class Neo4jGraph:
             with suppress(projection.Rehearsed):
                 await session.execute_write(projection.rehearse)
 
+    async def rehearse(self) -> None:
+        """Adds and removes invented memories, even if it is cancelled in between; see the port."""
+        try:
+            await self._write(projection.add_invented)
+        finally:
+            await self._write(projection.remove_invented)
+
+    async def _write(self, work: Callable[[AsyncManagedTransaction], Awaitable[None]]) -> None:
+        async with bounded_call(self._timeout), self._session() as session:
+            await session.execute_write(work)
+
     async def check(self) -> None:
         """Checks once, without retries; see the port."""
         async with bounded_call(self._check_timeout), self._session() as session:
@@ -185,5 +196,5 @@ class AbsentGraph:
     Changes wait in the outbox until the server starts with a graph.
     """
 
-    prepare = check = project = count = staticmethod(_absent)
+    prepare = rehearse = check = project = count = staticmethod(_absent)
     list_relations = find_entities = list_entities = explore = staticmethod(_absent)

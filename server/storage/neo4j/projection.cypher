@@ -139,3 +139,10 @@ RETURN collect({
 UNWIND $given.names AS row
 MATCH (e:Entity {project_id: row.project_id, space: row.space, key: row.key})
 SET e.terms = row.terms, e.alias_keys = row.alias_keys
+
+// Each memory of a rehearsal has a space of its own, so nothing else mentions its entities.
+
+// name: remove_invented
+UNWIND $given.memories AS row
+MATCH (m:Memory {project_id: row.project_id, memory_id: row.memory_id})-[:MENTIONS]->(e)
+DETACH DELETE m, e

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from neo4j import AsyncManagedTransaction
@@ -83,6 +83,7 @@ _STATEMENTS = {
 _ENTITY = ("project_id", "space", "key")
 
 _REHEARSED = 50
+_COMMITTED = 20
 
 
 def latest(subgraphs: Iterable[MemorySubgraph]) -> list[MemorySubgraph]:
@@ -103,6 +104,10 @@ async def project(tx: AsyncManagedTransaction, batch: Sequence[MemorySubgraph]) 
     failpoints.reach("projection.before_neo4j_commit")
 
 
+OF_NO_PROJECT: Final = ""
+"""The project of invented memories, which no real project can have."""
+
+
 class Rehearsed(Exception):
     """Rolls back the transaction of a rehearsal."""
 
@@ -118,11 +123,25 @@ async def rehearse(tx: AsyncManagedTransaction) -> None:
     raise Rehearsed
 
 
+async def add_invented(tx: AsyncManagedTransaction) -> None:
+    """Adds the memories of a rehearsal that commits."""
+    await _apply(tx, latest(_invented(number) for number in range(_COMMITTED)))
+
+
+async def remove_invented(tx: AsyncManagedTransaction) -> None:
+    """Removes these memories and their entities.
+
+    To delete them like others would need more statements, which take Neo4j seconds to plan.
+    """
+    invented = [rows.memory(_invented(number)) for number in range(_COMMITTED)]
+    await run(tx, "remove_invented", memories=invented)
+
+
 def _invented(number: int) -> MemorySubgraph:
     """Returns a memory of no project."""
     person, employer = Entity("Ada"), Entity("Acme", "company")
     return MemorySubgraph(
-        project_id="",
+        project_id=OF_NO_PROJECT,
         memory_id=UUID(int=number),
         exists=True,
         version=1,

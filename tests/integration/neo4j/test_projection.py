@@ -17,7 +17,9 @@ from neo4j import AsyncDriver, AsyncManagedTransaction, Record
 from server.graph.model import Entity, MemorySubgraph, Relation
 from server.memories.scope import Scope
 from server.storage.neo4j import projection, rows
+from server.storage.neo4j.audit import Neo4jGraphAudit
 from server.storage.neo4j.graph import Neo4jGraph
+from server.storage.neo4j.projection import OF_NO_PROJECT
 from tests.integration.neo4j.contents import expected_contents, read_contents
 from tests.support.subgraphs import ALICE, NOON, PROJECT, gone, memory_id, stating
 
@@ -185,6 +187,38 @@ async def test_a_rehearsal_runs_the_statements_for_new_memories_and_leaves_nothi
     assert nodes.records[0]["number"] == 0
     await graph.project([stating(1, WORKS)])
     assert set(ran) == rehearsed
+
+
+async def test_a_rehearsal_that_commits_leaves_nothing(
+    graph: Neo4jGraph, neo4j_driver: AsyncDriver
+) -> None:
+    await graph.project([stating(1, WORKS)])
+    await neo4j_driver.execute_query("CREATE (:Memory {project_id: $none})", none=OF_NO_PROJECT)
+    assert await Neo4jGraphAudit(neo4j_driver).projects() == [PROJECT]
+    await neo4j_driver.execute_query("MATCH (m:Memory {project_id: $none}) DELETE m", none="")
+    await asyncio.gather(graph.rehearse(), graph.rehearse())
+    assert await read_contents(neo4j_driver) == expected_contents([stating(1, WORKS)])
+
+
+async def test_a_cancelled_rehearsal_leaves_nothing(
+    graph: Neo4jGraph, neo4j_driver: AsyncDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    added = asyncio.Event()
+    add = projection.add_invented
+
+    async def add_and_hang(_: AsyncManagedTransaction) -> None:
+        async with neo4j_driver.session() as session:
+            await session.execute_write(add)
+        added.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(projection, "add_invented", add_and_hang)
+    rehearsal = asyncio.create_task(graph.rehearse())
+    await asyncio.wait_for(added.wait(), 10)
+    rehearsal.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await rehearsal
+    assert await read_contents(neo4j_driver) == expected_contents([])
 
 
 async def test_a_projection_waits_for_another_in_the_same_space_and_shows_its_calls(

@@ -96,11 +96,17 @@ class BatchedGraph(FakeGraph):
         self.batches: list[list[UUID]] = []
         self.prepared = 0
         self.prepare_failures: list[Exception] = []
+        self.on_prepare: Callable[[], None] = lambda: None
+        self.on_rehearse: Callable[[], None] = lambda: None
 
     async def prepare(self) -> None:
         if self.prepare_failures:
             raise self.prepare_failures.pop()
         self.prepared += 1
+        self.on_prepare()
+
+    async def rehearse(self) -> None:
+        self.on_rehearse()
 
     async def project(self, subgraphs: Sequence[MemorySubgraph]) -> None:
         batch = [subgraph.memory_id for subgraph in subgraphs]
@@ -482,3 +488,48 @@ async def test_a_failing_graph_gets_smaller_batches() -> None:
     assert await subject.project_once() == 0
     assert await subject.project_once() == 12
     assert len(outbox.released) == 50
+
+
+def rehearsing(outbox: HeldOutbox, graph: BatchedGraph, preparation: float) -> GraphProjector:
+    """Returns a projector that rehearses three times if preparing the graph took long."""
+    clock, options = Pauses(), replace(QUICK, poll_interval=3600 * SECOND, rehearsals=3)
+
+    def pass_time() -> None:
+        clock.now += preparation
+
+    graph.on_prepare = pass_time
+    return GraphProjector(outbox, graph, options, monotonic=clock.monotonic, sleep=clock.sleep)
+
+
+@pytest.mark.parametrize(("preparation", "rehearsals"), [(0.5, 0), (2.0, 3)])
+async def test_a_graph_that_has_just_started_rehearses_after_the_work(
+    preparation: float, rehearsals: int
+) -> None:
+    outbox, graph = HeldOutbox(free=[dirty(1)]), BatchedGraph()
+    subject = rehearsing(outbox, graph, preparation)
+    graph.on_rehearse = lambda: outbox.settled.append(UUID(int=0))
+    async with running(subject):
+        await outbox.empty.wait()
+        outbox.empty.clear()
+        subject.wake()
+        await outbox.empty.wait()
+    assert outbox.settled == [*ids(1), *ids(0) * rehearsals]
+
+
+async def test_work_comes_before_the_next_rehearsal() -> None:
+    outbox, graph = HeldOutbox(), BatchedGraph()
+    subject, rehearsed = rehearsing(outbox, graph, 2), asyncio.Event()
+    settled: list[int] = []
+
+    def rehearse() -> None:
+        settled.append(len(outbox.settled))
+        if len(settled) == 1:
+            outbox.free.append(dirty(1))
+            subject.wake()
+        elif len(settled) == 3:
+            rehearsed.set()
+
+    graph.on_rehearse = rehearse
+    async with running(subject):
+        await rehearsed.wait()
+    assert settled == [0, 1, 1]
