@@ -109,7 +109,7 @@ class Fact:
     @property
     def is_measure(self) -> bool:
         """Whether it states how old, tall or long its subject is, or the like."""
-        return self.frame.startswith(("be #", "be in #", "be in own #"))
+        return self.frame.startswith(("be #", "be in #", "be in own #", "be in @ #"))
 
     @property
     def is_promotion(self) -> bool:

@@ -26,7 +26,7 @@ _FINDING = lexicon.stems("find get buy adopt have land start")
 _STAYING = lexicon.stems("live stay work study teach")
 _CHOOSING = lexicon.stems("prefer support")
 _MOVE = lexicon.verb_stem("move")
-_CIRCUMSTANCES = word_set("at in for as from on")
+_CIRCUMSTANCES = word_set("at in for as from on near")
 _NEWS = lexicon.pattern("news")
 _KINDS = {
     kind: content_stems(" ".join(words)) for kind, words in lexicon.lists("one_at_a_time").items()

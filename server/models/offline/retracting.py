@@ -221,7 +221,11 @@ def _is_meant(fact: Fact, item: Item, other: Fact) -> bool:
     """Whether giving up the item can mean that the other fact has ended."""
     if other.stem == "be":
         is_office = fact.complement.lead in {"down as", "as"}
-        return is_office or not _BELONGING.isdisjoint(lowered(other.statement.rest[:3]))
+        return (
+            is_office
+            or bool(other.subject.attribute)
+            or not _BELONGING.isdisjoint(lowered(other.statement.rest[:3]))
+        )
     if other.stem == "work":
         return fact.stem == "quit"
     if other.complement.lead == "with":

@@ -115,20 +115,28 @@ def read_ending(statement: Statement, complement: Complement) -> Ending:
         return _denial(statement, complement)
     if statement.is_planned or statement.is_limited:
         return Ending()
-    found = [r for r in _RULES.get(statement.stem, ()) if _fits(r, statement, complement)]
+    rules = _RULES.get(statement.stem, ())
+    rest = " ".join(lowered(statement.rest)) if rules else ""
+    found = [rule for rule in rules if _fits(rule, statement, complement, rest)]
     kinds = frozenset(rule.kind for rule in found if rule.kind)
     relations = frozenset(relation for rule in found for relation in rule.relations)
     over = tuple(rule for rule in found if rule.over)
     return Ending(kinds, relations, any(rule.named for rule in found), over)
 
 
-def _fits(rule: lexicon.Rule, statement: Statement, complement: Complement) -> bool:
+def _fits(rule: lexicon.Rule, statement: Statement, complement: Complement, rest: str) -> bool:
+    """Whether the rule reads a statement with these words after its verb."""
     has_voice = statement.is_past or not rule.passive
     is_under_way = rule.kind == DISPOSAL and statement.is_progressive
+    is_usual = rule.kind == GIVING_UP and not (statement.is_past or statement.is_progressive)
     has_object = bool(complement.items) or rule.kind != GIVING_UP
-    if is_under_way or not (has_voice and has_object and rule.lead.fullmatch(complement.lead)):
+    if (
+        is_under_way
+        or is_usual
+        or not (has_voice and has_object and rule.lead.fullmatch(complement.lead))
+    ):
         return False
-    return rule.rest.match(" ".join(lowered(statement.rest))) is not None
+    return rule.rest.match(rest) is not None
 
 
 _PLACE_OF = {
