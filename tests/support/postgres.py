@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
@@ -184,14 +185,25 @@ def migrated_database(server: str) -> AbstractAsyncContextManager[str]:
     return _database(server, TEMPLATE)
 
 
+def copied_database(server: str, dsn: str) -> AbstractAsyncContextManager[str]:
+    """Copies a database that nobody is connected to for the block; yields the copy's DSN."""
+    return _database(server, urlsplit(dsn).path.removeprefix("/"))
+
+
 @asynccontextmanager
 async def loaded(server: str, *statements: str) -> AsyncIterator[Connection]:
     """Yields the only connection to a migrated database, after executing these statements."""
     async with (
         migrated_database(server) as dsn,
-        opened(dsn, pool_size=1) as database,
-        database.connection() as connection,
+        connected_after(dsn, *statements) as connection,
     ):
+        yield connection
+
+
+@asynccontextmanager
+async def connected_after(dsn: str, *statements: str) -> AsyncIterator[Connection]:
+    """Yields a connection to a database, after executing these statements."""
+    async with opened(dsn, pool_size=1) as database, database.connection() as connection:
         for statement in statements:
             await connection.execute(statement)
         yield connection

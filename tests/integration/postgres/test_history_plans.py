@@ -21,10 +21,9 @@ from server.storage.postgres.memory_store import list_statement
 from server.storage.postgres.record_calls import call_values
 from server.storage.postgres.search_statements import rank_statement
 from tests.support.builders import ALICE, NOW, PROJECT, call
-from tests.support.postgres import loaded
+from tests.support.postgres import connected_after, copied_database
 from tests.support.query_plans import (
     HALFWAY,
-    LOAD,
     TODAY,
     Plan,
     indexes,
@@ -68,9 +67,12 @@ PARTS = ["user", "agent", "app", "run"]
 
 
 @pytest_asyncio.fixture(scope="module")
-async def connection(postgres_server: str) -> AsyncIterator[Connection]:
+async def connection(postgres_server: str, loaded_dsn: str) -> AsyncIterator[Connection]:
     """A connection to a database with a few thousand memories, which no test changes."""
-    async with loaded(postgres_server, LOAD, PAST) as connection:
+    async with (
+        copied_database(postgres_server, loaded_dsn) as dsn,
+        connected_after(dsn, PAST) as connection,
+    ):
         yield connection
 
 

@@ -32,7 +32,7 @@ from server.storage.postgres.search_statements import (
 from server.storage.postgres.statements import BoundStatement
 from server.storage.postgres.vector_index import cast_to
 from tests.support.builders import PROJECT
-from tests.support.postgres import loaded
+from tests.support.postgres import connected_after, copied_database, loaded
 from tests.support.query_plans import (
     DIMENSIONS,
     HALFWAY,
@@ -51,9 +51,12 @@ if TYPE_CHECKING:
 
 
 @pytest_asyncio.fixture(scope="module")
-async def connection(postgres_server: str) -> AsyncIterator[Connection]:
+async def connection(postgres_server: str, loaded_dsn: str) -> AsyncIterator[Connection]:
     """A connection to a database with a few thousand memories, which no test changes."""
-    async with loaded(postgres_server, LOAD) as connection:
+    async with (
+        copied_database(postgres_server, loaded_dsn) as dsn,
+        connected_after(dsn) as connection,
+    ):
         yield connection
 
 

@@ -11,8 +11,8 @@ import pytest_asyncio
 
 from server.storage.postgres.projects import TRACES_SQL
 from tests.support.builders import PROJECT
-from tests.support.postgres import loaded
-from tests.support.query_plans import LOAD, indexes, plans
+from tests.support.postgres import connected_after, copied_database
+from tests.support.query_plans import indexes, plans
 
 if TYPE_CHECKING:
     from server.storage.postgres.pool import Connection
@@ -36,9 +36,12 @@ ANALYZE calls, operations, memory_events
 
 
 @pytest_asyncio.fixture(scope="module")
-async def connection(postgres_server: str) -> AsyncIterator[Connection]:
+async def connection(postgres_server: str, loaded_dsn: str) -> AsyncIterator[Connection]:
     """A connection to a database with a few thousand calls, which no test changes."""
-    async with loaded(postgres_server, LOAD, REQUESTS) as connection:
+    async with (
+        copied_database(postgres_server, loaded_dsn) as dsn,
+        connected_after(dsn, REQUESTS) as connection,
+    ):
         yield connection
 
 

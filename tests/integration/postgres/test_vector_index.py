@@ -20,10 +20,13 @@ from server.storage.postgres.search import ScopeSizes, Searches
 from server.storage.postgres.search_statements import ScopeSize, rank_large_statement
 from server.storage.postgres.vector_index import PostgresSearchIndexing, VectorIndex, cast_to
 from tests.support.builders import NOW, PROJECT, vector
-from tests.support.postgres import opened
+from tests.support.postgres import (
+    connected_after,
+    copied_database,
+    migrated_database,
+    opened,
+)
 from tests.support.query_plans import nodes
-
-pytestmark = pytest.mark.own_database
 
 if TYPE_CHECKING:
     from server.storage.postgres.pool import Connection
@@ -60,11 +63,24 @@ ANALYZE memories
 """
 
 
+@pytest_asyncio.fixture(scope="module")
+async def clustered_dsn(postgres_server: str) -> AsyncIterator[str]:
+    """The DSN of a database with the memories. To be copied, not used."""
+    async with migrated_database(postgres_server) as dsn:
+        async with connected_after(dsn, LOAD):
+            pass
+        yield dsn
+
+
+@pytest_asyncio.fixture
+async def postgres_dsn(postgres_server: str, clustered_dsn: str) -> AsyncIterator[str]:
+    async with copied_database(postgres_server, clustered_dsn) as dsn:
+        yield dsn
+
+
 @pytest_asyncio.fixture
 async def database(postgres_dsn: str) -> AsyncIterator[Database]:
     async with opened(postgres_dsn, pool_size=2) as database:
-        async with database.connection() as connection:
-            await connection.execute(LOAD)
         yield database
 
 
