@@ -162,10 +162,10 @@ def _writable(name: str) -> Iterator[TextIO]:
         sys.stdout.flush()
         return
     path = Path(name)
-    partial = path.with_name(path.name + ".part")
-    with partial.open("w", encoding="utf-8") as file:
+    unfinished = path.with_name(path.name + ".part")
+    with unfinished.open("w", encoding="utf-8") as file:
         yield file
-    partial.replace(path)
+    unfinished.replace(path)
 
 
 @contextmanager

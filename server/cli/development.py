@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import sys
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from server.embedded.directory import write_private
 from server.projects.administration import Administration
 
 KEY_FILE = "development-key"
@@ -34,14 +34,8 @@ async def development_key(administration: Administration, data_dir: Path) -> str
     _, key = await administration.create_key(
         project_id=PROJECT, org_id=None, label="development key"
     )
-    _write_private(path, key)
+    write_private(path, key + "\n")
     return key
-
-
-def _write_private(path: Path, text: str) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text + "\n")
 
 
 def grpcurl_line(key: str, address: str, *, encrypts: bool = False) -> str:
@@ -104,7 +98,7 @@ class Runtime:
 def announced(data_dir: Path, runtime: Runtime) -> Iterator[None]:
     """Announces the addresses in a file during the block; only its owner can read it."""
     path = data_dir / RUNTIME_FILE
-    _write_private(path, json.dumps(asdict(runtime)))
+    write_private(path, json.dumps(asdict(runtime)) + "\n")
     try:
         yield
     finally:

@@ -59,7 +59,8 @@ class DirectoryLock:
     async def acquire(self, timeout: float) -> None:
         """Takes ownership, waiting up to `timeout` seconds for a previous owner to finish.
 
-        Raises DataDirectoryInUseError if the other owner keeps it.
+        Raises:
+            DataDirectoryInUseError: the other owner keeps it.
         """
         file = self._path.open("a+b")
         deadline = time.monotonic() + timeout
@@ -102,7 +103,8 @@ def _try_lock(file: BinaryIO) -> bool:
 def make_private(directory: Path) -> None:
     """Creates `directory` and its parents; a new one is open to its owner only.
 
-    Raises EmbeddedError if the file system does not allow it.
+    Raises:
+        EmbeddedError: the file system does not allow it.
     """
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -116,6 +118,18 @@ def make_private(directory: Path) -> None:
             f"no write access to the data directory {directory}: run as the user who created it, "
             "or choose another one with MEMOIR_DATA_DIR"
         )
+
+
+def write_private(path: Path, text: str) -> None:
+    """Writes a file that only its owner can read, whole or not at all."""
+    unfinished = path.with_name(f"{path.name}.part")
+    unfinished.unlink(missing_ok=True)
+    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    unfinished.replace(path)
 
 
 def open_log(path: Path) -> BinaryIO:
@@ -150,8 +164,10 @@ class Account:
 def choose_account(directory: Path, programs: Path) -> Account | None:
     """Returns the user as whom PostgreSQL runs for data in `directory`; None: the current user.
 
-    An existing `directory` keeps its owner. `programs` is where the binaries are. Raises
-    MissingDependencyError when root finds no other user to run it as.
+    An existing `directory` keeps its owner. `programs` is where the binaries are.
+
+    Raises:
+        MissingDependencyError: this is root, and there is no other user to run PostgreSQL.
     """
     if os.geteuid() != 0:
         return None
@@ -214,7 +230,8 @@ class SocketDirectory:
     def create(self, account: Account | None) -> None:
         """Creates the directory, empty and open to `account` only; its path survives restarts.
 
-        Raises OSError if the file system does not allow it.
+        Raises:
+            OSError: the file system does not allow it.
         """
         if self._fits(self._inside):
             self._inside.mkdir(mode=0o700, exist_ok=True)

@@ -44,7 +44,8 @@ QUERY_SECONDS = 10.0
 def running_at(data_dir: Path, uri: str) -> Neo4jAddress:
     """Returns the address of the server of `data_dir` that another process runs at `uri`.
 
-    Raises StartError if no server was ever started there.
+    Raises:
+        StartError: no server was ever started there.
     """
     try:
         password = neo4j_home.kept_password(data_dir)
@@ -77,7 +78,8 @@ class EmbeddedNeo4j(EmbeddedServer):
     async def start(self) -> Neo4jAddress:
         """Starts the server, waits until it answers a query, and returns its address.
 
-        Raises EmbeddedError if it cannot be started; nothing is left running then.
+        Raises:
+            EmbeddedError: it cannot be started; nothing is left running then.
         """
         address = await self.spawn()
         try:
@@ -90,7 +92,8 @@ class EmbeddedNeo4j(EmbeddedServer):
     async def spawn(self) -> Neo4jAddress:
         """Starts the server and returns its address, without waiting until it answers.
 
-        Raises EmbeddedError if it cannot even be tried: no Java, no jars, a directory in use.
+        Raises:
+            EmbeddedError: it cannot even be tried: no Java, no jars, a directory in use.
         """
         self._require_jars()
         java = await asyncio.to_thread(find_java)
@@ -111,8 +114,9 @@ class EmbeddedNeo4j(EmbeddedServer):
     async def wait_ready(self) -> None:
         """Waits until the spawned server answers a query.
 
-        Raises StartError if it ends instead, refuses the stored password, or has not answered
-        after READY_SECONDS.
+        Raises:
+            StartError: it ends instead, refuses the stored password, or has not answered
+                after READY_SECONDS.
         """
         if self._supervisor is None:
             raise StartError("Neo4j has not been spawned")

@@ -11,7 +11,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from server.embedded.directory import MissingDependencyError
+from server.embedded.directory import MissingDependencyError, write_private
 
 LOOPBACK = "127.0.0.1"
 
@@ -27,7 +27,8 @@ ATTEMPTS = 200
 def free_port(preferred: int | None = None) -> int:
     """Returns a loopback TCP port that nobody listens on: `preferred` if it is free.
 
-    Raises OSError if no free port was found.
+    Raises:
+        OSError: no free port was found.
     """
     if preferred is not None and is_free(preferred):
         return preferred
@@ -68,7 +69,8 @@ ADVICE = (
 def find_java() -> Path:
     """Returns the Java program of JAVA_HOME, or else of PATH. Blocks while it prints its version.
 
-    Raises MissingDependencyError if there is none or it is too old.
+    Raises:
+        MissingDependencyError: there is none or it is too old.
     """
     program = _locate()
     version = _major_version(program)
@@ -185,7 +187,8 @@ def write_configuration(home: Path, port: int) -> None:
 def choose_port(home: Path) -> int:
     """Returns the port of the last start if it is free, else another, and remembers it.
 
-    Raises OSError if no port is free.
+    Raises:
+        OSError: no port is free.
     """
     memory = home / "bolt-port"
     try:
@@ -201,7 +204,7 @@ def ensure_password(home: Path) -> str:
     """Returns the password of `home`, generated at the first start and kept in a private file."""
     path = home / "password"
     if not path.exists():
-        _write_private(path, secrets.token_urlsafe(24))
+        write_private(path, secrets.token_urlsafe(24))
     password = path.read_text().strip()
     if not (home / "data" / "databases").exists():
         _set_initial_password(home, password)
@@ -209,7 +212,11 @@ def ensure_password(home: Path) -> str:
 
 
 def kept_password(home: Path) -> str:
-    """Returns the password of a `home` that was started before. Raises OSError if there is none."""
+    """Returns the password of a `home` that was started before.
+
+    Raises:
+        OSError: there is none.
+    """
     return (home / "password").read_text().strip()
 
 
@@ -225,15 +232,4 @@ def _set_initial_password(home: Path, password: str) -> None:
     folder = home / "data" / "dbms"
     folder.mkdir(parents=True, exist_ok=True)
     line = f"{USER}:SHA-256,{digest.hex().upper()},{salt.hex().upper()},{HASH_ITERATIONS}:\n"
-    _write_private(folder / "auth.ini", line)
-
-
-def _write_private(path: Path, text: str) -> None:
-    partial = path.with_name(f"{path.name}.part")
-    partial.unlink(missing_ok=True)
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
+    write_private(folder / "auth.ini", line)

