@@ -15,6 +15,7 @@ import aiohttp
 import orjson
 
 from server.core.errors import StoreUnavailable
+from server.memories.scope import SCOPE_FIELDS
 from server.projects.archive.format import ArchiveUnusable
 from server.projects.archive.mem0 import Mem0Memory
 from server.projects.ports import Mem0Source
@@ -27,7 +28,7 @@ _LONGEST_PAUSE_SECONDS: Final = 60.0
 _TRANSIENT: Final = frozenset({429, 500, 502, 503, 504})
 # Mem0 lists nothing without a filter; this filter matches every memory.
 _EVERYTHING: Final = {
-    "OR": [{name: "*"} for name in ("user_id", "agent_id", "app_id", "run_id")],
+    "OR": [{name: "*"} for name in SCOPE_FIELDS],
 }
 
 

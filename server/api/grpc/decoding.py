@@ -1,7 +1,7 @@
-"""Decodes and encodes messages, and finds the string that makes a message unreadable.
+"""Decodes and encodes messages, large ones in slices, and finds what makes a message unreadable.
 
 The parser does not report which string is not UTF-8. So the wire format is walked with the
-message's descriptor.
+message's descriptor. https://protobuf.dev/programming-guides/encoding/
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from google.protobuf import descriptor_pool
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
@@ -19,15 +19,80 @@ from google.protobuf.message_factory import GetMessageClass
 
 from server.api.grpc.large_messages import (
     LARGE_BYTES,
-    decode_in_slices,
-    encode_in_slices,
     has_many_items,
+    item_fields,
+    outline,
 )
-from server.api.grpc.wire import BYTES, WireError, top_level_fields
 from server.core.errors import FieldViolation, MalformedRequest
 
 _MAX_DEPTH = 100
 _MAX_KEY_SHOWN = 64
+
+
+VARINT, FIXED64, BYTES, GROUP_START, GROUP_END, FIXED32 = range(6)
+_FIXED_SIZES: Final = {FIXED64: 8, FIXED32: 4}
+_SEVEN_BITS: Final = 0x7F
+_MORE_BYTES_FOLLOW: Final = 0x80
+_LONGEST_VARINT: Final = 10
+
+
+class WireError(Exception):
+    """The bytes do not follow the wire format."""
+
+
+def top_level_fields(data: bytes | memoryview) -> Iterator[tuple[int, int, int, int]]:
+    """Yields the number, the wire type, and the begin and end of the payload of each field.
+
+    Fields in groups are skipped; a group is yielded as its end.
+
+    Raises:
+        WireError: the bytes are malformed; the fields before the fault are yielded first.
+    """
+    position, open_groups = 0, 0
+    while position < len(data):
+        tag, begin = _varint(data, position)
+        wire_type = tag & 7
+        if wire_type == VARINT:
+            _, position = _varint(data, begin)
+        elif wire_type == BYTES:
+            length, begin = _varint(data, begin)
+            position = begin + length
+        elif wire_type in _FIXED_SIZES:
+            position = begin + _FIXED_SIZES[wire_type]
+        elif wire_type == GROUP_START:
+            open_groups += 1
+            position = begin
+        elif wire_type == GROUP_END and open_groups:
+            open_groups -= 1
+            position = begin
+        else:
+            raise WireError
+        if position > len(data):
+            raise WireError
+        if not open_groups:
+            yield tag >> 3, wire_type, begin, position
+    if open_groups:
+        raise WireError
+
+
+def _varint(data: bytes | memoryview, position: int) -> tuple[int, int]:
+    """Reads a base-128 number of at most ten bytes; returns it and the position after it."""
+    value = 0
+    for index, byte in enumerate(data[position : position + _LONGEST_VARINT]):
+        value |= (byte & _SEVEN_BITS) << (7 * index)
+        if byte <= _SEVEN_BITS:
+            return value, position + index + 1
+    raise WireError
+
+
+def encoded_varint(value: int) -> bytes:
+    """Returns a base-128 number."""
+    encoded = bytearray()
+    while value > _SEVEN_BITS:
+        encoded.append(value & _SEVEN_BITS | _MORE_BYTES_FOLLOW)
+        value >>= 7
+    encoded.append(value)
+    return bytes(encoded)
 
 
 def first_invalid_string(data: bytes, descriptor: Descriptor) -> str | None:
@@ -101,6 +166,44 @@ def _length_delimited(data: memoryview) -> Iterator[tuple[int, memoryview]]:
     for number, wire_type, begin, end in top_level_fields(data):
         if wire_type == BYTES:
             yield number, data[begin:end]
+
+
+def decode_in_slices(raw: bytes, message: Message) -> None:
+    """Decodes `raw` into an empty `message`, some top-level fields at a time.
+
+    The result is the same as that of decoding it at once, because concatenated encodings merge.
+    https://protobuf.dev/programming-guides/encoding/#last-one-wins
+
+    Raises:
+        DecodeError: the bytes do not encode such a message.
+    """
+    try:
+        for begin, end in _slices(raw):
+            message.MergeFromString(raw[begin:end])
+    except WireError as error:
+        raise DecodeError("the message is malformed or truncated") from error
+
+
+def encode_in_slices(message: Message) -> bytes:
+    """Encodes the message, each item of its top-level lists separately."""
+    parts = [outline(message, with_blanks=False).SerializeToString()]
+    for number, _, items in item_fields(message):
+        tag = encoded_varint(number << 3 | 2)
+        for item in items:
+            raw = item.SerializeToString()
+            parts += [tag, encoded_varint(len(raw)), raw]
+    return b"".join(parts)
+
+
+def _slices(raw: bytes) -> Iterator[tuple[int, int]]:
+    """Yields the bounds of slices, which end between fields once they are large."""
+    begin = end = 0
+    for _, _, _, end in top_level_fields(raw):
+        if end - begin >= LARGE_BYTES:
+            yield begin, end
+            begin = end
+    if begin < end:
+        yield begin, end
 
 
 @dataclass(frozen=True, slots=True)

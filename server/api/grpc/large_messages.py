@@ -1,4 +1,4 @@
-"""Processes large messages in a thread, in short steps.
+"""Takes large messages apart, so that a thread can process them in short steps.
 
 The interpreter switches from Python code in a thread to the event loop every few milliseconds, but
 protobuf and protovalidate block it while they process a message. So they get one part at a time.
@@ -11,10 +11,8 @@ from functools import cache
 from typing import Any, Final
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
-from google.protobuf.message import DecodeError, Message
+from google.protobuf.message import Message
 from google.protobuf.struct_pb2 import Struct
-
-from server.api.grpc.wire import WireError, encoded_varint, top_level_fields
 
 LARGE_BYTES: Final = 8 * 1024
 """From this size on, reading and checking a request can block the loop for too long: so few bytes
@@ -24,33 +22,6 @@ LARGE_ITEMS: Final = 20
 """Responses with this many items are encoded item by item."""
 
 _STRUCT: Final = Struct.DESCRIPTOR.full_name
-
-
-def decode_in_slices(raw: bytes, message: Message) -> None:
-    """Decodes `raw` into an empty `message`, some top-level fields at a time.
-
-    The result is the same as that of decoding it at once, because concatenated encodings merge.
-    https://protobuf.dev/programming-guides/encoding/#last-one-wins
-
-    Raises:
-        DecodeError: the bytes do not encode such a message.
-    """
-    try:
-        for begin, end in _slices(raw):
-            message.MergeFromString(raw[begin:end])
-    except WireError as error:
-        raise DecodeError("the message is malformed or truncated") from error
-
-
-def encode_in_slices(message: Message) -> bytes:
-    """Encodes the message, each item of its top-level lists separately."""
-    parts = [outline(message, with_blanks=False).SerializeToString()]
-    for number, _, items in item_fields(message):
-        tag = encoded_varint(number << 3 | 2)
-        for item in items:
-            raw = item.SerializeToString()
-            parts += [tag, encoded_varint(len(raw)), raw]
-    return b"".join(parts)
 
 
 def has_many_items(message: Message) -> bool:
@@ -126,14 +97,3 @@ def _holds_structs(kind: Descriptor) -> bool:
         for field in kind.fields
         if field.message_type is not None and field.message_type is not kind
     )
-
-
-def _slices(raw: bytes) -> Iterator[tuple[int, int]]:
-    """Yields the bounds of slices, which end between fields once they are large."""
-    begin = end = 0
-    for _, _, _, end in top_level_fields(raw):
-        if end - begin >= LARGE_BYTES:
-            yield begin, end
-            begin = end
-    if begin < end:
-        yield begin, end

@@ -13,6 +13,7 @@ import pytest
 from google.protobuf.message import DecodeError, Message
 from memoir.v1 import memory_pb2, memory_service_pb2
 
+from server.api.grpc.decoding import decode_in_slices, encode_in_slices
 from server.api.grpc.interceptors.access import enter_principal
 from server.api.grpc.interceptors.chain import (
     DecodingInterceptor,
@@ -21,8 +22,6 @@ from server.api.grpc.interceptors.chain import (
 )
 from server.api.grpc.large_messages import (
     LARGE_BYTES,
-    decode_in_slices,
-    encode_in_slices,
     has_many_items,
 )
 from server.api.grpc.validation import field_violations, violations_item_by_item
