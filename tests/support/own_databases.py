@@ -42,15 +42,15 @@ class Neo4jRoute:
             connection.transport.abort()
 
     async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # Known before it leads anywhere, so that no connection outlasts a cut.
+        self._connections.add(writer)
         inner_reader, inner_writer = await asyncio.open_connection(
             self._target.hostname, self._target.port
         )
-        ends = {writer, inner_writer}
-        self._connections |= ends
         await asyncio.gather(
             copy(reader, inner_writer), copy(inner_reader, writer), return_exceptions=True
         )
-        self._connections -= ends
+        self._connections.discard(writer)
 
 
 @pytest_asyncio.fixture
