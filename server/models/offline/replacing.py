@@ -34,7 +34,7 @@ _KINDS = {
 _KIND_OF = {stem: kind for kind, words in _KINDS.items() for stem in words}
 _SWITCHING = lexicon.stems("start begin switch change move transfer")
 _SWAPPING = lexicon.stems("switch change move transfer upgrade downgrade")
-_SERVING = (lexicon.USING - lexicon.stems("speak")) | lexicon.stems("use drive ride bank")
+_SERVING = lexicon.stems("use drink bank")
 _EXAM_RESULTS, _APPOINTMENTS = lexicon.stems("pass fail"), lexicon.stems("appointment")
 _GENERAL = lexicon.stems("pet kid child children sibling")
 _MEMBERS = {
@@ -138,7 +138,8 @@ def _is_another(fact: Fact, other: Fact) -> bool:
     if purpose := content_stems(joined(fact.complement.tail)) - FUNCTION_STEMS:
         return purpose <= other.words
     is_served = other.stem in _SERVING or (other.stem == "be" and other.complement.lead == "with")
-    return is_served and not is_move and new[0].is_name == old[0].is_name
+    is_one_kind = new[0].is_name == old[0].is_name and new[0].head not in _KIND_OF
+    return is_served and is_one_kind and not is_move
 
 
 def _has_another_value(fact: Fact, other: Fact) -> bool:
