@@ -11,7 +11,7 @@ import pytest_asyncio
 from memoir.v1 import memory_pb2, memory_service_pb2
 
 from server.core.values import Neo4jAddress
-from tests.support.leases import prolong_leases
+from tests.support.leases import prolong_leases, until_present
 from tests.support.operations import metadata_of, response_of, texts, wait
 from tests.support.postgres import migrated_database
 from tests.support.server import Client, Home, connected, key_of, prepared_home
@@ -64,6 +64,7 @@ async def test_a_crash_at_work_leaves_one_effect(
 ) -> None:
     dying = shared.server(MEMOIR_ALLOW_FAILPOINTS="true", MEMOIR_FAILPOINTS=f"{place}:1")
     await dying.start()
+    await until_present(shared.postgres_dsn, servers=2)
     request = memory_service_pb2.AddMemoriesRequest(
         user_id=user,
         messages=[memory_pb2.Message(role="user", content="I work at Acme.")],

@@ -7,7 +7,7 @@ import pytest
 from memoir.v1 import memory_pb2, memory_service_pb2
 
 from tests.support.api import listed
-from tests.support.leases import prolong_leases
+from tests.support.leases import prolong_leases, until_present
 from tests.support.server import Home, connected, key_of
 
 CALL_SECONDS = 30.0
@@ -21,6 +21,7 @@ async def test_a_call_that_is_sent_again_does_not_wait_for_the_dead(
     heir = home.server()
     await dying.start()
     await heir.start()
+    await until_present(home.postgres_dsn, servers=2)
     request = memory_service_pb2.AddMemoriesRequest(
         user_id="alice",
         request_id="4c58bd9c-3f3c-4c37-9e3f-5dd3a9a0b7f1",

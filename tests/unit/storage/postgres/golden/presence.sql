@@ -12,9 +12,6 @@ WITH missing AS MATERIALIZED (
     FROM servers
     WHERE server_id = ANY ($1::bigint[]) AND pg_try_advisory_xact_lock(server_id)
 ),
-deleted_servers AS (
-    DELETE FROM servers USING missing WHERE servers.server_id = missing.server_id
-),
 held_operations AS MATERIALIZED (
     SELECT o.project_id, o.operation_id
     FROM operations AS o JOIN missing ON missing.server_id = o.server_id
@@ -25,6 +22,20 @@ held_scopes AS MATERIALIZED (
     SELECT l.project_id, l.scope_key
     FROM scope_leases AS l JOIN missing ON missing.server_id = l.server_id
     FOR UPDATE OF l SKIP LOCKED
+),
+deleted_servers AS (
+    DELETE FROM servers USING missing
+    WHERE servers.server_id = missing.server_id
+      AND NOT EXISTS (
+        SELECT FROM operations AS o
+        WHERE o.server_id = missing.server_id AND o.end_time IS NULL AND o.lease IS NOT NULL
+          AND (o.project_id, o.operation_id) NOT IN (SELECT * FROM held_operations)
+      )
+      AND NOT EXISTS (
+        SELECT FROM scope_leases AS l
+        WHERE l.server_id = missing.server_id
+          AND (l.project_id, l.scope_key) NOT IN (SELECT * FROM held_scopes)
+      )
 ),
 ended_operations AS (
     UPDATE operations AS o SET available_at = clock_timestamp()
