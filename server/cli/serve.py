@@ -97,7 +97,7 @@ async def serve_by_workers(
     """Serves in several processes, which this process starts, restarts and stops.
 
     Raises:
-        OSError: the server cannot listen on the address.
+        CannotListen: the port is taken.
         WorkerFailed: a worker could not be started.
     """
     count = settings.worker_count

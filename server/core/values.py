@@ -61,3 +61,11 @@ class Neo4jAddress:
     uri: str
     user: str
     password: str = field(repr=False)
+
+
+class CannotListen(OSError):
+    """The port is taken, or the host is not an address of this machine."""
+
+    def __init__(self, address: str, setting: str) -> None:
+        """`setting` is the environment variable of the port."""
+        super().__init__(f"cannot listen on {address}; set {setting} to a free port")

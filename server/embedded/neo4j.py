@@ -25,7 +25,7 @@ from server.embedded.process import (
     ChildProcess,
     EmbeddedServer,
     Escalation,
-    Supervisor,
+    SupervisedProcess,
     evict,
 )
 
@@ -107,8 +107,8 @@ class EmbeddedNeo4j(EmbeddedServer):
             raise
         self._progress("Starting Neo4j")
         spawn = partial(self._spawn, java)
-        self._supervisor = Supervisor(NAME, spawn, STOP, self._log, self._progress)
-        self._supervisor.begin()
+        self._process = SupervisedProcess(NAME, spawn, STOP, self._log, self._progress)
+        self._process.begin()
         return address
 
     async def wait_ready(self) -> None:
@@ -118,9 +118,9 @@ class EmbeddedNeo4j(EmbeddedServer):
             StartError: it ends instead, refuses the stored password, or has not answered
                 after READY_SECONDS.
         """
-        if self._supervisor is None:
+        if self._process is None:
             raise StartError("Neo4j has not been spawned")
-        await self._supervisor.until(self._answers, READY_SECONDS)
+        await self._process.until(self._answers, READY_SECONDS)
 
     def _require_jars(self) -> None:
         if not any(self._lib_dir.glob(SERVER_JARS)):

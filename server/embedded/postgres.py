@@ -28,7 +28,7 @@ from server.embedded.process import (
     ChildProcess,
     EmbeddedServer,
     Escalation,
-    Supervisor,
+    SupervisedProcess,
     evict,
 )
 
@@ -231,9 +231,9 @@ class EmbeddedPostgres(EmbeddedServer):
             await self._evict_orphans()
             spawn = partial(self._spawn, await self._prepare())
             self._progress("Starting PostgreSQL")
-            self._supervisor = Supervisor(NAME, spawn, STOP, self._log, self._progress)
-            self._supervisor.begin()
-            await self._supervisor.until(self._answers, READY_SECONDS)
+            self._process = SupervisedProcess(NAME, spawn, STOP, self._log, self._progress)
+            self._process.begin()
+            await self._process.until(self._answers, READY_SECONDS)
         except BaseException:
             await self.stop()
             raise

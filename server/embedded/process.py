@@ -194,7 +194,7 @@ STABLE_SECONDS = 60.0
 Spawn = Callable[[], Awaitable[ChildProcess]]
 
 
-class Supervisor:
+class SupervisedProcess:
     """Runs the process that `spawn` starts until `stop` is called.
 
     `name` is for messages, `log` is where the process writes, and `escalation` is how it is
@@ -283,19 +283,19 @@ class Supervisor:
 
 
 class EmbeddedServer(ABC):
-    """A database with a data directory of its own, and the supervisor of its process."""
+    """A database server in a supervised process, with a data directory of its own."""
 
     def __init__(self, data_dir: Path, log_name: str, progress: Progress) -> None:
         self._home = data_dir.expanduser().resolve()
         self._log = self._home / log_name
         self._progress = progress
         self._lock = DirectoryLock(self._home)
-        self._supervisor: Supervisor | None = None
+        self._process: SupervisedProcess | None = None
 
     @property
     def pid(self) -> int | None:
         """The id of the process that was started, or None while it does not run."""
-        return self._supervisor.pid if self._supervisor else None
+        return self._process.pid if self._process else None
 
     @property
     def log_path(self) -> Path:
@@ -308,9 +308,9 @@ class EmbeddedServer(ABC):
 
     async def stop(self) -> None:
         """Stops the server and ends every process of it. Without effect if it does not run."""
-        if self._supervisor is not None:
-            await self._supervisor.stop()
-            self._supervisor = None
+        if self._process is not None:
+            await self._process.stop()
+            self._process = None
         self._lock.release()
 
     async def __aenter__(self) -> Self:

@@ -19,6 +19,8 @@ from typing import Any, Final, TypeAlias
 
 import structlog
 
+from server.core.values import CannotListen
+
 
 @contextmanager
 def shared_port(host: str, port: int, setting: str = "MEMOIR_GRPC_PORT") -> Iterator[int]:
@@ -29,7 +31,7 @@ def shared_port(host: str, port: int, setting: str = "MEMOIR_GRPC_PORT") -> Iter
     environment variable.
 
     Raises:
-        OSError: the address cannot be listened on, or another process listens on it.
+        CannotListen: the port is taken, or the host is not an address of this machine.
     """
     found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
     family, kind, protocol, _, address = found[0]
@@ -49,7 +51,7 @@ def _bind(endpoint: socket.socket, address: tuple[object, ...], place: str, sett
     try:
         endpoint.bind(address)
     except OSError as error:
-        raise OSError(f"cannot listen on {place}; set {setting} to a free port") from error
+        raise CannotListen(place, setting) from error
 
 
 FIRST_BACKOFF_SECONDS: Final = 0.1
@@ -87,7 +89,7 @@ class WorkerCommand:
         return len(self.inputs)
 
 
-class Supervisor:
+class WorkerSupervisor:
     """Runs the workers, and restarts workers that die, after growing pauses.
 
     A worker writes one line to its standard output once it serves, and nothing else.
@@ -188,13 +190,15 @@ def _signal(process: Process, *, kill: bool) -> None:
 
 
 @asynccontextmanager
-async def supervised(command: WorkerCommand, stop_seconds: float) -> AsyncIterator[Supervisor]:
+async def supervised(
+    command: WorkerCommand, stop_seconds: float
+) -> AsyncIterator[WorkerSupervisor]:
     """Runs workers that serve during the block and are stopped at its end.
 
     Raises:
         WorkerFailed: a worker could not be started.
     """
-    supervisor = Supervisor(command)
+    supervisor = WorkerSupervisor(command)
     keeping: asyncio.Task[None] | None = None
     try:
         await supervisor.start()

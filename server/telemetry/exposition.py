@@ -164,10 +164,14 @@ def serving_metrics(
     `tls` nothing is encrypted.
 
     Raises:
-        OSError: the server cannot listen on the address.
+        OSError: the port is taken, or the host is not an address of this machine.
     """
     BUILD.labels(version).set(1)
-    server = _Server(host, port, tls)
+    try:
+        server = _Server(host, port, tls)
+    except OSError as error:
+        message = f"cannot listen on {host}:{port}; set MEMOIR_METRICS_PORT to a free port"
+        raise OSError(message) from error
     server.set_app(make_wsgi_app(registry))
     thread = Thread(target=server.serve_forever, name="metrics", daemon=True)
     thread.start()

@@ -28,6 +28,7 @@ from server.api.grpc.services.operations import OperationsService
 from server.api.grpc.services.project import AuditService, ProjectService, StatisticsService
 from server.api.limits import GrpcLimits
 from server.core.errors import Overloaded, Unimplemented
+from server.core.values import CannotListen
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 
@@ -210,7 +211,7 @@ def build_server(
     """Returns a server that is bound but not started, and its port.
 
     Raises:
-        OSError: the address cannot be listened on.
+        CannotListen: the port is taken.
     """
     server = grpc.aio.server(interceptors=[interceptor], options=_channel_options(options))
     for service in CONTRACT:
@@ -261,14 +262,14 @@ def _bind(
     server: grpc.aio.Server,
     address: str,
     credentials: grpc.ServerCredentials | None,
-    variable: str = "MEMOIR_GRPC_PORT",
+    setting: str = "MEMOIR_GRPC_PORT",
 ) -> int:
     try:
         if credentials is not None:
             return server.add_secure_port(address, credentials)
         return server.add_insecure_port(address)
     except RuntimeError as error:
-        raise OSError(f"cannot listen on {address}; set {variable} to a free port") from error
+        raise CannotListen(address, setting) from error
 
 
 def build_health_server(
@@ -277,7 +278,7 @@ def build_health_server(
     """Returns a server of health alone that is bound but not started, and not encrypted.
 
     Raises:
-        OSError: the address cannot be listened on.
+        CannotListen: the port is taken.
     """
     server = grpc.aio.server(options=[("grpc.so_reuseport", int(shares_port))])
     health_pb2_grpc.add_HealthServicer_to_server(health, server)

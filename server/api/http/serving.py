@@ -20,6 +20,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from server.api.http.faults import broken, not_routed
 from server.api.limits import HttpLimits
+from server.core.values import CannotListen
 
 
 def build_application(routes: Sequence[BaseRoute]) -> Starlette:
@@ -79,7 +80,7 @@ async def serving_http(application: ASGIApp, options: HttpOptions) -> AsyncItera
     """Serves the application during the block and yields the port.
 
     Raises:
-        OSError: the server cannot listen on the address.
+        CannotListen: the port is taken.
     """
     # The service logs each call, and uvicorn's other messages are about faults of clients.
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
@@ -174,9 +175,6 @@ def _listening(options: HttpOptions) -> Iterator[socket.socket]:
         try:
             listening.bind(address)
         except OSError as error:
-            place = f"{options.host}:{options.port}"
-            raise OSError(
-                f"cannot listen on {place}; set {options.setting} to a free port"
-            ) from error
+            raise CannotListen(f"{options.host}:{options.port}", options.setting) from error
         listening.setblocking(False)
         yield listening

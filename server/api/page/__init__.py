@@ -220,7 +220,7 @@ async def serving_page(options: PageOptions) -> AsyncIterator[int]:
     """Serves the page during the block and yields its port.
 
     Raises:
-        OSError: the server cannot listen on the address.
+        CannotListen: the port is taken.
     """
     largest = (("grpc.max_receive_message_length", MAX_ANSWER_BYTES),)
     async with (

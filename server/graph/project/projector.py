@@ -260,7 +260,7 @@ class GraphProjector:
         except StoreUnavailable:
             raise
         except Exception as error:  # noqa: BLE001 - a fault of one memory must not stop the others
-            return await self._project_apart(claimed, error)
+            return await self._project_halves(claimed, error)
         failpoints.reach("projection.after_neo4j_before_settle")
         lost = await self._outbox.settle(claimed)
         failpoints.reach("projection.after_settle")
@@ -272,19 +272,25 @@ class GraphProjector:
         log.debug("projector.projected", **_described(claimed))
         return len(claimed)
 
-    async def _project_apart(self, claimed: Sequence[DirtyMemory], error: Exception) -> int:
-        if len(claimed) > 1:
-            middle = len(claimed) // 2
-            return await self._project(claimed[:middle]) + await self._project(claimed[middle:])
+    async def _project_halves(self, claimed: Sequence[DirtyMemory], error: Exception) -> int:
+        """Projects each half by itself, because one memory may have caused the error."""
+        if len(claimed) == 1:
+            await self._refuse(claimed[0], error)
+            return 0
+        middle = len(claimed) // 2
+        return await self._project(claimed[:middle]) + await self._project(claimed[middle:])
+
+    async def _refuse(self, dirty: DirtyMemory, error: Exception) -> None:
+        """Releases the memory that caused the error with a long pause, or gives it up."""
         pause = self._options.refused_pause
         fault = _fault(error)
-        given_up = await self._outbox.refuse(claimed[0], fault, pause, self._options.patience)
+        given_up = await self._outbox.refuse(dirty, fault, pause, self._options.patience)
         details = {
             "fault": fault,
-            "memory_id": str(claimed[0].memory_id),
-            "project_id": claimed[0].project_id,
-            "attempts": claimed[0].attempts,
-            **_described(claimed),
+            "memory_id": str(dirty.memory_id),
+            "project_id": dirty.project_id,
+            "attempts": dirty.attempts,
+            **_described([dirty]),
         }
         PROJECTION_FAILURES.labels("given_up" if given_up else "refused").inc()
         if given_up:
@@ -293,7 +299,6 @@ class GraphProjector:
             log.error(
                 "projector.memory_refused", retry_after_seconds=pause.total_seconds(), **details
             )
-        return 0
 
     async def _release_by_attempts(self, claimed: Sequence[DirtyMemory]) -> None:
         ordered = sorted(claimed, key=lambda dirty: dirty.attempts)

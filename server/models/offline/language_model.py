@@ -15,7 +15,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
-from server.core.relative_dates import with_calendar_dates
 from server.core.request_context import current_request
 from server.graph.model import Entity, clean_name
 from server.memories.add.inference import (
@@ -43,6 +42,7 @@ from server.models.offline.reading import (
     with_thing,
 )
 from server.models.offline.relations import find_aliases
+from server.models.offline.relative_dates import with_calendar_dates
 from server.models.offline.rewriting import Speaker, attributed, tokenize
 from server.models.offline.sentences import Sentence, Token, lowered, own_sentences
 from server.models.ports import RerankFailed

@@ -93,7 +93,7 @@ async def serving_health(
     """Serves health on a separate port during the block, if one is configured.
 
     Raises:
-        OSError: the address cannot be listened on.
+        CannotListen: the port is taken.
     """
     port = settings.grpc.health_port
     if port is None:
@@ -120,7 +120,7 @@ async def open_http(
     `local_address`.
 
     Raises:
-        OSError: the address cannot be listened on.
+        CannotListen: the port is taken.
     """
     port = settings.http_port
     if port is None:
@@ -153,7 +153,7 @@ async def open_page(settings: Settings, local_address: str) -> AsyncIterator[str
     """Serves the page during the block if it is configured; yields its address.
 
     Raises:
-        OSError: the address cannot be listened on.
+        CannotListen: the port is taken.
         CertificateFault: the certificate's files cannot be used.
     """
     page = settings.page

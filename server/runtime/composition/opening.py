@@ -46,7 +46,7 @@ async def open_service(
     is one of several processes that serve on one port.
 
     Raises:
-        OSError: the address cannot be listened on.
+        CannotListen: the port is taken.
         CertificateFault: the certificate's files cannot be used.
         SettingsFault: the models cannot be opened.
         EmbedderConflict: the store was written with another embedder.

@@ -141,7 +141,7 @@ def compose_service(
     """Composes the service, which listens as `options` say once its server is started.
 
     Raises:
-        OSError: the address cannot be listened on.
+        CannotListen: the port is taken.
     """
     clock, settings = Clock(), opened.settings
     stores = _open_stores(opened, clock)

@@ -15,7 +15,7 @@ import pytest
 from server.embedded import DataDirectoryInUseError, EmbeddedError
 from server.embedded.directory import MAX_LOG_BYTES, DirectoryLock, make_private, open_log
 from server.embedded.neo4j_home import HIGHEST_PORT, LOOPBACK, LOWEST_PORT, free_port, is_free
-from server.embedded.process import ChildCommand, ChildProcess, Supervisor, evict
+from server.embedded.process import ChildCommand, ChildProcess, SupervisedProcess, evict
 from tests.integration.embedded.support import Steps, eventually
 
 STUBBORN = """
@@ -89,19 +89,19 @@ async def test_the_supervisor_waits_longer_after_each_failure(tmp_path: Path, st
         return ChildProcess.spawn(command)
 
     failing = partial(launch, python(tmp_path, "raise SystemExit(3)"))
-    supervisor = Supervisor("It", failing, [(signal.SIGKILL, 5.0)], tmp_path / "log", steps)
-    supervisor.begin()
+    process = SupervisedProcess("It", failing, [(signal.SIGKILL, 5.0)], tmp_path / "log", steps)
+    process.begin()
 
     async def failed_twice() -> bool:
         return len(steps.texts) == 2
 
     await eventually(failed_twice)
-    await supervisor.stop()
+    await process.stop()
     assert steps.texts == [
         "It ended with status 3: restarting it in 0.25 s",
         "It ended with status 3: restarting it in 0.5 s",
     ]
-    assert supervisor.pid is None
+    assert process.pid is None
 
 
 async def test_the_supervisor_stops_what_a_slow_launch_still_starts(
@@ -116,10 +116,10 @@ async def test_the_supervisor_stops_what_a_slow_launch_still_starts(
         started.append(ChildProcess.spawn(python(tmp_path, STUBBORN)))
         return started[0]
 
-    supervisor = Supervisor("It", launch, [(signal.SIGKILL, 5.0)], tmp_path / "log", steps)
-    supervisor.begin()
+    process = SupervisedProcess("It", launch, [(signal.SIGKILL, 5.0)], tmp_path / "log", steps)
+    process.begin()
     await launching.wait()
-    stopping = asyncio.create_task(supervisor.stop())
+    stopping = asyncio.create_task(process.stop())
     await asyncio.sleep(0)
     go.set()
     async with asyncio.timeout(10):
@@ -132,14 +132,14 @@ async def test_the_supervisor_reports_a_launch_that_fails(tmp_path: Path, steps:
     async def launch() -> ChildProcess:
         raise OSError("no more processes")
 
-    supervisor = Supervisor("It", launch, [], tmp_path / "log", steps)
-    supervisor.begin()
+    process = SupervisedProcess("It", launch, [], tmp_path / "log", steps)
+    process.begin()
 
     async def has_failed() -> bool:
         return bool(steps.texts)
 
     await eventually(has_failed)
-    await supervisor.stop()
+    await process.stop()
     assert steps.texts[0].startswith("It could not be started (no more processes)")
 
 

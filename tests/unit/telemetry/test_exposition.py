@@ -33,7 +33,7 @@ async def test_metrics_are_served_as_openmetrics() -> None:
 async def test_an_occupied_port_is_an_error() -> None:
     with (
         serving_metrics("127.0.0.1", 0, "1") as port,
-        pytest.raises(OSError, match="in use"),
+        pytest.raises(OSError, match="MEMOIR_METRICS_PORT"),
         serving_metrics("127.0.0.1", port, "1"),
     ):
         pass

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from server.core.relative_dates import with_calendar_dates
+from server.models.offline.relative_dates import with_calendar_dates
 
 MONDAY = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
