@@ -50,7 +50,7 @@ async def list_operations(arguments: argparse.Namespace) -> None:
         )
     out.print(table)
     out.print(
-        f"{statistics.queued} queued, {statistics.running} running, {statistics.dead} failed; "
+        f"{statistics.queued} queued, {statistics.running} running, {statistics.given_up} failed; "
         f"the oldest unfinished one is {statistics.oldest_seconds:.0f} s old"
     )
 

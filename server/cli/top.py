@@ -122,14 +122,14 @@ def _activity(minute: pb.WindowStatistics) -> str:
 def _queue(queue: pb.QueueStatistics) -> str:
     return (
         f"{queue.depth} waiting  {queue.running} running  oldest {_seconds(queue.oldest_age)}  "
-        f"{queue.dead_letters} given up"
+        f"{queue.given_up} given up"
     )
 
 
 def _graph(graph: pb.GraphStatistics) -> str:
     state = "" if graph.available else "[red]unavailable[/red]  "
     lag = _seconds(graph.lag)
-    return f"{state}{graph.pending} pending  lag {lag}  {graph.dead_letters} given up"
+    return f"{state}{graph.pending} pending  lag {lag}  {graph.given_up} given up"
 
 
 def _pool(pool: pb.PoolStatistics) -> str:

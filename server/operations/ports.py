@@ -73,7 +73,7 @@ class QueueStatistics:
 
     queued: int
     running: int
-    dead: int
+    given_up: int
     oldest_seconds: float
 
 

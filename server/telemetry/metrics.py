@@ -182,8 +182,8 @@ OUTBOX_PENDING: Final = _gauge(
     "Memories whose change is not in the graph yet, all servers.",
     joined_by="max",
 )
-OUTBOX_DEAD: Final = _gauge(
-    "memoir_graph_outbox_dead",
+OUTBOX_GIVEN_UP: Final = _gauge(
+    "memoir_graph_outbox_given_up",
     "Memories that the projection has given up, all servers.",
     joined_by="max",
 )

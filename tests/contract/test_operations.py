@@ -210,7 +210,7 @@ async def test_failed_operations_can_be_revived(operations: Operations) -> None:
     assert failed is not None
     assert (failed.state, failed.fault, failed.error) == (OperationState.FAILED, "Fault", b"error")
     statistics = await operations.queue_statistics(PROJECT)
-    assert (statistics.dead, statistics.queued) == (1, 0)
+    assert (statistics.given_up, statistics.queued) == (1, 0)
     assert await operations.revive(PROJECT, submitted.id)
     assert (await claim_one(operations)).failures == 1
 

@@ -248,12 +248,12 @@ async def test_a_refused_memory_is_given_up_blocks_no_other_and_is_tried_again_w
         assert given_up is (attempt == 2)
     assert await outbox.claim(10, LEASE) == []
     backlog = await outbox.backlog(PROJECT)
-    assert (backlog.pending, backlog.dead) == (0, 1)
+    assert (backlog.pending, backlog.given_up) == (0, 1)
     assert await outbox.is_caught_up(PROJECT, committed.position)
 
     await store.commit(change_set(call(), updated=[revision(changes.added[0], "two")]))
     assert len(await outbox.claim(10, LEASE)) == 1
-    assert (await outbox.backlog(PROJECT)).dead == 0
+    assert (await outbox.backlog(PROJECT)).given_up == 0
 
 
 async def test_the_backlog_is_counted_by_project_and_in_all(

@@ -27,7 +27,7 @@ class Entry:
     first: int
     available_at: float = 0.0
     enqueued_at: float = field(default_factory=time.monotonic)
-    is_dead: bool = False
+    is_given_up: bool = False
     was_overtaken: bool = False
 
 
@@ -68,7 +68,7 @@ class FakeOutbox:
                 (entry.dirty.lease, entry.available_at) if entry else (_NOBODY, 0.0)
             )
             dirty = DirtyMemory(*key, position, 0, call.correlation_id, lease, call.traceparent)
-            first = entry.first if entry and not entry.is_dead else position
+            first = entry.first if entry and not entry.is_given_up else position
             self._entries[key] = Entry(dirty, first, available_at)
         (self._naming.add if names else self._naming.discard)(memory_id)
 
@@ -77,7 +77,7 @@ class FakeOutbox:
         free = [
             entry
             for entry in self._catch_up_with_store().values()
-            if entry.available_at <= now and not entry.is_dead
+            if entry.available_at <= now and not entry.is_given_up
         ]
         free.sort(key=lambda entry: entry.dirty.position)
         for entry in free[:limit]:
@@ -122,9 +122,9 @@ class FakeOutbox:
     ) -> bool:
         for dirty, entry in self._held([refused]):
             is_same = entry.dirty.position == dirty.position
-            entry.is_dead = is_same and dirty.attempts >= patience
+            entry.is_given_up = is_same and dirty.attempts >= patience
             await self.release([refused], retry_after)
-            return entry.is_dead
+            return entry.is_given_up
         return False
 
     async def subgraphs(self, claimed: Sequence[DirtyMemory]) -> list[MemorySubgraph]:
@@ -155,7 +155,7 @@ class FakeOutbox:
     async def is_caught_up(self, project_id: str, position: int) -> bool:
         self.asked.append((project_id, position))
         return not any(
-            entry.first <= position and not entry.is_dead
+            entry.first <= position and not entry.is_given_up
             for (of, _), entry in self._catch_up_with_store().items()
             if of == project_id
         )
@@ -166,7 +166,7 @@ class FakeOutbox:
             for (of, _), entry in self._catch_up_with_store().items()
             if project_id in (None, of)
         ]
-        waiting = [entry for entry in found if not entry.is_dead]
+        waiting = [entry for entry in found if not entry.is_given_up]
         now = time.monotonic()
         oldest = max((now - entry.enqueued_at for entry in waiting), default=0.0)
         return Backlog(len(waiting), len(found) - len(waiting), oldest)
@@ -198,7 +198,7 @@ class FakeOutbox:
 
     async def revive(self, project_id: str) -> int:
         entries = self._catch_up_with_store().items()
-        dead = [entry for (of, _), entry in entries if of == project_id and entry.is_dead]
-        for entry in dead:
-            entry.is_dead = False
-        return len(dead)
+        given_up = [entry for (of, _), entry in entries if of == project_id and entry.is_given_up]
+        for entry in given_up:
+            entry.is_given_up = False
+        return len(given_up)

@@ -6,7 +6,7 @@ import asyncpg
 
 from tests.support.processes import eventually
 
-_PENDING = "SELECT count(*) FROM graph_outbox WHERE dead_position IS DISTINCT FROM position"
+_PENDING = "SELECT count(*) FROM graph_outbox WHERE given_up_position IS DISTINCT FROM position"
 _END_WAITS = "UPDATE graph_outbox SET available_at = now()"
 
 

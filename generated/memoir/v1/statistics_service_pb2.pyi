@@ -614,11 +614,11 @@ class QueueStatistics(_message.Message):
 
     DEPTH_FIELD_NUMBER: _builtins.int
     OLDEST_AGE_FIELD_NUMBER: _builtins.int
-    DEAD_LETTERS_FIELD_NUMBER: _builtins.int
+    GIVEN_UP_FIELD_NUMBER: _builtins.int
     RUNNING_FIELD_NUMBER: _builtins.int
     depth: _builtins.int
     """Operations that are waiting."""
-    dead_letters: _builtins.int
+    given_up: _builtins.int
     """Operations that were given up."""
     running: _builtins.int
     """Operations that servers are working on."""
@@ -631,12 +631,12 @@ class QueueStatistics(_message.Message):
         *,
         depth: _builtins.int = ...,
         oldest_age: _duration_pb2.Duration | None = ...,
-        dead_letters: _builtins.int = ...,
+        given_up: _builtins.int = ...,
         running: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["oldest_age", b"oldest_age"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["dead_letters", b"dead_letters", "depth", b"depth", "oldest_age", b"oldest_age", "running", b"running"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["depth", b"depth", "given_up", b"given_up", "oldest_age", b"oldest_age", "running", b"running"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -651,12 +651,12 @@ class GraphStatistics(_message.Message):
     AVAILABLE_FIELD_NUMBER: _builtins.int
     PENDING_FIELD_NUMBER: _builtins.int
     LAG_FIELD_NUMBER: _builtins.int
-    DEAD_LETTERS_FIELD_NUMBER: _builtins.int
+    GIVEN_UP_FIELD_NUMBER: _builtins.int
     available: _builtins.bool
     """Whether Neo4j was reachable at the last check, at most 10 seconds ago."""
     pending: _builtins.int
     """Memories whose change is not in the graph yet."""
-    dead_letters: _builtins.int
+    given_up: _builtins.int
     """Memories that the projection has given up."""
     @_builtins.property
     def lag(self) -> _duration_pb2.Duration:
@@ -668,11 +668,11 @@ class GraphStatistics(_message.Message):
         available: _builtins.bool = ...,
         pending: _builtins.int = ...,
         lag: _duration_pb2.Duration | None = ...,
-        dead_letters: _builtins.int = ...,
+        given_up: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["lag", b"lag"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["available", b"available", "dead_letters", b"dead_letters", "lag", b"lag", "pending", b"pending"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["available", b"available", "given_up", b"given_up", "lag", b"lag", "pending", b"pending"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -174,7 +174,7 @@ class RebuildGraph:
             await self._mark(project, rebuilt)
         await self._drain(project_id, rebuilt, on_progress)
         await self._repair(projects, rebuilt)
-        rebuilt.given_up = (await self._outbox.backlog(project_id)).dead
+        rebuilt.given_up = (await self._outbox.backlog(project_id)).given_up
         return rebuilt
 
     async def _repair(self, projects: Sequence[str], rebuilt: Rebuilt) -> None:

@@ -37,7 +37,7 @@ class Backlog:
     """
 
     pending: int
-    dead: int
+    given_up: int
     oldest_seconds: float
 
 

@@ -169,11 +169,11 @@ class Sampler:
             return
         up.set(1)
         metrics.OUTBOX_PENDING.set(backlog.pending)
-        metrics.OUTBOX_DEAD.set(backlog.dead)
+        metrics.OUTBOX_GIVEN_UP.set(backlog.given_up)
         metrics.OUTBOX_OLDEST_SECONDS.set(backlog.oldest_seconds)
         metrics.OPERATIONS.labels("queued").set(queue.queued)
         metrics.OPERATIONS.labels("running").set(queue.running)
-        metrics.OPERATIONS.labels("failed").set(queue.dead)
+        metrics.OPERATIONS.labels("failed").set(queue.given_up)
         metrics.OPERATIONS_OLDEST_SECONDS.set(queue.oldest_seconds)
 
     async def _sample_graph(self) -> None:

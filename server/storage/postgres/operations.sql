@@ -72,7 +72,7 @@ RETURNING operation_id;
 
 -- name: statistics
 -- Reads the unfinished and failed operations alone, through their partial indexes.
-SELECT pending.queued, pending.running, pending.oldest_seconds, given_up.dead
+SELECT pending.queued, pending.running, pending.oldest_seconds, failed.given_up
 FROM (
     SELECT count(*) FILTER (WHERE state = 'QUEUED') AS queued,
            count(*) FILTER (WHERE state = 'RUNNING') AS running,
@@ -81,10 +81,10 @@ FROM (
     WHERE end_time IS NULL AND (:project_id::text IS NULL OR project_id = :project_id)
 ) AS pending,
 (
-    SELECT count(*) AS dead
+    SELECT count(*) AS given_up
     FROM operations
     WHERE state = 'FAILED' AND (:project_id::text IS NULL OR project_id = :project_id)
-) AS given_up;
+) AS failed;
 
 -- name: claim
 -- Claims up to `limit` operations under a lease. Projects take turns: the first free operation of

@@ -85,7 +85,7 @@ class PostgresOutbox:
     ) -> int:
         if not claimed:
             return 0
-        dead = await self._database.fetchval(
+        given_up = await self._database.fetchval(
             SQL["release"](
                 positions=[dirty.position for dirty in claimed],
                 delay=retry_after,
@@ -94,7 +94,7 @@ class PostgresOutbox:
                 **_claim(claimed),
             )
         )
-        return int(dead)
+        return int(given_up)
 
     async def is_caught_up(self, project_id: str, position: int) -> bool:
         return bool(
@@ -106,7 +106,7 @@ class PostgresOutbox:
     async def backlog(self, project_id: str | None = None) -> Backlog:
         row = await self._database.fetchrow(SQL["backlog"](project_id=project_id))
         assert row is not None
-        return Backlog(row["pending"], row["dead"], row["oldest_seconds"])
+        return Backlog(row["pending"], row["given_up"], row["oldest_seconds"])
 
     async def enqueue_overdue(self) -> int:
         day = today(self._clock.now())

@@ -8,7 +8,7 @@ SET available_at = now() + :duration, attempts = o.attempts + 1, lease = :lease
 FROM (
     SELECT project_id, memory_id
     FROM graph_outbox
-    WHERE available_at <= now() AND dead_position IS DISTINCT FROM position
+    WHERE available_at <= now() AND given_up_position IS DISTINCT FROM position
     ORDER BY available_at
     LIMIT :limit
     FOR UPDATE SKIP LOCKED
@@ -109,29 +109,29 @@ released AS (
         lease = NULL,
         fault = :fault,
         refusals = CASE WHEN :fault::text IS NULL THEN o.refusals ELSE o.refusals + 1 END,
-        dead_position = CASE
+        given_up_position = CASE
             WHEN :fault::text IS NOT NULL AND o.refusals + 1 >= :patience THEN held.position
-            ELSE o.dead_position
+            ELSE o.given_up_position
         END
     FROM held
     WHERE o.project_id = held.project_id AND o.memory_id = held.memory_id
-    RETURNING o.dead_position = held.position AS dead
+    RETURNING o.given_up_position = held.position AS given_up
 )
-SELECT count(*) FILTER (WHERE dead) FROM released;
+SELECT count(*) FILTER (WHERE given_up) FROM released;
 
 -- name: is_caught_up
 -- Does not wait for memories that were given up.
 SELECT NOT EXISTS (
     SELECT FROM graph_outbox
     WHERE project_id = :project_id AND first_position <= :position
-      AND dead_position IS DISTINCT FROM position
+      AND given_up_position IS DISTINCT FROM position
 );
 
 -- name: backlog
-SELECT count(*) FILTER (WHERE dead_position IS DISTINCT FROM position) AS pending,
-       count(*) FILTER (WHERE dead_position = position) AS dead,
+SELECT count(*) FILTER (WHERE given_up_position IS DISTINCT FROM position) AS pending,
+       count(*) FILTER (WHERE given_up_position = position) AS given_up,
        coalesce(extract(epoch FROM now() - min(enqueue_time)
-           FILTER (WHERE dead_position IS DISTINCT FROM position)), 0)::float8 AS oldest_seconds
+           FILTER (WHERE given_up_position IS DISTINCT FROM position)), 0)::float8 AS oldest_seconds
 FROM graph_outbox
 WHERE :project_id::text IS NULL OR project_id = :project_id;
 
@@ -184,8 +184,8 @@ ON CONFLICT (project_id, memory_id) DO UPDATE SET
 -- name: revive
 WITH revived AS (
     UPDATE graph_outbox
-    SET dead_position = NULL, refusals = 0, available_at = now()
-    WHERE dead_position = position AND project_id = :project_id
+    SET given_up_position = NULL, refusals = 0, available_at = now()
+    WHERE given_up_position = position AND project_id = :project_id
     RETURNING 1
 )
 SELECT count(*) FROM revived;

@@ -128,4 +128,4 @@ async def test_reading_the_queue_skips_finished_operations(
     assert await all_read(connection, *statistics) == pending + FAILED
     row = await connection.fetchrow(*statistics)
     assert row is not None
-    assert (row["queued"] + row["running"], row["dead"]) == (pending, FAILED)
+    assert (row["queued"] + row["running"], row["given_up"]) == (pending, FAILED)

@@ -86,13 +86,13 @@ def statistics_message(statistics: ProjectStatistics) -> pb.Statistics:
             depth=activity.queue.queued,
             running=activity.queue.running,
             oldest_age=_duration(activity.queue.oldest_seconds),
-            dead_letters=activity.queue.dead,
+            given_up=activity.queue.given_up,
         ),
         graph=pb.GraphStatistics(
             available=content.graph is not None,
             pending=activity.backlog.pending,
             lag=_duration(activity.backlog.oldest_seconds),
-            dead_letters=activity.backlog.dead,
+            given_up=activity.backlog.given_up,
         ),
         pool=pb.PoolStatistics(
             size=statistics.pool.size,

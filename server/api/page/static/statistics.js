@@ -66,7 +66,7 @@ export class StatisticsView {
       figure("entities", count(store.entities)),
       figure("relations", count(store.relations)),
       figure("queued", count(queue.depth)),
-      figure("given up", count(queue.dead_letters), Number(queue.dead_letters) > 0),
+      figure("given up", count(queue.given_up), Number(queue.given_up) > 0),
       figure("graph", graph.available ? "up" : "down", !graph.available),
       figure("graph lag", `${seconds(graph.lag).toFixed(1)} s`),
       figure("connections", `${(pool.size ?? 0) - (pool.idle ?? 0)}/${pool.max_size ?? 0}`),

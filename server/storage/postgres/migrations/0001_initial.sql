@@ -797,7 +797,7 @@ CREATE TABLE graph_outbox (
     lease uuid,
     refusals integer NOT NULL DEFAULT 0,
     fault text,
-    dead_position bigint,
+    given_up_position bigint,
     traceparent text,
     PRIMARY KEY (project_id, memory_id),
     CONSTRAINT graph_outbox_positions CHECK (first_position <= position)
@@ -810,7 +810,7 @@ COMMENT ON COLUMN graph_outbox.lease IS
     'The lease of the projector that claimed the row; nobody else can settle it.';
 COMMENT ON COLUMN graph_outbox.refusals IS 'How often the graph refused the memory when it was projected alone.';
 COMMENT ON COLUMN graph_outbox.fault IS 'The error with which the graph refused the memory.';
-COMMENT ON COLUMN graph_outbox.dead_position IS
+COMMENT ON COLUMN graph_outbox.given_up_position IS
     'The position at which the memory was given up; it is tried again after a newer change.';
 COMMENT ON COLUMN graph_outbox.correlation_id IS 'The correlation id of the request, as in logs and traces.';
 COMMENT ON COLUMN graph_outbox.traceparent IS
@@ -821,10 +821,11 @@ CREATE INDEX graph_outbox_pending ON graph_outbox (project_id, first_position);
 
 -- Rows that may be claimed, oldest first.
 CREATE INDEX graph_outbox_available
-    ON graph_outbox (available_at) WHERE dead_position IS DISTINCT FROM "position";
+    ON graph_outbox (available_at) WHERE given_up_position IS DISTINCT FROM "position";
 
 -- Memories that were given up.
-CREATE INDEX graph_outbox_dead ON graph_outbox (project_id) WHERE dead_position = "position";
+CREATE INDEX graph_outbox_given_up
+    ON graph_outbox (project_id) WHERE given_up_position = "position";
 
 CREATE TABLE audit_events (
     project_id text NOT NULL,

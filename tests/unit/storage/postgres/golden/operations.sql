@@ -63,7 +63,7 @@ WHERE project_id = $1 AND operation_id = $2 AND end_time IS NOT NULL
 RETURNING operation_id;
 
 -- name: statistics
-SELECT pending.queued, pending.running, pending.oldest_seconds, given_up.dead
+SELECT pending.queued, pending.running, pending.oldest_seconds, failed.given_up
 FROM (
     SELECT count(*) FILTER (WHERE state = 'QUEUED') AS queued,
            count(*) FILTER (WHERE state = 'RUNNING') AS running,
@@ -72,10 +72,10 @@ FROM (
     WHERE end_time IS NULL AND ($1::text IS NULL OR project_id = $1)
 ) AS pending,
 (
-    SELECT count(*) AS dead
+    SELECT count(*) AS given_up
     FROM operations
     WHERE state = 'FAILED' AND ($1::text IS NULL OR project_id = $1)
-) AS given_up;
+) AS failed;
 
 -- name: claim
 WITH RECURSIVE waiting AS (

@@ -4,7 +4,7 @@ SET available_at = now() + $1, attempts = o.attempts + 1, lease = $2
 FROM (
     SELECT project_id, memory_id
     FROM graph_outbox
-    WHERE available_at <= now() AND dead_position IS DISTINCT FROM position
+    WHERE available_at <= now() AND given_up_position IS DISTINCT FROM position
     ORDER BY available_at
     LIMIT $3
     FOR UPDATE SKIP LOCKED
@@ -98,28 +98,28 @@ released AS (
         lease = NULL,
         fault = $6,
         refusals = CASE WHEN $6::text IS NULL THEN o.refusals ELSE o.refusals + 1 END,
-        dead_position = CASE
+        given_up_position = CASE
             WHEN $6::text IS NOT NULL AND o.refusals + 1 >= $7 THEN held.position
-            ELSE o.dead_position
+            ELSE o.given_up_position
         END
     FROM held
     WHERE o.project_id = held.project_id AND o.memory_id = held.memory_id
-    RETURNING o.dead_position = held.position AS dead
+    RETURNING o.given_up_position = held.position AS given_up
 )
-SELECT count(*) FILTER (WHERE dead) FROM released;
+SELECT count(*) FILTER (WHERE given_up) FROM released;
 
 -- name: is_caught_up
 SELECT NOT EXISTS (
     SELECT FROM graph_outbox
     WHERE project_id = $1 AND first_position <= $2
-      AND dead_position IS DISTINCT FROM position
+      AND given_up_position IS DISTINCT FROM position
 );
 
 -- name: backlog
-SELECT count(*) FILTER (WHERE dead_position IS DISTINCT FROM position) AS pending,
-       count(*) FILTER (WHERE dead_position = position) AS dead,
+SELECT count(*) FILTER (WHERE given_up_position IS DISTINCT FROM position) AS pending,
+       count(*) FILTER (WHERE given_up_position = position) AS given_up,
        coalesce(extract(epoch FROM now() - min(enqueue_time)
-           FILTER (WHERE dead_position IS DISTINCT FROM position)), 0)::float8 AS oldest_seconds
+           FILTER (WHERE given_up_position IS DISTINCT FROM position)), 0)::float8 AS oldest_seconds
 FROM graph_outbox
 WHERE $1::text IS NULL OR project_id = $1;
 
@@ -169,8 +169,8 @@ ON CONFLICT (project_id, memory_id) DO UPDATE SET
 -- name: revive
 WITH revived AS (
     UPDATE graph_outbox
-    SET dead_position = NULL, refusals = 0, available_at = now()
-    WHERE dead_position = position AND project_id = $1
+    SET given_up_position = NULL, refusals = 0, available_at = now()
+    WHERE given_up_position = position AND project_id = $1
     RETURNING 1
 )
 SELECT count(*) FROM revived;

@@ -11,7 +11,7 @@ LIMIT 1000;
 -- name: changes
 SELECT e.project_id, e.call_id, e.memory_id, e.type, e.version, e.change_time AS time,
        o.memory_id IS NULL AS in_graph,
-       coalesce(o.dead_position = o.position, false) AS given_up,
+       coalesce(o.given_up_position = o.position, false) AS given_up,
        o.fault
 FROM unnest($1::text[], $2::uuid[]) AS c (project_id, call_id)
 JOIN memory_events AS e USING (project_id, call_id)
