@@ -1,15 +1,38 @@
-"""The code on the page of the Python client runs as it stands there."""
+"""The commands and code of README.md and of the Python client's page run as they are."""
 
 from __future__ import annotations
 
 import asyncio
 import re
+import shlex
 
-from tests.support.server import ROOT, Client, Home, key_of_new
+from tests.support.server import ROOT, Client, Home, ServerProcess, key_of_new
+from tests.support.tools import run_tool
 
 PAGE = ROOT / "docs" / "python-client.md"
 README = ROOT / "README.md"
 _BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_CALL = re.compile(r"^\$ (grpcurl .*?)\n(\{\n.*?)^```$", re.MULTILINE | re.DOTALL)
+# They differ between runs: the id, and which month the last one was.
+_PASSING = re.compile(r'"id": "[^"]+"|\(\d{4}-\d\d\)')
+
+
+def lines_of(answer: str) -> list[str]:
+    """Returns the lines of JSON without what differs between runs and what stands for the rest."""
+    lines = (_PASSING.sub("", line).strip().rstrip(",") for line in answer.splitlines())
+    return [line for line in lines if line != "…"]
+
+
+async def test_the_readmes_call_has_the_answer_below_it(
+    server: ServerProcess, shared_home: Home
+) -> None:
+    [(call, answer)] = _CALL.findall(README.read_text(encoding="utf-8"))
+    key = await key_of_new(shared_home)
+    call = call.replace("127.0.0.1:50051", server.address).replace("mem_…", key)
+    status, printed = await run_tool(*shlex.split(call.replace("\\\n", "")))
+    assert status == 0, printed
+    remaining = iter(lines_of(printed))
+    assert [line for line in lines_of(answer) if line not in remaining] == []
 
 
 async def test_the_readmes_code_runs(client: Client, shared_home: Home) -> None:
