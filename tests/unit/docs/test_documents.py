@@ -43,6 +43,7 @@ _FENCED_TARGET = re.compile(r"^[ \t]*(?:\$ )?make ([a-z0-9-]+)", re.MULTILINE)
 _TARGET = re.compile(r"^([a-z0-9-]+):.*##", re.MULTILINE)
 _TEST = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
 _PROMISE = re.compile(r"^\| (P\d+) \|(.*)$", re.MULTILINE)
+_DECISION = re.compile(r"^\| \[(\d{4})\]\(\S+\) \| (.+) \|$", re.MULTILINE)
 _EVENT = re.compile(r"_?log\.(?:debug|info|warning|error)\(\s*\"([^\"]+)\"")
 # Events of an outage are logged by an object that gets their names.
 _OUTAGE_EVENT = re.compile(r"\b(?:began|ended)=\"([^\"]+)\"")
@@ -131,6 +132,14 @@ def test_every_decision_is_in_the_index_once_and_in_order() -> None:
     assert [target for target, _ in _LINK.findall(index)] == files
     numbers = [name[:4] for name in files]
     assert len(set(numbers)) == len(numbers)
+    assert _DECISION.findall(index) == [title_of(name) for name in files]
+
+
+def title_of(decision: str) -> tuple[str, str]:
+    """Returns the number and the title of a decision record, as its heading has them."""
+    heading = (ADRS / decision).read_text(encoding="utf-8").splitlines()[0]
+    number, _, title = heading.removeprefix("# ").partition(": ")
+    return number, title
 
 
 @pytest.mark.parametrize("path", sorted(ADRS.glob("[0-9]*.md")), ids=named)
@@ -138,6 +147,7 @@ def test_every_decision_has_its_sections_and_is_short(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     title, *headings = _HEADING.findall(text)
     assert title.startswith(f"{path.name[:4]}: ")
+    assert text.splitlines()[2].startswith("Status: ")
     assert [part for part in headings if part != "Alternatives"] == [
         "Context",
         "Decision",
