@@ -1,10 +1,10 @@
 # syntax=docker/dockerfile:1
 
-# The probe that the health check runs, built from source at a pinned version.
+# The program of the health check, built from source at a pinned version.
 FROM golang:1.26-bookworm AS probe
 RUN CGO_ENABLED=0 go install github.com/grpc-ecosystem/grpc-health-probe@v0.4.61
 
-# The locked dependencies, in a virtual environment of their own.
+# The locked dependencies, in their own virtual environment.
 FROM python:3.11-slim-bookworm AS dependencies
 WORKDIR /opt/memoir
 RUN python -m venv /opt/memoir/venv
@@ -20,7 +20,7 @@ COPY --from=dependencies /opt/memoir/venv venv
 COPY pyproject.toml README.md ./
 COPY server server
 COPY generated generated
-# Nothing is compiled at a start: the user may not write here.
+# Modules are compiled here, because the user may not write these folders at the start.
 RUN venv/bin/python -m compileall -q server generated
 ENV PATH=/opt/memoir/venv/bin:$PATH \
     PYTHONPATH=/opt/memoir:/opt/memoir/generated \

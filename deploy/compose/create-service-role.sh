@@ -1,5 +1,5 @@
 #!/bin/sh
-# Run by PostgreSQL's image when it makes the database: the role that servers connect as. It owns
+# PostgreSQL's image runs this when it creates the database: it creates the role of the servers, which owns
 # nothing; `migrate --service-role` grants it what it needs.
 set -eu
 

@@ -1,11 +1,11 @@
 #!/bin/sh
-# Makes the passwords of the databases at the first start; later starts keep them.
+# Generates the passwords of the databases at the first start; later starts keep them.
 #
 #   make-passwords.sh OWNER_FOLDER SERVICE_FOLDER
 #
-# What owns the tables and what serves are different roles, whose passwords lie in folders of their own,
-# so that a server cannot read the owner's. The `pgpass` files are PostgreSQL's; only the user of the
-# server's image may read them, as PostgreSQL's clients demand.
+# The owner of the tables and the servers have different roles, with their passwords in separate folders,
+# so that a server cannot read the owner's. PostgreSQL's clients read the `pgpass` files, and require that
+# only the user of the server's image can read them.
 set -eu
 
 server_user=10001
