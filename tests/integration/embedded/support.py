@@ -2,9 +2,7 @@
 
 import asyncio
 import sys
-import time
 from asyncio.subprocess import PIPE, Process
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -27,14 +25,6 @@ class Steps:
 
     def __call__(self, text: str) -> None:
         self.texts.append(text)
-
-
-async def eventually(condition: Callable[[], Awaitable[bool]], seconds: float = 60.0) -> None:
-    """Wait until `condition` holds, and fail when it does not within `seconds`."""
-    deadline = time.monotonic() + seconds
-    while not await condition():
-        assert time.monotonic() < deadline, f"not so within {seconds:g} s"
-        await asyncio.sleep(0.05)
 
 
 async def fetch(dsn: str, statement: str) -> list[asyncpg.Record]:

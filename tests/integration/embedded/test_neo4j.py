@@ -21,10 +21,10 @@ from tests.integration.embedded.support import (
     Owner,
     Steps,
     cypher,
-    eventually,
     neo4j_answers,
     processes_of,
 )
+from tests.support.processes import eventually
 
 
 def embedded(data_dir: Path, steps: Steps | None = None) -> EmbeddedNeo4j:
@@ -82,7 +82,7 @@ async def test_a_killed_server_restarts_on_the_same_port(
     async def is_back() -> bool:
         return server.pid not in {None, killed} and await neo4j_answers(address)
 
-    await eventually(is_back)
+    await eventually(is_back, 60)
     assert await cypher(address, "MATCH (k:Kept) RETURN k.answer") == [[42]]
 
 
@@ -125,7 +125,7 @@ async def test_stopping_while_it_starts_leaves_no_process(tmp_path: Path, steps:
     async def runs() -> bool:
         return server.pid is not None
 
-    await eventually(runs)
+    await eventually(runs, 60)
     await server.stop()
     assert processes_of(tmp_path) == []
     assert steps.texts == ["Starting Neo4j"]

@@ -17,11 +17,11 @@ from server.embedded import (
 from tests.integration.embedded.support import (
     Owner,
     Steps,
-    eventually,
     fetch,
     postgres_answers,
     processes_of,
 )
+from tests.support.processes import eventually
 
 
 async def test_a_restart_needs_no_recovery_and_finds_the_data(tmp_path: Path, steps: Steps) -> None:
@@ -92,7 +92,7 @@ async def test_killing_the_owner_ends_the_server_and_loses_nothing(home: Path) -
     async def is_gone() -> bool:
         return processes_of(home) == []
 
-    await eventually(is_gone, seconds=10)
+    await eventually(is_gone, 10)
     async with EmbeddedPostgres(home, no_progress) as server:
         assert (await fetch(server.dsn, "SELECT answer FROM kept"))[0]["answer"] == 42
 
@@ -200,7 +200,7 @@ async def test_a_killed_server_restarts_on_the_same_address(home: Path, steps: S
         async def is_back() -> bool:
             return server.pid not in {None, killed} and await postgres_answers(server.dsn)
 
-        await eventually(is_back)
+        await eventually(is_back, 60)
         assert (await fetch(server.dsn, "SELECT answer FROM kept"))[0]["answer"] == 42
         assert steps.texts[-1] == "PostgreSQL ended with status -9: restarting it in 0.25 s"
 

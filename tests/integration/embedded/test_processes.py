@@ -16,7 +16,8 @@ from server.embedded import DataDirectoryInUseError, EmbeddedError
 from server.embedded.directory import MAX_LOG_BYTES, DirectoryLock, make_private, open_log
 from server.embedded.neo4j_home import HIGHEST_PORT, LOOPBACK, LOWEST_PORT, free_port, is_free
 from server.embedded.process import ChildCommand, ChildProcess, SupervisedProcess, evict
-from tests.integration.embedded.support import Steps, eventually
+from tests.integration.embedded.support import Steps
+from tests.support.processes import eventually
 
 STUBBORN = """
 import signal, sys
@@ -41,7 +42,7 @@ async def spawn_stubborn(tmp_path: Path) -> ChildProcess:
     async def is_ready() -> bool:
         return "ready" in (tmp_path / "log").read_text()
 
-    await eventually(is_ready)
+    await eventually(is_ready, 60)
     return child
 
 
@@ -95,7 +96,7 @@ async def test_the_supervisor_waits_longer_after_each_failure(tmp_path: Path, st
     async def failed_twice() -> bool:
         return len(steps.texts) == 2
 
-    await eventually(failed_twice)
+    await eventually(failed_twice, 60)
     await process.stop()
     assert steps.texts == [
         "It ended with status 3: restarting it in 0.25 s",
@@ -138,7 +139,7 @@ async def test_the_supervisor_reports_a_launch_that_fails(tmp_path: Path, steps:
     async def has_failed() -> bool:
         return bool(steps.texts)
 
-    await eventually(has_failed)
+    await eventually(has_failed, 60)
     await process.stop()
     assert steps.texts[0].startswith("It could not be started (no more processes)")
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
-from itertools import islice
 from uuid import UUID
 
 import pytest
@@ -16,143 +14,18 @@ from opentelemetry.trace import StatusCode, format_trace_id
 from structlog.testing import capture_logs
 
 from server.core.errors import GraphUnavailable, StoreUnavailable
-from server.graph.model import MemorySubgraph
-from server.graph.project.ports import DirtyMemory
-from server.graph.project.projector import GraphProjector, ProjectorOptions
-from tests.support.fake_graph import FakeGraph
-from tests.support.fake_outbox import FakeOutbox
-
-PROJECT = "project-1"
-SECOND = timedelta(seconds=1)
-PATIENCE_SECONDS = 10
-OnProject = Callable[[Sequence[UUID]], Awaitable[None]]
-QUICK = ProjectorOptions(
-    poll_interval=timedelta(milliseconds=1),
-    shortest_pause=timedelta(milliseconds=1),
-    longest_pause=timedelta(milliseconds=2),
+from server.graph.project.projector import ProjectorOptions
+from tests.support.projectors import (
+    QUICK,
+    SECOND,
+    BatchedGraph,
+    HeldOutbox,
+    dirty,
+    ids,
+    projector,
+    refusing,
+    running,
 )
-
-
-@dataclass
-class HeldOutbox(FakeOutbox):
-    """Rows in memory; a claimed row is held until it is settled or released."""
-
-    free: list[DirtyMemory] = field(default_factory=list)
-    settled: list[UUID] = field(default_factory=list)
-    released: dict[UUID, timedelta] = field(default_factory=dict)
-    leases: list[timedelta] = field(default_factory=list)
-    claims: int = 0
-    failures: list[Exception] = field(default_factory=list)
-    empty: asyncio.Event = field(default_factory=asyncio.Event)
-    renewed: asyncio.Event = field(default_factory=asyncio.Event)
-    renew_failures: list[Exception] = field(default_factory=list)
-    lost: int = 0
-    refusals: int = 0
-    faults: list[str] = field(default_factory=list)
-
-    async def claim(self, limit: int, lease: timedelta) -> list[DirtyMemory]:
-        self.claims += 1
-        self.leases.append(lease)
-        if self.failures:
-            raise self.failures.pop()
-        claimed, self.free = self.free[:limit], self.free[limit:]
-        if not claimed:
-            self.empty.set()
-        return claimed
-
-    async def subgraphs(self, claimed: Sequence[DirtyMemory]) -> list[MemorySubgraph]:
-        return [MemorySubgraph(PROJECT, dirty.memory_id, exists=False) for dirty in claimed]
-
-    async def renew(self, claimed: Sequence[DirtyMemory], lease: timedelta) -> None:
-        self.renewed.set()
-        if self.renew_failures:
-            raise self.renew_failures.pop()
-
-    async def settle(self, claimed: Sequence[DirtyMemory]) -> int:
-        self.settled += [dirty.memory_id for dirty in claimed]
-        return self.lost
-
-    async def refuse(
-        self, refused: DirtyMemory, fault: str, retry_after: timedelta, patience: int
-    ) -> bool:
-        self.released |= {refused.memory_id: retry_after}
-        self.faults.append(fault)
-        return self.refusals + 1 >= patience
-
-    async def release(self, claimed: Sequence[DirtyMemory], retry_after: timedelta) -> None:
-        self.released |= {dirty.memory_id: retry_after for dirty in claimed}
-
-
-async def _nothing(batch: Sequence[UUID]) -> None:
-    """Does nothing, as a healthy graph."""
-
-
-class BatchedGraph(FakeGraph):
-    """Records batches; `on_project` can refuse or delay one."""
-
-    def __init__(self, on_project: OnProject = _nothing) -> None:
-        super().__init__()
-        self.on_project = on_project
-        self.batches: list[list[UUID]] = []
-        self.prepared = 0
-        self.prepare_failures: list[Exception] = []
-        self.on_prepare: Callable[[], None] = lambda: None
-        self.on_rehearse: Callable[[], None] = lambda: None
-
-    async def prepare(self) -> None:
-        if self.prepare_failures:
-            raise self.prepare_failures.pop()
-        self.prepared += 1
-        self.on_prepare()
-
-    async def rehearse(self) -> None:
-        self.on_rehearse()
-
-    async def project(self, subgraphs: Sequence[MemorySubgraph]) -> None:
-        batch = [subgraph.memory_id for subgraph in subgraphs]
-        await self.on_project(batch)
-        self.batches.append(batch)
-
-
-def dirty(number: int, attempts: int = 1) -> DirtyMemory:
-    return DirtyMemory(PROJECT, UUID(int=number), 1, attempts, f"call-{number}", UUID(int=0))
-
-
-def ids(*numbers: int) -> list[UUID]:
-    return [UUID(int=number) for number in numbers]
-
-
-def refusing(
-    error: Exception, numbers: Iterable[int]
-) -> Callable[[Sequence[UUID]], Awaitable[None]]:
-    bad = set(ids(*numbers))
-
-    async def refuse(batch: Sequence[UUID]) -> None:
-        if bad.intersection(batch):
-            raise error
-
-    return refuse
-
-
-def projector(
-    outbox: HeldOutbox,
-    graph: BatchedGraph,
-    options: ProjectorOptions | None = None,
-    chance: float = 1,
-) -> GraphProjector:
-    return GraphProjector(outbox, graph, options, jitter=lambda: chance)
-
-
-@asynccontextmanager
-async def running(subject: GraphProjector) -> AsyncIterator[asyncio.Task[None]]:
-    task = asyncio.create_task(subject.run())
-    try:
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            yield task
-    finally:
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
 
 
 async def test_a_batch_is_projected_and_settled() -> None:
@@ -387,149 +260,3 @@ async def test_run_survives_any_failure() -> None:
     events = [entry["event"] for entry in logs]
     assert events.count("projector.failed") == 1
     assert events.count("projector.waiting") == 1
-
-
-class Pauses:
-    """A clock that advances with each sleep, and runs a step of the test in each pause."""
-
-    def __init__(self, during: Callable[[float], None] = lambda _: None) -> None:
-        self.now = 1000.0
-        self.slept: list[float] = []
-        self.during = during
-
-    def monotonic(self) -> float:
-        return self.now
-
-    async def sleep(self, seconds: float) -> None:
-        self.slept.append(round(seconds, 3))
-        self.now += seconds
-        self.during(seconds)
-
-
-def lingering(outbox: HeldOutbox, graph: BatchedGraph, pauses: Pauses) -> GraphProjector:
-    return GraphProjector(
-        outbox, graph, jitter=lambda: 1.0, monotonic=pauses.monotonic, sleep=pauses.sleep
-    )
-
-
-async def test_a_change_after_a_pause_is_projected_at_once() -> None:
-    outbox, graph, pauses = HeldOutbox(free=[dirty(1)]), BatchedGraph(), Pauses()
-
-    def on_sleep(_: float) -> None:
-        assert graph.batches == [ids(1)]
-
-    pauses.during = on_sleep
-    async with running(lingering(outbox, graph, pauses)):
-        await asyncio.wait_for(outbox.empty.wait(), PATIENCE_SECONDS)
-    assert graph.batches == [ids(1)]
-    assert pauses.slept == [0.05]
-
-
-async def test_frequent_changes_are_gathered_for_growing_times() -> None:
-    outbox, graph, pauses = HeldOutbox(free=[dirty(1)]), BatchedGraph(), Pauses()
-    coming = iter(range(2, 14))
-
-    def two_more_come(_: float) -> None:
-        outbox.free += [dirty(number) for number in islice(coming, 2)]
-
-    pauses.during = two_more_come
-    async with running(lingering(outbox, graph, pauses)):
-        await asyncio.wait_for(outbox.empty.wait(), PATIENCE_SECONDS)
-    assert graph.batches[0] == ids(1)
-    assert [len(batch) for batch in graph.batches[1:]] == [2] * 6
-    assert pauses.slept == [0.05, 0.1, 0.2, 0.4, 0.5, 0.5, 0.5]
-
-
-async def test_the_time_that_a_batch_takes_counts_as_lingering() -> None:
-    outbox, graph, pauses = HeldOutbox(free=[dirty(1)]), BatchedGraph(), Pauses()
-    coming = iter(range(2, 6))
-
-    async def take_long(batch: Sequence[UUID]) -> None:
-        pauses.now += 0.04 if batch == ids(1) else 0.6
-        outbox.free += [dirty(number) for number in islice(coming, 1)]
-
-    graph.on_project = take_long
-    async with running(lingering(outbox, graph, pauses)):
-        await asyncio.wait_for(outbox.empty.wait(), PATIENCE_SECONDS)
-    assert graph.batches == [ids(number) for number in range(1, 6)]
-    assert pauses.slept == [0.01]
-
-
-async def test_commits_without_changes_of_the_graph_share_a_claim() -> None:
-    outbox, graph, pauses = HeldOutbox(), BatchedGraph(), Pauses()
-    subject = lingering(outbox, graph, pauses)
-    async with running(subject):
-        await outbox.empty.wait()
-        assert pauses.slept == []
-        outbox.empty.clear()
-        subject.wake()
-        await outbox.empty.wait()
-    assert pauses.slept == [0.05]
-    assert outbox.claims == 2
-
-
-async def test_full_batches_follow_at_once_and_grow() -> None:
-    outbox = HeldOutbox(free=[dirty(number) for number in range(801)])
-    graph, pauses = BatchedGraph(), Pauses()
-    async with running(lingering(outbox, graph, pauses)):
-        await asyncio.wait_for(outbox.empty.wait(), PATIENCE_SECONDS)
-    assert [len(batch) for batch in graph.batches] == [50, 100, 200, 400, 51]
-    assert pauses.slept == [0.05]
-
-
-async def test_a_failing_graph_gets_smaller_batches() -> None:
-    async def overwhelmed(batch: Sequence[UUID]) -> None:
-        if len(batch) > 20:
-            raise GraphUnavailable
-
-    outbox = HeldOutbox(free=[dirty(number) for number in range(100)])
-    graph = BatchedGraph(on_project=overwhelmed)
-    subject = projector(outbox, graph)
-    assert await subject.project_once() == 0
-    assert await subject.project_once() == 12
-    assert len(outbox.released) == 50
-
-
-def rehearsing(outbox: HeldOutbox, graph: BatchedGraph, preparation: float) -> GraphProjector:
-    """Returns a projector that rehearses three times if preparing the graph took long."""
-    clock, options = Pauses(), replace(QUICK, poll_interval=3600 * SECOND, rehearsals=3)
-
-    def pass_time() -> None:
-        clock.now += preparation
-
-    graph.on_prepare = pass_time
-    return GraphProjector(outbox, graph, options, monotonic=clock.monotonic, sleep=clock.sleep)
-
-
-@pytest.mark.parametrize(("preparation", "rehearsals"), [(0.5, 0), (2.0, 3)])
-async def test_a_graph_that_has_just_started_rehearses_after_the_work(
-    preparation: float, rehearsals: int
-) -> None:
-    outbox, graph = HeldOutbox(free=[dirty(1)]), BatchedGraph()
-    subject = rehearsing(outbox, graph, preparation)
-    graph.on_rehearse = lambda: outbox.settled.append(UUID(int=0))
-    async with running(subject):
-        await outbox.empty.wait()
-        outbox.empty.clear()
-        subject.wake()
-        await outbox.empty.wait()
-    assert outbox.settled == [*ids(1), *ids(0) * rehearsals]
-
-
-async def test_work_comes_before_the_next_rehearsal() -> None:
-    outbox, graph = HeldOutbox(), BatchedGraph()
-    subject, rehearsed = rehearsing(outbox, graph, 2), asyncio.Event()
-    settled: list[int] = []
-
-    def rehearse() -> None:
-        settled.append(len(outbox.settled))
-        if len(settled) == 1:
-            outbox.free.append(dirty(1))
-            subject.wake()
-        elif len(settled) == 3:
-            rehearsed.set()
-
-    graph.on_rehearse = rehearse
-    async with running(subject):
-        await rehearsed.wait()
-    assert settled == [0, 1, 1]
