@@ -35,7 +35,7 @@ from server.models.offline.embedder import OfflineEmbedder
 from server.models.ports import EmbeddingPurpose
 from server.runtime.composition.commands import migrate_database
 from server.storage.postgres.pool import Database, PostgresOptions, open_database
-from server.storage.postgres.schema import PostgresUpkeep
+from server.storage.postgres.schema import PostgresMaintenance
 from server.storage.postgres.scope_indexes import MOST_BYTES, ScopeIndexes
 from server.storage.postgres.search import ScopeSizes, Searches
 from server.storage.postgres.vector_index import PostgresSearchIndexing
@@ -148,7 +148,7 @@ async def main() -> None:
         async with postgres(Path(name, "postgres")) as dsn:
             await migrate_database(dsn, lambda _step: None)
             async with open_database(dsn, settings) as database:
-                await PostgresUpkeep(database).claim_embedder(
+                await PostgresMaintenance(database).claim_embedder(
                     EmbedderIdentity(embedder.model, embedder.dimensions)
                 )
                 bench = Bench(database, embedder, arguments.questions)

@@ -1,4 +1,4 @@
-"""Upkeep of a store: readiness, embedder and retention."""
+"""Maintenance of a store: readiness, embedder and retention."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class TextPlace:
     text: str
 
 
-class StoreUpkeep(Protocol):
+class StoreMaintenance(Protocol):
     """The store as a whole: its schema, its embedder, and all texts that have an embedding.
 
     These are the texts of memories and of their past states. Every method raises StoreUnavailable
@@ -122,7 +122,7 @@ class StoreUpkeep(Protocol):
         ...
 
 
-async def require_ready(store: StoreUpkeep, embedder: Embedder | None = None) -> None:
+async def require_ready(store: StoreMaintenance, embedder: Embedder | None = None) -> None:
     """Checks that a command can use the store, and that its embedder, if any, is the store's.
 
     Raises:
@@ -136,7 +136,7 @@ async def require_ready(store: StoreUpkeep, embedder: Embedder | None = None) ->
         raise StoreUnready(fault)
 
 
-async def embedder_fault(store: StoreUpkeep, embedder: Embedder) -> str | None:
+async def embedder_fault(store: StoreMaintenance, embedder: Embedder) -> str | None:
     """Returns None if the store has this embedder or now gets it, else an error message."""
     current = EmbedderIdentity(embedder.model, embedder.dimensions)
     stored = await store.claim_embedder(current)
@@ -225,7 +225,7 @@ class Reembed:
     It works batch by batch, and continues after an interruption.
     """
 
-    def __init__(self, store: StoreUpkeep, embedder: Embedder) -> None:
+    def __init__(self, store: StoreMaintenance, embedder: Embedder) -> None:
         self._store = store
         self._embedder = embedder
 

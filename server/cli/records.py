@@ -37,7 +37,7 @@ def lines_of(correlation_id: str, lines: Iterable[str]) -> Iterator[Mapping[str,
             event = json.loads(line)
         except ValueError:
             continue
-        if isinstance(event, dict) and _concerns(event, correlation_id) and time_of(event):
+        if isinstance(event, dict) and _has_id(event, correlation_id) and time_of(event):
             yield event
 
 
@@ -49,7 +49,7 @@ def time_of(event: Mapping[str, Any]) -> datetime | None:
         return None
 
 
-def _concerns(event: Mapping[str, Any], correlation_id: str) -> bool:
+def _has_id(event: Mapping[str, Any], correlation_id: str) -> bool:
     for key in _IDS:
         named = event.get(key, ())
         ids = named.split(",") if isinstance(named, str) else named
@@ -115,11 +115,11 @@ def _logged(path: Path, correlation_id: str) -> list[Mapping[str, Any]]:
 def stored_entries(trace: RequestTrace) -> Iterator[Entry]:
     """Yields the entries from the database."""
     for operation in trace.operations:
-        yield from _of_operation(operation)
+        yield from _operation_entries(operation)
     for call in trace.calls:
-        yield _of_call(call)
+        yield _call_entry(call)
     for change in trace.changes:
-        yield _of_change(change)
+        yield _change_entry(change)
 
 
 def log_entry(event: Mapping[str, Any]) -> Entry:
@@ -129,7 +129,7 @@ def log_entry(event: Mapping[str, Any]) -> Entry:
     return Entry(time, f"log {event.get('level', '')}: {event['event']}", _listed(details))
 
 
-def _of_operation(operation: TracedOperation) -> Iterator[Entry]:
+def _operation_entries(operation: TracedOperation) -> Iterator[Entry]:
     name = {
         "project": operation.project_id,
         "operation": operation.operation_id,
@@ -145,7 +145,7 @@ def _of_operation(operation: TracedOperation) -> Iterator[Entry]:
         yield Entry(operation.end_time, f"operation {operation.state.lower()}", _listed(ended))
 
 
-def _of_call(call: TracedCall) -> Entry:
+def _call_entry(call: TracedCall) -> Entry:
     details = {
         "project": call.project_id,
         "call": call.call_id,
@@ -161,7 +161,7 @@ def _of_call(call: TracedCall) -> Entry:
     return Entry(call.time, f"call {call.method}", _listed(details))
 
 
-def _of_change(change: TracedChange) -> Entry:
+def _change_entry(change: TracedChange) -> Entry:
     graph = "in the graph" if change.in_graph else "not in the graph yet"
     if change.given_up:
         graph = "given up by the graph"

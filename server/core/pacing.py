@@ -45,21 +45,21 @@ class Pauses:
         self._worked = worked
         self._monotonic = monotonic
         self._pauses: list[_Pause] = []
-        self._seen = 0.0
+        self._last_worked = 0.0
         self._idle_since = 0.0
 
     def begin(self, seconds: float, end: Callable[[], None]) -> None:
-        """Calls `end` when the loop has worked for so many seconds, or is idle."""
+        """Calls `end` when the loop has worked for `seconds`, or is idle."""
         if not self._pauses:
-            self._seen, self._idle_since = self._worked(), self._monotonic()
-            asyncio.get_running_loop().call_soon(self._look)
+            self._last_worked, self._idle_since = self._worked(), self._monotonic()
+            asyncio.get_running_loop().call_soon(self._end_due)
         self._pauses.append(_Pause(self._worked() + seconds, end))
 
-    def _look(self) -> None:
+    def _end_due(self) -> None:
         worked, now = self._worked(), self._monotonic()
-        if worked - self._seen > _EMPTY_TURN_SECONDS:
+        if worked - self._last_worked > _EMPTY_TURN_SECONDS:
             self._idle_since = now
-        self._seen = worked
+        self._last_worked = worked
         is_idle = now - self._idle_since >= _IDLE_SECONDS
         pauses, self._pauses = self._pauses, []
         for pause in pauses:
@@ -68,7 +68,7 @@ class Pauses:
             else:
                 self._pauses.append(pause)
         if self._pauses:
-            asyncio.get_running_loop().call_soon(self._look)
+            asyncio.get_running_loop().call_soon(self._end_due)
 
 
 class Pace:
@@ -99,10 +99,10 @@ class Pace:
         self._waiting.append(turn)
         if not self._is_busy:
             self._is_busy = True
-            loop.call_soon(self._go_on)
+            loop.call_soon(self._next_step)
         await turn
 
-    def _go_on(self) -> None:
+    def _next_step(self) -> None:
         if not self._waiting:
             self._is_busy = False
             return
@@ -124,17 +124,17 @@ class Pace:
         if self._left > 0:
             self._count(self._turns)
         else:
-            self._pauses.begin(_AT_ONCE_SECONDS - self._left, self._start_afresh)
+            self._pauses.begin(_AT_ONCE_SECONDS - self._left, self._resume)
 
     def _count(self, turns: int) -> None:
         if turns:
             asyncio.get_running_loop().call_soon(self._count, turns - 1)
         else:
-            self._go_on()
+            self._next_step()
 
-    def _start_afresh(self) -> None:
+    def _resume(self) -> None:
         self._left = _AT_ONCE_SECONDS
-        self._go_on()
+        self._next_step()
 
 
 TURNS_BETWEEN_STEPS: Final = 8

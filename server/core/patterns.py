@@ -24,11 +24,11 @@ def data_file(package: str, name: str) -> dict[str, Any]:
 class Patterns:
     """The patterns of a file by their names.
 
-    Line ends and what indents a line do not count. `<name>` stands for another pattern, or for any
-    of the words that `words` returns for the name.
+    Line ends and indentation are ignored. `<name>` stands for another pattern, or for any of the
+    words that `words` returns for the name.
 
     Raises:
-        KeyError: a pattern names what does not exist.
+        KeyError: a pattern refers to a name that does not exist.
     """
 
     def __init__(
@@ -39,17 +39,17 @@ class Patterns:
 
     def __call__(self, name: str) -> re.Pattern[str]:
         """Returns a pattern for text in any case."""
-        return re.compile(self._spelled_out(self._patterns[name]), re.IGNORECASE)
+        return re.compile(self._expanded(self._patterns[name]), re.IGNORECASE)
 
     def compiled(self, text: str) -> re.Pattern[str]:
         """Returns a pattern that is written as in the file, for text in lower case."""
-        return re.compile(self._spelled_out(text))
+        return re.compile(self._expanded(text))
 
-    def _spelled_out(self, text: str) -> str:
+    def _expanded(self, text: str) -> str:
         text = "".join(map(str.strip, text.splitlines()))
-        return _REFERENCE.sub(lambda match: f"(?:{self._meaning(match.group(1))})", text)
+        return _REFERENCE.sub(lambda match: f"(?:{self._replacement(match.group(1))})", text)
 
-    def _meaning(self, name: str) -> str:
+    def _replacement(self, name: str) -> str:
         if name in self._patterns:
-            return self._spelled_out(self._patterns[name])
+            return self._expanded(self._patterns[name])
         return "|".join(map(re.escape, sorted(self._words(name))))

@@ -104,14 +104,14 @@ def _short_sentences(text: str) -> Sequence[str]:
 
 
 def _sentences(text: str) -> Iterator[str]:
-    sentence, has_words = "", False
+    sentence, has_text = "", False
     for part in _parts(text):
         is_space = part.isspace()
-        if has_words and not is_space:
+        if has_text and not is_space:
             yield sentence
-            sentence, has_words = "", False
+            sentence, has_text = "", False
         sentence += part
-        has_words |= not is_space
+        has_text |= not is_space
     if sentence:
         yield sentence
 
@@ -181,7 +181,7 @@ _MOST_CAPITALIZED: Final = 1 / 3
 """The share of capitalized words above which capitals show no names, as in titles and German."""
 
 _ENDS_SENTENCE: Final = re.compile(r"[.!?:][\"')\]\u2019\u201d]*$")
-_SPEAKER: Final = re.compile(r"I(?:['\u2019]\w+)?\W*$")
+_SAYS_I: Final = re.compile(r"I(?:['\u2019]\w+)?\W*$")
 
 
 def proper_names(question: str) -> list[str]:
@@ -190,7 +190,7 @@ def proper_names(question: str) -> list[str]:
     names = [
         word
         for before, word in pairwise(words)
-        if word[0].isupper() and not _SPEAKER.match(word) and not _ENDS_SENTENCE.search(before)
+        if word[0].isupper() and not _SAYS_I.match(word) and not _ENDS_SENTENCE.search(before)
     ]
     return names if len(names) <= _MOST_CAPITALIZED * len(words) else []
 

@@ -47,7 +47,7 @@ def without_nul(text: str) -> str:
     return text.replace("\0", "")
 
 
-def spoken(messages: Iterable[Message]) -> list[Message]:
+def with_content(messages: Iterable[Message]) -> list[Message]:
     """Returns the messages that have content, without NUL characters."""
     cleaned = (
         Message(m.role, without_nul(m.content or ""), without_nul(m.name or "") or None)

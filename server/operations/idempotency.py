@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 # The errors of a call if a concurrent call with the same request id was faster: the work is done,
 # and the memory has changed or is gone.
-_RIVALS = (RequestIdReused, ConcurrentChange, EtagMismatch, NotFound)
+_LOST_RACE = (RequestIdReused, ConcurrentChange, EtagMismatch, NotFound)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ async def _once(
         return outcome
     try:
         return await act()
-    except _RIVALS:
+    except _LOST_RACE:
         # The same call arrived twice at the same time, and the other one was faster.
         outcome = await earlier(key)
         if outcome is None:

@@ -276,7 +276,7 @@ class OperationWorkers:
             return False
         if transient:
             return claimed.age > self._times.give_up_after
-        if _is_poison(error):
+        if _may_be_its_own_fault(error):
             return claimed.failures >= self._limits.max_failures
         return True
 
@@ -305,7 +305,7 @@ def _is_transient(error: Exception) -> bool:
     return isinstance(error, Retryable | ConcurrentChange)
 
 
-def _is_poison(error: Exception) -> bool:
+def _may_be_its_own_fault(error: Exception) -> bool:
     """Whether the call itself may have caused the failure, which another attempt can confirm."""
     return isinstance(error, ExtractionFailed | DeadlineExceeded) or not isinstance(
         error, MemoirError

@@ -18,7 +18,7 @@ import structlog
 from server.api.grpc.interceptors.drain import DrainGate
 from server.api.grpc.server import HealthService
 from server.core.errors import MemoirError, StoreUnavailable
-from server.maintenance import EmbedderConflict, StoreUpkeep, embedder_fault
+from server.maintenance import EmbedderConflict, StoreMaintenance, embedder_fault
 from server.models.ports import Embedder
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -64,7 +64,7 @@ class ReadinessProbe:
 
     def __init__(
         self,
-        store: StoreUpkeep,
+        store: StoreMaintenance,
         embedder: Embedder,
         set_ready: Callable[[bool], Awaitable[None]],
     ) -> None:

@@ -19,7 +19,7 @@ from server.projects.project import Project
 from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.pool import Database
 from server.storage.postgres.projects import PostgresProjectStore
-from server.storage.postgres.schema import PostgresUpkeep
+from server.storage.postgres.schema import PostgresMaintenance
 from tests.support.builders import ALICE, NOW, PROJECT, addition, call, change_set, message, vector
 from tests.support.dump import tables_with
 from tests.support.fakes import FakeEmbedder
@@ -121,13 +121,13 @@ async def test_another_embedder_embeds_passages_again(
 ) -> None:
     await add_passages(store, passages(("It rains.",), (), name="Ann"))
     former, next_one = EmbedderIdentity("test/a", 3), EmbedderIdentity("test/b", 3)
-    upkeep = PostgresUpkeep(database)
-    assert await upkeep.claim_embedder(former) == former
-    assert await upkeep.begin_reembedding(next_one)
-    [place] = await upkeep.next_texts(9)
+    maintenance = PostgresMaintenance(database)
+    assert await maintenance.claim_embedder(former) == former
+    assert await maintenance.begin_reembedding(next_one)
+    [place] = await maintenance.next_texts(9)
     assert place.text == "Ann: It rains."
-    await upkeep.replace_embeddings(next_one, [place], [vector(0, 1, 0)])
-    assert await upkeep.count_texts() == 0
+    await maintenance.replace_embeddings(next_one, [place], [vector(0, 1, 0)])
+    assert await maintenance.count_texts() == 0
     async with database.connection() as connection:
         vectors = await connection.fetch("SELECT embedding::text FROM passages WHERE text <> ''")
     assert [row["embedding"] for row in vectors] == ["[0,1,0]"]

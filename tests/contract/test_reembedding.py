@@ -7,17 +7,17 @@ import asyncio
 import pytest
 
 from server.core.values import Vector
-from server.maintenance import EmbedderIdentity, ReembeddingConflict, StoreUpkeep, TextPlace
+from server.maintenance import EmbedderIdentity, ReembeddingConflict, StoreMaintenance, TextPlace
 from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.pool import Database
-from server.storage.postgres.schema import PostgresUpkeep
+from server.storage.postgres.schema import PostgresMaintenance
 from tests.support.builders import addition, call, change_set, message, vector
 
 FORMER, ONE, OTHER = (EmbedderIdentity(f"test/{name}", 3) for name in ("former", "one", "other"))
 
 
 @pytest.fixture
-async def store(database: Database) -> StoreUpkeep:
+async def store(database: Database) -> StoreMaintenance:
     adding = call()
     await PostgresMemoryStore(database, on_commit=lambda: None).commit(
         change_set(
@@ -26,7 +26,7 @@ async def store(database: Database) -> StoreUpkeep:
             [addition(adding, "Alice likes tea"), addition(adding, "Alice likes jam")],
         )
     )
-    store = PostgresUpkeep(database)
+    store = PostgresMaintenance(database)
     assert await store.claim_embedder(FORMER) == FORMER
     return store
 
@@ -35,14 +35,14 @@ def vectors(places: list[TextPlace]) -> list[Vector]:
     return [vector(0, 0, 1)] * len(places)
 
 
-async def embed_all(store: StoreUpkeep, embedder: EmbedderIdentity) -> None:
+async def embed_all(store: StoreMaintenance, embedder: EmbedderIdentity) -> None:
     while places := await store.next_texts(1):
         await store.replace_embeddings(embedder, places, vectors(places))
     await store.finish_reembedding(embedder)
 
 
 async def test_texts_are_embedded_once_and_then_the_store_belongs_to_the_embedder(
-    store: StoreUpkeep,
+    store: StoreMaintenance,
 ) -> None:
     assert await store.begin_reembedding(ONE)
     assert await store.count_texts() == 4
@@ -51,7 +51,7 @@ async def test_texts_are_embedded_once_and_then_the_store_belongs_to_the_embedde
     assert await store.begin_reembedding(FORMER)
 
 
-async def test_one_that_was_interrupted_is_gone_on_with(store: StoreUpkeep) -> None:
+async def test_one_that_was_interrupted_is_gone_on_with(store: StoreMaintenance) -> None:
     await store.begin_reembedding(ONE)
     places = await store.next_texts(3)
     await store.replace_embeddings(ONE, places, vectors(places))
@@ -59,7 +59,7 @@ async def test_one_that_was_interrupted_is_gone_on_with(store: StoreUpkeep) -> N
     assert await store.count_texts() == 1
 
 
-async def test_another_embedder_has_everything_to_do(store: StoreUpkeep) -> None:
+async def test_another_embedder_has_everything_to_do(store: StoreMaintenance) -> None:
     await store.begin_reembedding(ONE)
     places = await store.next_texts(3)
     await store.replace_embeddings(ONE, places, vectors(places))
@@ -67,7 +67,7 @@ async def test_another_embedder_has_everything_to_do(store: StoreUpkeep) -> None
     assert await store.count_texts() == 4
 
 
-async def test_vectors_of_two_embedders_are_never_mixed(store: StoreUpkeep) -> None:
+async def test_vectors_of_two_embedders_are_never_mixed(store: StoreMaintenance) -> None:
     await store.begin_reembedding(ONE)
     places = await store.next_texts(3)
     await store.begin_reembedding(OTHER)
@@ -80,7 +80,7 @@ async def test_vectors_of_two_embedders_are_never_mixed(store: StoreUpkeep) -> N
     assert not await store.begin_reembedding(OTHER)
 
 
-async def test_one_of_many_concurrent_first_embedders_stays(store: StoreUpkeep) -> None:
+async def test_one_of_many_concurrent_first_embedders_stays(store: StoreMaintenance) -> None:
     embedders = [EmbedderIdentity(f"test/{n}", 3) for n in range(8)]
     assert all(await asyncio.gather(*(store.begin_reembedding(embedder) for embedder in embedders)))
     assert await store.count_texts() == 4

@@ -15,7 +15,7 @@ from server.graph.model import Relation
 from server.graph.project.supersession import changed_relations
 from server.memories.add.inference import Category
 from server.memories.add.proposals import Notice
-from server.memories.conversation import Message, Role, spoken
+from server.memories.conversation import Message, Role, with_content
 from server.memories.memory import EventType
 from server.memories.ports import MemoryStore
 from server.memories.queries import StoredCall, StoredChange
@@ -191,7 +191,7 @@ def require_fitting_verbatim_response(command: AddMemoriesCommand) -> None:
     Raises:
         AnswerTooLarge: they would not.
     """
-    messages = (m for m in spoken(command.messages) if m.role is not Role.SYSTEM)
+    messages = (m for m in with_content(command.messages) if m.role is not Role.SYSTEM)
     _require_room([message.content or "" for message in messages])
 
 

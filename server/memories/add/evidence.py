@@ -214,12 +214,12 @@ def is_cut_from_negation(quote: Quote, content: str) -> bool:
     "It isn't true that I live in Oslo" does not state "I live in Oslo". The words are English, and
     those of some other languages.
     """
-    return any(word in _NEGATIONS or word.endswith("n't") for word in _before(quote, content))
+    return any(word in _NEGATIONS or word.endswith("n't") for word in _words_before(quote, content))
 
 
 def is_cut_from_condition(quote: Quote, content: str) -> bool:
     """Whether `if`, `I wish` or the like stands before the quote, so that it asserts nothing."""
-    return not _NOT_REAL.isdisjoint(_before(quote, content))
+    return not _NOT_REAL.isdisjoint(_words_before(quote, content))
 
 
 def is_imagined(quote: Quote, content: str) -> bool:
@@ -242,10 +242,10 @@ def _first_clause(quote: Quote, content: str) -> list[str]:
     """Returns the words of the clause in which the quote begins, up to its end in the quote."""
     parts = _CONJUNCTION.split(_CLAUSE_END.split(quote.text.lstrip())[0])
     first = next(filter(str.strip, parts), "")
-    return [*_before(quote, content), *words(first.lower())]
+    return [*_words_before(quote, content), *words(first.lower())]
 
 
-def _before(quote: Quote, content: str) -> list[str]:
+def _words_before(quote: Quote, content: str) -> list[str]:
     """Returns the words before the quote in its clause, in lower case."""
     *_, before = _CONJUNCTION.split(_same_clause(content, quote.start))
     return words(before.lower())
@@ -277,20 +277,20 @@ def _is_question_mark(character: str) -> bool:
 def words_in(content: str, start: int, end: int) -> int:
     """Returns the number of words that lie entirely between the two offsets."""
     found = content[start:end].split()
-    if found and start > 0 and _one_word(content[start - 1], content[start]):
+    if found and start > 0 and _in_one_word(content[start - 1], content[start]):
         found = found[1:]
-    if found and end < len(content) and _one_word(content[end - 1], content[end]):
+    if found and end < len(content) and _in_one_word(content[end - 1], content[end]):
         found = found[:-1]
-    return sum(map(_count, found))
+    return sum(map(_word_count, found))
 
 
-def _count(word: str) -> int:
+def _word_count(word: str) -> int:
     unspaced = 0 if word.isascii() else len(_UNSPACED.findall(word))
     if unspaced:
         return (unspaced + 1) // _LETTERS_OF_A_WORD
     return 1 if any(map(str.isalnum, word)) else 0
 
 
-def _one_word(before: str, after: str) -> bool:
+def _in_one_word(before: str, after: str) -> bool:
     """Whether two neighbouring characters belong to the same word."""
     return all(is_word_character(c) and not _UNSPACED.match(c) for c in (before, after))

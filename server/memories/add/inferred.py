@@ -33,7 +33,7 @@ from server.memories.add.inference import (
 )
 from server.memories.add.plan import Plan, plan
 from server.memories.changes import Change, ChangeSet, Deletion
-from server.memories.conversation import Message, Role, spoken
+from server.memories.conversation import Message, Role, with_content
 from server.memories.memory import today
 from server.memories.passages import compared_texts
 from server.memories.ports import MemoryStore
@@ -250,19 +250,19 @@ class RememberInferred:
 
     async def _embed_conversation(self, command: AddMemoriesCommand) -> _Conversation:
         """Embeds what is compared and what may become passages: one batch, each text once."""
-        messages = spoken(command.messages)
+        messages = with_content(command.messages)
         parts = message_parts(messages) if _may_keep_passages(command) else []
         compared = compared_texts(messages, by_sentence=self._embedder.compares_sentences)
-        in_parts = [part.text for part in parts]
-        texts = list(dict.fromkeys([*compared, *in_parts]))
+        part_texts = [part.text for part in parts]
+        texts = list(dict.fromkeys([*compared, *part_texts]))
         with stage("embed"):
             vectors = await self._embedder.embed(texts, EmbeddingPurpose.DOCUMENT)
-        of_text = dict(zip(texts, vectors, strict=True))
+        vector_of = dict(zip(texts, vectors, strict=True))
         return _Conversation(
             messages,
-            [of_text[text] for text in compared],
+            [vector_of[text] for text in compared],
             parts,
-            [of_text[text] for text in in_parts],
+            [vector_of[text] for text in part_texts],
         )
 
     async def _request(

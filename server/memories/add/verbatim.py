@@ -16,7 +16,7 @@ from server.memories.add.add_memories import (
 )
 from server.memories.add.change_sets import outcome, start_add
 from server.memories.changes import Addition
-from server.memories.conversation import Role, StoredMessage, spoken
+from server.memories.conversation import Role, StoredMessage, with_content
 from server.memories.memory import Evidence, embedded_text, verbatim_digest
 from server.memories.ports import MemoryStore
 from server.models.ports import Embedder, EmbeddingPurpose
@@ -39,7 +39,7 @@ class RememberVerbatim:
             RequestIdReused, ConcurrentChange: nothing was stored.
         """
         require_fitting_verbatim_response(command)
-        messages, now = spoken(command.messages), self._clock.now()
+        messages, now = with_content(command.messages), self._clock.now()
         draft = start_add(command, messages, now, self._embedder.model)
         kept = [message for message in draft.messages if message.role is not Role.SYSTEM]
         with stage("embed"):

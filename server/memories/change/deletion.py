@@ -22,7 +22,7 @@ from server.memories.change.scopes import earlier_deletion
 from server.memories.change.update_memory import (
     UpdatedMemory,
     earlier_change,
-    stale_etag,
+    etag_mismatch_on_conflict,
 )
 from server.memories.changes import Call, Deletion, Replacement
 from server.memories.memory import Memory, PastVersion, embedded_text, today
@@ -80,7 +80,7 @@ class DeleteMemory:
         if command.etag is not None and command.etag != memory.etag:
             raise EtagMismatch(command.memory_id)
         delete = self._store.erase if command.erase else self._store.delete
-        with stale_etag(command.memory_id, command.etag):
+        with etag_mismatch_on_conflict(command.memory_id, command.etag):
             return await delete(self._call(command, memory), Deletion(memory.id, memory.version))
 
     async def _erase_past(self, command: DeleteMemoryCommand) -> StoredDeletion:
@@ -170,7 +170,7 @@ class RestoreMemory:
             provenance=provenance(call, past_state.provenance.evidence),
         )
         replacement = Replacement(restored, embedding, restores=command.version)
-        with stale_etag(command.memory_id, command.etag):
+        with etag_mismatch_on_conflict(command.memory_id, command.etag):
             return UpdatedMemory(restored, await self._store.replace(call, replacement))
 
     def _require_restorable(self, past: PastVersion) -> Memory:

@@ -66,7 +66,7 @@ async def earlier_change(
 
 
 @contextmanager
-def stale_etag(memory_id: UUID, etag: str | None) -> Iterator[None]:
+def etag_mismatch_on_conflict(memory_id: UUID, etag: str | None) -> Iterator[None]:
     """Reports a concurrent change as a stale etag, if the client gave an etag.
 
     Raises:
@@ -121,7 +121,7 @@ class UpdateMemory:
             )
         call = self._call(command, before, embedded=embedding is not None)
         after = with_changes(before, command.changes, call)
-        with stale_etag(command.memory_id, command.etag):
+        with etag_mismatch_on_conflict(command.memory_id, command.etag):
             position = await self._store.replace(call, Replacement(after, embedding))
         return UpdatedMemory(after, position)
 

@@ -159,14 +159,14 @@ class EmbeddingBatcher:
         tally = begin_tally()
         try:
             with _traced(shares):
-                await self._fulfil(shares, batch.purpose)
+                await self._embed_together(shares, batch.purpose)
         except asyncio.CancelledError:
             _fail(shares, DeadlineExceeded())
             raise
         finally:
             _join_all(shares, tally)
 
-    async def _fulfil(self, shares: Sequence[_Share], purpose: EmbeddingPurpose) -> None:
+    async def _embed_together(self, shares: Sequence[_Share], purpose: EmbeddingPurpose) -> None:
         texts = [text for share in shares for text in share.texts]
         EMBEDDING_BATCH_TEXTS.observe(len(texts))
         try:
@@ -176,7 +176,7 @@ class EmbeddingBatcher:
                 # The text of one call is refused, and the other calls must not fail with it.
                 for share in shares:
                     if not share.vectors.done():
-                        await self._fulfil([share], purpose)
+                        await self._embed_together([share], purpose)
             else:
                 _fail(shares, error)
             return

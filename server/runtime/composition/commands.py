@@ -26,7 +26,7 @@ from server.storage.postgres.archive import open_mem0_table
 from server.storage.postgres.operations import PostgresOperations
 from server.storage.postgres.pool import PostgresOptions, open_database
 from server.storage.postgres.projects import PostgresProjectStore
-from server.storage.postgres.schema import PostgresUpkeep, migrate
+from server.storage.postgres.schema import PostgresMaintenance, migrate
 from server.storage.postgres.vector_index import PostgresSearchIndexing
 
 Opened = TypeVar("Opened")
@@ -55,7 +55,7 @@ async def is_reachable(dsn: str) -> bool:
     """Whether PostgreSQL is reachable."""
     try:
         async with open_database(dsn, PostgresOptions()) as database:
-            await PostgresUpkeep(database).schema_fault()
+            await PostgresMaintenance(database).schema_fault()
     except StoreUnavailable:
         return False
     return True
@@ -95,7 +95,7 @@ async def open_operations(dsn: str, settings: PostgresOptions) -> AsyncIterator[
 async def open_export(settings: Settings, dsn: str) -> AsyncIterator[ExportProject]:
     """Opens the export of projects from a database."""
     async with open_database(dsn, settings.postgres) as database:
-        await require_ready(PostgresUpkeep(database))
+        await require_ready(PostgresMaintenance(database))
         yield ExportProject(PostgresProjectStore(database))
 
 
@@ -149,7 +149,7 @@ async def open_reembed(settings: Settings, dsn: str) -> AsyncIterator[Reembed]:
         open_database(dsn, settings.postgres) as database,
         open_models(settings) as models,
     ):
-        store = PostgresUpkeep(database)
+        store = PostgresMaintenance(database)
         await require_ready(store)
         yield Reembed(store, models.embedder)
 
@@ -160,7 +160,7 @@ async def open_search_indexing(
 ) -> AsyncIterator[PostgresSearchIndexing]:
     """Opens the indexing of a database for very large scopes."""
     async with open_database(dsn, settings.postgres) as database:
-        await require_ready(PostgresUpkeep(database))
+        await require_ready(PostgresMaintenance(database))
         yield PostgresSearchIndexing(dsn)
 
 
@@ -172,5 +172,5 @@ async def _writing(
         open_database(dsn, settings.postgres) as database,
         open_models(settings) as models,
     ):
-        await require_ready(PostgresUpkeep(database), models.embedder)
+        await require_ready(PostgresMaintenance(database), models.embedder)
         yield PostgresProjectStore(database), models.embedder

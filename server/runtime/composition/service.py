@@ -48,7 +48,7 @@ from server.storage.postgres.operations import PostgresOperations
 from server.storage.postgres.outbox import PostgresOutbox
 from server.storage.postgres.pool import Database
 from server.storage.postgres.projects import PostgresProjectStore
-from server.storage.postgres.schema import PostgresTokenKey, PostgresUpkeep
+from server.storage.postgres.schema import PostgresMaintenance, PostgresTokenKey
 from server.storage.postgres.servers import PostgresLeases, PostgresNotifications
 from server.telemetry.statistics import Statistics
 
@@ -170,14 +170,14 @@ def compose_service(
     servicers = _compose_servicers(opened, shared, parts, add, calls)
     chain = _compose_chain(settings, shared, tracer_provider)
     server, port = build_server(options, servicers, chain)
-    upkeep = PostgresUpkeep(opened.database)
+    maintenance = PostgresMaintenance(opened.database)
     return Service(
         server=server,
         port=port,
         local=LocalCalls(servicers, chain),
         health=shared.health,
         gate=shared.gate,
-        probe=ReadinessProbe(upkeep, opened.models.embedder, shared.health.set_ready),
+        probe=ReadinessProbe(maintenance, opened.models.embedder, shared.health.set_ready),
         models=opened.models,
         calls=calls,
         sampler=_compose_sampler(opened, shared),

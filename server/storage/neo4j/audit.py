@@ -30,7 +30,7 @@ EdgeT = TypeVar("EdgeT", Mention, RelationEdge)
 _State = tuple[int | None, Scope]
 
 
-def _of_node(subgraph: MemorySubgraph, state: _State | None) -> Counter[DifferenceKind]:
+def _node_differences(subgraph: MemorySubgraph, state: _State | None) -> Counter[DifferenceKind]:
     if state is None:
         return Counter([DifferenceKind.MEMORY_MISSING] if subgraph.exists else [])
     if not subgraph.exists:
@@ -39,7 +39,7 @@ def _of_node(subgraph: MemorySubgraph, state: _State | None) -> Counter[Differen
     return Counter([] if equal else [DifferenceKind.MEMORY_DIFFERS])
 
 
-def _of_edges(
+def _edge_differences(
     found: Difference[EdgeT],
     missing: DifferenceKind,
     unexpected: DifferenceKind,
@@ -92,17 +92,17 @@ class Neo4jGraphAudit:
         self, project_id: str, page_size: int, *, repair: bool
     ) -> AsyncIterator[Counter[DifferenceKind]]:
         async for page in self._pages("stray_page", project_id, page_size, "memory_id"):
-            yield await self._strays(project_id, page, repair=repair)
+            yield await self._stray_relations(project_id, page, repair=repair)
         space, key = "", ""
         while page := await self._read(
             "entity_page", project_id=project_id, space=space, key=key, page_size=page_size
         ):
             space, key = page[-1]["space"], page[-1]["key"]
-            yield await self._entities(project_id, page, repair=repair)
+            yield await self._wrong_entities(project_id, page, repair=repair)
         async for page in self._pages("slot_page", project_id, page_size, "slot"):
-            yield await self._ends(project_id, page, repair=repair)
+            yield await self._wrong_ends(project_id, page, repair=repair)
 
-    async def _strays(
+    async def _stray_relations(
         self, project_id: str, page: Sequence[Record], *, repair: bool
     ) -> Counter[DifferenceKind]:
         strays = [record["memory_id"] for record in page if not record["known"]]
@@ -112,7 +112,7 @@ class Neo4jGraphAudit:
             )
         return Counter({DifferenceKind.RELATION_OF_NO_MEMORY: len(strays)})
 
-    async def _entities(
+    async def _wrong_entities(
         self, project_id: str, page: Sequence[Record], *, repair: bool
     ) -> Counter[DifferenceKind]:
         orphans = [record for record in page if record["rank"] is None]
@@ -135,7 +135,7 @@ class Neo4jGraphAudit:
             }
         )
 
-    async def _ends(
+    async def _wrong_ends(
         self, project_id: str, page: Sequence[Record], *, repair: bool
     ) -> Counter[DifferenceKind]:
         slots = sorted({record["slot"] for record in page})
@@ -208,13 +208,13 @@ async def _compare(
     found: dict[UUID, Counter[DifferenceKind]] = {}
     for subgraph in subgraphs:
         name = str(subgraph.memory_id)
-        kinds = _of_node(subgraph, states.get(name))
-        kinds += _of_edges(
+        kinds = _node_differences(subgraph, states.get(name))
+        kinds += _edge_differences(
             difference(wanted_mentions(subgraph), mentions.get(name, [])),
             DifferenceKind.MENTION_MISSING,
             DifferenceKind.MENTION_UNEXPECTED,
         )
-        kinds += _of_edges(
+        kinds += _edge_differences(
             difference(wanted_relations(subgraph), relations.get(name, [])),
             DifferenceKind.RELATION_MISSING,
             DifferenceKind.RELATION_UNEXPECTED,

@@ -111,7 +111,7 @@ class Neo4jGraph:
                 try:
                     await session.execute_write(work, batch)
                 except (ClientError, DatabaseError) as error:
-                    if _blames_the_data(error):
+                    if _is_caused_by_the_data(error):
                         raise ValueError("the graph refuses a subgraph of this batch") from error
                     raise
 
@@ -169,7 +169,7 @@ async def _run(tx: AsyncManagedTransaction, statement: str) -> None:
     await result.consume()
 
 
-def _blames_the_data(error: ClientError | DatabaseError) -> bool:
+def _is_caused_by_the_data(error: ClientError | DatabaseError) -> bool:
     return error.category in {"Statement", "Schema"}
 
 

@@ -38,8 +38,8 @@ class RelationEdge:
     def __post_init__(self) -> None:
         """Computes the slot from the other fields."""
         if is_functional(self.relation):
-            of = self.source
-            slot = relation_slot(of.project_id, of.space, of.key, self.relation)
+            subject = self.source
+            slot = relation_slot(subject.project_id, subject.space, subject.key, self.relation)
             object.__setattr__(self, "slot", slot)
 
 

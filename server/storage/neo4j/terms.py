@@ -98,19 +98,19 @@ def terms_query(project_id: str, space: str, words: Sequence[str]) -> str:
     """
     prefix = term_prefix(project_id, space)
     wanted = list(dict.fromkeys(word[:MAX_WORD_LENGTH] for word in words))[:_MOST_WORDS]
-    return " ".join(f"+({_word(prefix, word)})" for word in wanted)
+    return " ".join(f"+({_word_query(prefix, word)})" for word in wanted)
 
 
 def _words(name: str) -> Sequence[str]:
     return [word[:MAX_WORD_LENGTH] for word in words_of(name)[:MAX_WORDS_OF_NAME]]
 
 
-def _word(prefix: str, word: str) -> str:
+def _word_query(prefix: str, word: str) -> str:
     term = prefix + _SPECIAL.sub(r"\\\1", word)
-    ways = [f"{term}^8", f"{term}*^4"]
+    alternatives = [f"{term}^8", f"{term}*^4"]
     if len(word) >= _ONE_TYPO_LENGTH:
-        ways.append(f"{term}~{2 if len(word) >= _TWO_TYPOS_LENGTH else 1}")
-    return " OR ".join(ways)
+        alternatives.append(f"{term}~{2 if len(word) >= _TWO_TYPOS_LENGTH else 1}")
+    return " OR ".join(alternatives)
 
 
 KEEP_PLAN: Final = "CYPHER replan=skip "

@@ -109,13 +109,13 @@ class SpareConnections:
         the least recently used one, so that busy projects keep their connections.
         """
         while self._connections:
-            connection = self._connections.pop(self._best(project_id))
+            connection = self._connections.pop(self._best_for(project_id))
             if _is_open(connection):
                 return connection
             self._give_back(connection)
         return None
 
-    def _best(self, project_id: str | None) -> int:
+    def _best_for(self, project_id: str | None) -> int:
         for index in range(len(self._connections) - 1, -1, -1):
             connection = self._connections[index]
             if not _is_open(connection) or confined(connection).shows(project_id):
@@ -291,7 +291,7 @@ async def prepare(connection: asyncpg.Connection[asyncpg.Record]) -> None:
         connection.subject_to_row_security()
 
 
-async def keep(_connection: asyncpg.Connection[asyncpg.Record]) -> None:
+async def reset_nothing(_connection: asyncpg.Connection[asyncpg.Record]) -> None:
     """Does not reset a released connection.
 
     asyncpg would undo settings, cursors and advisory locks with another statement, a round trip for

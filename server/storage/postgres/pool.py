@@ -21,8 +21,8 @@ from server.storage.postgres.connections import (
     LongStatements,
     SpareConnections,
     confined,
-    keep,
     prepare,
+    reset_nothing,
     stop_tracing,
     trace_statements,
 )
@@ -91,7 +91,7 @@ async def open_database(dsn: str, options: PostgresOptions) -> AsyncIterator[Dat
         max_size=options.pool_size,
         connection_class=ConfinedConnection,
         init=prepare,
-        reset=keep,
+        reset=reset_nothing,
         timeout=_CONNECT_SECONDS,
         command_timeout=options.statement_timeout,
         # Otherwise statements of more than 15 KiB would be parsed and planned each time.

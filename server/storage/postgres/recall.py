@@ -164,13 +164,13 @@ async def _read_stated(
             ordinals=[ordinal for _, ordinal in places],
         )
     )
-    of_place = {
+    relation_at = {
         (row["memory_id"], row["ordinal"]): StatedRelation(
             to_relations([row["relation"]])[0], row["memory_id"], row["event_time"]
         )
         for row in found
     }
-    return [of_place[place] for place in places if place in of_place]
+    return [relation_at[place] for place in places if place in relation_at]
 
 
 def _bound(name: str, query: RecallQuery, **values: object) -> BoundStatement:

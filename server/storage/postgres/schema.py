@@ -141,8 +141,8 @@ SQL = load_sql("readiness.sql")
 REEMBEDDING_SQL = load_sql("reembedding.sql")
 
 
-class PostgresUpkeep:
-    """Implements `server.maintenance.StoreUpkeep`."""
+class PostgresMaintenance:
+    """Implements `server.maintenance.StoreMaintenance`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

@@ -112,7 +112,7 @@ class PostgresNotifications:
         self._changed = asyncio.Event()
 
     def notify(self, channel: Channel) -> None:
-        self._tell(channel)
+        self._notify_subscribers(channel)
         self._unsent.add(channel)
         self._changed.set()
 
@@ -133,7 +133,7 @@ class PostgresNotifications:
                     if was_lost:
                         log.info("notifications.restored")
                     was_lost = False
-                    self._tell_all()
+                    self._notify_all_subscribers()
                     self._changed.set()
                     await self._send_forever(connection)
             except (TimeoutError, *UNAVAILABLE) as error:
@@ -191,12 +191,12 @@ class PostgresNotifications:
     def _receive(self, connection: object, pid: int, channel: str, _payload: object) -> None:
         # The subscribers of this server were already notified of its own notifications.
         if not isinstance(connection, asyncpg.Connection) or pid != connection.get_server_pid():
-            self._tell(Channel(channel))
+            self._notify_subscribers(Channel(channel))
 
-    def _tell_all(self) -> None:
+    def _notify_all_subscribers(self) -> None:
         for channel in Channel:
-            self._tell(channel)
+            self._notify_subscribers(channel)
 
-    def _tell(self, channel: Channel) -> None:
+    def _notify_subscribers(self, channel: Channel) -> None:
         for on_notice in tuple(self._subscribers[channel]):
             on_notice()

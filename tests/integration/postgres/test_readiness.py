@@ -12,7 +12,7 @@ from server.core.errors import StoreUnavailable
 from server.maintenance import EmbedderIdentity
 from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.pool import Database
-from server.storage.postgres.schema import SQL, PostgresUpkeep, load_migrations, migrate
+from server.storage.postgres.schema import SQL, PostgresMaintenance, load_migrations, migrate
 from tests.support.builders import PROJECT, adding
 from tests.support.postgres import opened
 
@@ -34,7 +34,7 @@ async def execute(database: Database, statement: str) -> None:
 
 
 async def test_a_database_without_a_schema_says_what_to_run(empty_database: Database) -> None:
-    fault = await PostgresUpkeep(empty_database).schema_fault()
+    fault = await PostgresMaintenance(empty_database).schema_fault()
     assert fault == "the database has no schema yet; run: python -m server migrate"
 
 
@@ -45,7 +45,7 @@ async def test_a_schema_that_is_behind_says_what_to_run(database: Database) -> N
         database,
         f"UPDATE schema_migrations SET version = {previous} WHERE version = {latest}",
     )
-    fault = await PostgresUpkeep(database).schema_fault()
+    fault = await PostgresMaintenance(database).schema_fault()
     assert fault == (
         f"the schema is at version {previous} and this server needs {latest}; "
         "run: python -m server migrate"
@@ -53,18 +53,18 @@ async def test_a_schema_that_is_behind_says_what_to_run(database: Database) -> N
 
 
 async def test_a_current_schema_has_no_fault(database: Database) -> None:
-    assert await PostgresUpkeep(database).schema_fault() is None
+    assert await PostgresMaintenance(database).schema_fault() is None
 
 
 async def test_a_newer_schema_has_no_fault(database: Database) -> None:
     await execute(database, "INSERT INTO schema_migrations VALUES (9999, 'newer', 'x')")
-    assert await PostgresUpkeep(database).schema_fault() is None
+    assert await PostgresMaintenance(database).schema_fault() is None
 
 
 async def test_a_server_that_waited_for_the_migration_works_after_it(
     empty_database: Database, empty_postgres_dsn: str
 ) -> None:
-    readiness = PostgresUpkeep(empty_database)
+    readiness = PostgresMaintenance(empty_database)
     assert await readiness.schema_fault() is not None
     await migrate(empty_postgres_dsn, lambda _: None)
     assert await readiness.schema_fault() is None
@@ -75,7 +75,7 @@ async def test_a_server_that_waited_for_the_migration_works_after_it(
 
 
 async def test_the_first_embedder_is_the_stores(database: Database) -> None:
-    readiness = PostgresUpkeep(database)
+    readiness = PostgresMaintenance(database)
     assert await readiness.claim_embedder(ONE) == ONE
     for other in (EmbedderIdentity("test/two", 768), EmbedderIdentity("test/one", 256)):
         assert await readiness.claim_embedder(other) == ONE
@@ -83,7 +83,7 @@ async def test_the_first_embedder_is_the_stores(database: Database) -> None:
 
 
 async def test_servers_that_claim_at_once_agree(database: Database) -> None:
-    readiness = PostgresUpkeep(database)
+    readiness = PostgresMaintenance(database)
     claims = [readiness.claim_embedder(EmbedderIdentity(f"test/{n}", n)) for n in range(8)]
     assert len(set(await asyncio.gather(*claims))) == 1
 
@@ -98,7 +98,7 @@ async def test_a_second_claim_returns_the_first(database: Database) -> None:
 
 async def test_an_unreachable_database_is_reported_as_unavailable() -> None:
     async with opened("postgresql://postgres@127.0.0.1:1/memoir") as database:
-        readiness = PostgresUpkeep(database)
+        readiness = PostgresMaintenance(database)
         with pytest.raises(StoreUnavailable):
             await readiness.schema_fault()
         with pytest.raises(StoreUnavailable):

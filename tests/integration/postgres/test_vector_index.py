@@ -15,7 +15,7 @@ from server.memories.queries import SearchQuery
 from server.memories.scope import Scope
 from server.memories.search.ranking import ArmWeights
 from server.storage.postgres.pool import Database
-from server.storage.postgres.schema import PostgresUpkeep
+from server.storage.postgres.schema import PostgresMaintenance
 from server.storage.postgres.search import ScopeSizes, Searches
 from server.storage.postgres.search_statements import ScopeSize, rank_large_statement
 from server.storage.postgres.vector_index import PostgresSearchIndexing, VectorIndex, cast_to
@@ -86,7 +86,7 @@ async def database(postgres_dsn: str) -> AsyncIterator[Database]:
 
 @pytest.fixture
 async def indexing(database: Database, postgres_dsn: str) -> PostgresSearchIndexing:
-    assert await PostgresUpkeep(database).claim_embedder(EMBEDDER) == EMBEDDER
+    assert await PostgresMaintenance(database).claim_embedder(EMBEDDER) == EMBEDDER
     return PostgresSearchIndexing(postgres_dsn)
 
 
@@ -167,7 +167,7 @@ async def test_another_embedder_has_no_use_for_it(
     database: Database, indexing: PostgresSearchIndexing
 ) -> None:
     await indexing.build(64)
-    await PostgresUpkeep(database).begin_reembedding(EmbedderIdentity("test/other", 3))
+    await PostgresMaintenance(database).begin_reembedding(EmbedderIdentity("test/other", 3))
     assert not await serves(database, MEMORIES)
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.memories.conversation import Message, Role, spoken, without_nul
+from server.memories.conversation import Message, Role, with_content, without_nul
 
 messages = st.lists(
     st.builds(
@@ -25,7 +25,7 @@ def test_only_nul_characters_are_dropped(text: str) -> None:
 
 @given(messages)
 def test_spoken_messages_have_content_and_no_nul(said: list[Message]) -> None:
-    for message in spoken(said):
+    for message in with_content(said):
         assert message.content
         assert message.content.strip()
         assert "\0" not in message.content
@@ -35,16 +35,16 @@ def test_spoken_messages_have_content_and_no_nul(said: list[Message]) -> None:
 
 @given(messages)
 def test_selecting_spoken_messages_twice_changes_nothing(said: list[Message]) -> None:
-    once = spoken(said)
-    assert spoken(once) == once
+    once = with_content(said)
+    assert with_content(once) == once
 
 
 @pytest.mark.parametrize("content", [None, "", " \n\t", "\0", " \0 "])
 def test_a_message_without_content_is_skipped(content: str | None) -> None:
     kept = Message(Role.ASSISTANT, "Noted.", "Bot")
-    assert spoken([Message(Role.USER, content), kept]) == [kept]
+    assert with_content([Message(Role.USER, content), kept]) == [kept]
 
 
 def test_white_space_around_words_is_kept() -> None:
     message = Message(Role.USER, "  two\n lines ")
-    assert spoken([message]) == [message]
+    assert with_content([message]) == [message]

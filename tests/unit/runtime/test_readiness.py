@@ -27,7 +27,7 @@ async def never() -> None:
 
 
 @dataclass
-class FakeUpkeep:
+class FakeMaintenance:
     """A store in a state that the test sets."""
 
     fault: str | None = None
@@ -70,7 +70,7 @@ class FakeUpkeep:
 class World:
     """A probe, its store, and the states that the health service received."""
 
-    store: FakeUpkeep = field(default_factory=FakeUpkeep)
+    store: FakeMaintenance = field(default_factory=FakeMaintenance)
     told: list[bool] = field(default_factory=list)
     on_tell: Callable[[], None] = lambda: None
 
@@ -171,15 +171,15 @@ async def test_a_server_with_another_embedder_does_not_start(world: World) -> No
 @pytest.mark.parametrize(
     ("store", "claims"),
     [
-        (FakeUpkeep(), 1),
-        (FakeUpkeep(fault="behind", embedder=EmbedderIdentity("other", 8)), 0),
-        (FakeUpkeep(error=StoreUnavailable()), 0),
-        (FakeUpkeep(hangs=True), 0),
+        (FakeMaintenance(), 1),
+        (FakeMaintenance(fault="behind", embedder=EmbedderIdentity("other", 8)), 0),
+        (FakeMaintenance(error=StoreUnavailable()), 0),
+        (FakeMaintenance(hangs=True), 0),
     ],
     ids=["own", "behind", "away", "hanging"],
 )
 async def test_a_server_starts_while_the_store_is_unavailable(
-    store: FakeUpkeep, claims: int, monkeypatch: pytest.MonkeyPatch
+    store: FakeMaintenance, claims: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lifecycle, "CHECK_SECONDS", 0.01)
     await World(store).probe.refuse_other_embedder()

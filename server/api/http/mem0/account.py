@@ -108,9 +108,9 @@ async def _feedback(exchange: Exchange, session: Session) -> object:
         fields.sent_fields(exchange),
         {"memory_id", "feedback", "feedback_reason", *fields.PROJECT_FIELDS},
     )
-    verdict, reason = sent.get("feedback"), sent.get("feedback_reason")
+    feedback, reason = sent.get("feedback"), sent.get("feedback_reason")
     violations = []
-    if verdict is not None and verdict not in _FEEDBACK:
+    if feedback is not None and feedback not in _FEEDBACK:
         violations.append(FieldViolation("feedback", f"must be one of {', '.join(_FEEDBACK)}"))
     if reason is not None and not isinstance(reason, str):
         violations.append(FieldViolation("feedback_reason", "must be a string"))
@@ -121,8 +121,8 @@ async def _feedback(exchange: Exchange, session: Session) -> object:
         raise InvalidRequest(violations)
     found: GetMemoryResponse = await session.call(read)
     metadata = from_struct(found.memory.metadata)
-    metadata["feedback"] = {"feedback": verdict, "feedback_reason": reason}
-    if verdict is None:
+    metadata["feedback"] = {"feedback": feedback, "feedback_reason": reason}
+    if feedback is None:
         del metadata["feedback"]
     # The etag prevents overwriting a concurrent change.
     value = {
@@ -134,7 +134,7 @@ async def _feedback(exchange: Exchange, session: Session) -> object:
     await session.call(message_of(UpdateMemoryRequest, value))
     return {
         "id": str(uuid5(NAMESPACE_OID, f"feedback:{found.memory.id}")),
-        "feedback": verdict,
+        "feedback": feedback,
         "feedback_reason": reason,
     }
 

@@ -15,7 +15,7 @@ from tests.support.rendered_statements import golden_texts, slotted, sql_files
 
 _STORE = "concerns the whole store, and reads or writes no data of a project"
 _QUEUE = "claims work of any project from a queue, with the project of each row"
-_UPKEEP = "upkeep of all projects by the server itself, with the project of each row"
+_MAINTENANCE = "maintenance of all projects by the server itself, with the project of each row"
 _ADMIN = "only for operators, on the command line"
 
 # A file name means all its statements.
@@ -25,22 +25,22 @@ EXCEPTIONS: Mapping[str, str] = {
     "connections.sql": _STORE,
     "token_key.sql": _STORE,
     "vector_index.sql": _STORE,
-    "reembedding.sql": _UPKEEP,
+    "reembedding.sql": _MAINTENANCE,
     "mem0.sql/statements": "reads the tables of another system, which has no projects",
     "audit.sql/latest_of_all": _ADMIN,
     "archive.sql/advance": "advances the sequence of all projects",
     "event_stream.sql/horizon": "reads which transactions are open, in all projects",
     "operations.sql/claim": _QUEUE,
-    "operations.sql/prune": _UPKEEP,
-    "operations.sql/release_request_ids": _UPKEEP,
+    "operations.sql/prune": _MAINTENANCE,
+    "operations.sql/release_request_ids": _MAINTENANCE,
     "outbox.sql/claim": _QUEUE,
-    "outbox.sql/begin_day": _UPKEEP,
+    "outbox.sql/begin_day": _MAINTENANCE,
     "outbox.sql/unprocessed_changes": "measures how far the projection of all projects is behind",
     "outbox.sql/projects": _ADMIN,
     "retention.sql/try_alone": _STORE,
-    "retention.sql/purge_passages": _UPKEEP,
-    "retention.sql/lock_expired": _UPKEEP,
-    "retention.sql/find_deleted": _UPKEEP,
+    "retention.sql/purge_passages": _MAINTENANCE,
+    "retention.sql/lock_expired": _MAINTENANCE,
+    "retention.sql/find_deleted": _MAINTENANCE,
     "project_deletion.sql/tables": "lists the tables",
     "subgraphs.sql/insert_changes": "each row of the bound JSON contains its project",
     "projects.sql/find_principal": "finds the project of a key",
