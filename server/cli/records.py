@@ -17,7 +17,7 @@ from rich.table import Column, Table
 from server.cli.administration import duration
 from server.cli.backends import opened
 from server.cli.console import out, shown_time
-from server.projects.audit import all_events
+from server.projects.administration import all_events
 from server.projects.ports import RequestTrace, TracedCall, TracedChange, TracedOperation
 from server.projects.project import AuditEvent
 from server.runtime.composition.commands import open_projects

@@ -155,7 +155,7 @@ class ScopeNotFound(NotFound):
     """The project stores nothing about this user, agent, app or run."""
 
     def __init__(self) -> None:
-        super().__init__("nothing is stored about this user, agent, app or run")
+        super().__init__("nothing is stored about this user, agent, app or run; check its id")
 
 
 class OperationNotFound(NotFound):
@@ -163,7 +163,8 @@ class OperationNotFound(NotFound):
 
     def __init__(self, operation_id: UUID) -> None:
         super().__init__(
-            "there is no such operation; it may have been pruned", {"operation": str(operation_id)}
+            "there is no such operation; it may have been pruned; list the project's operations",
+            {"operation": str(operation_id)},
         )
 
 
@@ -236,7 +237,8 @@ class MemoryDuplicate(MemoirError):
 
     def __init__(self, memory_id: UUID) -> None:
         super().__init__(
-            "another memory of the same scope has this text already; nothing was changed",
+            "another memory of the same scope has this text already; nothing was changed; use "
+            "another text, or delete one of the two",
             {"id": str(memory_id)},
         )
 
@@ -273,7 +275,10 @@ class Unimplemented(MemoirError):
     """The server has no such method."""
 
     def __init__(self, method: str) -> None:
-        super().__init__(f"this server has no method {method}", {"method": method})
+        super().__init__(
+            f"this server has no method {method}; check its name and the server's version",
+            {"method": method},
+        )
 
 
 class DeadlineExceeded(MemoirError):
@@ -334,7 +339,7 @@ class StoreUnavailable(Retryable):
     """PostgreSQL cannot be reached or refuses work."""
 
     def __init__(self) -> None:
-        super().__init__("the memory store is unavailable")
+        super().__init__("the memory store is unavailable; try again later")
 
 
 class GraphUnavailable(Retryable):

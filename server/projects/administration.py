@@ -1,31 +1,23 @@
-"""Creates and deletes projects and keys, for operators, and changes a project's settings."""
+"""Creates projects and keys, for operators, and reads the audit log."""
 
 from __future__ import annotations
 
-import asyncio
-from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Final
 
 from server.core.clock import Clock
-from server.core.errors import (
-    ConcurrentChange,
-    EtagMismatch,
-    FieldViolation,
-    InvalidRequest,
-    NotFound,
-    ProjectForbidden,
-)
+from server.core.errors import FieldViolation, InvalidRequest, NotFound
+from server.core.values import Page, page_of
 from server.memories.scope import MAX_SCOPE_ID_LENGTH, Scope
-from server.projects.archive.format import ProjectUnknown
-from server.projects.authorization import CACHE_SECONDS
 from server.projects.ports import ProjectStore
 from server.projects.project import (
     ApiKey,
+    AuditEvent,
     KeyRole,
     Project,
-    ProjectChanges,
+    ProjectUnknown,
     Quotas,
     StorageUse,
     key_digest,
@@ -50,7 +42,8 @@ _LONGEST_DURATION = timedelta(days=3660)
 
 def _check_duration(field: str, value: timedelta, least: timedelta) -> None:
     if not least <= value <= _LONGEST_DURATION:
-        raise InvalidRequest([FieldViolation(field, "must be positive and at most ten years")])
+        rule = f"must be from {least.total_seconds():g} seconds to ten years"
+        raise InvalidRequest([FieldViolation(field, rule)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,17 +96,17 @@ class Administration:
         """Returns a project's quotas and counts of its content.
 
         Raises:
-            NotFound: there is no such project.
+            ProjectUnknown: there is no such project.
         """
         if await self._projects.get_project(project_id) is None:
-            raise NotFound(f"there is no project {project_id!r}")
+            raise ProjectUnknown(project_id)
         return await self._projects.storage_use(project_id)
 
     async def set_quotas(self, project_id: str, changes: Mapping[str, int]) -> Quotas:
         """Changes the named quotas of a project, and returns all of them.
 
         Raises:
-            NotFound: there is no such project.
+            ProjectUnknown: there is no such project.
             InvalidRequest: a quota is negative.
         """
         wrong = [FieldViolation(name, "0 or more") for name, n in changes.items() if n < 0]
@@ -121,7 +114,7 @@ class Administration:
             raise InvalidRequest(wrong)
         quotas = replace((await self.storage_use(project_id)).quotas, **changes)
         if not await self._projects.set_quotas(project_id, quotas):
-            raise NotFound(f"there is no project {project_id!r}")
+            raise ProjectUnknown(project_id)
         return quotas
 
     async def create_key(
@@ -167,11 +160,14 @@ class Administration:
             _check_id("org_id", org_id)
             projects = await self._projects.list_projects()
             if org_id not in {project.org_id for project in projects}:
-                raise NotFound(f"there is no organization {org_id!r} with a project")
+                raise NotFound(
+                    f"there is no organization {org_id!r} with a project; "
+                    "python -m server projects list shows all"
+                )
             return org_id
         project = await self._projects.get_project(project_id)
         if project is None:
-            raise NotFound(f"there is no project {project_id!r}")
+            raise ProjectUnknown(project_id)
         if org_id not in {None, project.org_id}:
             raise InvalidRequest([FieldViolation("org_id", "the project belongs to another org")])
         return project.org_id
@@ -198,7 +194,7 @@ class Administration:
         now = self._clock.now()
         old = {key.id: key for key in await self.list_keys()}.get(identifier)
         if old is None or not old.is_active(now):
-            raise NotFound(f"there is no active key {identifier!r}")
+            raise _no_active_key(identifier)
         key = new_key()
         lifetime = None if old.expire_time is None else old.expire_time - old.create_time
         successor = replace(
@@ -210,7 +206,7 @@ class Administration:
         )
         end = now + overlap
         if not await self._projects.rotate_key(identifier, end, successor, key_digest(key)):
-            raise NotFound(f"there is no active key {identifier!r}")
+            raise _no_active_key(identifier)
         return successor, key
 
     async def revoke_key(self, identifier: str) -> None:
@@ -220,108 +216,47 @@ class Administration:
             NotFound: there is no such key, or it has already been revoked.
         """
         if not await self._projects.revoke_key(identifier, self._clock.now()):
-            raise NotFound(f"there is no active key {identifier!r}")
+            raise _no_active_key(identifier)
 
 
-class GetProject:
-    """Reads a project's settings."""
+def _no_active_key(identifier: str) -> NotFound:
+    return NotFound(f"there is no active key {identifier!r}; python -m server keys list shows all")
+
+
+_AUDIT_BATCH: Final = 500
+
+
+class ListAuditEvents:
+    """Reads a project's audit log page by page, newest event first.
+
+    The transaction that performs an administrative or destructive act also records it.
+    """
 
     def __init__(self, projects: ProjectStore) -> None:
         self._projects = projects
 
-    async def __call__(self, project_id: str) -> Project:
-        """Returns the project.
-
-        Raises:
-            ProjectForbidden: there is no project with this id.
-            StoreUnavailable: PostgreSQL cannot be read.
-        """
-        project = await self._projects.get_project(project_id)
-        if project is None:
-            raise ProjectForbidden
-        return project
-
-
-@dataclass(frozen=True, slots=True)
-class UpdateProjectCommand:
-    """The settings to change, and the etag that the project must still have."""
-
-    project_id: str
-    changes: ProjectChanges
-    etag: str | None = None
-
-
-class UpdateProject:
-    """Changes settings, which apply to memories created from then on."""
-
-    def __init__(self, projects: ProjectStore, clock: Clock) -> None:
-        self._projects = projects
-        self._clock = clock
-
-    async def __call__(self, command: UpdateProjectCommand) -> Project:
-        """Returns the project after the change.
-
-        Raises:
-            ProjectForbidden: there is no project with this id.
-            EtagMismatch: it has changed since the etag was read.
-            ConcurrentChange: another call changed it at the same time.
-            StoreUnavailable: nothing was changed.
-        """
-        before = await GetProject(self._projects)(command.project_id)
-        if command.etag is not None and command.etag != before.etag:
-            raise EtagMismatch(before.id, "project")
-        # Always later than before, because the update time identifies a state.
-        now = max(self._clock.now(), before.update_time + timedelta(microseconds=1))
-        after = replace(command.changes.applied_to(before), update_time=now)
-        if await self._projects.update_project(after, before.update_time):
-            return after
-        if command.etag is not None:
-            raise EtagMismatch(before.id, "project")
-        raise ConcurrentChange
-
-
-BATCH = 1000
-# After this time every server knows of the deletion, even if it cached the project just before.
-SETTLING = timedelta(seconds=CACHE_SECONDS + 1)
-
-
-class DeleteProject:
-    """Deletes a project, batch by batch. An interrupted deletion continues when repeated."""
-
-    def __init__(
-        self, projects: ProjectStore, clock: Clock, settling: timedelta = SETTLING
-    ) -> None:
-        self._projects = projects
-        self._clock = clock
-        self._settling = settling
-
     async def __call__(
-        self,
-        project_id: str,
-        on_progress: Callable[[int, int], None] = lambda _done, _total: None,
-    ) -> Counter[str]:
-        """Deletes the project and returns the number of deleted rows by table.
-
-        `on_progress` is called with the rows deleted so far and the total. The project is closed
-        first. Other servers may treat it as open for up to `settling`, so a second pass deletes
-        rows that were written in that time.
+        self, project_id: str, page_size: int, before: int = 0
+    ) -> Page[AuditEvent, int]:
+        """Returns the newest events before the position `before`; 0 means the newest of all.
 
         Raises:
-            ProjectUnknown: nothing is stored for this project.
-            StoreUnavailable: deleted rows stay deleted, and the project stays closed.
+            StoreUnavailable: the log cannot be read.
         """
-        if not await self._projects.begin_deletion(project_id, self._clock.now()):
-            raise ProjectUnknown(project_id)
-        total = await self._projects.count_rows(project_id)
-        deleted: Counter[str] = Counter()
+        events = await self._projects.latest_audit_events(project_id, before, page_size + 1)
+        return page_of(events, page_size, lambda event: event.position)
 
-        async def sweep() -> None:
-            while batch := await self._projects.delete_rows(project_id, BATCH):
-                deleted.update(batch)
-                on_progress(deleted.total(), max(total, deleted.total()))
 
-        await sweep()
-        await asyncio.sleep(self._settling.total_seconds())
-        await sweep()
-        await self._projects.finish_deletion(project_id)
-        return deleted
+async def all_events(
+    projects: ProjectStore, project_id: str | None, since: datetime
+) -> AsyncIterator[AuditEvent]:
+    """Yields all events of one project, or of all, since a time, oldest first.
+
+    Raises:
+        StoreUnavailable: the log cannot be read.
+    """
+    position = 0
+    while batch := await projects.audit_events(project_id, since, position, _AUDIT_BATCH):
+        for event in batch:
+            yield event
+        position = batch[-1].position

@@ -11,11 +11,21 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+from server.core.errors import NotFound
 from server.core.values import JsonObject
 from server.memories.add.inference import Category
 from server.memories.scope import Scope
 
 KEY_PREFIX = "mem_"
+
+
+class ProjectUnknown(NotFound):
+    """There is no such project."""
+
+    def __init__(self, project_id: str) -> None:
+        super().__init__(
+            f"there is no project {project_id!r}; python -m server projects list shows all"
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from server.core.values import Vector
 from server.memories.memory import embedded_text
 from server.models.ports import Embedder, EmbeddingPurpose
 from server.projects.archive.format import (
+    COPY_AGAIN,
     EMBEDDED,
     ArchiveHeader,
     ArchiveUnusable,
@@ -177,9 +178,9 @@ def _kind(fields: dict[str, object], number: int) -> RowKind:
     try:
         kind = RowKind(str(fields["kind"]))
     except (KeyError, ValueError) as error:
-        raise ArchiveUnusable(f"line {number} has an unknown kind") from error
+        raise ArchiveUnusable(f"line {number} has an unknown kind; {COPY_AGAIN}") from error
     if not isinstance(fields.get("row"), dict):
-        raise ArchiveUnusable(f"line {number} has no row")
+        raise ArchiveUnusable(f"line {number} has no row; {COPY_AGAIN}")
     return kind
 
 

@@ -22,20 +22,12 @@ from server.core.errors import MemoirError
 from server.core.values import Vector
 
 FORMAT = 1
+COPY_AGAIN: Final = "copy or export the archive again"
 _EXPORT_AGAIN: Final = "export the project again, if need be without --embeddings"
 
 
 class ArchiveUnusable(MemoirError):
     """The archive cannot be read; the message gives the place and the reason."""
-
-
-class ProjectUnknown(MemoirError):
-    """There is no such project."""
-
-    def __init__(self, project_id: str) -> None:
-        super().__init__(
-            f"there is no project {project_id!r}; python -m server projects list shows all"
-        )
 
 
 class ProjectOccupied(MemoirError):
@@ -110,7 +102,7 @@ class Checksum:
         """
         if end.get("sha256") != self._digest.hexdigest() or end.get("end") != dict(self.counts):
             raise ArchiveUnusable(
-                "the archive was altered: its checksum does not match; copy or export it again"
+                f"the archive was altered: its checksum does not match; {COPY_AGAIN}"
             )
 
 
@@ -127,13 +119,16 @@ def read_header(line: str) -> ArchiveHeader:
     """
     fields = parse_line(line, 1)
     if fields.get("memoir_archive") != FORMAT:
-        raise ArchiveUnusable(f"line 1 is not the header of a Memoir archive of format {FORMAT}")
+        raise ArchiveUnusable(
+            f"line 1 is not the header of a Memoir archive of format {FORMAT}; name a file that "
+            "python -m server export wrote"
+        )
     try:
         return ArchiveHeader(
             UUID(fields["archive_id"]), int(fields["last_position"]), fields["embedding_model"]
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise ArchiveUnusable("line 1: the header is malformed") from error
+        raise ArchiveUnusable(f"line 1: the header is malformed; {COPY_AGAIN}") from error
 
 
 def parse_line(line: str, number: int) -> dict[str, Any]:
@@ -145,9 +140,9 @@ def parse_line(line: str, number: int) -> dict[str, Any]:
     try:
         fields = json.loads(line)
     except ValueError as error:
-        raise ArchiveUnusable(f"line {number} is not JSON") from error
+        raise ArchiveUnusable(f"line {number} is not JSON; {COPY_AGAIN}") from error
     if not isinstance(fields, dict):
-        raise ArchiveUnusable(f"line {number} is not an object")
+        raise ArchiveUnusable(f"line {number} is not an object; {COPY_AGAIN}")
     return fields
 
 

@@ -17,8 +17,9 @@ from server.core.errors import StoreUnavailable
 from server.maintenance import Reembed, require_ready
 from server.models.ports import Embedder
 from server.operations.ports import Operations
-from server.projects.administration import Administration, DeleteProject
+from server.projects.administration import Administration
 from server.projects.archive.export_import import ExportProject, ImportMem0, ImportProject
+from server.projects.manage_project import DeleteProject
 from server.projects.ports import ProjectStore
 from server.runtime.composition.models import open_models
 from server.runtime.settings import Settings

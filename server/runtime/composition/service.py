@@ -25,9 +25,9 @@ from server.memories.history.events import WatchMemoryEvents
 from server.memories.history.tails import EventTails
 from server.operations.leases import ScopeTurns
 from server.operations.ports import Channel
-from server.projects.administration import GetProject, UpdateProject
-from server.projects.audit import ListAuditEvents
+from server.projects.administration import ListAuditEvents
 from server.projects.authorization import Authenticate, Authorize, KeyUses
+from server.projects.manage_project import GetProject, UpdateProject
 from server.projects.quotas import ProjectQuotas
 from server.projects.statistics import GetStatistics
 from server.runtime.composition.graph import GraphAccess, compose_graph

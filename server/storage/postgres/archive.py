@@ -16,11 +16,11 @@ from server.projects.archive.format import (
     ArchiveHeader,
     ArchiveUnusable,
     ProjectOccupied,
-    ProjectUnknown,
     RowKind,
 )
 from server.projects.archive.mem0 import Mem0Memory
 from server.projects.ports import Mem0Source, ProjectSnapshot
+from server.projects.project import ProjectUnknown
 from server.storage.postgres.connections import transaction
 from server.storage.postgres.pool import UNAVAILABLE, Database
 from server.storage.postgres.rows import to_halfvec

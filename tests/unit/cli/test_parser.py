@@ -160,7 +160,11 @@ def unreachable() -> StoreUnavailable:
         (SettingsFault("MEMOIR_GRPC_PORT: wrong"), 2, "MEMOIR_GRPC_PORT: wrong"),
         (InvalidRequest([FieldViolation("org_id", "too long")]), 2, "org_id: too long"),
         (NotFound("there is no project 'x[/]'"), 1, "there is no project 'x[/]'"),
-        (unreachable(), 1, "the memory store is unavailable (connection refused)"),
+        (
+            unreachable(),
+            1,
+            f"{StoreUnavailable()} (connection refused)",
+        ),
         (OSError("cannot listen on [::]:50051"), 1, "cannot listen on [::]:50051"),
         (KeyboardInterrupt(), 130, "interrupted"),
     ],

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from server.projects.administration import DeleteProject
-from server.projects.archive.format import ProjectUnknown
+from server.projects.manage_project import DeleteProject
+from server.projects.project import ProjectUnknown
 from tests.support.fakes import FakeClock, FakeProjectStore
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from server.core.errors import ConcurrentChange, EtagMismatch, ProjectForbidden
 from server.memories.add.inference import Category
-from server.projects.administration import GetProject, UpdateProject, UpdateProjectCommand
+from server.projects.manage_project import GetProject, UpdateProject, UpdateProjectCommand
 from server.projects.project import Project, ProjectChanges, ProjectField
 from tests.support.builders import NOW
 from tests.support.fakes import FakeClock, FakeProjectStore

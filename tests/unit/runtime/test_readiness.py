@@ -110,7 +110,7 @@ async def test_incomparable_vectors_are_a_fault(world: World, other: EmbedderIde
 
 async def test_an_unavailable_store_is_a_fault(world: World) -> None:
     world.store.error = StoreUnavailable()
-    assert await world.probe.fault() == "the memory store is unavailable"
+    assert await world.probe.fault() == str(StoreUnavailable())
 
 
 async def test_a_hanging_store_is_a_fault(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from memoir.v1 import statistics_service_pb2 as pb
 from server.api.grpc.convert.values import to_timestamp
 from server.memories.add.inference import Category
 from server.memories.conversation import without_nul
-from server.projects.administration import UpdateProjectCommand
+from server.projects.manage_project import UpdateProjectCommand
 from server.projects.project import ChangeCounts, GraphCounts, Project, ProjectChanges, ProjectField
 from server.projects.statistics import ProjectStatistics
 from server.telemetry.figures import Durations, Figures

@@ -40,8 +40,8 @@ from server.memories.search.arms import GraphArm, RerankArm
 from server.memories.search.read_memories import GetMemory, ListMemories
 from server.memories.search.search_memories import SearchMemories
 from server.operations.manage_operations import ManageOperations, SubmitAdd
-from server.projects.administration import GetProject, UpdateProject
-from server.projects.audit import ListAuditEvents
+from server.projects.administration import ListAuditEvents
+from server.projects.manage_project import GetProject, UpdateProject
 from server.projects.ports import PoolUsage
 from server.projects.statistics import GetStatistics
 from server.telemetry.statistics import Statistics
