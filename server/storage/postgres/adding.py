@@ -18,8 +18,7 @@ from server.memories.changes import Addition, ChangeSet, Deletion, Update
 from server.memories.queries import AddInputs, Committed
 from server.operations.ports import ScopeLease
 from server.storage.postgres.rows import to_candidate, to_categories, to_halfvec
-from server.storage.postgres.scope_index import State
-from server.storage.postgres.state_cache import StateCache
+from server.storage.postgres.scope_index import State, StateCache
 from server.storage.postgres.statements import load_sql
 
 if TYPE_CHECKING:

@@ -24,9 +24,14 @@ from server.memories.search.question_clues import Speaker, speakers_asked
 from server.memories.search.ranking import Flags, Halves, Numbers, Scores, Vectors
 from server.memories.search.time_spans import closeness
 from server.storage.postgres.rows import to_memory, to_passage
-from server.storage.postgres.scope_index import NO_MESSAGE, State, number_of_value, vector_in
+from server.storage.postgres.scope_index import (
+    NO_MESSAGE,
+    State,
+    StateCache,
+    number_of_value,
+    vector_in,
+)
 from server.storage.postgres.search_statements import SQL
-from server.storage.postgres.state_cache import StateCache
 from server.storage.postgres.statements import load_sql
 
 if TYPE_CHECKING:

@@ -18,7 +18,6 @@ from server.core.request_context import bounded, current_project, current_tenant
 from server.projects.ports import PoolUsage
 from server.storage.postgres.connections import (
     ConfinedConnection,
-    LongStatements,
     SpareConnections,
     confined,
     prepare,
@@ -26,6 +25,7 @@ from server.storage.postgres.connections import (
     stop_tracing,
     trace_statements,
 )
+from server.storage.postgres.long_statements import LongStatements
 from server.storage.postgres.statements import BoundStatement
 from server.telemetry.metrics import POOL_WAIT_SECONDS
 from server.telemetry.recording import OutageLog

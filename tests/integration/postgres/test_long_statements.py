@@ -13,8 +13,8 @@ from server.core.fairness import ActiveTenants
 from server.core.request_context import BackgroundPlace, enter_place
 from server.core.values import JsonValue
 from server.memories.filters.parser import parse_filter
-from server.storage.postgres.connections import SHORTEST_SECONDS, LongStatements
 from server.storage.postgres.filters import reads_values
+from server.storage.postgres.long_statements import SHORTEST_SECONDS, LongStatements
 from server.storage.postgres.pool import Database
 from tests.support.postgres import opened
 from tests.support.processes import eventually

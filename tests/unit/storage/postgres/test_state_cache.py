@@ -7,8 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from server.storage.postgres.scope_index import State
-from server.storage.postgres.state_cache import StateCache
+from server.storage.postgres.scope_index import State, StateCache
 
 TIME = datetime(2026, 3, 1, tzinfo=UTC)
 ONE, OTHER, THIRD = (UUID(int=number) for number in (1, 2, 3))
