@@ -35,11 +35,11 @@ async def shared(
 @pytest_asyncio.fixture(scope="module")
 async def accepting(shared: Home) -> AsyncIterator[Client]:
     """A client of a server that works on nothing, so that the answer comes before the crash."""
-    idle = shared.server(MEMOIR_OPERATIONS_CONCURRENCY="0")
-    await idle.start()
-    async with connected(idle.address, await key_of(shared)) as client:
+    async with (
+        shared.running(MEMOIR_OPERATIONS_CONCURRENCY="0") as idle,
+        connected(idle.address, await key_of(shared)) as client,
+    ):
         yield client
-    await idle.stop()
 
 
 @pytest.mark.parametrize(
@@ -62,22 +62,21 @@ async def test_a_crash_at_work_leaves_one_effect(
     place: str,
     attempts: int,
 ) -> None:
-    dying = shared.server(MEMOIR_ALLOW_FAILPOINTS="true", MEMOIR_FAILPOINTS=f"{place}:1")
-    await dying.start()
-    await until_present(shared.postgres_dsn, servers=2)
     request = memory_service_pb2.AddMemoriesRequest(
         user_id=user,
         messages=[memory_pb2.Message(role="user", content="I work at Acme.")],
         infer=infer,
         async_mode=True,
     )
-    accepted = await accepting.memory.AddMemories(request, metadata=accepting.metadata)
-    assert await dying.wait() == -signal.SIGKILL
+    failing = {"MEMOIR_ALLOW_FAILPOINTS": "true", "MEMOIR_FAILPOINTS": f"{place}:1"}
+    async with shared.running(**failing) as dying:
+        await until_present(shared.postgres_dsn, servers=2)
+        accepted = await accepting.memory.AddMemories(request, metadata=accepting.metadata)
+        assert await dying.wait() == -signal.SIGKILL
     # Nothing waits for the end of what the dead server held.
     await prolong_leases(shared.postgres_dsn)
-    heir = shared.server()
-    await heir.start()
-    done = await wait(accepting, accepted.operation.name, seconds=45)
+    async with shared.running():
+        done = await wait(accepting, accepted.operation.name, seconds=45)
     assert (metadata_of(done).state, metadata_of(done).attempts) == (
         Metadata.STATE_SUCCEEDED, attempts,
     )  # fmt: skip
@@ -85,7 +84,6 @@ async def test_a_crash_at_work_leaves_one_effect(
         result.data.memory for result in response_of(done).results
     ]
     assert len(await texts(accepting, user)) == 1
-    await heir.stop()
 
 
 async def test_accepted_adds_survive_a_crash_and_are_done_once(home: Home) -> None:

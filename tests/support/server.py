@@ -278,6 +278,17 @@ class Home:
         self._servers.append(server)
         return server
 
+    @asynccontextmanager
+    async def running(self, **variables: str) -> AsyncIterator[ServerProcess]:
+        """Runs a server during the block: stops it afterwards, or kills it if the block fails."""
+        server = self.server(**variables)
+        try:
+            await server.start()
+            yield server
+            await server.stop()
+        finally:
+            await server.end()
+
     async def end(self) -> None:
         """Kills the servers that a failed test left running."""
         for server in self._servers:
