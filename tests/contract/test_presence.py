@@ -27,7 +27,7 @@ from tests.support.submissions import change, submission
 
 LONG, OVER = timedelta(hours=1), timedelta(0)
 ALL = Shares(largest=100)
-PATIENCE_SECONDS = 5.0
+PATIENCE_SECONDS = 20.0
 BOB = Scope(user_id="bob")
 
 

@@ -8,11 +8,17 @@ import pytest
 from memoir.v1 import memory_service_pb2, statistics_service_pb2
 
 from server.runtime.composition.commands import open_administration
-from server.runtime.settings import PostgresSettings
 from tests.support.measurements import add, metrics_of, statistics_of
 from tests.support.outbox import outbox_empties
 from tests.support.processes import eventually
-from tests.support.server import Client, Home, ServerProcess, connected, key_of
+from tests.support.server import (
+    PATIENT_POSTGRES,
+    Client,
+    Home,
+    ServerProcess,
+    connected,
+    key_of,
+)
 
 ADD, SEARCH = "memoir.v1.MemoryService/AddMemories", "memoir.v1.MemoryService/SearchMemories"
 
@@ -73,7 +79,7 @@ async def test_projects_see_themselves_alone(
 ) -> None:
     _, client = measured
     await add(client, "I work at Acme.")
-    async with open_administration(home.postgres_dsn, PostgresSettings()) as administration:
+    async with open_administration(home.postgres_dsn, PATIENT_POSTGRES) as administration:
         await administration.create_project("other", "default")
         _, key = await administration.create_key(project_id="other", org_id=None, label="t")
     async with connected(client.address, key) as other:

@@ -13,9 +13,8 @@ from server.memories.scope import Scope
 from server.projects.administration import KeyRights
 from server.projects.project import KeyRole
 from server.runtime.composition.commands import open_administration
-from server.runtime.settings import PostgresSettings
 from tests.support.errors import details_of
-from tests.support.server import PROJECT, Client, Home, connected
+from tests.support.server import PATIENT_POSTGRES, PROJECT, Client, Home, connected
 
 
 @asynccontextmanager
@@ -23,7 +22,7 @@ async def holding(
     client: Client, home: Home, role: KeyRole = KeyRole.WRITE, scope: Scope | None = None
 ) -> AsyncIterator[Client]:
     """Yields a client whose key has these rights."""
-    async with open_administration(home.postgres_dsn, PostgresSettings()) as administration:
+    async with open_administration(home.postgres_dsn, PATIENT_POSTGRES) as administration:
         _, key = await administration.create_key(
             project_id=PROJECT, org_id=None, label="", rights=KeyRights(role, scope)
         )

@@ -32,4 +32,4 @@ async def statistics_of(client: Client) -> statistics_service_pb2.Statistics:
 async def metrics_of(process: ServerProcess) -> str:
     """Returns the metrics that the process exposes, as Prometheus reads them."""
     found = [match[1] for line in process.output if (match := _METRICS.search(line))]
-    return await asyncio.to_thread(lambda: urlopen(found[0], timeout=5).read().decode())
+    return await asyncio.to_thread(lambda: urlopen(found[0], timeout=20).read().decode())

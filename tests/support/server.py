@@ -48,6 +48,8 @@ ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 90.0
 STOP_SECONDS = 45.0
 COMMAND_SECONDS = 60.0
+# The test's own connections may take long on a busy machine.
+PATIENT_POSTGRES = PostgresSettings(acquire_timeout=30.0)
 PROJECT = "e2e"
 
 _HTTP_ON = re.compile(r"HTTP on\s+(https?://\S+)")
@@ -297,14 +299,14 @@ class Home:
 
 async def create_project(dsn: str, project: str) -> None:
     """Creates a project directly, without starting the command line."""
-    async with open_administration(dsn, PostgresSettings()) as administration:
+    async with open_administration(dsn, PATIENT_POSTGRES) as administration:
         await administration.create_project(project, "default")
 
 
 async def key_of(home: Home, project: str | None = None) -> str:
     """Returns a new key of the project, by default of the home's project."""
     project = project or home.project
-    async with open_administration(home.postgres_dsn, PostgresSettings()) as administration:
+    async with open_administration(home.postgres_dsn, PATIENT_POSTGRES) as administration:
         _, key = await administration.create_key(project_id=project, org_id=None, label="test")
     return key
 

@@ -59,6 +59,6 @@ async def test_it_continues_after_faults_and_logs_unexpected_ones() -> None:
     purge = PurgeExpired(changes, FakeClock(), kept_days=1, interval=timedelta())
     with capture_logs() as logs:
         task = asyncio.create_task(purge.run())
-        await asyncio.wait_for(changes.emptied.wait(), 5)
+        await asyncio.wait_for(changes.emptied.wait(), 20)
         task.cancel()
     assert [line["event"] for line in logs] == ["retention.failed", "retention.purged"]

@@ -51,8 +51,6 @@ UNAVAILABLE = (
 )
 OUTAGE_ERRORS = (TimeoutError, *UNAVAILABLE)
 
-_CONNECT_SECONDS = 5.0
-
 # How long a cancelled statement may take to end before its connection is closed.
 RELEASE_SECONDS = 1.0
 
@@ -75,7 +73,7 @@ class PostgresOptions(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     pool_size: int = Field(default=16, ge=1, le=1000, description="Maximum of connections.")
-    acquire_timeout: float = Field(default=2.0, gt=0, description="Wait for a free connection.")
+    acquire_timeout: float = Field(default=2.0, gt=0, description="Wait for a connection.")
     statement_timeout: float = Field(default=30.0, gt=0, description="Time for one statement.")
 
 
@@ -92,7 +90,8 @@ async def open_database(dsn: str, options: PostgresOptions) -> AsyncIterator[Dat
         connection_class=ConfinedConnection,
         init=prepare,
         reset=reset_nothing,
-        timeout=_CONNECT_SECONDS,
+        # Whoever waits for a connection also waits for a new one.
+        timeout=options.acquire_timeout,
         command_timeout=options.statement_timeout,
         # Otherwise statements of more than 15 KiB would be parsed and planned each time.
         max_cacheable_statement_size=0,

@@ -248,7 +248,7 @@ class Harness:
 
 async def _eventually(find: Callable[[], Sequence[Found]]) -> Sequence[Found]:
     # What the server does after its answer has no event to wait for.
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while not (found := find()):  # noqa: ASYNC110
             await asyncio.sleep(0)
     return found

@@ -33,19 +33,19 @@ async def test_cancelling_waits_until_the_tasks_have_ended() -> None:
 async def test_a_wake_before_the_wait_is_not_lost() -> None:
     wakeup = Wakeup(HOUR)
     wakeup.set()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await wakeup.wait()
     wakeup.clear()
     waiting = asyncio.create_task(wakeup.wait())
     await asyncio.sleep(0)
     assert not waiting.done()
     wakeup.set()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await waiting
 
 
 async def test_a_worker_polls_without_being_woken() -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await Wakeup(timedelta(0)).wait()
 
 
@@ -69,7 +69,7 @@ async def test_a_lease_is_renewed_until_it_is_lost_despite_failures() -> None:
 
 async def test_releasing_a_lease_neither_fails_nor_waits_long() -> None:
     await give_back(_fail(), 5)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await give_back(_until(asyncio.Event()), 0.01)
 
 

@@ -70,7 +70,7 @@ async def test_uses_are_written_periodically(
     uses = KeyUses(projects, FakeClock())
     uses.note("a")
     task = asyncio.create_task(uses.run())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while not projects.writes:  # noqa: ASYNC110 - nothing tells when it has written
             await asyncio.sleep(0)
     task.cancel()

@@ -87,7 +87,7 @@ async def test_the_size_of_a_project_is_counted_in_the_background(world: World) 
     world.seconds = REFRESH_SECONDS
     # The call that finds the count outdated does not wait for a new one.
     await world.quotas.enter("p", is_stream=False, stores=True)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while world.projects.lookups < 2:  # noqa: ASYNC110 - nothing tells when it has counted
             await asyncio.sleep(0)
     with pytest.raises(QuotaExceeded):
