@@ -193,7 +193,7 @@ async def test_the_settings_of_the_project_come_with_it(
         assert inputs.categories == STRICT.custom_categories
 
 
-async def test_what_the_holder_before_committed_is_seen(
+async def test_changes_committed_by_the_former_holder_are_seen(
     postgres_store: PostgresMemoryStore, database: Database
 ) -> None:
     """Even if the statement began before that commit, and waited for the lease."""

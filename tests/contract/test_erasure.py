@@ -135,7 +135,7 @@ async def test_one_event_without_a_state_stays(
         await changes.erase(replace(new_call, id=uuid4()), Deletion(other.id, 1))
 
 
-async def test_those_who_watch_the_scope_see_the_erasure_and_no_others(
+async def test_only_watchers_of_the_scope_see_the_erasure(
     store: MemoryStore, changes: MemoryStore, database: Database
 ) -> None:
     [memory] = await remembered(store, ("tea", "tea"))
@@ -163,7 +163,7 @@ async def test_an_erased_memory_leaves_the_graph(
     assert [subgraph.exists for subgraph in await outbox.subgraphs([dirty])] == [False]
 
 
-async def test_a_message_that_another_memory_rests_on_keeps_what_that_one_needs(
+async def test_a_message_keeps_the_evidence_of_another_memory(
     store: MemoryStore, changes: MemoryStore, database: Database
 ) -> None:
     [first, second] = await remembered(
@@ -191,7 +191,7 @@ async def test_a_passage_that_two_memories_share_stays_until_both_are_erased(
     assert await contents(database) == []
 
 
-async def test_long_passages_are_blanked_in_the_other_messages_of_the_scope_alone(
+async def test_long_phrases_are_blanked_only_in_other_messages_of_the_scope(
     store: MemoryStore, changes: MemoryStore, database: Database
 ) -> None:
     [memory] = await remembered(store, ("tea", SAID))
@@ -238,7 +238,7 @@ async def test_failed_operations_keep_no_erased_messages(
     assert await tables_with(database, "tea") == {"operations"}
 
 
-async def test_what_matches_is_erased_with_a_receipt_that_can_be_had_before(
+async def test_matching_memories_are_erased_with_the_receipt_of_the_validation(
     store: MemoryStore, database: Database
 ) -> None:
     await remembered(store, (SAID, SAID))
@@ -273,7 +273,7 @@ async def test_erasing_a_whole_scope_leaves_the_others_alone(
     assert await contents(database) == [f"{SAID} of Bob"]
 
 
-async def test_deleting_the_scope_takes_what_its_erasures_left(
+async def test_deleting_the_scope_removes_what_its_erasures_left(
     store: MemoryStore, database: Database
 ) -> None:
     await remembered(store, ("tea", "tea"), scope=Scope(user_id="alice", agent_id="a"))
@@ -303,7 +303,7 @@ async def test_a_memory_that_is_restored_meanwhile_is_not_erased(
     assert present.version == 3
 
 
-async def test_of_rivals_for_a_deleted_memory_one_wins(
+async def test_one_of_two_concurrent_changes_of_a_deleted_memory_wins(
     store: MemoryStore, changes: MemoryStore
 ) -> None:
     [memory] = await remembered(store, ("tea", "tea"))

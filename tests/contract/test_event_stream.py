@@ -25,7 +25,7 @@ async def texts(store: MemoryStore, after: StreamCursor) -> tuple[list[str], Str
     return [s.event.after.text for s in page.events if s.event.after], page.cursor
 
 
-async def test_a_life_is_read_in_its_order(store: MemoryStore) -> None:
+async def test_the_events_of_a_memory_are_read_in_order(store: MemoryStore) -> None:
     await add_with_history(store)
     page = await store.stream(PROJECT, ALICE, BEGIN, 10)
     assert [
@@ -130,7 +130,7 @@ async def test_late_commits_are_neither_missed_nor_overtaken(
     assert await texts(store, cursor) == ([], cursor)
 
 
-async def test_now_is_after_everything_that_is_there(store: MemoryStore) -> None:
+async def test_a_cursor_of_now_is_after_all_events(store: MemoryStore) -> None:
     await remember(store, "before")
     now = await store.stream_end()
     await remember(store, "after")

@@ -82,7 +82,7 @@ async def test_a_changed_memory_states_only_what_it_says_now(graph: Graph) -> No
     assert sorted(await triples(graph)) == sorted([LIVES, KNOWS])
 
 
-async def test_a_changed_event_time_is_taken_over(graph: Graph) -> None:
+async def test_a_changed_event_time_is_projected(graph: Graph) -> None:
     await graph.project([stating(1, WORKS, minute=1)])
     await graph.project([stating(1, WORKS, minute=9, version=2)])
     [stated] = await graph.list_relations(RelationQuery(GraphScope(PROJECT, ALICE), limit=10))

@@ -171,7 +171,7 @@ async def test_an_equal_memory_of_the_scope_is_reported(
     assert await store.get(PROJECT, memory.id, TODAY) == memory
 
 
-async def test_an_expired_holder_of_the_same_text_makes_way(
+async def test_an_expired_memory_with_the_same_text_is_replaced(
     store: MemoryStore, changes: MemoryStore
 ) -> None:
     memory = await stored(store)

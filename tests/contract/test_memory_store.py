@@ -166,7 +166,7 @@ async def test_racing_adds_of_one_fact_leave_one_memory(store: MemoryStore) -> N
     assert await texts(store) == ["Tea is good"]
 
 
-async def test_an_expired_holder_of_the_same_fact_makes_way(store: MemoryStore) -> None:
+async def test_an_expired_memory_with_the_same_fact_is_replaced(store: MemoryStore) -> None:
     yesterday = TODAY - timedelta(days=1)
     old = call()
     expired = addition(old, "Tea is good", expiration_date=yesterday)
@@ -189,7 +189,7 @@ async def test_a_request_id_is_taken_once(store: MemoryStore) -> None:
     assert await store.recent_messages(PROJECT, ALICE, 10) == []
 
 
-async def test_calls_at_the_same_moment_each_have_their_own_fate(store: MemoryStore) -> None:
+async def test_calls_at_the_same_moment_succeed_or_fail_separately(store: MemoryStore) -> None:
     first = call(request_id=uuid4())
     await store.commit(change_set(first, [], [addition(first, "known")]))
     old = call()

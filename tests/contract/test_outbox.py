@@ -124,7 +124,9 @@ async def test_a_change_during_the_projection_is_not_lost(
     assert await outbox.is_caught_up(PROJECT, second.position)
 
 
-async def test_being_caught_up_is_a_projects_own_affair(store: MemoryStore, outbox: Outbox) -> None:
+async def test_a_project_does_not_wait_for_the_changes_of_others(
+    store: MemoryStore, outbox: Outbox
+) -> None:
     committed = await store.commit(adding("theirs", project_id="project-2"))
     assert await outbox.is_caught_up(PROJECT, committed.position)
 

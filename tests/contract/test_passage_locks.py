@@ -39,7 +39,7 @@ def stored_last_first(given: SharedPassages) -> SharedPassages:
 
 
 @pytest.mark.parametrize("delete", DELETIONS.values(), ids=DELETIONS)
-async def test_a_deletion_that_waits_for_a_passage_holds_no_later_one(
+async def test_a_deletion_that_waits_for_a_passage_has_locked_no_later_one(
     database: Database, postgres_dsn: str, delete: Delete
 ) -> None:
     store = PostgresMemoryStore(database, on_commit=lambda: None)

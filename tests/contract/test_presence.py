@@ -87,7 +87,7 @@ def turn(scope: Scope = ALICE) -> ScopeLease:
     return ScopeLease(PROJECT, scope.key(), uuid4())
 
 
-async def test_who_has_died_is_missing(
+async def test_a_dead_server_is_missing(
     presence: PostgresLeases, server: Server, other: Server
 ) -> None:
     assert await presence.missing() == set()
@@ -149,7 +149,7 @@ async def test_a_lease_that_was_not_taken_over_permits_a_commit(
     assert await store.get_call(PROJECT, claimed.lease.operation_id) is not None
 
 
-async def test_who_is_back_keeps_its_leases(
+async def test_a_server_that_is_back_keeps_its_leases(
     presence: PostgresLeases, server: Server, other: Server
 ) -> None:
     await server.operations.submit(submission())

@@ -51,7 +51,7 @@ async def test_texts_are_embedded_once_and_then_the_store_belongs_to_the_embedde
     assert await store.begin_reembedding(FORMER)
 
 
-async def test_one_that_was_interrupted_is_gone_on_with(store: StoreMaintenance) -> None:
+async def test_an_interrupted_reembedding_continues(store: StoreMaintenance) -> None:
     await store.begin_reembedding(ONE)
     places = await store.next_texts(3)
     await store.replace_embeddings(ONE, places, vectors(places))

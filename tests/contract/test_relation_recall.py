@@ -98,7 +98,7 @@ def world(database: Database) -> World:
     return World(database)
 
 
-async def test_a_question_leads_to_relations_and_those_one_further_on(world: World) -> None:
+async def test_a_question_leads_to_relations_and_those_one_hop_further(world: World) -> None:
     knows, works, makes = [await world.knows(each) for each in (KNOWS, WORKS, MAKES)]
     found = await world.recalled("What of Bob?")
     clues = {clue.memory_id: (clue.degree, clue.through) for clue in found.clues}
@@ -193,7 +193,7 @@ async def test_favourites_supersede_each_other(world: World, relation: str) -> N
     assert await world.near("Alice") == {("Alice", relation, "two")}
 
 
-async def test_a_value_that_is_stated_again_beside_another_one_holds(world: World) -> None:
+async def test_a_value_that_is_stated_again_beside_another_one_is_current(world: World) -> None:
     await world.knows(LIVES, minute=1)
     await world.knows(LIVES, MOVES, minute=2)
     assert await world.near("Alice") == {LIVES, MOVES}
@@ -226,7 +226,7 @@ async def test_entities_with_very_many_relations_are_not_followed(world: World) 
     assert len((await world.recalled("Oslo")).clues) == NEAR
 
 
-async def test_of_those_further_on_the_newest_through_the_rarest_count(world: World) -> None:
+async def test_of_second_hops_the_newest_through_the_rarest_entities_count(world: World) -> None:
     await world.knows(("Alice", "knows", "Bob"), ("Alice", "knows", "Acme"))
     for number in range(FAR):
         await world.knows(("Acme", "makes", f"Part {number}"), minute=number)

@@ -85,7 +85,7 @@ async def test_the_history_of_a_deleted_memory_goes_by_its_last_expiration(
     assert "memory_events" in await tables_with(database, "undated")
 
 
-async def test_what_made_way_for_a_new_memory_is_erased_in_time(
+async def test_a_memory_that_was_replaced_by_a_new_one_is_erased_in_time(
     store: MemoryStore, changes: MemoryStore, database: Database
 ) -> None:
     old = await expiring(store, "tea", TODAY - timedelta(days=1))

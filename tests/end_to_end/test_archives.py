@@ -168,7 +168,7 @@ async def test_an_import_can_be_repeated_and_undoes_nothing(
     assert [memory.id for memory in await listed(target, USER)] == [m.id for m in memories[1:]]
 
 
-async def test_an_import_is_refused_where_it_would_mix(
+async def test_an_import_into_a_project_with_other_memories_is_refused(
     shared_home: Home, origin: Client, target: Client, tmp_path: Path
 ) -> None:
     await add(origin, USER, "I play the cello.", infer=False)
@@ -206,7 +206,7 @@ async def make_mem0_table(dsn: str, name: str, payloads: dict[UUID, dict[str, An
         await connection.close()
 
 
-async def test_memories_of_mem0_are_taken_over(shared_home: Home, target: Client) -> None:
+async def test_memories_of_mem0_are_imported(shared_home: Home, target: Client) -> None:
     ids = [uuid4() for _ in range(4)]
     created = "2024-07-20T01:30:36.275141-07:00"
     base = {"created_at": created, "updated_at": created, "user_id": USER, "hash": "abc"}
@@ -244,7 +244,7 @@ async def test_memories_of_mem0_are_taken_over(shared_home: Home, target: Client
     assert [event.type for event in await events(target, str(kept))] == [memory_pb2.MemoryEvent.ADD]
 
 
-async def test_an_account_of_mem0s_platform_is_taken_over(
+async def test_an_account_of_mem0s_platform_is_imported(
     shared_home: Home, server: ServerProcess, origin: Client, target: Client, tmp_path: Path
 ) -> None:
     request = memory_service_pb2.AddMemoriesRequest(user_id=USER, infer=False)

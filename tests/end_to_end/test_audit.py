@@ -32,7 +32,7 @@ async def events(client: Client, size: int = 0) -> list[audit_service_pb2.AuditE
             return found
 
 
-async def test_who_deleted_what_is_read_by_the_project_alone(
+async def test_only_the_project_reads_who_deleted_what(
     client: Client, shared_home: Home, user: str
 ) -> None:
     async with connected(client.address, await key_of_new(shared_home)) as owner:

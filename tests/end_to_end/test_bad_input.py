@@ -163,7 +163,7 @@ async def test_a_string_that_is_not_utf8_is_named(client: Client, user: str) -> 
     assert list(error.violations) == ["messages[1].content"]
 
 
-async def test_bytes_that_are_no_message_are_refused(client: Client) -> None:
+async def test_bytes_that_are_not_a_message_are_refused(client: Client) -> None:
     call: RawCall = client.channel.unary_unary(ADD)
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await call(b"\xff\xff\xff", metadata=client.metadata)

@@ -51,7 +51,7 @@ def verifying(dsn: str, port: int, authority: Authority) -> str:
     )
 
 
-async def test_a_server_works_with_databases_that_encrypt(
+async def test_a_server_works_with_databases_that_use_tls(
     home: Home, neo4j_address: Neo4jAddress, tmp_path: Path
 ) -> None:
     authority = Authority(tmp_path)

@@ -64,7 +64,7 @@ async def search(
     return await client.memory.SearchMemories(request, metadata=client.metadata)
 
 
-async def test_it_is_got_only_on_request(client: Client, expired: str) -> None:
+async def test_it_is_returned_only_on_request(client: Client, expired: str) -> None:
     hidden = memory_service_pb2.GetMemoryRequest(id=expired)
     as_of_now = memory_service_pb2.GetMemoryRequest(id=expired, as_of=Timestamp())
     as_of_now.as_of.GetCurrentTime()
@@ -150,7 +150,7 @@ async def test_it_cannot_be_updated_and_can_be_deleted(client: Client, expired: 
     assert len((await events(client, expired)).events) == 2
 
 
-async def test_the_same_fact_can_be_learned_anew(client: Client, user: str, expired: str) -> None:
+async def test_the_same_fact_can_be_learned_again(client: Client, user: str, expired: str) -> None:
     response = await add(client, user, "I work at Acme.")
     [result] = response.results
     assert result.id != expired

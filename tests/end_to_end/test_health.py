@@ -53,7 +53,7 @@ async def test_a_server_without_a_schema_is_alive_and_says_what_to_run(
         watch.cancel()
 
 
-async def test_an_open_watch_does_not_hold_up_the_end(unmigrated: ServerProcess) -> None:
+async def test_an_open_watch_does_not_delay_the_end(unmigrated: ServerProcess) -> None:
     async with grpc.aio.insecure_channel(unmigrated.address) as channel:
         watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(service=""))
         assert (await watch.read()).status == SERVING

@@ -127,7 +127,7 @@ async def test_gemini_gets_the_projects_settings_and_the_requests_after_them(
     assert asked(endpoint)["categories"] == {"garden": "plants"}
 
 
-async def test_gemini_sees_earlier_messages_with_version_2_alone(on_gemini: GeminiServer) -> None:
+async def test_gemini_sees_earlier_messages_only_with_version_2(on_gemini: GeminiServer) -> None:
     client, endpoint = on_gemini.client, on_gemini.endpoint
     await add(client, "alice", said("user", "I have a dog."), said("assistant", "Nice!"))
     await add(client, "alice", said("user", "I call him Rex."), version="v1")
@@ -174,7 +174,7 @@ async def test_gemini_learns_who_speaks_and_cannot_cite_system_messages(
     ]
 
 
-async def test_offline_includes_and_excludes_are_held(client: Client, user: str) -> None:
+async def test_offline_includes_and_excludes_are_enforced(client: Client, user: str) -> None:
     text = "I love sushi. I have diabetes. I like peanut soup."
     kept = await add(
         client, user, said("user", text), includes="only food", excludes="anything with peanuts"

@@ -193,7 +193,7 @@ async def test_requests_need_a_key_and_a_scope(
         assert response.status == status, await response.text()
 
 
-async def test_the_command_says_what_it_lacks(server: ServerProcess, key: str) -> None:
+async def test_the_command_names_missing_variables(server: ServerProcess, key: str) -> None:
     for variables, said in (
         ({"MEMOIR_API_KEY": key}, b"MEMOIR_USER_ID"),
         ({"MEMOIR_USER_ID": "u"}, b"MEMOIR_API_KEY"),

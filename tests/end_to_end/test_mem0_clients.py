@@ -374,7 +374,7 @@ async def test_the_project_is_read_and_changed(mem0: Mem0Client) -> None:
     await mem0.call("project.update", custom_instructions="", custom_categories=[])
 
 
-async def test_what_is_wrong_is_named(version: str, mem0: Mem0Client, user: str) -> None:
+async def test_invalid_arguments_are_named(version: str, mem0: Mem0Client, user: str) -> None:
     more = {"async_mode": False} if version.startswith("1.") else {}
     with pytest.raises(Mem0Error) as caught:
         await mem0.call(

@@ -87,7 +87,7 @@ async def test_offline_metadata_is_merged_into_what_is_updated(client: Client, u
     assert memory.metadata == to_struct({"source": "chat", "turn": 2})
 
 
-async def test_offline_version_2_understands_what_the_last_messages_spoke_of(
+async def test_offline_version_2_resolves_pronouns_by_the_last_messages(
     client: Client, user: str
 ) -> None:
     told = [

@@ -29,9 +29,7 @@ def name_of(method: MethodDescriptor) -> str:
 
 
 @pytest.mark.parametrize("method", METHODS, ids=name_of)
-async def test_bytes_by_chance_are_answered_clearly(
-    client: Client, method: MethodDescriptor
-) -> None:
+async def test_random_bytes_are_answered_clearly(client: Client, method: MethodDescriptor) -> None:
     chance = random.Random(seed_of("BYTES_SEED"))
     fair = FAIR | ({grpc.StatusCode.DEADLINE_EXCEEDED} if method.server_streaming else set())
     for _ in range(CALLS):

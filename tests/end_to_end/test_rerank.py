@@ -62,7 +62,7 @@ async def test_the_model_orders_the_hits_in_one_call(on_gemini: GeminiServer) ->
     }
 
 
-async def test_a_hit_below_the_answer_can_come_up(on_gemini: GeminiServer) -> None:
+async def test_reranking_raises_a_hit_from_below_top_k(on_gemini: GeminiServer) -> None:
     client, endpoint = on_gemini.client, on_gemini.endpoint
     await say(client, "alice")
     *_, last = texts(await search(client, "alice"))

@@ -92,7 +92,7 @@ async def test_acknowledged_calls_survive_kill_9_of_the_server(home: Home) -> No
     await server.stop()
 
 
-async def test_kill_9_amid_adds_loses_nothing_acknowledged_and_halves_nothing(home: Home) -> None:
+async def test_kill_9_during_adds_loses_nothing_acknowledged_and_halves_nothing(home: Home) -> None:
     server = home.server()
     await server.start()
     key = await key_of(home)

@@ -138,7 +138,7 @@ def most_files() -> Iterator[int]:
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-async def test_idle_connections_are_borne(
+async def test_many_idle_connections_are_kept(
     most_files: int, server: ServerProcess, client: Client
 ) -> None:
     count = min(IDLE_CONNECTIONS, most_files - SPARE_FILES)

@@ -14,7 +14,7 @@ CALL_SECONDS = 30.0
 
 
 @pytest.mark.parametrize("infer", [True, False])
-async def test_a_call_that_is_sent_again_does_not_wait_for_the_dead(
+async def test_a_call_that_is_sent_again_does_not_wait_for_a_dead_server(
     home: Home, infer: bool
 ) -> None:
     dying = home.server(MEMOIR_ALLOW_FAILPOINTS="true", MEMOIR_FAILPOINTS="add.before_commit:1")

@@ -57,7 +57,7 @@ async def test_joined_names_are_one_entity_until_the_memory_that_joins_them_goes
     assert await stores.differences() == Counter()
 
 
-async def test_what_is_on_its_way_is_no_difference(stores: GraphStores) -> None:
+async def test_pending_changes_are_not_differences(stores: GraphStores) -> None:
     await fill(stores)
     await stores.remember("Bob likes tea", entities=(BOB,))
     report = await stores.verify()

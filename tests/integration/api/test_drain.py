@@ -99,7 +99,7 @@ async def test_a_call_that_does_not_end_in_time_is_cut_off(harness: Harness) -> 
     assert (await harness.log("server.stopped"))["cut_off"] == 1
 
 
-async def test_who_calls_again_after_the_last_answer_is_refused_in_order(
+async def test_calls_after_the_last_answer_are_refused_in_order(
     harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lifecycle_drain, "QUIET_SECONDS", LONG)

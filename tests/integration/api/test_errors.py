@@ -111,7 +111,7 @@ async def test_a_timeout_inside_is_a_deadline(harness: Harness) -> None:
     assert outcome.reason == "DEADLINE_EXCEEDED"
 
 
-async def test_an_abort_by_the_handler_stands(harness: Harness) -> None:
+async def test_an_abort_by_the_handler_is_kept(harness: Harness) -> None:
     async def add(request: Any, context: Any) -> Any:
         await context.abort(grpc.StatusCode.DATA_LOSS, "gone", (("x-own", "1"),))
 
@@ -158,7 +158,7 @@ async def test_a_response_that_cannot_be_written_is_an_internal_error(harness: H
     assert outcome.reason == "INTERNAL"
 
 
-async def test_a_status_set_without_an_answer_stands(harness: Harness) -> None:
+async def test_a_status_set_without_a_response_is_kept(harness: Harness) -> None:
     async def add(request: Any, context: Any) -> Any:
         context.set_code(grpc.StatusCode.OUT_OF_RANGE)
 
@@ -168,7 +168,7 @@ async def test_a_status_set_without_an_answer_stands(harness: Harness) -> None:
     assert (await harness.log("rpc.ended"))["code"] == "OUT_OF_RANGE"
 
 
-async def test_bytes_that_are_no_message_are_malformed(harness: Harness) -> None:
+async def test_bytes_that_are_not_a_message_are_malformed(harness: Harness) -> None:
     outcome = await harness.call(request=b"\xff\xff\xff")
     assert outcome.code is grpc.StatusCode.INVALID_ARGUMENT
     assert outcome.reason == "MALFORMED_REQUEST"

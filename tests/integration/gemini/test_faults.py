@@ -76,7 +76,7 @@ async def test_a_passing_fault_is_overcome(
 
 
 @pytest.mark.parametrize("fault", PASSING)
-async def test_a_fault_that_stays_is_an_error_after_bounded_attempts(
+async def test_a_lasting_fault_is_an_error_after_bounded_attempts(
     embedder: GeminiEmbedder, endpoint: GeminiEndpoint, fault: Fault
 ) -> None:
     endpoint.fail(EMBED, fault, times=10)
@@ -87,7 +87,7 @@ async def test_a_fault_that_stays_is_an_error_after_bounded_attempts(
     assert len(endpoint.calls(EMBED)) == 3
 
 
-async def test_a_server_that_is_away_is_unavailable(
+async def test_an_unreachable_server_is_unavailable(
     embedder: GeminiEmbedder, endpoint: GeminiEndpoint
 ) -> None:
     await endpoint.__aexit__()
@@ -192,7 +192,7 @@ async def test_waiting_for_a_turn_ends_with_the_deadline(endpoint: GeminiEndpoin
     await client.close()
 
 
-async def test_requests_at_a_time_are_limited(endpoint: GeminiEndpoint) -> None:
+async def test_concurrent_requests_are_limited(endpoint: GeminiEndpoint) -> None:
     client = GeminiClient("k", GeminiOptions(base_url=endpoint.base_url, concurrency=2))
     two_arrived, open_gate = asyncio.Event(), asyncio.Event()
 
@@ -218,7 +218,7 @@ async def test_requests_at_a_time_are_limited(endpoint: GeminiEndpoint) -> None:
     await client.close()
 
 
-async def test_too_many_requests_halve_what_is_sent_at_once(
+async def test_a_refusal_halves_the_concurrent_requests(
     client: GeminiClient, endpoint: GeminiEndpoint
 ) -> None:
     limiter = client.limiter("gemini-embedding-001")
@@ -235,7 +235,7 @@ async def test_too_many_requests_halve_what_is_sent_at_once(
     assert limiter.limit == before // 4
 
 
-async def test_a_storm_of_refusals_is_weathered(endpoint: GeminiEndpoint) -> None:
+async def test_all_calls_succeed_after_many_refusals(endpoint: GeminiEndpoint) -> None:
     """The provider takes few requests at a time for a while: all calls succeed in the end."""
     client = GeminiClient(
         "k",
@@ -301,7 +301,7 @@ async def test_a_refused_text_does_not_fail_the_calls_that_it_came_with(
     assert [len(r.body["requests"]) for r in endpoint.calls(EMBED)] == [3, 1, 1, 1]
 
 
-async def test_each_request_carries_the_call_s_correlation_id_and_time(
+async def test_each_request_has_the_calls_correlation_id_and_time(
     embedder: GeminiEmbedder, endpoint: GeminiEndpoint
 ) -> None:
     await in_request(due_in(2.5), embedding(embedder))
@@ -312,7 +312,7 @@ async def test_each_request_carries_the_call_s_correlation_id_and_time(
     assert [header["x-server-timeout"] for header in headers] == ["3", "30"]
 
 
-async def test_the_key_travels_in_a_header_alone(
+async def test_the_key_is_sent_only_in_a_header(
     embedder: GeminiEmbedder, endpoint: GeminiEndpoint, api_key: str
 ) -> None:
     await embedding(embedder)()

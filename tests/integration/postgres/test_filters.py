@@ -56,7 +56,7 @@ async def test_the_store_selects_what_the_definition_does(
         assert {memory.id for memory in listed} == expected, value
 
 
-async def test_the_last_date_is_a_date_like_others(store: PostgresMemoryStore) -> None:
+async def test_the_last_possible_date_is_a_date_like_others(store: PostgresMemoryStore) -> None:
     last = replace(FULL, project_id="last-date", expiration_date=date.max)
     await keep(store, last)
     condition = parse_filter({"expiration_date": "9999-12-31"})

@@ -34,7 +34,7 @@ async def read(database: Database, statement: str) -> object:
         return await connection.fetchval(statement)
 
 
-async def test_only_a_few_run_at_a_time_and_others_go_on(database: Database) -> None:
+async def test_only_a_few_run_at_a_time_and_other_statements_continue(database: Database) -> None:
     async with AsyncExitStack() as held:
         for _ in range(2):
             await held.enter_async_context(database.long_write())
@@ -45,7 +45,7 @@ async def test_only_a_few_run_at_a_time_and_others_go_on(database: Database) -> 
     assert await read(database, "SELECT 1") == 1
 
 
-async def test_one_at_a_time_runs_of_a_tenant_beside_others(database: Database) -> None:
+async def test_a_tenant_beside_others_runs_one_at_a_time(database: Database) -> None:
     async def use_shortly() -> None:
         enter_place(BackgroundPlace("quiet"))
         async with database.connection():
@@ -67,7 +67,7 @@ async def test_one_at_a_time_runs_of_a_tenant_beside_others(database: Database) 
     await eventually(can_read, 10, "a place for the next read")
 
 
-async def test_a_place_rests_while_other_tenants_are_active() -> None:
+async def test_the_next_statement_waits_while_other_tenants_are_active() -> None:
     active, loop = ActiveTenants(), asyncio.get_running_loop()
     statements = LongStatements(8, wait_seconds=60.0, read_seconds=30.0, active=active)
     enter_place(BackgroundPlace("busy"))
@@ -122,6 +122,8 @@ async def test_a_write_is_not_ended(database: Database) -> None:
         ({"OR": [{"metadata.tags": {"contains": "a"}}]}, True),
     ],
 )
-def test_what_looks_into_every_value(filters: Mapping[str, JsonValue], *, expected: bool) -> None:
+def test_filters_that_read_every_value_are_recognized(
+    filters: Mapping[str, JsonValue], *, expected: bool
+) -> None:
     assert reads_values(parse_filter(filters)) is expected
     assert reads_values(None) is False

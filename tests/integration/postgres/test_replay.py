@@ -27,7 +27,7 @@ async def answered(store: PostgresMemoryStore, request_id: UUID) -> list[tuple[E
     return [(change.event, change.memory.text) for change in found.changes]
 
 
-async def test_an_expired_memory_that_makes_way_is_no_part_of_the_answer(
+async def test_an_expired_memory_that_is_replaced_is_not_in_the_response(
     store: PostgresMemoryStore,
 ) -> None:
     before = call()
@@ -40,7 +40,7 @@ async def test_an_expired_memory_that_makes_way_is_no_part_of_the_answer(
     assert await answered(store, again.request_id) == [(EventType.ADD, "tea")]
 
 
-async def test_its_end_is_in_the_history_all_the_same(
+async def test_its_end_is_in_the_history_too(
     store: PostgresMemoryStore, database: Database
 ) -> None:
     before, again = call(), call()

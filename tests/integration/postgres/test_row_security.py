@@ -142,11 +142,11 @@ async def test_a_call_that_ends_while_its_connection_is_prepared_leaves_no_wrong
         "DELETE FROM schema_migrations",
     ],
 )
-async def test_the_role_of_a_server_may_not(service: Database, statement: str) -> None:
+async def test_the_role_of_a_server_lacks_the_privilege(service: Database, statement: str) -> None:
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await fetch(service, statement)
 
 
-async def test_an_unknown_role_cannot_be_let_serve(postgres_dsn: str) -> None:
+async def test_privileges_for_an_unknown_role_are_refused(postgres_dsn: str) -> None:
     with pytest.raises(RoleUnknown, match="no role 'nobody_there'; create it first"):
         await migrate(postgres_dsn, lambda _: None, "nobody_there")

@@ -132,7 +132,7 @@ async def test_a_conflict_applies_nothing(
     assert row["made"] is None
 
 
-async def test_steps_of_a_newer_build_are_let_be(postgres_dsn: str) -> None:
+async def test_steps_of_a_newer_build_are_left_alone(postgres_dsn: str) -> None:
     await execute(postgres_dsn, "INSERT INTO schema_migrations VALUES (9999, 'newer', 'x')")
     assert await run(postgres_dsn) == []
 

@@ -38,5 +38,5 @@ def test_a_text_may_name_the_patterns() -> None:
     assert not only_lower_case.fullmatch("No coffee")
 
 
-def test_a_data_file_lies_in_its_package() -> None:
+def test_a_data_file_is_in_its_package() -> None:
     assert "quotation" in data_file("server.memories.add", "others_text")

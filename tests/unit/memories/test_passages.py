@@ -28,7 +28,7 @@ def left(text: str, *covered: str) -> list[str]:
     return list(left_over(text, part, Coverage(spans_of(text, covered))))
 
 
-def test_sentences_that_are_no_evidence_are_kept() -> None:
+def test_sentences_that_are_not_evidence_are_kept() -> None:
     assert left(TEXT) == ["I moved to Lisbon. ", "It rains here! ", "Do you like tea?\n", "Me too."]
     assert left(TEXT, "It rains here!") == ["I moved to Lisbon. ", "Do you like tea?\n", "Me too."]
 

@@ -52,7 +52,7 @@ holdings = st.lists(
 
 
 @given(holdings, st.randoms(use_true_random=False))
-def test_order_does_not_matter_and_the_latest_always_holds(
+def test_order_does_not_matter_and_the_latest_is_always_current(
     stated: list[Holding], order: object
 ) -> None:
     shuffled = list(stated)

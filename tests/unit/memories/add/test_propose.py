@@ -47,7 +47,7 @@ async def test_the_second_question_contains_the_problems(first: object, problem:
     assert [log["event"] for log in logs if log["log_level"] == "warning"] == ["inference.repaired"]
 
 
-async def test_there_is_no_third_question() -> None:
+async def test_the_model_is_not_asked_a_third_time() -> None:
     world = World()
     world.model.script = [UNKNOWN_MESSAGE, UNKNOWN_QUOTE]
     with pytest.raises(ExtractionFailed) as caught:

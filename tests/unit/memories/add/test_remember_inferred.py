@@ -299,7 +299,7 @@ def left(world: World) -> list[tuple[str, list[str]]]:
     return [(p.role.value, list(p.sentences)) for p in passages]
 
 
-async def test_sentences_that_are_no_evidence_become_passages(world: World) -> None:
+async def test_sentences_that_are_not_evidence_become_passages(world: World) -> None:
     await world.knows("Likes coffee")
     message = Message(Role.USER, "I like tea. Coffee is not for me. It rains.")
     await world.add_messages(

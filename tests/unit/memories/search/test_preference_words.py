@@ -16,7 +16,7 @@ from server.memories.search.question_clues import with_preference_words
         "I need new shoes. Any ideas?",
     ],
 )
-def test_who_asks_for_help_asks_for_wishes(question: str) -> None:
+def test_questions_for_help_also_look_for_preferences(question: str) -> None:
     assert with_preference_words(question) == f"{question} always prefer"
 
 

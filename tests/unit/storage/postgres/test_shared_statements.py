@@ -90,7 +90,7 @@ class OneByOne(BackgroundPlace):
         await self.turns[-1]
 
 
-async def test_calls_go_on_in_turns(world: World) -> None:
+async def test_calls_continue_in_turns(world: World) -> None:
     place = OneByOne("tenant")
     enter_place(place)
     # The first has a statement of its own, the others share one.
