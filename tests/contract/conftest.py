@@ -16,7 +16,7 @@ from tests.support.fake_store import FakeStore
 
 @pytest.fixture
 def commits() -> list[None]:
-    """Grows by one with every commit that the changes tell of."""
+    """Increases by one with every commit that the store reports."""
     return []
 
 
@@ -27,7 +27,7 @@ def store(database: Database) -> MemoryStore:
 
 @pytest.fixture
 def changes(request: pytest.FixtureRequest, store: MemoryStore, commits: list[None]) -> MemoryStore:
-    """Another view of what `store` holds, also where a suite has a fake of it."""
+    """The same data as `store`, also if a suite uses a fake."""
 
     def on_commit() -> None:
         commits.append(None)

@@ -100,7 +100,7 @@ async def test_changes_of_keys_are_logged_without_their_digests(
 
 
 async def forgotten(store: MemoryStore, changes: MemoryStore, *, erase: bool) -> UUID:
-    """A memory that one with another key added and then deleted."""
+    """A memory that a caller with another key added and then deleted."""
     new_call = call()
     item = addition(new_call, f"I saw a {CANARY}")
     await store.commit(change_set(new_call, added=[item]))

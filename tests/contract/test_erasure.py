@@ -54,7 +54,7 @@ async def remembered(
     scope: Scope = ALICE,
     project_id: str = PROJECT,
 ) -> list[Memory]:
-    """Memories of one message, each a text with the quote that shows it."""
+    """Memories of one message, each a text with its quote as evidence."""
     new_call = call(scope=scope, project_id=project_id)
     source = message(said)
     added = [
@@ -146,7 +146,7 @@ async def test_only_watchers_of_the_scope_see_the_erasure(
         (memory.id, EventType.DELETE)
     ]
     assert (await store.stream(PROJECT, Scope(user_id="bob"), start, 9)).events == []
-    # Whoever begins before all sees no trace of the time in between.
+    # A watcher that starts from the beginning sees nothing of the time in between.
     whole = await store.stream(PROJECT, ALICE, StreamCursor(0), 9)
     assert len(whole.events) == 1
 

@@ -108,7 +108,7 @@ async def test_late_commits_are_neither_missed_nor_overtaken(
     first, cursor = await texts(store, BEGIN)
     assert first == ["first"]
 
-    # A transaction that has its id and its place before the next event, and commits after it.
+    # This transaction gets its id and position before the next event, and commits after it.
     slow = await asyncpg.connect(postgres_dsn)
     try:
         begun = slow.transaction()

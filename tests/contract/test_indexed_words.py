@@ -1,4 +1,4 @@
-"""The contract of what words find a memory by: the text, its speaker, its time, what it rests on.
+"""The contract of the words by which a memory is found: its text, speaker, time and evidence.
 
 Held on PostgreSQL in both ways of searching.
 """
@@ -27,7 +27,7 @@ def store(request: pytest.FixtureRequest, database: Database) -> MemoryStore:
 
 
 async def add(store: MemoryStore, *items: NewMemory) -> None:
-    """Stores each in a call of its own, which may have a time of its own."""
+    """Stores each item by a separate call, which may have its own time."""
     for item in items:
         await store.commit(change_set(call(), added=[item]))
 
@@ -75,7 +75,7 @@ async def test_a_fact_is_found_by_the_names_of_its_entities(store: MemoryStore) 
 async def test_a_fact_that_names_its_speaker_is_no_closer_to_the_name(store: MemoryStore) -> None:
     fact = memory("Ruth rows on the lake", name="Ruth", entities=[Entity("Ruth", "person")])
     item = memory("I row across the lake", name="Ruth")
-    # Others are shorter, because the score of a single word in a text of average length is 1.
+    # The other texts are shorter, so that the score of this one is below 1.
     await add(store, fact, item, *(memory(tea, name="Bob") for tea in ("tea", "tea?", "tea!")))
 
     found = await lexical(store, "Ruth")

@@ -45,7 +45,7 @@ BOB = Scope(user_id="bob")
 
 @pytest.fixture
 def commits() -> list[None]:
-    """Grows by one with every commit that the store tells of."""
+    """Increases by one with every commit that the store reports."""
     return []
 
 
@@ -74,7 +74,7 @@ def query(**changes: object) -> SearchQuery:
 
 
 async def candidates(store: MemoryStore) -> Sequence[Candidate]:
-    """Returns the candidates of an add of Alice that ends at once."""
+    """Begins an add for Alice, ends it at once, and returns its candidates."""
     lease = ScopeLease(PROJECT, ALICE.key(), uuid4())
     inputs = await store.begin_add(lease, timedelta(0), [vector(1, 0, 0)], 5, TODAY)
     assert inputs is not None

@@ -38,7 +38,7 @@ def operations(request: pytest.FixtureRequest) -> Operations:
 
 @pytest.fixture
 def stored_operations(database: Database) -> PostgresOperations:
-    """Those that are in one database with the memories."""
+    """The operations in the database of the memories."""
     return PostgresOperations(database)
 
 
@@ -248,7 +248,7 @@ async def test_old_request_ids_are_released_and_their_calls_stay(
         await store.commit(change_set(again))
     century = timedelta(days=36500)
     assert await stored_operations.release_request_ids(century, 10) == 0
-    # No call is as young as that.
+    # All calls are older than that.
     assert await stored_operations.release_request_ids(-century, 10) == 1
     assert await store.find_call(PROJECT, first.request_id) is None
     await store.commit(change_set(again))

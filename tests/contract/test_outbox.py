@@ -30,7 +30,7 @@ TRACEPARENT = f"00-{'a' * 32}-{'b' * 16}-01"
 
 
 def adding(*texts: str, project_id: str = PROJECT) -> ChangeSet:
-    """Adds memories that belong into the graph, because they state a relation."""
+    """Adds memories that belong in the graph, because they state a relation."""
     return builders.adding(*texts, project_id=project_id, relations=[LISBON])
 
 
@@ -71,7 +71,7 @@ async def test_a_change_keeps_the_place_in_its_trace(store: MemoryStore, outbox:
     await store.commit(change_set(later, updated=[revision(changes.added[0], "one changed")]))
     second = await outbox.claim(10, NO_LEASE)
     assert [dirty.traceparent for dirty in (*first, *second)] == [None, TRACEPARENT]
-    # Settled by another meanwhile, so it comes back, and still leads to the call.
+    # Another projector has settled it meanwhile, so it is claimed again, with the same call.
     await outbox.settle(second)
     assert await outbox.settle([replace(second[0], lease=uuid4())]) == 1
     assert [dirty.traceparent for dirty in await outbox.claim(10, LEASE)] == [TRACEPARENT]
@@ -224,7 +224,7 @@ async def test_only_who_holds_the_lease_settles_and_releases(
 async def test_entries_projected_without_the_lease_are_projected_again(
     store: MemoryStore, outbox: Outbox
 ) -> None:
-    """The late one may have put an older state over the newer one, and nobody would see it."""
+    """The late one may have overwritten the newer state with an older one, unnoticed."""
     await store.commit(adding("one"))
     late = await outbox.claim(10, NO_LEASE)
     assert await outbox.settle(await outbox.claim(10, LEASE)) == 0

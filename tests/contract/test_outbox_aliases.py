@@ -41,7 +41,7 @@ async def remove(store: MemoryStore, item: NewMemory) -> None:
 
 
 async def projected(outbox: Outbox) -> list[Sequence[MemorySubgraph]]:
-    """The batches in which the outbox empties."""
+    """The batches in which the outbox is emptied."""
     batches: list[Sequence[MemorySubgraph]] = []
     while claimed := await outbox.claim(10, LEASE):
         batches.append(await outbox.subgraphs(claimed))

@@ -1,4 +1,4 @@
-"""Deletions that run side by side lock passages in one order, so that they cannot deadlock."""
+"""Concurrent deletions lock passages in the same order, so that they cannot deadlock."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ DELETIONS: dict[str, Delete] = {
 
 
 def stored_last_first(given: SharedPassages) -> SharedPassages:
-    """The same passages, whose ids have the opposite order of their places in the table."""
+    """Passages whose ids are in the opposite order of their rows in the table."""
     ids = sorted((p.passage_id for p in given.passages), reverse=True)
     with_ids = zip(given.passages, ids, strict=True)
     return replace(given, passages=[replace(p, passage_id=id_) for p, id_ in with_ids])

@@ -32,13 +32,13 @@ CANARY = "kestrel"
 
 @pytest_asyncio.fixture
 async def other_database(postgres_server: str) -> AsyncIterator[Database]:
-    """Another store, for what is moved."""
+    """Another store, into which a project is moved."""
     async with migrated_database(postgres_server) as dsn, opened(dsn, pool_size=2) as database:
         yield database
 
 
 async def remember_and_tell(store: MemoryStore) -> Deletion:
-    """A memory that names the canary, and passages that tell of it or not."""
+    """A memory that names the canary, and passages with and without it."""
     new_call = call()
     fact = addition(new_call, f"User works at {CANARY}")
     await store.commit(change_set(new_call, [message(f"I work at {CANARY}.")], [fact]))
@@ -54,7 +54,7 @@ async def test_erasing_a_memory_erases_passages_about_it(
     removal = await remember_and_tell(store)
     if deleted_before:
         await store.commit(change_set(call(), deleted=[removal]))
-    # The message of the other call says none of the memory's phrases, so it would stay.
+    # The message of the other call contains none of the memory's phrases, so it would stay.
     async with database.connection() as connection:
         await connection.execute("DELETE FROM messages WHERE position($1 IN content) > 0", CANARY)
     await store.erase(call(), replace(removal, version=2 if deleted_before else 1))

@@ -32,7 +32,7 @@ BOB = Scope(user_id="bob")
 
 
 class Server:
-    """A server that can die: its session, and what it takes leases with."""
+    """A server that can die: its session, and its leases."""
 
     def __init__(self, dsn: str, database: Database) -> None:
         self.id = new_server_id()
@@ -100,7 +100,7 @@ async def test_a_dead_server_is_missing(
 async def test_a_server_is_there_while_one_of_its_sessions_is(
     presence: PostgresLeases, server: Server, postgres_dsn: str
 ) -> None:
-    """As when a connection is replaced of which PostgreSQL does not know yet that it is lost."""
+    """As if PostgreSQL had not noticed yet that a replaced connection is lost."""
     second = await asyncpg.connect(postgres_dsn, command_timeout=PATIENCE_SECONDS)
     await enter(second, server.id)
     await server.die()
@@ -124,7 +124,7 @@ async def test_leases_of_a_dead_server_end_at_once(
     assert heir is not None
     assert (heir.lease.operation_id, heir.attempts) == (late.lease.operation_id, 2)
     assert await other.leases.acquire(turn(), LONG)
-    # Should it live after all, it can neither go on nor commit.
+    # If it is still alive, it can neither renew its lease nor commit.
     assert not await server.operations.renew(late, LONG)
     assert not await server.leases.renew(mine, LONG)
     for changes in (change(late), replace(adding("Alice likes cake"), lease=mine.lease_id)):
@@ -194,7 +194,7 @@ async def test_a_lease_belongs_to_its_current_holder(
 async def test_a_server_is_missed_once_until_it_is_back(
     presence: PostgresLeases, server: Server
 ) -> None:
-    """One that lives and cannot connect for this keeps what it takes from then on."""
+    """A living server that cannot connect keeps the leases that it takes from then on."""
     await server.die()
     assert await presence.end_leases({server.id}) == 0
     assert await presence.missing() == set()

@@ -39,7 +39,7 @@ def projects(request: pytest.FixtureRequest) -> ProjectStore:
 
 @pytest.fixture
 def stored_projects(database: Database) -> PostgresProjectStore:
-    """Those that are in one database with the memories."""
+    """The operations in the database of the memories."""
     return PostgresProjectStore(database)
 
 

@@ -1,4 +1,4 @@
-"""Giving a store's texts to another embedder, on PostgreSQL, where several commands try to."""
+"""Embedding a store's texts again with another embedder, on PostgreSQL, by several commands."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ HOSTILE = [
 
 @dataclass
 class World:
-    """A store that recalls what it holds."""
+    """A store whose memories can be recalled."""
 
     database: Database
 
@@ -71,7 +71,7 @@ class World:
         entities: tuple[Entity, ...] = (),
         expires: date | None = None,
     ) -> NewMemory:
-        """Stores a memory that states these, so many minutes after the others."""
+        """Stores a memory that states these relations, this many minutes after the others."""
         new_call = call(scope=scope, project_id=project_id, time=NOW + timedelta(minutes=minute))
         stated = [Relation(Entity(s), kind, Entity(t)) for s, kind, t in triples]
         text = f"memory {next(self._numbers)}"
@@ -84,7 +84,7 @@ class World:
     async def recalled(
         self, question: str, scope: Scope = ALICE, at: datetime = NOW + timedelta(hours=1)
     ) -> Recollection:
-        """Returns what the question leads to."""
+        """Returns what is recalled for the question."""
         names = [entity_key(question), *names_in(question)]
         return await self.store.recall(RecallQuery(PROJECT, scope, names, at, with_relations=True))
 
@@ -161,7 +161,7 @@ async def test_counts_and_aliases_come_from_the_scope_and_not_from_another_run(
     assert await world.near("Bob", RUN_1) == {stating}
     assert await world.near("Bob", RUN_2) == set()
     assert await world.near("Bob", AT_AGENT) == {stating}
-    # Run 1 says later that Alice has moved, which run 2 cannot know.
+    # Run 1 learns later that Alice has moved, which run 2 cannot know.
     assert await world.near("Alice", RUN_2) == {LIVES}
     assert LIVES not in await world.near("Alice", AT_AGENT)
     [clue] = (await world.recalled("Oslo", RUN_2)).clues

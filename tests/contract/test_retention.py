@@ -67,7 +67,7 @@ async def test_the_history_of_a_deleted_memory_goes_by_its_last_expiration(
     past = TODAY - timedelta(days=1)
     gone = await expiring(store, f"{CANARY} gone", past)
     await changes.delete(call(), Deletion(gone, 1))
-    # Expired, and then kept on for good; and one that was deleted without a date.
+    # Expired, and then kept without a date; and one that was deleted without a date.
     kept = await expiring(store, "kept on", past)
     memory = await store.get(PROJECT, kept, None)
     assert memory is not None
@@ -95,7 +95,7 @@ async def test_a_memory_that_was_replaced_by_a_new_one_is_erased_in_time(
     assert receipt is not None
     assert (receipt.memories, receipt.events) == (0, 2)
     assert await store.get(PROJECT, new, TODAY) is not None
-    # The message of the memory that is there now says the same, and is its own call's.
+    # The message of the present memory has the same text, but belongs to its own call.
     assert "memories" in await tables_with(database, "tea")
 
 

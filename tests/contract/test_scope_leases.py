@@ -39,7 +39,7 @@ def leases(request: pytest.FixtureRequest) -> Leases:
 
 @pytest.fixture
 def stored_leases(database: Database) -> PostgresLeases:
-    """Those that are in one database with the memories."""
+    """The operations in the database of the memories."""
     return PostgresLeases(database)
 
 

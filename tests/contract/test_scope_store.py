@@ -63,7 +63,7 @@ only_on_postgres = pytest.mark.parametrize("store", ["postgres"], indirect=True)
 
 
 async def fill(store: MemoryStore) -> dict[str, UUID]:
-    """A memory in every scope of two projects; the ids of those of the first."""
+    """Stores a memory in every scope of two projects; the ids in the first."""
     ids = {}
     for text, scope in SCOPES.items():
         ours = adding(text, scope=scope, relations=[LISBON])
@@ -172,7 +172,7 @@ async def with_a_past(store: MemoryStore) -> None:
 
 
 async def rows_that_name(database: Database, *words: str) -> dict[str, int]:
-    """How many rows of each table hold one of the words, by project."""
+    """The number of rows of each table that contain one of the words, by project."""
     found: dict[str, int] = {}
     async with database.connection() as connection:
         for table in ("calls", "messages", "memories", "memory_events"):

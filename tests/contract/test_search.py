@@ -56,7 +56,7 @@ def store(request: pytest.FixtureRequest, database: Database) -> MemoryStore:
 
 
 def with_pairs(question: str, texts: list[str]) -> dict[str, float]:
-    """BM25 where pairs of the question's words count as parts of words, for texts as of `bm25`."""
+    """The score of `bm25` with adjacent words of the question counting as parts of words."""
     question_words = question.split()
     mean = sum(map(len, texts)) / len(texts)
     known = {word for word in question_words if any(word in text.split() for text in texts)}
@@ -133,7 +133,7 @@ async def test_related_words_count_for_a_word_that_no_item_has(store: MemoryStor
     texts = ["the boat left", "a ship at a dock", "the port", "a car"]
     await add(store, *texts)
     found = await lexical(store, "boat harbour", meanings=MEANINGS)
-    # The scope knows boats, so ships count for nothing, and one word of the question.
+    # "boat" is in the scope, so "ship" does not count; one word of the question is left.
     one = bm25(["boat"], texts)["the boat left"]
     assert found["the boat left"] == pytest.approx(one)
     assert set(found) == {"the boat left", "a ship at a dock", "the port"}

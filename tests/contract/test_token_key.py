@@ -1,4 +1,4 @@
-"""The key of tokens: made once, whoever starts first."""
+"""The key of tokens is generated once, by the server that starts first."""
 
 from __future__ import annotations
 

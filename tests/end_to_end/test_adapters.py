@@ -18,7 +18,7 @@ CELLO = {"text": "plays the cello", "rank": 3, "tags": ["music", None], "deep": 
 
 
 async def run(framework: str, script: Path, *arguments: str, **variables: str) -> str:
-    """What a script prints in the environment that has the framework (`make adapters`)."""
+    """The output of a script in the environment with the framework (`make adapters`)."""
     python = ENVIRONMENTS / framework / "bin" / "python"
     if not python.exists():
         pytest.skip(f"{framework} is not installed: `make adapters` could not reach PyPI")
@@ -36,7 +36,7 @@ async def run(framework: str, script: Path, *arguments: str, **variables: str) -
 
 
 async def drive(framework: str, server: ServerProcess, key: str, app: str) -> dict[str, Any]:
-    """What the driver of a framework saw."""
+    """What the driver of a framework printed."""
     script = SUPPORT / f"{framework}_driver.py"
     output: dict[str, Any] = json.loads(await run(framework, script, server.address, key, app))
     return output

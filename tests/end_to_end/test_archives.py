@@ -1,4 +1,4 @@
-"""`export` and `import` as an operator uses them, and what the server answers before and after."""
+"""`export` and `import` as an operator uses them, and the server's responses before and after."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ async def test_an_import_can_be_repeated_and_undoes_nothing(
     )
     load = ("import", str(archive), "--project", (await project_of(target)).id)
 
-    # Cut off where half of it was written, as by a crash.
+    # Half of it was written, as after a crash.
     lines = archive.read_text(encoding="utf-8").splitlines(keepends=True)
     archive.write_text("".join(lines[:-3]), encoding="utf-8")
     output = await run_command(*load, environment=shared_home.environment, status=1)
@@ -190,7 +190,7 @@ async def test_an_import_into_a_project_with_other_memories_is_refused(
 
 
 async def make_mem0_table(dsn: str, name: str, payloads: dict[UUID, dict[str, Any]]) -> None:
-    """A table as Mem0 OSS makes it, in a database of its own schema."""
+    """A table as Mem0 OSS creates it."""
     connection = await asyncpg.connect(dsn)
     try:
         await connection.execute(
@@ -288,7 +288,7 @@ async def test_an_account_of_mem0s_platform_is_imported(
 
 
 async def test_a_store_gets_its_indexes_for_large_scopes_and_loses_them(shared_home: Home) -> None:
-    # Only the owner of a table may give it an index.
+    # Only the owner of a table may create an index on it.
     environment = {**shared_home.environment, "MEMOIR_POSTGRES_DSN": shared_home.postgres_dsn}
     await run_command("index-search", environment=environment)
     assert len(await search_indexes(shared_home)) == 2

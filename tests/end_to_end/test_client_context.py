@@ -1,4 +1,4 @@
-"""The traces of clients continue in the server."""
+"""The server continues the traces of clients."""
 
 from __future__ import annotations
 

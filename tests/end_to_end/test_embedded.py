@@ -75,7 +75,7 @@ async def without_graph(tmp_path: Path) -> AsyncIterator[ServerProcess]:
 async def started(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[tuple[ServerProcess, grpc.aio.AioRpcError]]:
-    """Such a server that runs, and how it refused to read the graph as soon as it served."""
+    """A running server, and the error of a read of the graph right after its start."""
     server = own_server(tmp_path_factory.mktemp("embedded"))
     await server.start()
     async with connected(server.address, await development_key_of(server)) as client:

@@ -1,4 +1,4 @@
-"""Databases that encrypt: the server checks who they are, by the settings that the manual names."""
+"""Databases with TLS: the server checks their certificates with the documented settings."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ GRAPH_SECONDS = 60.0
 
 
 def postgres_at(dsn: str, authority: Authority, *hosts: str) -> AbstractAsyncContextManager[int]:
-    """Encrypts for the PostgreSQL of a DSN, with a certificate of these hosts."""
+    """A TLS proxy for the PostgreSQL of a DSN, with a certificate for these hosts."""
     [socket] = parse_qs(urlsplit(dsn).query)["host"]
 
     async def connect() -> Streams:
@@ -33,7 +33,7 @@ def postgres_at(dsn: str, authority: Authority, *hosts: str) -> AbstractAsyncCon
 
 
 def neo4j_at(address: Neo4jAddress, authority: Authority) -> AbstractAsyncContextManager[int]:
-    """Encrypts for a Neo4j."""
+    """A TLS proxy for a Neo4j."""
     inner = urlsplit(address.uri)
 
     async def connect() -> Streams:
@@ -43,7 +43,7 @@ def neo4j_at(address: Neo4jAddress, authority: Authority) -> AbstractAsyncContex
 
 
 def verifying(dsn: str, port: int, authority: Authority) -> str:
-    """The DSN of the same database through a proxy, as the manual has it."""
+    """The DSN of the same database through a proxy, as documented."""
     database = urlsplit(dsn).path.removeprefix("/")
     return (
         f"postgresql://postgres@localhost:{port}/{database}"

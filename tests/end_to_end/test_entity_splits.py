@@ -66,7 +66,7 @@ async def test_a_split_is_listed_holds_for_the_same_text_and_can_be_taken_back(
 
     token = await tell(client, user, JOINED, run_id="again")
     assert await names(client, user, token) == {name: [] for name in ALL}
-    # Other tests leave memories in this graph that they erased from the store.
+    # Other tests may leave memories in this graph that are no longer in the store.
     report = await settled(shared_home, PROJECT)
     listed = await client.memory.ListMemories(
         memory_service_pb2.ListMemoriesRequest(user_id=user), metadata=client.metadata

@@ -1,4 +1,4 @@
-"""Erasing over the wire: nothing of what was said is left in PostgreSQL or in Neo4j."""
+"""Erasing over the wire: none of the text is left in PostgreSQL or in Neo4j."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SETTLE_SECONDS = 60.0
 
 @pytest.fixture
 def canary() -> str:
-    """A name that is nowhere else."""
+    """A name that occurs nowhere else."""
     return f"Kestrel{uuid4().hex[:12]}"
 
 

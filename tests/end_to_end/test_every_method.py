@@ -34,7 +34,7 @@ async def call(client: Client, method: MethodDescriptor, metadata: tuple[()] | N
         try:
             await stream(request, metadata=chosen, timeout=STREAM_SECONDS).read()
         except grpc.aio.AioRpcError as error:
-            # That of the client: a stream is silent while nothing happens.
+            # The client's deadline, because a stream is silent while nothing happens.
             if error.code() is not grpc.StatusCode.DEADLINE_EXCEEDED:
                 raise
         return

@@ -18,7 +18,7 @@ YESTERDAY = (datetime.now(UTC) - timedelta(days=1)).date()
 
 
 async def expire(home: Home, memory_id: str) -> None:
-    """Lets the date of a memory pass, in its history too: the service takes no date of the past."""
+    """Sets a date in the past, in the history too, because the service accepts no such date."""
     connection = await asyncpg.connect(home.postgres_dsn)
     try:
         await connection.execute(

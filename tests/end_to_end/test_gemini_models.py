@@ -67,7 +67,7 @@ async def test_concurrent_adds_share_their_embedding_requests(on_gemini: GeminiS
     assert len(endpoint.calls("generateContent")) == len(everybody)
     # The message, its two sentences, and the two facts.
     assert sum(len(r.body["requests"]) for r in embedded) == 5 * len(everybody)
-    # Each add is in two requests, and they are fewer than two for each.
+    # Each add takes part in two requests, but there are fewer than two for each add.
     asked = [name for r in embedded for name in r.headers["x-correlation-id"].split(",")]
     assert sorted(asked) == sorted(everybody * 2)
     assert len(embedded) < 2 * len(everybody)

@@ -1,4 +1,4 @@
-"""Asking the graph over the wire, against real databases."""
+"""Reading the graph over the wire, against real databases."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ async def test_entities_of_a_deleted_memory_are_gone_from_every_read(
 
 
 async def forget_maria(client: Client, told: memory_service_pb2.AddMemoriesResponse) -> None:
-    """Deletes what was told of Maria, which is two facts."""
+    """Deletes the two facts about Maria."""
     maria = [result.id for result in told.results if "Maria" in result.data.memory]
     assert len(maria) == 2
     for memory_id in maria:

@@ -13,7 +13,7 @@ from tests.support.server import Client
 
 
 class Runs:
-    """Two runs of an agent of its own, of which the second knows less than the first."""
+    """Two runs of an agent; the second knows less than the first."""
 
     def __init__(self, client: Client) -> None:
         self.client = client

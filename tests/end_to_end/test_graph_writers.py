@@ -1,4 +1,4 @@
-"""Many writers at once on entities that all of them name, through two servers."""
+"""Many concurrent writers whose memories name the same entities, on two servers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ STORY = (
 
 
 async def write(client: Client, user: str, run: str) -> None:
-    """Adds what every other writer adds too, to a scope of its own, so that nothing is left out."""
+    """Adds what the other writers add, in its own scope, so that nothing is a duplicate."""
     await client.memory.AddMemories(
         memory_service_pb2.AddMemoriesRequest(
             user_id=user,

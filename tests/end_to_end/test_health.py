@@ -1,4 +1,4 @@
-"""Liveness and readiness of a real server, and what readiness says."""
+"""Liveness and readiness of a real server, and the reasons that it logs."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ async def test_an_open_watch_does_not_delay_the_end(unmigrated: ServerProcess) -
         assert (await watch.read()).status == SERVING
         started = asyncio.get_running_loop().time()
         assert await unmigrated.stop() == 0
-        # The grace period for calls is 20 s; a watch is no call that anyone waits for.
+        # The grace period for calls is 20 s, but the server does not wait for a watch.
         assert asyncio.get_running_loop().time() - started < 10
 
 

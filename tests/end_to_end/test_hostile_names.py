@@ -1,4 +1,4 @@
-"""Names that a model answers with are data, on the way in and in every read."""
+"""Names in a model's answer are data, in writes and in every read."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ BOB = {"name": "Bob", "type": "person"}
 
 @dataclass(frozen=True)
 class Told:
-    """What is read back of one name: the user that it was told for, and what the write said."""
+    """The user for whom a name was added, and the response of that add."""
 
     user: str
     name: str
@@ -40,7 +40,7 @@ class Told:
 
 
 async def tell(on_own_gemini: GeminiServer, number: int, raw: str) -> Told:
-    """A memory of which the model says that it is about this name."""
+    """A memory that is about this name according to the model."""
     quote = f"They know Bob {number}"
     on_own_gemini.endpoint.answer(
         {
@@ -109,7 +109,7 @@ async def searched(client: Client, told: Told) -> tuple[list[str], list[str], li
             user_id=told.user,
             query=told.name,
             include_relations=True,
-            # What else stands in the message is a passage.
+            # The rest of the message is a passage.
             sources=[memory_service_pb2.SEARCH_SOURCE_MEMORIES],
         ),
         metadata=client.metadata,
@@ -151,7 +151,7 @@ async def test_hostile_names_are_data_in_every_read(
 
 
 async def kinds(driver: AsyncDriver) -> set[str]:
-    """The labels and relationship types of all that the graph holds."""
+    """All labels and relationship types in the graph."""
     found, _, _ = await driver.execute_query(
         "MATCH (n) UNWIND labels(n) AS kind RETURN kind "
         "UNION MATCH ()-[r]->() RETURN type(r) AS kind",

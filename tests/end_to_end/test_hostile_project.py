@@ -1,4 +1,4 @@
-"""One project does what it can to keep another one out."""
+"""One project uses all its means to keep another one out."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ async def test_a_long_queue_of_one_project_goes_in_turns_with_another(home: Home
         await working.start()
         done = await operations.wait(quiet, one.operation.name)
         assert done.done
-        # What was queued first would all be done by now if age alone decided.
+        # If only age decided, everything that was queued first would be done by now.
         last = [await operations.get(hostile, answer.operation.name) for answer in many[-100:]]
         assert not any(operation.done for operation in last)
         assert await working.stop() == 0
@@ -121,7 +121,7 @@ async def add_long_texts(client: Client) -> None:
 
 
 async def list_slowly(client: Client) -> None:
-    """Lists with a slow filter over and over, and takes no notice of refusals."""
+    """Lists with a slow filter repeatedly, and ignores refusals."""
     request = memory_service_pb2.ListMemoriesRequest(user_id="bob", filters=SLOW_FILTER)
     while True:
         try:

@@ -40,7 +40,7 @@ async def answer(response: aiohttp.ClientResponse, status: int) -> Any:
     """The JSON of a response with this status."""
     text = await response.text()
     if response.headers.get("connection") == "close":
-        # The body may not have been sent to its end, so the client would keep the connection.
+        # The body may not have been sent completely, so the client would keep the connection.
         response.close()
     assert response.status == status, text
     assert response.content_type == "application/json"
@@ -312,10 +312,10 @@ async def test_a_stopping_server_fails_no_call_that_it_accepted(home: Home, user
                 try:
                     response = await session.post(ADD, json=add_body(user, messages=messages))
                 except aiohttp.ClientConnectorError:
-                    # Nobody listens any more.
+                    # Nothing listens there any more.
                     return
                 except aiohttp.ClientConnectionError:
-                    # An idle connection was closed at the moment when it was used again.
+                    # An idle connection was closed just when it was used again.
                     assert stopped.is_set()
                     return
                 await response.read()

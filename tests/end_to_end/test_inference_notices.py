@@ -27,7 +27,7 @@ async def add(
     *proposals: dict[str, Any],
     **fields: Any,
 ) -> memory_service_pb2.AddMemoriesResponse:
-    """Adds (role, content) messages with a model that answers this."""
+    """Adds (role, content) messages with a model that gives this answer."""
     served.endpoint.answer({"operations": list(proposals)})
     request = memory_service_pb2.AddMemoriesRequest(
         messages=[memory_pb2.Message(role=role, content=content) for role, content in said],

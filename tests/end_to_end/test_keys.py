@@ -1,4 +1,4 @@
-"""Keys with a role, a scope or an end, over every door."""
+"""Keys with a role, a scope or an expiration, over every door."""
 
 from __future__ import annotations
 
@@ -164,7 +164,7 @@ async def test_what_lies_outside_does_not_exist_for_a_confined_key(
             metadata=holder.metadata,
         )
         assert batch.results[0].error.code == grpc.StatusCode.NOT_FOUND.value[0]
-        # Deleted by its owner, its history is as invisible.
+        # After its owner has deleted it, its history is invisible too.
         await calls["delete"](client)
         for name in ("events", "restore", "erase"):
             code, found, _ = await reason(calls[name](holder))

@@ -72,7 +72,7 @@ async def kept(client: Client, user: str, text: str) -> str:
 
 
 async def stored(client: Client, user: str) -> dict[str, str]:
-    """What gRPC says is stored of a user."""
+    """The memories of a user, as read over gRPC."""
     request = ListMemoriesRequest(user_id=user)
     response = await client.memory.ListMemories(request, metadata=client.metadata)
     return {memory.id: memory.text for memory in response.memories}
@@ -91,7 +91,7 @@ async def test_the_tools_say_what_they_do(
         assert tool.annotations is not None
         assert bool(tool.annotations.read_only_hint) == (name in READING)
         assert bool(tool.annotations.destructive_hint) == (name in DESTROYING)
-        # No argument says whose memories these are.
+        # No argument names the user.
         assert not {"user_id", "agent_id", "app_id", "run_id"} & set(
             tool.input_schema["properties"]
         )

@@ -1,4 +1,4 @@
-"""Mem0's own clients, unchanged, against the HTTP door, compared with what gRPC says is stored."""
+"""Mem0's own clients, unchanged, against the HTTP door, compared with reads over gRPC."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ EVENT_SECONDS = 20.0
 
 @pytest_asyncio.fixture(scope="module")
 async def own(shared_home: Home, server: ServerProcess) -> AsyncIterator[Client]:
-    """A client of a project that no other test knows, for these delete all that there is."""
+    """A client of a project of its own, because these tests delete everything in it."""
     async with connected(server.address, await key_of_new(shared_home)) as client:
         yield client
 
@@ -92,7 +92,7 @@ def results(answer: Any) -> list[dict[str, Any]]:
 
 
 async def stored(own: Client, user: str) -> dict[str, Memory]:
-    """What gRPC says is stored of a user."""
+    """The memories of a user, as read over gRPC."""
     request = ListMemoriesRequest(user_id=user, page_size=1000)
     response = await own.memory.ListMemories(request, metadata=own.metadata)
     return {memory.id: memory for memory in response.memories}
@@ -357,7 +357,7 @@ async def test_feedback_is_kept_with_the_memory(
     if version.startswith("2."):
         assert (await mem0.call("feedback", memory_id, **sent)).items() >= sent.items()
     else:
-        # These clients fail on the answer, whatever it is, when they count their own calls.
+        # These clients fail on any response, because they then report their own usage.
         with pytest.raises(Mem0Error, match="capture_client_event"):
             await mem0.call("feedback", memory_id, **sent)
     metadata = (await stored(own, user))[memory_id].metadata

@@ -17,13 +17,13 @@ from tests.support.monitoring import DASHBOARDS, Asked, asked, grouped_by, rules
 from tests.support.processes import eventually
 from tests.support.server import Home, connected, key_of
 
-# Of these a call under way decides which value there is.
+# The values of these depend on calls in progress.
 _CHOSEN_BY_CALLS = {"rpc_response_status_code", "error_type"}
 
 
 @pytest.fixture
 async def exposed(home: Home, gemini: GeminiEndpoint) -> AsyncIterator[list[Metric]]:
-    """The metrics of a server on Gemini that has served a write, tried again, and a search."""
+    """The metrics of a server on Gemini that has served a write with a retry, and a search."""
     server = home.server(
         MEMOIR_MODELS="gemini",
         GEMINI_API_KEY=API_KEY,

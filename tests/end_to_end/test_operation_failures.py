@@ -1,4 +1,4 @@
-"""Asynchronous adds that cannot be done, and what an operator does about them."""
+"""Asynchronous adds that fail, and the operator's commands for them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""More calls than the server can look at."""
+"""More calls than the server can accept."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ async def test_a_flood_of_one_method_keeps_no_other_waiting(home: Home) -> None:
             assert (await checks.Check(health_pb2.HealthCheckRequest(), timeout=20)).status
             await add(client, "alice", f"number {number}", infer=False)
         await asyncio.gather(*searching)
-        # Refused as a whole by gRPC, which holds but a few of them back.
+        # gRPC itself refuses all but a few of them.
         assert flood[grpc.StatusCode.CANCELLED]
         assert flood[grpc.StatusCode.OK]
         assert set(flood) <= {
@@ -63,7 +63,7 @@ async def test_the_client_tries_what_grpc_refused_again(home: Home) -> None:
 
 
 async def search_much(client: Client, codes: Counter[grpc.StatusCode]) -> None:
-    """Searches at once on a connection of its own, and counts how that ends."""
+    """Sends concurrent searches on a separate connection, and counts their outcomes."""
     options = [("grpc.use_local_subchannel_pool", 1)]
     async with grpc.aio.insecure_channel(client.address, options=options) as channel:
         mine = Client(client.address, channel, client.key)

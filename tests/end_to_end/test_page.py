@@ -39,7 +39,7 @@ class Served:
         user_id: str | None = "alice",
         agent_id: str | None = None,
     ) -> str:
-        """Adds a memory and answers the consistency token."""
+        """Adds a memory and returns the consistency token."""
         request = memory_service_pb2.AddMemoriesRequest(
             infer=infer, user_id=user_id, agent_id=agent_id
         )
@@ -58,7 +58,7 @@ class Served:
     async def post(
         self, method: str, body: object = None, **headers: str
     ) -> tuple[int, dict[str, Any]]:
-        """The status of a call through the gateway, and its answer or the details of its error."""
+        """The status of a call through the gateway, and its response or its error's details."""
         sent = {"authorization": f"Token {self.client.key}", **headers}
         async with (
             aiohttp.ClientSession() as session,

@@ -1,4 +1,4 @@
-"""Deleting a project by the command line, beside a server at work."""
+"""Deleting a project by the command line while a server runs."""
 
 from __future__ import annotations
 

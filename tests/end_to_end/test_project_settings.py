@@ -19,7 +19,7 @@ OWN = "settings"
 
 @pytest_asyncio.fixture(scope="session")
 async def own_key(shared_home: Home, server: ServerProcess) -> str:
-    """A key of a project that no other test uses."""
+    """A key of a project that only this test uses."""
     await create_project(shared_home.postgres_dsn, OWN)
     return await key_of(shared_home, OWN)
 

@@ -67,7 +67,7 @@ async def test_pages_are_fetched_as_they_are_needed(
     messages = [memoir.Message(role="user", content=f"Note {number}") for number in range(7)]
     await async_client.add(messages, user_id=user, infer=False)
     texts = [m.text async for m in async_client.list(user_id=user, page_size=3)]
-    # The newest first, and so what was said last in a call.
+    # The newest comes first, so the last message of a call does.
     assert texts == [f"Note {number}" for number in reversed(range(7))]
     kinds = {scope.id: scope.kind async for scope in async_client.scopes("user", page_size=1)}
     assert kinds[user] == "user"
@@ -123,7 +123,7 @@ async def test_the_graph_is_read(async_client: memoir.AsyncClient, user: str) ->
 
 
 async def test_events_are_watched_through_a_restart(home: Home) -> None:
-    """The stream goes on at the next server on the same port, and misses nothing."""
+    """The stream continues at the next server on the same port, and misses nothing."""
     key = await key_of_new(home)
     server = home.server()
     await server.start()
@@ -196,7 +196,7 @@ async def test_a_wrong_key_and_a_server_that_is_not_there(server: ServerProcess,
 
 
 async def test_a_write_waits_for_the_server_to_come_back(home: Home) -> None:
-    """A call that meets a server that is away is tried again, with one effect."""
+    """A call to a server that is down is retried, with one effect."""
     key = await key_of_new(home)
     server = home.server()
     await server.start()
@@ -215,7 +215,7 @@ async def test_a_write_waits_for_the_server_to_come_back(home: Home) -> None:
 async def _add_until_seen(
     made: memoir.AsyncClient, events: asyncio.Queue[memoir.MemoryEvent]
 ) -> None:
-    """Adds until the stream has begun, which nothing else tells."""
+    """Adds until the stream has begun, because nothing else shows that."""
     for number in range(100):
         await made.add(f"Note {number}", user_id="alice", infer=False)
         try:

@@ -1,4 +1,4 @@
-"""Quotas of a project, set by the command line and held to over the wire."""
+"""Quotas of a project, set by the command line and enforced over the wire."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from tests.support.seeds import seed_of
 from tests.support.server import Client
 
 CALLS = 25
-# What says that the bytes were at fault, or that they happened to be a proper request.
+# The codes for bytes that are at fault, or that happen to be a valid request.
 FAIR = {
     grpc.StatusCode.OK,
     grpc.StatusCode.INVALID_ARGUMENT,

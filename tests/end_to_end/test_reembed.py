@@ -1,4 +1,4 @@
-"""Changing the embedder of a store as an operator does: interrupted, gone on with, and used."""
+"""Changing the embedder of a store as an operator does: interrupted, continued, and used."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ async def test_a_store_changes_its_embedder(home: Home, gemini: GeminiEndpoint) 
             await add(client, USER, *texts, infer=False)
         first = (await listed(client, USER))[0]
         changed = (await update(client, update_of(first.id, ["text"], text="a cello"))).memory
-        # Not while a server would write vectors of the former embedder.
+        # Refused while a server could write vectors of the former embedder.
         output = await run_command("reembed", environment=environment, status=1)
         assert "stop all servers first" in output
     await offline.stop()
 
-    # One batch of 200 is done, in two requests, and the quota is used up amid the next.
+    # One batch of 200 is done, in two requests, and the quota is used up during the next.
     gemini.fail("batchEmbedContents", healthily, times=2)
     gemini.fail("batchEmbedContents", gemini_faults.quota(3600), times=100)
     await run_command("reembed", environment=environment, status=1)
@@ -63,7 +63,7 @@ async def test_a_store_changes_its_embedder(home: Home, gemini: GeminiEndpoint) 
     gemini.reset()
     await run_command("reembed", environment=environment)
     requests = gemini.calls("batchEmbedContents")
-    # Each memory once for now and once for its past, and one text more that was changed.
+    # Each memory once for the present and once for the past, and one more text that was changed.
     assert sum(len(call.body["requests"]) for call in requests) == 2 * MEMORIES + 1 - 200
 
     online = home.server(**models)

@@ -1,4 +1,4 @@
-"""Searches whose hits a language model orders once more."""
+"""Searches whose hits are reranked by a language model."""
 
 from __future__ import annotations
 

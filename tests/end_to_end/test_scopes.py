@@ -119,7 +119,7 @@ async def test_everything_about_a_user_is_deleted(client: Client, user: str) -> 
 
 
 async def test_scopes_are_listed_page_by_page(client: Client, user: str) -> None:
-    # As long as an id can be, in the characters that take the most room in a token.
+    # As long as an id can be, in the characters that take the most space in a token.
     apps = [f"{user}-{letter}".ljust(256, "\N{OLD ITALIC LETTER A}") for letter in "abc"]
     for app in apps:
         await add(client, user, "I sing.", infer=False, app_id=app)

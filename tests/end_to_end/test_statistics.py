@@ -64,7 +64,7 @@ async def test_the_graph_is_counted_once_it_follows(
 ) -> None:
     _, client = measured
     await add(client, "I work at Acme.")
-    # What is held is counted every ten seconds: the first count should find it all.
+    # Contents are counted every ten seconds, and the first count should include everything.
     await outbox_empties(home.postgres_dsn, 30)
 
     async def is_projected() -> bool:
@@ -99,7 +99,7 @@ async def test_watching_sends_them_again_and_again(
     first, second = await anext(iterator), await anext(iterator)
     assert first.statistics.time.ToDatetime() < second.statistics.time.ToDatetime()
     stream.cancel()
-    # The stream does not hold up the end of the server.
+    # The stream does not delay the end of the server.
     assert await process.stop() == 0
 
 

@@ -41,7 +41,7 @@ async def test_texts_and_secrets_stay_out_of_logs_spans_and_metrics(traced: Trac
     await traced.server.stop()
     sent = "".join(str(request) for request in traced.collector.requests)
     measured = "".join(str(request) for request in traced.collector.metrics.requests)
-    # All of them were really there to be searched.
+    # All of them were searched.
     assert "record_calls" in sent
     assert "memoir.search_candidates" in measured
     assert "inference.planned" in traced.server.log

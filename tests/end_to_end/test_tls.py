@@ -1,4 +1,4 @@
-"""Encryption: of every door, with certificates that are replaced while the server runs."""
+"""TLS on every door, with certificates that are replaced while the server runs."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ RELOAD_SECONDS = 10.0
 
 
 class Encrypted:
-    """A server that encrypts and wants certificates, and the files of its clients."""
+    """A server with mutual TLS, and the files of its clients."""
 
     def __init__(self, directory: Path, home: Home, workers: int) -> None:
         self.directory = directory
@@ -59,16 +59,16 @@ class Encrypted:
 
     @property
     def tls(self) -> memoir.Tls:
-        """What a client of today shows and trusts."""
+        """The current certificate and authority of a client."""
         return memoir.Tls(self.authority.path, *self.authority.certify("client"))
 
     def channel(self) -> grpc.aio.Channel:
-        """A connection of its own."""
+        """A new connection."""
         alone = [("grpc.use_local_subchannel_pool", 1)]
         return grpc.aio.secure_channel(self.process.address, self.tls.credentials(), alone)
 
     def get(self, url: str, context: ssl.SSLContext | None = None, **headers: str) -> str:
-        """What an address answers to one who trusts and shows what is current."""
+        """The response of an address to a client with the current files."""
         chosen = context or self.authority.client_context(
             certified=self.authority.certify("client")
         )
@@ -78,7 +78,7 @@ class Encrypted:
 
     @property
     def urls(self) -> tuple[tuple[str, str], ...]:
-        """What is served over HTTP, each with a word of its answer."""
+        """The addresses of HTTP, each with a word of its response."""
         return (
             (f"{self.process.http_address}/openapi.json", "openapi"),
             (f"https://127.0.0.1:{self.metrics_port}/metrics", "memoir_build_info"),
@@ -114,13 +114,13 @@ async def encrypted(
 
 
 async def soon(attempt: Any) -> Any:
-    """What the attempt answers once it succeeds."""
+    """The result of the attempt, once it succeeds."""
     async with asyncio.timeout(RELOAD_SECONDS):
         while True:
             try:
                 return await attempt()
             except (grpc.aio.AioRpcError, urllib.error.URLError, OSError):
-                # The files are looked at once a second.
+                # The server checks the files once a second.
                 await asyncio.sleep(0.2)
 
 
@@ -172,7 +172,7 @@ async def test_clients_without_a_certificate_reach_health_alone(encrypted: Encry
     nameless = encrypted.authority.client_context()
     for url, _ in encrypted.urls:
         await soon(lambda url=url: asyncio.to_thread(encrypted.get, url))
-        # In TLS 1.3 the refusal comes with the first read.
+        # In TLS 1.3 the refusal arrives with the first read.
         with pytest.raises((urllib.error.URLError, OSError)):
             await asyncio.to_thread(encrypted.get, url, nameless)
     async with grpc.aio.insecure_channel(f"127.0.0.1:{encrypted.health_port}") as channel:

@@ -28,7 +28,7 @@ PATIENCE_SECONDS = 30.0
 
 @asynccontextmanager
 async def held_graph(driver: AsyncDriver, project: str, space: str) -> AsyncIterator[None]:
-    """Lets no projection into the entities of a space, so that its transaction can be looked at."""
+    """Blocks projections of a space, so that their transaction can be inspected."""
     async with driver.session() as session, await session.begin_transaction() as tx:
         slot = space_lock_slot(project, space)
         await tx.run("MERGE (lock:SpaceLock {slot: $slot}) SET lock.slot = $slot", slot=slot)
@@ -44,7 +44,7 @@ async def transactions(driver: AsyncDriver) -> list[dict[str, Any]]:
 
 
 def following(collector: Collector) -> list[SentSpan]:
-    """The spans of the caller's trace, and of those that link back to it, however far."""
+    """The spans of the caller's trace, and of all traces that link back to it, directly or not."""
     found: dict[str, SentSpan] = {}
     traces = {TRACE}
     while True:
@@ -112,7 +112,7 @@ async def test_one_request_is_found_everywhere(traced: Traced, neo4j_driver: Asy
 
 
 def check_the_shape(spans: Sequence[SentSpan]) -> None:
-    """The caller's trace holds the call; what was done later links back."""
+    """The caller's trace contains the call; later work links back to it."""
     by_name = {span.name: span for span in spans}
     [rpc] = [span for span in spans if span.parent_id == CALLER]
     assert rpc.trace_id == TRACE

@@ -184,7 +184,7 @@ ODD: list[Any] = [None, True, -1, 1e300, "", "\x00", "x" * 9999, [], {}, [[]], {
 
 
 def odd_request(chance: random.Random, binding: Binding) -> dict[str, Any]:
-    """Bytes by chance, or fields of the request with values that hardly fit them."""
+    """Random bytes, or fields of the request with unusual values."""
     described: Any = binding.descriptor.input_type.fields
     names = [field.name for field in described]
     odd = {name: chance.choice(ODD) for name in chance.sample(names, min(3, len(names)))}
@@ -201,7 +201,7 @@ async def test_no_request_causes_a_server_error(
     for _ in range(12):
         sent = odd_request(chance, binding)
         async with http.request(binding.http_method, path_of(binding), **sent) as response:
-            # A stream that is accepted would never end.
+            # An accepted stream would never end.
             if response.status == 200 and binding.descriptor.server_streaming:
                 response.close()
                 continue

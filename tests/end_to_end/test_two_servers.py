@@ -62,7 +62,7 @@ async def say(client: Client, text: str) -> memory_service_pb2.AddMemoriesRespon
 
 
 async def race(clients: list[Client], *texts: str) -> list[int]:
-    """The events that the adds led to, each text said to each server at once."""
+    """The events of concurrent adds of each text to each server."""
     said = [say(client, text) for text in texts for client in clients]
     return sorted(
         result.event for response in await asyncio.gather(*said) for result in response.results
@@ -81,10 +81,10 @@ async def test_racing_adds_leave_one_memory_and_lose_no_update(
 ) -> None:
     assert await race(clients, *["I like tea."] * 8) == [ADD]
     assert [memory.text for memory in await listed(clients[0])] == ["User likes tea"]
-    # One after another: only the first did not see what the first one stored.
+    # One after another: only the first was not shown the memory that it stored.
     assert [len(shown) for shown in witness.candidates] == [0] + [1] * 15
 
-    # Each contradicts the one before, so each must have seen it: none is lost, none is doubled.
+    # Each replaces the previous one, so each must have seen it: none is lost or repeated.
     cities = [f"I live in {city}." for city in ("Porto", "Lisbon", "Faro", "Braga")]
     events = await race(clients, *cities)
     [home] = [memory for memory in await listed(clients[0]) if "lives" in memory.text]

@@ -60,7 +60,7 @@ async def test_events_of_every_server_arrive_once_in_order(
     assert deletion.event.before.text == gone.text
     watch.cancel()
 
-    # On the other server, from the middle.
+    # On the other server, from the middle of the events.
     resumed = Watch(client, user_id=user, cursor=received[9].cursor)
     assert await resumed.next(11) == [*received[10:], deletion]
     resumed.cancel()

@@ -1,4 +1,4 @@
-"""The commands that look at a running server: `top` and `trace`."""
+"""The commands that inspect a running server: `top` and `trace`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An internal service that has installed only the wheel can call this one, fully typed."""
+"""A service with only the wheel installed can call the server, fully typed."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ asyncio.run(main(*sys.argv[1:]))
 
 
 async def run(*command: str, status: int = 0, environment: Mapping[str, str] = ALONE) -> str:
-    """What a command prints, once it has ended with this status."""
+    """The output of a command that ends with this status."""
     process = await asyncio.create_subprocess_exec(
         *command,
         cwd=ROOT,
@@ -83,7 +83,7 @@ def only_wheel(folder: Path) -> Path:
 
 @pytest_asyncio.fixture(scope="module")
 async def other_python(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The Python of another virtual environment, which holds the wheel and what it requires."""
+    """The Python of another virtual environment, with the wheel and its requirements."""
     tmp_path = tmp_path_factory.mktemp("wheel")
     await run(
         sys.executable, *("-m", "build", "--wheel", "--no-isolation"), f"--outdir={tmp_path}", "."
@@ -93,7 +93,7 @@ async def other_python(tmp_path_factory: pytest.TempPathFactory) -> str:
     # Not by `venv` and pip, which take several times as long.
     await run(*UV, "venv", f"--python={sys.executable}", str(environment))
     python = str(environment / "bin" / "python")
-    # The environment may say from where to install.
+    # The environment may name the index to install from.
     install = (*UV, "pip", "install", f"--python={python}", str(wheel))
     await run(*install, environment=clean_environment())
     return python
@@ -111,7 +111,7 @@ async def test_a_client_with_only_the_wheel_can_call(
     )
     names = {package["name"] for package in packages}
     assert "memoir" in names
-    # A client has no use for what only the server needs.
+    # A client does not need the server's dependencies.
     assert names.isdisjoint({"asyncpg", "neo4j", "wordllama", "google-genai"})
 
 

@@ -42,7 +42,7 @@ _METRICS = re.compile(r"metrics on (http\S+)")
 
 @pytest_asyncio.fixture
 async def home(postgres_dsn: str, tmp_path: Path) -> AsyncIterator[Home]:
-    """A project, and no graph: none of this needs one."""
+    """A project without a graph, which these tests do not need."""
     await create_project(postgres_dsn, PROJECT)
     environment = clean_environment(
         MEMOIR_POSTGRES_DSN=postgres_dsn,
@@ -66,7 +66,7 @@ async def server(home: Home) -> AsyncIterator[ServerProcess]:
 
 
 class Callers:
-    """Clients on connections of their own, which the kernel spreads over the workers."""
+    """Clients on separate connections, which the kernel distributes over the workers."""
 
     def __init__(self, address: str, key: str) -> None:
         # Channels with equal options would share one connection.
@@ -92,7 +92,7 @@ class Callers:
         return [result.id for result in response.results]
 
     async def add_repeatedly(self, number: int) -> list[str]:
-        """The same, repeated as a client would where a worker died before it answered."""
+        """The same, repeated as by a client whose worker died before it answered."""
         async with asyncio.timeout(20):
             while True:
                 try:
@@ -114,7 +114,7 @@ class Callers:
                 return found
 
     async def calls_counted(self, number: int) -> int:
-        """How many adds the statistics show to the client on a connection."""
+        """The number of adds in the statistics, read on one connection."""
         response = await StatisticsServiceStub(self._channel(number)).GetStatistics(
             GetStatisticsRequest(), metadata=self._metadata
         )
@@ -217,7 +217,7 @@ async def test_all_workers_drain_together(home: Home, server: ServerProcess) -> 
                 acknowledged.update(await callers.add(number, user))
                 outcomes["OK"] += 1
             except grpc.aio.AioRpcError as error:
-                # Who is refused comes back later, so not to this server.
+                # A refused client reconnects later, but not to this server.
                 outcomes[error.code().name] += 1
                 return
             if outcomes.total() > 10 * CONNECTIONS:
@@ -232,7 +232,7 @@ async def test_all_workers_drain_together(home: Home, server: ServerProcess) -> 
     assert await stopped == 0
     await asyncio.gather(*calling)
     await callers.close()
-    # Calls that were accepted are answered; those that came later are told to come back.
+    # Accepted calls are answered; later ones are refused with a delay.
     assert outcomes["UNAVAILABLE"] == CONNECTIONS
     assert set(outcomes) == {"OK", "UNAVAILABLE"}
     again = home.server(MEMOIR_WORKERS="1")
@@ -252,7 +252,7 @@ async def test_workers_end_with_their_supervisor(server: ServerProcess) -> None:
 
 async def test_a_port_that_is_taken_is_refused(home: Home) -> None:
     with socket.socket() as taken:
-        # As a worker of another server listens, which the kernel would let share the port.
+        # Like a worker of another server, with which the kernel would share the port.
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         taken.bind(("127.0.0.1", 0))

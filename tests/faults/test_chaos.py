@@ -1,4 +1,4 @@
-"""Faults under load, in an order drawn by chance, and then a look at what they left.
+"""Faults under load in a random order, and then a check of the stored data.
 
 `CHAOS_MINUTES` makes it longer (without it 30 s of faults), `CHAOS_SEED` repeats an order.
 What is injected and checked is printed.

@@ -35,7 +35,7 @@ async def add(client: Client, text: str, *, infer: bool = True) -> str:
 
 
 async def texts(client: Client) -> set[str]:
-    """What is remembered of Alice."""
+    """Alice's memories."""
     response = await client.memory.ListMemories(
         memory_service_pb2.ListMemoriesRequest(user_id="alice", page_size=1000),
         metadata=client.metadata,
@@ -53,7 +53,7 @@ async def search(client: Client, query: str) -> str:
 
 
 async def targets(client: Client) -> set[str]:
-    """What Alice relates to, by the graph."""
+    """The targets of Alice's relations in the graph."""
     response = await client.graph.ListRelations(
         graph_service_pb2.ListRelationsRequest(user_id="alice"), metadata=client.metadata
     )
@@ -61,7 +61,7 @@ async def targets(client: Client) -> set[str]:
 
 
 async def graph_shows(client: Client, *expected: str) -> None:
-    """Waits until the graph holds exactly these targets."""
+    """Waits until the graph has exactly these targets."""
 
     async def shows() -> bool:
         try:
@@ -135,7 +135,7 @@ async def test_kill_9_during_adds_loses_nothing_acknowledged_and_halves_nothing(
 
 
 async def all_texts(client: Client) -> set[str]:
-    """What is remembered of Alice, on all pages."""
+    """Alice's memories, from all pages."""
     found: set[str] = set()
     token = ""
     while True:
@@ -207,7 +207,7 @@ async def test_sigterm_finishes_accepted_calls_and_refuses_new_ones(home: Home) 
         status = await server.wait()
         await asyncio.gather(*workers)
     assert status == 0
-    # Nothing that was accepted is cut off: a call is refused before it begins, or served.
+    # No accepted call is cut off: a call is refused before it begins, or served.
     assert set(outcomes) == {grpc.StatusCode.UNAVAILABLE}
 
 

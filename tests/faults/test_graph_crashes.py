@@ -1,4 +1,4 @@
-"""Neo4j and PostgreSQL are killed amid changes, at moments drawn by chance; the graph is compared.
+"""Neo4j and PostgreSQL are killed at random moments during changes; the graph is compared.
 
 `GRAPH_CRASH_SEED` repeats an order.
 """
@@ -54,7 +54,7 @@ async def deployment(tmp_path: Path, seed: int) -> AsyncIterator[Deployment]:
 
 
 class Writers:
-    """Clients that change what is known of few people without pause; `done` are acknowledged."""
+    """Clients that change memories about few people without pause; `done` are acknowledged."""
 
     def __init__(self, client: Client, chance: random.Random) -> None:
         self._client = client
@@ -74,7 +74,7 @@ class Writers:
             await asyncio.gather(*tasks)
 
     async def come(self, more: int) -> None:
-        """Returns after so many more acknowledged changes."""
+        """Returns after this many more acknowledged changes."""
         enough = self.done + more
 
         async def is_enough() -> bool:
@@ -87,7 +87,7 @@ class Writers:
             try:
                 await (self._add() if self._chance.random() < ADDED else self._delete())
             except grpc.aio.AioRpcError:
-                # A database is away; it is called again without pause, as it would be.
+                # A database is down; clients try again without pause.
                 continue
             self.done += 1
 

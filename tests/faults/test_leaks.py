@@ -64,7 +64,7 @@ async def is_idle(server: ServerProcess) -> bool:
 
 
 def resident(server: ServerProcess) -> int:
-    """Bytes of memory that the server holds."""
+    """The resident memory of the server, in bytes."""
     return int(psutil.Process(server.pid).memory_info().rss)
 
 
@@ -90,7 +90,7 @@ async def test_a_storm_of_cancelled_calls_leaves_nothing_behind(
         return await is_idle(server)
 
     await eventually(nothing_is_left, PATIENCE_SECONDS, "an idle server")
-    # Turns, too: who adds next to a scope waits for nobody.
+    # The scopes are free too: the next add to any of them does not wait.
     await asyncio.gather(*(add(client, f"user-{n}", "I live in Oslo.") for n in range(10)))
     assert all([await listed(client, f"user-{n}") for n in range(10)])
 
@@ -121,7 +121,7 @@ async def test_events_that_nobody_reads_do_not_pile_up(
     for begin in range(0, UNREAD_EVENTS, 50):
         texts = [f"{number} {EVENT_TEXT}" for number in range(begin, begin + 50)]
         await add(client, "alice", *texts, infer=False)
-    # All of them kept for each stream would be this much.
+    # This much, if each stream kept all of them.
     piled_up = UNREAD_STREAMS * UNREAD_EVENTS * len(EVENT_TEXT)
     assert resident(server) - before < piled_up / 4 + 64 * MEBIBYTE
     for stream in streams:
@@ -131,7 +131,7 @@ async def test_events_that_nobody_reads_do_not_pile_up(
 
 @pytest.fixture
 def most_files() -> Iterator[int]:
-    """As many as may be open, here and in a server that is started afterwards."""
+    """The most files that may be open, here and in a server that is started afterwards."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     yield hard
@@ -163,7 +163,7 @@ async def test_requests_that_are_too_large_are_not_kept(
             await add(client, "alice", "x" * (20 * MEBIBYTE), infer=False)
         assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
 
-    # Each thread of gRPC's keeps the memory that it once needed, so that the first ones cost more.
+    # Each of gRPC's threads keeps the memory that it once needed, so the first rounds cost more.
     for _ in range(20):
         await refused()
     before = resident(server)

@@ -1,4 +1,4 @@
-"""Asynchronous adds whose server dies at work: P1, P2 and P3."""
+"""Asynchronous adds whose server dies while it works on them: P1, P2 and P3."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Metadata = memory_service_pb2.OperationMetadata
 async def shared(
     postgres_server: str, neo4j_address: Neo4jAddress, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Home]:
-    """Databases on which one server after another dies; each test uses a user of its own."""
+    """Databases on which one server after another dies; each test has its own user."""
     directory = tmp_path_factory.mktemp("crashes")
     async with (
         migrated_database(postgres_server) as dsn,
@@ -34,7 +34,7 @@ async def shared(
 
 @pytest_asyncio.fixture(scope="module")
 async def accepting(shared: Home) -> AsyncIterator[Client]:
-    """A client of a server that works on nothing, so that the answer comes before the crash."""
+    """A client of a server that works on no operations, so that it answers before the crash."""
     async with (
         shared.running(MEMOIR_OPERATIONS_CONCURRENCY="0") as idle,
         connected(idle.address, await key_of(shared)) as client,
@@ -45,7 +45,7 @@ async def accepting(shared: Home) -> AsyncIterator[Client]:
 @pytest.mark.parametrize(
     ("infer", "place", "attempts"),
     [
-        # Here the dead server leaves both leases, that on the operation and that on the scope.
+        # Here the dead server leaves both leases, on the operation and on the scope.
         (True, "add.before_commit", 2),
         (False, "add.before_commit", 2),
         (True, "operation.claimed", 2),
@@ -73,7 +73,7 @@ async def test_a_crash_at_work_leaves_one_effect(
         await until_present(shared.postgres_dsn, servers=2)
         accepted = await accepting.memory.AddMemories(request, metadata=accepting.metadata)
         assert await dying.wait() == -signal.SIGKILL
-    # Nothing waits for the end of what the dead server held.
+    # Nothing waits until the dead server's leases expire.
     await prolong_leases(shared.postgres_dsn)
     async with shared.running():
         done = await wait(accepting, accepted.operation.name, seconds=45)

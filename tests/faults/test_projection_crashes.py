@@ -1,4 +1,4 @@
-"""A server dies at each named place of the projection, twice; the graph converges nevertheless."""
+"""A server dies at each named place of the projection, twice, and the graph still converges."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PLACES = sorted(name for name in failpoints.NAMES if name.startswith("projection
 
 
 async def change(client: Client, number: int) -> None:
-    """One of a sequence of changes that share entities, supersede, update and delete."""
+    """A change of a sequence that shares entities, supersedes, updates and deletes."""
     friend = f"My friend Maria{number} works at Globex."
     added = await client.memory.AddMemories(
         memory_service_pb2.AddMemoriesRequest(
@@ -64,7 +64,7 @@ async def works_until_it_dies(server: ServerProcess, key: str, numbers: Iterator
 
 
 async def memories_with_names(dsn: str) -> int:
-    """How many memories the graph holds something of."""
+    """The number of memories in the graph."""
     connection = await asyncpg.connect(dsn)
     try:
         count: int = await connection.fetchval(
@@ -99,7 +99,7 @@ async def test_the_graph_converges_after_deaths_at_each_place(
     await heir.stop()
     assert (report.pending, dict(report.differences)) == (0, {})
     assert report.memories > 2
-    # The graph is equal because it holds what names something, and not because both are empty.
+    # The graph is equal because it has its memories, and not because both are empty.
     # A server that died during a rehearsal may have left memories of no project.
     counted = await neo4j_driver.execute_query(
         "MATCH (m:Memory) WHERE m.project_id <> '' RETURN count(m) AS memories"

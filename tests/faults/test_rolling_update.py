@@ -37,7 +37,7 @@ Add: TypeAlias = Callable[[str], Awaitable[str]]
 
 @asynccontextmanager
 async def own_client(addresses: Sequence[str], key: str) -> AsyncIterator[Add]:
-    """The project's client, which tries again elsewhere."""
+    """The Python client, which retries on other servers."""
     async with memoir.AsyncClient(target(addresses), key, timeout=CALL_SECONDS) as client:
 
         async def add(text: str) -> str:
@@ -49,7 +49,7 @@ async def own_client(addresses: Sequence[str], key: str) -> AsyncIterator[Add]:
 
 @asynccontextmanager
 async def watching_client(addresses: Sequence[str], key: str) -> AsyncIterator[Add]:
-    """A gRPC client that never tries again, but watches the health of each server."""
+    """A gRPC client that never retries, but watches the health of each server."""
     config = {
         "loadBalancingConfig": [{"round_robin": {}}],
         "healthCheckConfig": {"serviceName": READINESS.service},
@@ -93,7 +93,7 @@ class Callers:
         self.acknowledged: set[str] = set()
 
     async def call(self, number: int) -> None:
-        """Adds until `stop`. Whatever fails ends the test."""
+        """Adds until `stop`. Any failure ends the test."""
         count = 0
         while not self._stopping:
             count += 1

@@ -49,7 +49,7 @@ async def shows(process: ServerProcess, line: str) -> None:
 
 
 async def after_failed_calls(process: ServerProcess, count: int) -> str:
-    """What the server exposes once it has counted so many, which it does after it answered."""
+    """The metrics, once this many calls are counted, which happens after their responses."""
 
     async def are_counted() -> bool:
         return sum(map(float, _FAILED_CALLS.findall(await metrics_of(process)))) >= count
@@ -106,7 +106,7 @@ async def test_an_unavailable_postgresql(
         await assert_alert(alert, well, fires=False, folder=tmp_path)
         await assert_alert(alert, well, away, later, fires=True, folder=tmp_path)
     await assert_alert("MemoirNeo4jUnavailable", well, away, fires=False, folder=tmp_path)
-    # However often it was asked meanwhile.
+    # Regardless of the number of calls in the meantime.
     assert 1 <= server.log.count('"event":"postgres.unavailable"') <= 4
     assert 1 <= server.log.count('"event":"operations.waiting"') <= 4
 

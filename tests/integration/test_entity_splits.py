@@ -22,7 +22,7 @@ from tests.support.graph_stores import GraphStores, open_stores
 
 SPACE = "user:alice"
 BOB = Entity("Bob", "person")
-# What the resolver stores of "Robert lives in Oslo" where it takes Robert for the known Bob.
+# What an add stores of "Robert lives in Oslo" if it takes Robert for the known Bob.
 ROBERT_AS_BOB = Entity("Bob", "person", aliases=("Robert",))
 OSLO, PARIS = Entity("Oslo", "place"), Entity("Paris", "place")
 
@@ -42,7 +42,7 @@ async def remember_robert(stores: GraphStores, text: str, home: Entity) -> None:
 
 
 async def homes(driver: AsyncDriver) -> set[tuple[str, str, bool]]:
-    """Who lives where by the graph, and whether still."""
+    """The homes in the graph, and whether they are current."""
     records, _, _ = await driver.execute_query(
         "MATCH (s)-[r:RELATES_TO {relation: 'lives_in'}]->(t) "
         "RETURN s.name, t.name, r.superseded_at IS NULL"
@@ -57,7 +57,7 @@ async def test_a_split_name_is_an_entity_of_its_own_and_stays_one(
     await remember_robert(stores, "Robert lives in Oslo", OSLO)
     await stores.remember("Robert likes tea", entities=(Entity("Robert", "person"),))
     await stores.project()
-    # By the false join Bob has moved.
+    # Because of the wrong join, Bob has moved.
     assert await homes(neo4j_driver) == {("Bob", "Paris", False), ("Bob", "Oslo", True)}
 
     assert await joins.split(PROJECT, SPACE, "Bob", "robert") == 1

@@ -42,7 +42,7 @@ days = st.sampled_from([None, 0, 1])
 
 
 class GraphMachine(RuleBasedStateMachine):
-    """Changes of memories, faults of the projection, and looks at the graph between them."""
+    """Changes of memories, faults of the projection, and comparisons of the graph in between."""
 
     def __init__(self, runner: asyncio.Runner, stores: Stores) -> None:
         super().__init__()

@@ -56,25 +56,25 @@ def provider(request: pytest.FixtureRequest, spans: InMemorySpanExporter) -> Tra
 
 @pytest.fixture
 def limits(request: pytest.FixtureRequest) -> AdmissionLimits:
-    """Tests of admission bring limits of their own."""
+    """Tests of admission have their own limits."""
     return getattr(request, "param", AdmissionLimits())
 
 
 @pytest.fixture
 def rate(request: pytest.FixtureRequest) -> float:
-    """Calls a second of a project; tests of that bound bring one."""
+    """Calls a second of a project; tests of that limit set one."""
     return getattr(request, "param", 0.0)
 
 
 @pytest.fixture
 def default_seconds(request: pytest.FixtureRequest) -> float:
-    """The deadline of calls without one; tests of that bound bring one."""
+    """The deadline of calls without one; tests of that limit set one."""
     return getattr(request, "param", DEFAULT_SECONDS)
 
 
 @pytest.fixture
 def statistics() -> Statistics:
-    """What the server counts."""
+    """The statistics of the server."""
     return Statistics()
 
 

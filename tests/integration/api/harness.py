@@ -1,4 +1,4 @@
-"""Helpers of the tests of the chain: fake services, and calls with their outcome."""
+"""Helpers for tests of the interceptors: fake services, and calls with their outcome."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ async def authorize(principal: Principal, org_id: str | None, project_id: str | 
 
 
 class FakeService:
-    """Runs what the test gives it."""
+    """Runs a function that the test sets."""
 
     def __init__(self) -> None:
         self.add: Behavior = self._nothing
@@ -125,7 +125,7 @@ def memory_handlers(service: FakeService) -> grpc.GenericRpcHandler:
 
 
 def graph_handlers(service: FakeService) -> grpc.GenericRpcHandler:
-    """Methods of the contract that nobody wrote yet."""
+    """Methods of the contract without an implementation."""
     requests: dict[str, type[Message]] = {
         "ListRelations": graph_service_pb2.ListRelationsRequest,
         "GetEntity": graph_service_pb2.GetEntityRequest,
@@ -140,7 +140,7 @@ def graph_handlers(service: FakeService) -> grpc.GenericRpcHandler:
 
 
 def streaming_handlers(service: FakeService) -> grpc.GenericRpcHandler:
-    """Methods of the kinds that the contract offers later, or not at all."""
+    """Methods of kinds that the contract does not have."""
 
     async def write(request: Any, context: Any) -> None:
         await service.write(request, context)
@@ -233,21 +233,21 @@ class Harness:
         return await _drained(send(iter([_raw(r) for r in requests]), metadata=metadata))
 
     async def log(self, event: str) -> MutableMapping[str, Any]:
-        """The first log event of that name, which may follow the client's answer by a moment."""
+        """The first log event of that name, which may come shortly after the response."""
         found = await _eventually(lambda: [e for e in self.logs if e["event"] == event])
         return found[0]
 
     async def wait_until_ended(self, calls: int) -> None:
-        """Waits until the server has recorded that many calls, which follows their answers."""
+        """Waits until the server has recorded that many calls, after their responses."""
         await _eventually(lambda: [e for e in self.logs if e["event"] == "rpc.ended"][calls - 1 :])
 
     async def span(self) -> ReadableSpan:
-        """The call's span, which may follow the client's answer by a moment."""
+        """The call's span, which may end shortly after the response."""
         return (await _eventually(self.spans.get_finished_spans))[-1]
 
 
 async def _eventually(find: Callable[[], Sequence[Found]]) -> Sequence[Found]:
-    # What the server does after its answer has no event to wait for.
+    # There is no event for what the server does after its response.
     async with asyncio.timeout(20):
         while not (found := find()):  # noqa: ASYNC110
             await asyncio.sleep(0)
@@ -272,7 +272,7 @@ async def _outcome(ongoing: Any, responses: list[Any]) -> Outcome:
 
 
 class Held:
-    """A handler that answers when it is let go."""
+    """A handler that answers when it is released."""
 
     def __init__(self) -> None:
         self.entered = asyncio.Event()

@@ -67,7 +67,7 @@ async def test_beyond_the_limits_a_call_is_refused_with_a_delay(harness: Harness
 async def test_a_call_without_a_key_takes_no_place_and_does_not_learn_the_load(
     harness: Harness,
 ) -> None:
-    """Whom a call is for is known before it is admitted: its project has a rate."""
+    """Calls are admitted by the rate of their project, so it must be known before."""
     harness.service.add = held = Held()
     first = asyncio.create_task(harness.call(ADD))
     await held.entered.wait()

@@ -1,4 +1,4 @@
-"""Stopping a server that is being called."""
+"""Stopping a server during calls."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ async def test_a_call_that_was_accepted_is_answered_and_a_new_one_refused(
 
 
 async def refusal(harness: Harness) -> Outcome:
-    """How the first call is refused: not for its key, because that is not even looked at."""
+    """The first call is not refused because of its key, which is not even read."""
     async with asyncio.timeout(20):
         while (outcome := await harness.call(metadata=())).reason == "API_KEY_INVALID":
             pass

@@ -1,4 +1,4 @@
-"""Health and reflection under the whole chain, without a key."""
+"""Health and reflection with all interceptors, without a key."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ from tests.integration.api.harness import (
 )
 
 FAR = float("inf")
-# A client that sends what it reads, with a deadline of a second.
+# A client that sends back what it reads, with a deadline of a second.
 CALL_ONCE = """
 import grpc, sys
 address, method, key = sys.argv[1:]
@@ -34,7 +34,7 @@ call(sys.stdin.buffer.read(), metadata=[("authorization", key)], timeout=1)
 
 
 class Blocking:
-    """A handler that never ends by itself, and knows how it did end."""
+    """A handler that never ends by itself, and records how it ended."""
 
     def __init__(self) -> None:
         self.entered = asyncio.Event()

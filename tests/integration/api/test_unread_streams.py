@@ -1,4 +1,4 @@
-"""A stream whose client does not read stops being written, and holds up no other stream."""
+"""A stream whose client does not read is no longer written, and delays no other stream."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ async def test_a_stream_that_nobody_reads_stops_being_written(harness: Harness, 
             await context.write(ANSWER)
 
     harness.service.stream, harness.service.write = generate, write
-    # On a connection of its own, because the streams of a connection share its flow control.
+    # On a separate connection, because the streams of a connection share its flow control.
     async with grpc.aio.insecure_channel(harness.address) as channel:
         unread = begun(channel, path, "unread")
         read = begun(harness.channel, path, "read")

@@ -23,8 +23,8 @@ async def created_postgres(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def home(created_postgres: Path, tmp_path: Path) -> Path:
-    """A PostgreSQL data directory of the test's own; creating one anew takes seconds."""
+    """A copied PostgreSQL data directory for one test, because creating one takes seconds."""
     directory = tmp_path / "postgres"
-    # Not shutil, which would lose the owner: root's PostgreSQL runs as another user.
+    # shutil would lose the owner: under root, PostgreSQL runs as another user.
     subprocess.run(["cp", "-a", created_postgres, directory], check=True)
     return directory

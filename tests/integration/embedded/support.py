@@ -18,7 +18,7 @@ LIB_DIR = ROOT / ".local" / "neo4j" / "5.18.0" / "lib"
 
 
 class Steps:
-    """A Progress that remembers."""
+    """A Progress that records its steps."""
 
     def __init__(self) -> None:
         self.texts: list[str] = []

@@ -100,7 +100,7 @@ async def test_a_start_right_after_killing_the_owner_works_beside_another_instan
         before = processes_of(tmp_path)
         assert first_address.uri != other_address.uri
         assert await neo4j_answers(other_address)
-        # One that does not end by itself: it holds the stores and the port.
+        # It does not end by itself, and keeps the stores and the port.
         for pid in set(before) - {owner.pid}:
             os.kill(pid, signal.SIGSTOP)
     finally:

@@ -175,7 +175,7 @@ async def test_a_pid_file_that_names_another_program_is_no_obstacle(home: Path) 
     await server.start()
     pid_file = home / "pgdata" / "postmaster.pid"
     lines = pid_file.read_text().splitlines()
-    # Of the same user: the process of another one PostgreSQL leaves out by itself.
+    # Of the same user, because PostgreSQL itself ignores processes of other users.
     user = pid_file.stat().st_uid if os.geteuid() == 0 else None
     bystander = await asyncio.create_subprocess_exec("sleep", "600", user=user)
     try:

@@ -22,7 +22,7 @@ async def no_sleep(seconds: float) -> None:
 
 @pytest.fixture
 async def endpoint(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[GeminiEndpoint]:
-    # A proxy of the developer's environment must not get between the two.
+    # Without the proxy of the developer's environment.
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     async with GeminiEndpoint() as endpoint:
         yield endpoint

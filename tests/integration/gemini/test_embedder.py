@@ -118,7 +118,7 @@ async def test_names_in_a_question_count_half_and_cost_no_request(
     [request] = endpoint.requests
     sent = [entry["content"]["parts"][0]["text"] for entry in request.body["requests"]]
     assert sent == [asked, "who likes tea?", rest]
-    # As a document a text is embedded as it stands.
+    # A document is embedded unchanged.
     of_asked, of_rest, of_other = await embedder.embed([asked, rest, "who likes tea?"], DOCUMENT)
     assert cosine(vectors[0], of_asked) == pytest.approx(cosine(vectors[0], of_rest))
     assert math.hypot(*vectors[0]) == pytest.approx(1.0, abs=1e-5)

@@ -30,7 +30,7 @@ from tests.support.request_context import in_request
 
 EMBED = "batchEmbedContents"
 TEXT = "Ada's private words"
-# Far more than a local request takes, and far less than any timeout that is not meant.
+# Far more than a local request takes, and far less than any other timeout.
 SOON = 5.0
 
 PASSING = [
@@ -207,7 +207,7 @@ async def test_concurrent_requests_are_limited(endpoint: GeminiEndpoint) -> None
         GeminiEmbedder(client, GeminiOptions()).embed([TEXT] * 500, EmbeddingPurpose.DOCUMENT)
     )
     await two_arrived.wait()
-    # A whole round trip of another client: time enough for a third request to arrive, if it could.
+    # A whole round trip of another client gives a third request time to arrive, if it could.
     async with aiohttp.ClientSession() as other, other.get(endpoint.base_url):
         pass
 
@@ -236,14 +236,14 @@ async def test_a_refusal_halves_the_concurrent_requests(
 
 
 async def test_all_calls_succeed_after_many_refusals(endpoint: GeminiEndpoint) -> None:
-    """The provider takes few requests at a time for a while: all calls succeed in the end."""
+    """The provider accepts few concurrent requests for a while; all calls succeed in the end."""
     client = GeminiClient(
         "k",
         GeminiOptions(base_url=endpoint.base_url),
         retrier=Retrier(RetryPolicy(attempts=50), sleep=no_sleep),
     )
     endpoint.fail(EMBED, gemini_faults.quota(), times=60)
-    # Each has a batcher of its own, so that none shares a request.
+    # Each has its own batcher, so that none shares a request.
     callers = [GeminiEmbedder(client, GeminiOptions()) for _ in range(40)]
     with capture_logs():
         answers = await asyncio.gather(*(embedding(caller)() for caller in callers))
@@ -266,7 +266,7 @@ async def test_while_the_provider_asks_to_wait_no_other_call_asks_it(
             assert 15 < caught.value.retry_after.total_seconds() <= 20
     assert len(endpoint.requests) == 1
 
-    # Another model has a quota of its own.
+    # Another model has its own quota.
     other = GeminiEmbedder(client, GeminiOptions(embedding_model="gemini-embedding-2"))
     assert len(await in_request(due_in(SOON), embedding(other))) == 1
     await client.close()
@@ -275,7 +275,7 @@ async def test_while_the_provider_asks_to_wait_no_other_call_asks_it(
 async def test_a_redirect_is_not_followed(
     embedder: GeminiEmbedder, endpoint: GeminiEndpoint
 ) -> None:
-    """It would carry the key, and the text, to wherever it points."""
+    """Following it would send the key and the text to another address."""
     async with GeminiEndpoint() as elsewhere:
 
         async def redirect(_: web.Request, healthy: Json) -> web.StreamResponse:

@@ -1,4 +1,4 @@
-"""Everything that a Neo4j database holds, and what it should hold, as values to compare."""
+"""The actual and the expected contents of a Neo4j database, as values to compare."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Contents:
 
 
 async def read_contents(driver: AsyncDriver) -> Contents:
-    """What is there, by whole scans."""
+    """The actual contents, by whole scans."""
     entities, _, _ = await driver.execute_query(
         "MATCH (e:Entity) RETURN e.project_id, e.space, e.key, e.name, e.type"
     )
@@ -51,7 +51,7 @@ async def read_contents(driver: AsyncDriver) -> Contents:
 
 
 def expected_contents(subgraphs: Iterable[MemorySubgraph]) -> Contents:
-    """What the graph holds of these last states of memories, said as plainly as can be."""
+    """The expected contents for these last states of memories, in the simplest code."""
     existing = sorted((s for s in subgraphs if s.exists), key=lambda s: str(s.memory_id))
     spellings: dict[EntityId, list[Entity]] = {}
     mentions: set[tuple[str, EntityId]] = set()

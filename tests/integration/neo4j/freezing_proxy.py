@@ -1,4 +1,4 @@
-"""A TCP proxy that can fall silent, as a stopped server does: connected, and never an answer."""
+"""A TCP proxy that can fall silent like a stopped server: connected, but without an answer."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ class FreezingProxy:
         self._flowing.clear()
 
     def thaw(self) -> None:
-        """Lets what was held back go on."""
+        """Sends on what was held back."""
         self._flowing.set()
 
     @asynccontextmanager
     async def serve(self) -> AsyncIterator[int]:
-        """Serves within the block; gives the port."""
+        """Serves during the block; yields the port."""
         server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
         async with server:
             yield server.sockets[0].getsockname()[1]

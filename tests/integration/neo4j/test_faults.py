@@ -1,4 +1,4 @@
-"""A Neo4j that is away, silent or back again."""
+"""A Neo4j that is down, silent or back again."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ async def test_a_call_ends_at_its_deadline(
 async def test_a_projection_that_was_cut_off_can_be_repeated(
     graph: Neo4jGraph, neo4j_driver: AsyncDriver, proxy: tuple[FreezingProxy, AsyncDriver]
 ) -> None:
-    """Wherever in the transaction the silence begins, repeating it makes the graph whole."""
+    """The silence may begin anywhere in the transaction; repeating it completes the graph."""
     silent, driver = proxy
     cut = Neo4jGraph(driver, timeout=10.0)
     states = [stating(number, WORKS) for number in range(3)]

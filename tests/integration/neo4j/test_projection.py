@@ -35,7 +35,7 @@ relations = st.builds(Relation, entities, st.sampled_from(["knows", "likes"]), e
 
 @st.composite
 def histories(draw: st.DrawFn) -> list[MemorySubgraph]:
-    """States of a few memories, oldest first; the last ones may be that they are gone."""
+    """States of a few memories, oldest first; the last ones may be deletions."""
     scope_of = [draw(scopes) for _ in range(4)]
     return [
         MemorySubgraph(
@@ -71,7 +71,7 @@ async def test_the_graph_is_a_function_of_the_last_states(
     order: random.Random,
     deleted: int,
 ) -> None:
-    """Whatever the order, the batches, and the repetitions in which states arrive."""
+    """Regardless of the order, the batches and the repetitions of states."""
     await empty(neo4j_driver)
     final = last_states(history)
     arrivals = history + order.sample(history, k=min(len(history), 3))
@@ -100,7 +100,7 @@ async def test_an_entity_goes_with_the_last_memory_that_names_it(
 async def test_concurrent_projections_leave_no_orphan_and_no_duplicate(
     graph: Neo4jGraph, neo4j_driver: AsyncDriver
 ) -> None:
-    """Entities come and go under the hands of eight writers, so that each is often the last one."""
+    """Eight writers create and remove the same entities, so that each is often the last one."""
     names = [f"Entity {n}" for n in range(8)]
     last: dict[str, MemorySubgraph] = {}
 
@@ -126,7 +126,7 @@ async def test_concurrent_projections_leave_no_orphan_and_no_duplicate(
 async def test_projections_of_the_same_memories_agree(
     graph: Neo4jGraph, neo4j_driver: AsyncDriver
 ) -> None:
-    """Two projectors that hold the same memories, in spite of the leases, end with the newest."""
+    """Two projectors that claimed the same memories despite leases end with the newest state."""
     states = [
         [stating(number, (f"V{version}", "is", "X"), version=version) for number in range(5)]
         for version in range(1, 9)
@@ -249,7 +249,7 @@ async def one_blocked_transaction(driver: AsyncDriver) -> dict[str, object]:
 
 
 async def repeated(driver: AsyncDriver, statement: str) -> AsyncIterator[Record]:
-    """The rows of a statement that is run again and again."""
+    """The rows of a statement that is run repeatedly."""
     while True:
         for record in (await driver.execute_query(statement)).records:
             yield record

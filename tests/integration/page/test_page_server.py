@@ -1,4 +1,4 @@
-"""The page's port: whom it serves, how long it waits, and what it answers to faults."""
+"""The page's port: accepted requests, time limits, and responses to faults."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ async def connection(port: int) -> AsyncIterator[Streams]:
 
 
 async def answer_of(streams: Streams) -> bytes:
-    """The whole answer to a request that wants no other after it."""
+    """The whole response to a request that closes the connection."""
     reader, writer = streams
     writer.write(REQUEST + b"Connection: close\r\n\r\n")
     return await asyncio.wait_for(reader.read(), WAIT_SECONDS)
 
 
 async def ended(streams: Streams) -> bytes:
-    """What came before the other side closed."""
+    """What was received before the other side closed."""
     with suppress(ConnectionResetError):
         return await asyncio.wait_for(streams[0].read(), WAIT_SECONDS)
     return b""
@@ -62,7 +62,7 @@ async def ended(streams: Streams) -> bytes:
 async def test_connections_beyond_the_limit_are_refused_until_there_is_room() -> None:
     async with page(connections=3) as port:
         async with connection(port), connection(port) as second:
-            # Answered, so that both are known to be taken.
+            # Both have a response, so both connections are accepted.
             second[1].write(REQUEST + b"\r\n")
             await asyncio.wait_for(second[0].readuntil(b"404"), WAIT_SECONDS)
             async with connection(port) as third:

@@ -1,4 +1,4 @@
-"""An add takes the way to PostgreSQL that docs/architecture.md draws."""
+"""An add takes the path to PostgreSQL that docs/architecture.md lists."""
 
 from __future__ import annotations
 

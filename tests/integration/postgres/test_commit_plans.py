@@ -1,4 +1,4 @@
-"""An add looks at a digest at a time, whatever PostgreSQL knows of the table."""
+"""An add looks up digests one by one, whatever statistics PostgreSQL has of the table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Filters are served by indexes, so that they cost what they leave and not what the scope holds."""
+"""Filters use indexes, so that their cost depends on the matches and not on the scope."""
 
 from __future__ import annotations
 

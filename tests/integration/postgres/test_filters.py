@@ -1,4 +1,4 @@
-"""PostgreSQL selects the same memories by every filter as its definition, within the project."""
+"""PostgreSQL selects the memories that the definition of a filter does, within the project."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def store(database: Database) -> PostgresMemoryStore:
 
 @settings(
     max_examples=60,
-    # One database serves all examples; each has projects of its own.
+    # All examples share a database; each has its own projects.
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(

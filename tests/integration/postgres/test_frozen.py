@@ -1,4 +1,4 @@
-"""A PostgreSQL that is stopped, not gone, holds no call past its deadline."""
+"""A suspended PostgreSQL holds no call past its deadline."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.support.processes import eventually, signal_all
 from tests.support.request_context import in_request
 
 DEADLINE_SECONDS = 0.3
-# Every wait of asyncpg that a stopped server can hang is longer than this.
+# All waits of asyncpg for a suspended server are longer than this.
 PATIENCE_SECONDS = 4.0
 
 
@@ -49,7 +49,7 @@ async def ask_in_transaction(database: Database) -> object:
 
 
 async def ends_in_time(database: Database, work: Callable[[Database], Awaitable[object]]) -> None:
-    """Runs the work as a call is run, which is cancelled at its deadline."""
+    """Runs the work as a call, which is cancelled at its deadline."""
 
     async def call() -> object:
         async with asyncio.timeout(DEADLINE_SECONDS):
@@ -76,7 +76,7 @@ async def recovers(database: Database) -> None:
 async def test_a_stopped_server_holds_no_call_and_no_connection(
     own_postgres: EmbeddedPostgres,
 ) -> None:
-    """Neither of a single statement nor of a transaction."""
+    """Neither by a single statement nor by a transaction."""
     dsn = own_postgres.dsn
     async with opened(dsn, pool_size=2) as one, opened(dsn, pool_size=2) as other:
         assert [await ask(database) for database in (one, other)] == [1, 1]

@@ -61,7 +61,7 @@ FROM calls;
 
 ANALYZE calls, memory_events, operations
 """
-# What waits is all in both, and in few rows.
+# Waiting operations are in both, and in few rows.
 PENDING = {"operations_pending", "operations_pending_of_scope"}
 PARTS = ["user", "agent", "app", "run"]
 

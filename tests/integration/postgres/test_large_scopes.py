@@ -1,4 +1,4 @@
-"""A scope that has grown since it was last looked at as a whole."""
+"""A scope that has grown since it was last searched as a whole."""
 
 from __future__ import annotations
 

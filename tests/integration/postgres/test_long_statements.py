@@ -1,4 +1,4 @@
-"""Statements that look into every value of a scope: few at a time, and not for long."""
+"""Statements that read every value of a scope: few at a time, and not for long."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.support.processes import eventually
 
 @pytest.fixture
 async def database(postgres_dsn: str) -> AsyncIterator[Database]:
-    """A pool of eight connections, and so with room for two such statements."""
+    """A pool of eight connections, which allows two such statements."""
     async with opened(postgres_dsn, acquire_timeout=0.1, statement_timeout=2.0) as database:
         async with database.pool.acquire(), database.pool.acquire(), database.pool.acquire():
             pass  # connecting may take longer than the wait that is tested
@@ -110,7 +110,7 @@ async def test_the_more_wait_the_less_time_a_read_has() -> None:
 
 async def test_a_write_is_not_ended(database: Database) -> None:
     async with database.long_write() as connection:
-        # As long as a read has at least.
+        # The least time that a read gets.
         assert await connection.fetchval("SELECT 1 FROM pg_sleep(1.1)") == 1
 
 

@@ -73,13 +73,13 @@ def operators(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def rows_read(operator: dict[str, Any]) -> float:
-    """How many rows a step reads of the table, those of no use included."""
+    """How many rows of the table a step reads, including those that it discards."""
     read = operator["Actual Rows"] + operator.get("Rows Removed by Filter", 0)
     return float(read * operator["Actual Loops"])
 
 
 async def all_read(connection: Connection, statement: str, *arguments: object) -> float:
-    """How many rows a statement reads of the table; what it does is undone."""
+    """How many rows of the table a statement reads; it is rolled back."""
     transaction = connection.transaction()
     await transaction.start()
     try:

@@ -1,4 +1,4 @@
-"""Reads go through the index of what they name, so that they cost what the scope holds.
+"""Reads use the index of the named scope, so that their cost depends on the scope.
 
 Both plans are looked at: the one for the values at hand, and the generic one that PostgreSQL may
 take once a statement has been repeated.
@@ -97,7 +97,7 @@ async def test_a_search_compares_the_memories_of_the_scope(
     for plan in await plans(connection, *rank_statement(search_of(scope))):
         assert indexes(plan, "memories") == {index}
         assert indexes(plan, "passages") == {index.replace("memories", "passages")}
-        # Nothing says how large an intermediate result is: a join of two would be a gamble.
+        # The planner does not know the size of intermediate results, so no two may be joined.
         assert not [node for node in nodes(plan) if node["Node Type"].endswith(" Join")]
         # Read once: a nested loop could copy its arrays for every message.
         reads = [node for node in nodes(plan) if node.get("CTE Name") == "line"]
@@ -119,7 +119,7 @@ async def test_an_index_in_memory_is_checked_by_entries_of_the_scope(
         assert indexes(plan, "passages") == {index.replace("memories", "passages")}
         [digest] = [node for node in nodes(plan) if node["Node Type"] == "Aggregate"]
         reads = {node["Node Type"] for node in nodes(digest) if "Relation Name" in node}
-        # A scope of several parts is in no index as a whole.
+        # No index covers a scope of several parts.
         assert reads == {"Index Only Scan" if len(scope.parts()) == 1 else "Index Scan"}
 
 
@@ -143,7 +143,7 @@ async def test_searches_of_one_kind_of_scope_share_a_plan(
 
 
 async def test_searches_share_a_plan_where_scopes_are_large(postgres_server: str) -> None:
-    # Of so many memories, what can be computed before the values are known is worth planning for.
+    # With so many memories, a plan for the given values is worth its cost.
     large = LOAD.replace("'user-' || n % 100", "'user-' || n % 2")
     async with loaded(postgres_server, large) as connection:
         ranked = rank_statement(search_of(Scope(user_id="user-1")))

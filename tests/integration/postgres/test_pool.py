@@ -101,7 +101,7 @@ async def test_a_wait_in_which_no_call_ends_is_an_outage(postgres_dsn: str) -> N
 async def test_an_outage_is_logged_once_with_its_end(postgres_dsn: str) -> None:
     async with opened(postgres_dsn, pool_size=1, acquire_timeout=0.1) as database:
         async with database.pool.acquire():
-            pass  # so that there is a connection, and the next one has it at once
+            pass  # so that there is a connection, which the next call gets at once
         with capture_logs() as lines:
             async with database.connection():
                 for _ in range(3):

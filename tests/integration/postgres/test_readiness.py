@@ -1,4 +1,4 @@
-"""The check of whether this server can use this database, and its advice if not."""
+"""The check whether this server can use this database, and the advice if not."""
 
 from __future__ import annotations
 

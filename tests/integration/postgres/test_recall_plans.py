@@ -50,6 +50,6 @@ async def test_entities_are_followed_by_the_indexes_of_their_ends(
     statement = recall_statement(query, ["user:user-7"], [("user:user-7", "entity-7")])
     for plan in await plans(connection, *statement):
         ends = {"memory_relations_source", "memory_relations_target"}
-        # The key finds what else a memory says of its relation; a run may have few relations.
+        # The key leads from a relation to its memory; a run may have few relations.
         others = {"memory_relations_pkey", "memory_relations_run"}
         assert ends <= indexes(plan, "memory_relations") <= ends | others

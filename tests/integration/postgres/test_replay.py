@@ -1,4 +1,4 @@
-"""A request id answers what its call changed, and nothing that merely happened on the way."""
+"""A repeated request id returns the changes of its call, and no side effects of it."""
 
 from __future__ import annotations
 

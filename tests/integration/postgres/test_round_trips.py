@@ -34,7 +34,7 @@ from tests.support.postgres import opened
 
 
 class Wiretap:
-    """The one connection of a pool, and the statements that passed over it."""
+    """The only connection of a pool, and the statements that were sent on it."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
@@ -49,7 +49,7 @@ class Wiretap:
         self._statements.append(record.query)
 
     async def heard(self, work: Callable[[], Awaitable[object]]) -> int:
-        """How many statements the work takes once the connection knows them."""
+        """How many statements the work takes once the connection has prepared them."""
         await work()
         return await self.heard_once(work)
 

@@ -26,7 +26,7 @@ MESSAGE = """
     INSERT INTO messages (project_id, call_id, ordinal, message_id, role, content, event_time)
     VALUES ($1, $2, 0, $3, 'user', 'Hello.', now())
 """
-# Deliberately without a condition on the project: that is what the second lock is for.
+# Deliberately without a condition on the project, to test the second safeguard.
 PROJECTS = "SELECT DISTINCT project_id FROM messages ORDER BY project_id"
 
 

@@ -1,4 +1,4 @@
-"""Migrations: once each, in order, whoever runs them."""
+"""Migrations are applied once each and in order, by any number of commands."""
 
 from __future__ import annotations
 

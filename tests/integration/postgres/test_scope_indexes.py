@@ -1,4 +1,4 @@
-"""The index of a scope in memory follows the stored memories, whoever changes them."""
+"""The index of a scope in memory follows the stored memories, however they are changed."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class World:
         return added
 
     async def same(self, asked: SearchQuery = QUESTION) -> list[Hit]:
-        """What is found by the index, which is what is found by the statement."""
+        """The hits of the index, after checking that the statement finds the same."""
         found, expected = await self.held.search(asked), await self.plain.search(asked)
         assert scores(found) == pytest.approx(scores(expected), abs=1e-6)
         assert items(found) == items(expected)
@@ -338,7 +338,7 @@ async def test_a_scope_that_does_not_fit_is_not_read_again_and_again(database: D
         await world.indexes.finish()
         assert not await world.is_held()
         async with database.connection() as connection:
-            # A search that tried to read it would fail to, and say so in the log.
+            # A search that tried to read it would fail, and log that.
             await connection.execute("ALTER FUNCTION tsvectorsend RENAME TO away")
         with capture_logs() as logs:
             await world.held.search(QUESTION)

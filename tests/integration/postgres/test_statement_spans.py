@@ -24,7 +24,7 @@ def store(database: Database) -> PostgresMemoryStore:
 
 
 async def sent(exported: InMemorySpanExporter) -> dict[str, ReadableSpan]:
-    # asyncpg tells of a statement in the loop's next round.
+    # asyncpg reports a statement in the loop's next turn.
     await asyncio.sleep(0)
     return {finished.name: finished for finished in exported.get_finished_spans()}
 

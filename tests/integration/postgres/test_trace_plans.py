@@ -17,7 +17,7 @@ from tests.support.query_plans import indexes, plans
 if TYPE_CHECKING:
     from server.storage.postgres.pool import Connection
 
-# Each call has a correlation id of its own, an operation, and the events of five memories.
+# Each call has its own correlation id, an operation, and the events of five memories.
 REQUESTS = """
 UPDATE calls SET correlation_id = 'request-' || position;
 

@@ -1,4 +1,4 @@
-"""The index of the embeddings: built while servers work, and used where it is worth it."""
+"""The index of the embeddings is built while servers work, and used for large scopes."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ DIMENSIONS = 16
 MEMORIES = 5000
 EMBEDDER = EmbedderIdentity("test/embedder", DIMENSIONS)
 ALICE = Scope(user_id="alice")
-# Of Alice and, one in ten, of Bob; their vectors lie in fifty clusters, always the same ones.
+# Of Alice and, one in ten, of Bob; their vectors are in fifty clusters, the same in every run.
 LOAD = f"""
 SELECT setseed(0.5);
 
