@@ -24,7 +24,7 @@ from starlette.types import ASGIApp, Receive, Send
 from starlette.types import Scope as AsgiScope
 
 from server import __version__
-from server.api.http.faults import HTTP_STATUS, refused
+from server.api.http.faults import HTTP_STATUS, refusal_response
 
 PATH: Final = "/mcp"
 SCOPE_HEADERS: Final[Mapping[str, str]] = {
@@ -65,9 +65,11 @@ class _Guard:
         refusal = None
         if not _scope(headers):
             names = ", ".join(SCOPE_HEADERS.values())
-            refusal = refused(400, f"name the scope by at least one header: {names}")
+            refusal = refusal_response(400, f"name the scope by at least one header: {names}")
         elif (error := await self._key_error(headers)) is not None:
-            refusal = refused(HTTP_STATUS.get(grpc.StatusCode[error.code], 500), str(error))
+            refusal = refusal_response(
+                HTTP_STATUS.get(grpc.StatusCode[error.code], 500), str(error)
+            )
         await (refusal or self._application)(scope, receive, send)
 
     async def _key_error(self, headers: Headers) -> MemoirError | None:

@@ -131,11 +131,11 @@ def match_score(words: Sequence[str], entity: Entity) -> float:
     From best to worst, a word matches exactly, as the beginning of a word, or with one or two
     different letters. An entity with fewer other words matches better.
     """
-    of_names = [word for name in (entity.name, *entity.aliases) for word in words_of(name)]
-    scores = [max((_score(word, other) for other in of_names), default=0.0) for word in words]
+    name_words = [word for name in (entity.name, *entity.aliases) for word in words_of(name)]
+    scores = [max((_score(word, other) for other in name_words), default=0.0) for word in words]
     if not all(scores):
         return 0.0
-    return sum(scores) / math.sqrt(len(set(of_names)))
+    return sum(scores) / math.sqrt(len(set(name_words)))
 
 
 def _score(word: str, other: str) -> float:

@@ -91,11 +91,13 @@ def split_blocks(
     heading_line = re.compile(
         rf"^{re.escape(comment)}[ \t]*({'|'.join(kinds)}):(.*)$", re.MULTILINE
     )
-    preamble, *rest = heading_line.split(text)
+    preamble, *remainder = heading_line.split(text)
     if _code(preamble, comment):
         raise ValueError(f"{file}: a statement before the first name")
     found: dict[str, dict[str, str]] = {kind: {} for kind in kinds}
-    for kind, raw_heading, body in zip(rest[::3], rest[1::3], rest[2::3], strict=True):
+    for kind, raw_heading, body in zip(
+        remainder[::3], remainder[1::3], remainder[2::3], strict=True
+    ):
         heading = raw_heading.strip()
         if heading in found[kind]:
             raise ValueError(f"{file}: {heading!r} occurs twice")

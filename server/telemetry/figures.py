@@ -256,12 +256,12 @@ class Figures(Counts):
         for stage, durations in other.stages.items():
             self.stages[stage].merge(durations)
         for name, model in other.models.items():
-            mine = self.models[name]
-            mine.calls += model.calls
-            mine.failures += model.failures
-            mine.read += model.read
-            mine.written += model.written
-            mine.durations.merge(model.durations)
+            own = self.models[name]
+            own.calls += model.calls
+            own.failures += model.failures
+            own.read += model.read
+            own.written += model.written
+            own.durations.merge(model.durations)
         for name, arm in other.arms.items():
             self.arms[name].runs += arm.runs
             self.arms[name].skips += arm.skips

@@ -33,11 +33,11 @@ from server.api.http.exchange import Bodies, BodyLimits, Exchange
 from server.api.http.faults import (
     JSON,
     Rename,
-    failed,
-    logged,
-    or_refusal,
-    refused,
-    unacceptable,
+    answer_or_refuse,
+    error_response,
+    log_refusal,
+    refusal_response,
+    request_error,
 )
 from server.core.errors import InvalidRequest
 
@@ -165,9 +165,9 @@ class Door:
                 body = await _respond_to_valid_key(calls.respond, exchange, session)
             except CallFailed as error:
                 assert session.last is not None
-                return failed(error.status, session.last.correlation_id, calls.rename)
+                return error_response(error.status, session.last.correlation_id, calls.rename)
             except InvalidRequest as invalid:
-                return unacceptable(exchange.request, invalid, calls.rename)
+                return request_error(exchange.request, invalid, calls.rename)
             headers = _headers(session.last, exchange)
             return Response(orjson.dumps(body), media_type=JSON, headers=headers)
 
@@ -191,7 +191,7 @@ class Door:
             return await _while_connected(self._calls.start(respond(exchange)), request.receive)
 
         async def endpoint(request: Request) -> Response:
-            return await or_refusal(request, answer(request))
+            return await answer_or_refuse(request, answer(request))
 
         return endpoint
 
@@ -250,7 +250,7 @@ def _local_request(exchange: Exchange) -> LocalRequest:
 def _response(answer: LocalAnswer, exchange: Exchange, rename: Rename | None) -> Response:
     headers = _headers(answer, exchange)
     if answer.status is not None:
-        response = failed(answer.status, answer.correlation_id, rename)
+        response = error_response(answer.status, answer.correlation_id, rename)
         response.headers.update(headers)
         return response
     return Response(answer.body, media_type=JSON, headers=headers)
@@ -298,7 +298,7 @@ class _Stream(Response):
             await _response(answer, self._exchange, None)(scope, receive, send)
             return
         if answer.status is not None:
-            await send_line(bytes(failed(answer.status, answer.correlation_id).body))
+            await send_line(bytes(error_response(answer.status, answer.correlation_id).body))
         await self._start(send)
         await send({"type": "http.response.body", "body": b""})
 
@@ -317,6 +317,6 @@ def refusing(http_status: int, message: str) -> Endpoint:
     """Returns an endpoint that refuses every request with the same response."""
 
     async def endpoint(request: Request) -> Response:
-        return logged(request, refused(http_status, message))
+        return log_refusal(request, refusal_response(http_status, message))
 
     return endpoint

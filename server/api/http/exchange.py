@@ -84,9 +84,11 @@ class Bodies:
                         self._held += len(chunk)
                         body += chunk
                     if self._held > self._limits.together:
-                        raise BodyRefused(503, "the server reads too many requests at once")
+                        raise BodyRefused(
+                            503, "the server reads too many requests at once; send it again later"
+                        )
         except TimeoutError:
-            raise BodyRefused(408, "the body did not arrive in time") from None
+            raise BodyRefused(408, "the body did not arrive in time; send it again") from None
         finally:
             self._held -= held
         if size > self._limits.largest:

@@ -48,7 +48,7 @@ HTTP_STATUS: Final[Mapping[grpc.StatusCode, int]] = {
 Rename = Callable[[str], str]
 
 
-def failed(
+def error_response(
     status: status_pb2.Status, correlation_id: str, rename: Rename | None = None
 ) -> Response:
     """Returns the response for a call that ended with `status`.
@@ -63,15 +63,17 @@ def failed(
     detail = status.message
     if violations := details.get("violations"):
         detail = "; ".join(_line(each["field"], each["description"]) for each in violations)
-    return answered(HTTP_STATUS.get(code, 500), detail, details, correlation_id, headers)
+    return json_response(HTTP_STATUS.get(code, 500), detail, details, correlation_id, headers)
 
 
-def refused(http_status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:
+def refusal_response(
+    http_status: int, message: str, headers: Mapping[str, str] | None = None
+) -> Response:
     """Returns the response that refuses a request before a call."""
-    return answered(http_status, message, {"message": message}, "", headers or {})
+    return json_response(http_status, message, {"message": message}, "", headers or {})
 
 
-def answered(
+def json_response(
     http_status: int,
     detail: str,
     details: Mapping[str, Any],
@@ -134,43 +136,50 @@ def correlation_id(request: Request) -> str:
     return sent if is_correlation_id(sent) else uuid4().hex
 
 
-def unacceptable(request: Request, error: MemoirError, rename: Rename | None = None) -> Response:
+def request_error(request: Request, error: MemoirError, rename: Rename | None = None) -> Response:
     """Returns the error of a request that cannot be converted to a call, as a call would."""
     id_ = correlation_id(request)
-    return logged(request, failed(to_status(error, id_), id_, rename))
+    return log_refusal(request, error_response(to_status(error, id_), id_, rename))
 
 
-async def or_refusal(request: Request, answer: Awaitable[Response]) -> Response:
+async def answer_or_refuse(request: Request, answer: Awaitable[Response]) -> Response:
     """Returns the response, or a refusal if the request cannot be read or converted to a call."""
     try:
         return await answer
     except BodyRefused as refusal:
         # The rest of the body is still on its way.
         headers = {"Connection": "close"}
-        return logged(request, refused(refusal.http_status, str(refusal), headers=headers))
+        return log_refusal(
+            request, refusal_response(refusal.http_status, str(refusal), headers=headers)
+        )
     except (InvalidRequest, Unimplemented) as error:
-        return unacceptable(request, error)
+        return request_error(request, error)
     except ClientDisconnect:
-        return refused(CLIENT_CLOSED_REQUEST, "the client disconnected")
+        return refusal_response(CLIENT_CLOSED_REQUEST, "the client disconnected")
 
 
-async def not_routed(request: Request, error: Exception) -> Response:
+async def no_route(request: Request, error: Exception) -> Response:
     """Returns the response for an unknown path, or for a method that the path does not have."""
     if not isinstance(error, HTTPException) or error.status_code != _METHOD_NOT_ALLOWED:
-        return logged(request, refused(404, "there is nothing at this path"))
+        return log_refusal(
+            request,
+            refusal_response(404, "there is nothing at this path; check the address"),
+        )
     allowed = (error.headers or {}).get("Allow", "")
     headers = {"Allow": allowed}
-    return logged(request, refused(405, f"the path supports only {allowed}", headers=headers))
+    return log_refusal(
+        request, refusal_response(405, f"the path supports only {allowed}", headers=headers)
+    )
 
 
-async def broken(request: Request, error: Exception) -> Response:
+async def door_fault(request: Request, error: Exception) -> Response:
     """Returns the response for a fault of the door itself, and logs the cause."""
     id_ = correlation_id(request)
     log.error("http.failed", path=_path(request), correlation_id=id_, exc_info=error)
-    return failed(to_status(error, id_), id_)
+    return error_response(to_status(error, id_), id_)
 
 
-def logged(request: Request, response: Response) -> Response:
+def log_refusal(request: Request, response: Response) -> Response:
     """Logs a refusal that no call has logged; it gets a correlation id if it has none."""
     id_ = response.headers.setdefault(CORRELATION_HEADER, correlation_id(request))
     log.info("http.refused", path=_path(request), status=response.status_code, correlation_id=id_)

@@ -18,7 +18,7 @@ from starlette.routing import BaseRoute, Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from server.api.http.faults import broken, not_routed
+from server.api.http.faults import door_fault, no_route
 from server.api.limits import HttpLimits
 from server.core.values import CannotListen
 
@@ -28,7 +28,7 @@ def build_application(routes: Sequence[BaseRoute]) -> Starlette:
 
     No response allows pages of other sites to read it (CORS).
     """
-    application = Starlette(exception_handlers={HTTPException: not_routed, Exception: broken})
+    application = Starlette(exception_handlers={HTTPException: no_route, Exception: door_fault})
     application.router = _Router(routes)
     return application
 

@@ -24,7 +24,7 @@ from starlette.routing import Route
 from server.api.grpc.local import CONTRACT_METHODS
 from server.api.http.door import Door, OneCall, ReadRequest
 from server.api.http.exchange import Exchange, message_of
-from server.api.http.writing import written
+from server.api.http.writing import message_json
 from server.core.errors import FieldViolation
 
 _NAME: Final = "{name=projects/*/operations/*}"
@@ -83,7 +83,7 @@ def _route(door: Door, binding: Binding) -> Route:
 
 
 def _write(response: Message, _exchange: Exchange) -> object:
-    return written(response)
+    return message_json(response)
 
 
 def _starlette_path(template: str) -> str:

@@ -32,7 +32,7 @@ _CACHED_TIMES: Final = 16_384
 _writers: dict[Descriptor, Write] = {}
 
 
-def written(message: Message) -> Any:
+def message_json(message: Message) -> Any:
     """Returns a message as JSON: an object, or the JSON form of one of protobuf's well-known types.
 
     The result must not be changed, because messages share empty lists and objects.

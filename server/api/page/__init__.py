@@ -28,7 +28,13 @@ from starlette.types import Message as AsgiMessage
 
 from server.api.grpc.interceptors.observation import CORRELATION_HEADER
 from server.api.http.exchange import Bodies, BodyLimits, Exchange, message_of
-from server.api.http.faults import JSON, failed, logged, or_refusal, refused
+from server.api.http.faults import (
+    JSON,
+    answer_or_refuse,
+    error_response,
+    log_refusal,
+    refusal_response,
+)
 from server.api.http.serving import HttpOptions, build_application, serving_http
 from server.core.errors import FieldViolation, InvalidRequest, Unimplemented
 
@@ -72,7 +78,7 @@ class Gateway:
 
     async def handle(self, request: Request) -> Response:
         """Returns the response, or the error, in protobuf's JSON with field names of the .proto."""
-        return await or_refusal(request, self._answer(request))
+        return await answer_or_refuse(request, self._answer(request))
 
     async def _answer(self, request: Request) -> Response:
         method = _method(request)
@@ -92,7 +98,7 @@ class Gateway:
         try:
             answer = await call
         except grpc.aio.AioRpcError as error:
-            return failed(_status(error), _correlation_id(error.trailing_metadata()))
+            return error_response(_status(error), _correlation_id(error.trailing_metadata()))
         # Without empty fields, which the page does not show.
         value = json_format.MessageToDict(answer, preserving_proto_field_name=True)
         headers = {CORRELATION_HEADER: _correlation_id(await call.trailing_metadata())}
@@ -179,7 +185,9 @@ class Protection:
 
         answer = self._application
         if _host_name(Headers(scope=scope)) not in self._hosts:
-            answer = logged(Request(scope), refused(403, "not served under this host name"))
+            answer = log_refusal(
+                Request(scope), refusal_response(403, "not served under this host name")
+            )
         await answer(scope, receive, send_protected)
 
 

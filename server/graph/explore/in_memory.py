@@ -186,15 +186,15 @@ def explore(
 
     Neo4j is read within the same limits: see `server.storage.neo4j.exploring`.
     """
-    of_entity: dict[str, list[StatedRelation]] = {}
+    by_entity: dict[str, list[StatedRelation]] = {}
     for stated in newest_first(relations):
         for key in {stated.source_key, stated.target_key}:
-            of_entity.setdefault(key, []).append(stated)
+            by_entity.setdefault(key, []).append(stated)
     found: dict[StatedRelation, None] = {}
     seen, frontier, truncated = {start}, [start], False
     for _ in range(hops):
-        truncated = truncated or any(len(of_entity.get(key, ())) > FAN_OUT for key in frontier)
-        reached = newest_first({r for key in frontier for r in of_entity.get(key, ())[:FAN_OUT]})
+        truncated = truncated or any(len(by_entity.get(key, ())) > FAN_OUT for key in frontier)
+        reached = newest_first({r for key in frontier for r in by_entity.get(key, ())[:FAN_OUT]})
         new = [stated for stated in reached if stated not in found]
         limit = MOST_RELATIONS - len(found)
         truncated = truncated or len(new) > limit

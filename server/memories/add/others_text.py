@@ -253,9 +253,9 @@ def _third_person_notes(lines: Sequence[_Line]) -> Iterator[OthersText]:
         items = list(run)
         if is_list and any(map(_is_about_user, items)):
             yield OthersText(items[0].start, items[-1].end, OthersTextKind.RECALLED)
-    for of_user, run in groupby(lines, _is_about_user):
+    for is_about_user, run in groupby(lines, _is_about_user):
         block = list(run)
-        if of_user and len(block) > 1:
+        if is_about_user and len(block) > 1:
             yield OthersText(block[0].start, block[-1].end, OthersTextKind.RECALLED)
 
 

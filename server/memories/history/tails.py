@@ -90,13 +90,13 @@ class _Tail:
     @contextmanager
     def followed(self, scope: Scope) -> Iterator[Follower]:
         follower = Follower(self.end, self._pace)
-        of_scope = self._followers.setdefault(scope, [])
-        of_scope.append(follower)
+        followers = self._followers.setdefault(scope, [])
+        followers.append(follower)
         try:
             yield follower
         finally:
-            of_scope.remove(follower)
-            if not of_scope:
+            followers.remove(follower)
+            if not followers:
                 del self._followers[scope]
 
     @property

@@ -115,11 +115,11 @@ def lower_short(scores: Scores, messages: Numbers, lengths: Numbers) -> None:
     Hits of unknown messages, such as memories written by hand, keep their scores.
     """
     known = messages >= 0
-    of_known = messages[known]
-    longest = np.zeros(of_known.max(initial=0) + 1, dtype=np.int64)
-    np.maximum.at(longest, of_known, lengths[known])
+    known_messages = messages[known]
+    longest = np.zeros(known_messages.max(initial=0) + 1, dtype=np.int64)
+    np.maximum.at(longest, known_messages, lengths[known])
     shortness = np.maximum(0.0, 1.0 - longest / SHORT_LENGTH)
-    scores[known] *= 1.0 - SHORT_SHARE * shortness[of_known]
+    scores[known] *= 1.0 - SHORT_SHARE * shortness[known_messages]
 
 
 def raise_resembling(

@@ -156,8 +156,8 @@ def speakers_asked(question: str, speakers: Iterable[Speaker]) -> frozenset[Spea
     if named:
         return named if named != known else None
     role = _role_asked(text)
-    of_role = frozenset(speaker for speaker in known if speaker[0] == role)
-    return of_role if of_role and of_role != known else None
+    in_role = frozenset(speaker for speaker in known if speaker[0] == role)
+    return in_role if in_role and in_role != known else None
 
 
 def _is_named(name: str | None, text: str) -> bool:

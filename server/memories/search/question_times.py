@@ -119,22 +119,22 @@ def _day_of_month(match: re.Match[str], now: datetime) -> TimeSpan:
     last = _ordinal(match.groupdict().get("until") or match["day"])
     number = _month_number(match["month"])
 
-    def of_year(year: int) -> TimeSpan:
+    def span_in(year: int) -> TimeSpan:
         return spans.days(date(year, number, first), max(1, last - first + 1))
 
-    return of_year(int(match["year"])) if match["year"] else _latest_begun(of_year, now)
+    return span_in(int(match["year"])) if match["year"] else _latest_begun(span_in, now)
 
 
 def _named(match: re.Match[str], now: datetime) -> TimeSpan:
     """Returns a month, a season or a year, or a part of it."""
     groups, name = match.groupdict(), match["name"]
-    of_year = _by_year(name)
+    span_in = _by_year(name)
     if name.isdecimal():
         span = spans.years(int(name))
     elif groups.get("year"):
-        span = of_year(int(match["year"]))
+        span = span_in(int(match["year"]))
     else:
-        span = _latest_begun(of_year, now)
+        span = _latest_begun(span_in, now)
     return spans.third(span, _PARTS.index(groups["part"])) if groups.get("part") else span
 
 
@@ -193,9 +193,9 @@ def _by_year(name: str) -> Callable[[int], TimeSpan]:
     return lambda year: spans.month(year, _month_number(name))
 
 
-def _latest_begun(of_year: Callable[[int], TimeSpan], now: datetime) -> TimeSpan:
-    this = of_year(now.year)
-    return this if this.start <= now else of_year(now.year - 1)
+def _latest_begun(span_in: Callable[[int], TimeSpan], now: datetime) -> TimeSpan:
+    this = span_in(now.year)
+    return this if this.start <= now else span_in(now.year - 1)
 
 
 def _month_number(name: str) -> int:

@@ -123,8 +123,8 @@ class ImportProject:
         rows = _rows(first, numbered, imported.read)
         while batch := list(islice(rows, BATCH)):
             for kind, group in groupby(batch, key=lambda row: row[0]):
-                of_kind = [row for _, row in group]
-                imported.new[kind] += await self._write(project_id, header, kind, of_kind)
+                kind_rows = [row for _, row in group]
+                imported.new[kind] += await self._write(project_id, header, kind, kind_rows)
             on_progress(imported.read.total())
         return imported
 

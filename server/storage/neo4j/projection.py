@@ -44,7 +44,7 @@ def superseding_ends(
     stored_holdings = [(row, _holding_in(row)) for row in stored]
     for row, holding in stored_holdings:
         holdings[row["slot"]].append(holding)
-    ends = {slot: superseded_at(of_slot) for slot, of_slot in holdings.items()}
+    ends = {slot: superseded_at(held_in_slot) for slot, held_in_slot in holdings.items()}
     changed = [
         rows.edge_end(row, ends[row["slot"]][holding])
         for row, holding in stored_holdings

@@ -109,11 +109,9 @@ class PostgresMemoryChanges:
         bound = CHANGES["list_scopes"].fill(column=kind)(
             project_id=project_id, after_id=after_id, limit=limit, visible_on=visible_on
         )
-        async with self._database.connection() as connection:
-            rows = await connection.fetch(*bound)
         return [
             ScopeSummary(kind, row["id"], row["memory_count"], row["last_activity_time"])
-            for row in rows
+            for row in await self._database.fetch(bound)
         ]
 
     async def delete_memories(
@@ -198,10 +196,9 @@ class PostgresMemoryChanges:
     async def find_deletion(
         self, project_id: str, request_id: UUID, item: int = 0
     ) -> StoredDeletion | None:
-        async with self._database.connection() as connection:
-            row = await connection.fetchrow(
-                *CHANGES["find_deletion"](project_id=project_id, request_id=request_id, item=item)
-            )
+        row = await self._database.fetchrow(
+            CHANGES["find_deletion"](project_id=project_id, request_id=request_id, item=item)
+        )
         return to_deletion(row, row["payload_digest"]) if row else None
 
 

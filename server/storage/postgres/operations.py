@@ -185,9 +185,7 @@ class PostgresOperations:
     async def queue_statistics(self, project_id: str | None = None) -> QueueStatistics:
         row = await self._row("statistics", project_id=project_id)
         assert row is not None
-        return QueueStatistics(
-            row["queued"], row["running"], row["given_up"], row["oldest_seconds"]
-        )
+        return QueueStatistics(**row)
 
     async def claim(
         self, limit: int, duration: timedelta, shares: Shares

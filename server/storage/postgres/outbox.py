@@ -106,7 +106,7 @@ class PostgresOutbox:
     async def backlog(self, project_id: str | None = None) -> Backlog:
         row = await self._database.fetchrow(SQL["backlog"](project_id=project_id))
         assert row is not None
-        return Backlog(row["pending"], row["given_up"], row["oldest_seconds"])
+        return Backlog(**row)
 
     async def enqueue_overdue(self) -> int:
         day = today(self._clock.now())

@@ -93,8 +93,8 @@ async def _joins(
         splits.setdefault(row["space"], set()).add(pair_of(row["name"], row["other_name"]))
     aliases: dict[str, list[StatedAlias]] = {}
     for row in rows:
-        of_space = splits.get(row["space"], set())
-        entities, _ = with_splits(to_entities(row["entities"]), (), row["text"], of_space)
+        pairs = splits.get(row["space"], set())
+        entities, _ = with_splits(to_entities(row["entities"]), (), row["text"], pairs)
         aliases.setdefault(row["space"], []).extend(
             StatedAlias(str(row["memory_id"]), entity.name, alias)
             for entity in entities

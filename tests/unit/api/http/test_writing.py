@@ -18,7 +18,7 @@ from memoir.v1.memory_service_pb2 import AddMemoriesResponse, SearchMemoriesResu
 
 from server.api.grpc.convert.values import from_struct
 from server.api.grpc.local import CONTRACT_METHODS
-from server.api.http.writing import time_json, written
+from server.api.http.writing import message_json, time_json
 
 _F = FieldDescriptor
 ANSWERS = {method.output_type.full_name: method.output_type for method in CONTRACT_METHODS.values()}
@@ -91,7 +91,7 @@ def test_every_response_equals_the_json_of_protobuf(kind: Descriptor) -> None:
     chance = random.Random(kind.full_name)
     for _ in range(40):
         message = filled(kind, chance)
-        assert repr_of(written(message)) == repr_of(by_protobuf(message))
+        assert repr_of(message_json(message)) == repr_of(by_protobuf(message))
 
 
 def repr_of(value: Any) -> str:
@@ -104,7 +104,7 @@ def repr_of(value: Any) -> str:
 
 
 def test_empty_fields_are_written_and_absent_ones_are_not() -> None:
-    value = written(SearchMemoriesResult())
+    value = message_json(SearchMemoriesResult())
     assert value["score"] == 0
     assert value["arms"] == []
     assert "memory" not in value
@@ -113,7 +113,7 @@ def test_empty_fields_are_written_and_absent_ones_are_not() -> None:
 def test_the_response_of_an_operation_names_its_type() -> None:
     operation = operations_proto_pb2.Operation(name="o", done=True)
     operation.response.Pack(AddMemoriesResponse())
-    assert written(operation)["response"]["@type"].endswith("memoir.v1.AddMemoriesResponse")
+    assert message_json(operation)["response"]["@type"].endswith("memoir.v1.AddMemoriesResponse")
 
 
 def test_whole_numbers_in_a_struct_have_no_decimals() -> None:
