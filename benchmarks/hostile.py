@@ -3,8 +3,8 @@
     python -m benchmarks.hostile [--seconds N] [--rounds N]
 
 One caller of the quiet project adds and searches in turn: alone, then beside each kind of
-hostility (`benchmarks.hostility`), in every round. Meanwhile the server's readiness is checked ten
-times a second. It starts its own server, with one worker.
+load of the hostile one (`benchmarks.hostile_project`), in every round. Meanwhile the server's
+readiness is checked ten times a second. It starts its own server, with one worker.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.cases import Cases
-from benchmarks.hostility import KINDS, TEXTS, Hostile
+from benchmarks.hostile_project import KINDS, TEXTS, Hostile
 from benchmarks.load import Figures
 from benchmarks.running import prepared
 from benchmarks.servers import PROJECT, ROOT, command_line, postgres, serving
@@ -92,10 +92,10 @@ class Quiet:
 
 
 @asynccontextmanager
-async def hostility(kind: str, address: str, key: str) -> AsyncIterator[None]:
+async def hostile_project(kind: str, address: str, key: str) -> AsyncIterator[None]:
     """Runs the hostile project during the block."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "benchmarks.hostility", kind, address, key),
+        *(sys.executable, "-m", "benchmarks.hostile_project", kind, address, key),
         cwd=ROOT,
         env=dict(os.environ),
     )
@@ -125,10 +125,10 @@ async def projects() -> AsyncIterator[tuple[str, str, str]]:
 async def one_round(
     quiet: Quiet, address: str, key: str, seconds: float, measured: dict[str, Measured]
 ) -> None:
-    """Measures each kind of hostility, and the quiet project alone before each."""
+    """Measures each kind of hostile load, and the quiet project alone before each."""
     for kind in KINDS:
         await quiet.measure(seconds / 2, measured[ALONE])
-        async with hostility(kind, address, key):
+        async with hostile_project(kind, address, key):
             await asyncio.sleep(WARM_UP_SECONDS)
             await quiet.measure(seconds, measured[kind])
         # By then the remaining calls of the hostile project are finished or cancelled.

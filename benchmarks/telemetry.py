@@ -32,7 +32,7 @@ from benchmarks.running import prepared
 from benchmarks.servers import postgres, serving
 
 CALLERS = 16
-SERVER, UNMEASURED = "server", "benchmarks.unmeasured"
+SERVER, WITHOUT_TELEMETRY = "server", "benchmarks.without_telemetry"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Side:
     variables: Mapping[str, str] = field(default_factory=dict)
 
 
-OFF = Side("all off", UNMEASURED, {"MEMOIR_LOG_LEVEL": "error"})
+OFF = Side("all off", WITHOUT_TELEMETRY, {"MEMOIR_LOG_LEVEL": "error"})
 RECORDING = Side("logs, metrics, statistics", variables={"MEMOIR_METRICS_PORT": "0"})
 
 

@@ -16,7 +16,15 @@ from server.core.values import Vector
 from server.graph.model import StatedRelation
 from server.graph.names import Split
 from server.memories.add.inference import Candidate
-from server.memories.changes import Addition, Change, ChangeSet, Update
+from server.memories.changes import (
+    Addition,
+    Call,
+    Change,
+    ChangeSet,
+    Deletion,
+    Replacement,
+    Update,
+)
 from server.memories.conversation import Message
 from server.memories.memory import EventType, ListOrder, Memory, today
 from server.memories.passages import Hit
@@ -30,7 +38,7 @@ from server.memories.queries import (
     StoredCall,
     StoredChange,
 )
-from server.memories.scope import Scope
+from server.memories.scope import Scope, StoredDeletion
 from server.memories.search.question_clues import Clue, Recollection
 from server.operations.ports import ScopeLease
 from server.projects.project import Project
@@ -326,3 +334,13 @@ class FakeStore(FakeChanges):
         before = len(self._splits)
         self._splits = [each for each in self._splits if each.pair != split.pair]
         return len(self._splits) < before
+
+
+class BusyStore(FakeStore):
+    """Another call changes a memory whenever it was read to be changed or deleted."""
+
+    async def replace(self, call: Call, change: Replacement) -> int:
+        raise ConcurrentChange
+
+    async def delete(self, call: Call, removal: Deletion) -> StoredDeletion:
+        raise ConcurrentChange

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import operator
-import sys
 from collections.abc import MutableMapping
 from pathlib import Path
 from typing import cast
@@ -12,17 +11,7 @@ import pytest
 
 from server.storage.statements import load_cypher, statement_name
 
-PACKAGE = "made_up_statements"
-
-
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    package = tmp_path / PACKAGE
-    package.mkdir()
-    (package / "__init__.py").touch()
-    monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.delitem(sys.modules, PACKAGE, raising=False)
-    return package
+PACKAGE = "invented_statements"
 
 
 def test_blocks_are_found_by_name_in_file_order(folder: Path) -> None:
@@ -40,7 +29,7 @@ def test_blocks_are_found_by_name_in_file_order(folder: Path) -> None:
 def test_an_unknown_name_reports_the_file_and_the_known_names(folder: Path) -> None:
     (folder / "a.cypher").write_text("// name: b\nRETURN 1\n// name: a\nRETURN 2\n")
     statements = load_cypher(PACKAGE, "a.cypher")
-    with pytest.raises(KeyError, match=r"made_up_statements/a\.cypher.*'c'.*\['a', 'b'\]"):
+    with pytest.raises(KeyError, match=r"invented_statements/a\.cypher.*'c'.*\['a', 'b'\]"):
         statements["c"]
     assert "c" not in statements
     assert len(statements) == 2

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date
 from uuid import UUID, uuid4
 
@@ -10,9 +9,8 @@ import pytest
 
 from server.core.errors import ConcurrentChange, EtagMismatch, MemoryNotFound, RequestIdReused
 from server.memories.change.deletion import DeleteMemory, DeleteMemoryCommand
-from server.memories.changes import Call, Deletion
+from server.memories.changes import Deletion
 from server.memories.memory import Memory
-from server.memories.scope import StoredDeletion
 from server.operations.idempotency import RequestKey
 from tests.support.builders import (
     ALICE,
@@ -24,7 +22,7 @@ from tests.support.builders import (
     change_set,
     revision,
 )
-from tests.support.fake_store import FakeStore
+from tests.support.fake_store import BusyStore, FakeStore
 from tests.support.fakes import FakeClock
 
 
@@ -96,14 +94,6 @@ async def test_a_wrong_etag_deletes_nothing(store: FakeStore, delete: DeleteMemo
     with pytest.raises(EtagMismatch):
         await delete(DeleteMemoryCommand(PROJECT, memory.id, "other"))
     assert memory.id in store.memories
-
-
-@dataclass
-class BusyStore(FakeStore):
-    """Changes the memory between its read and its deletion."""
-
-    async def delete(self, call: Call, removal: Deletion) -> StoredDeletion:
-        raise ConcurrentChange
 
 
 @pytest.mark.parametrize(("with_etag", "error"), [(True, EtagMismatch), (False, ConcurrentChange)])

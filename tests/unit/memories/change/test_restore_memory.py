@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from typing import TypeVar
 from uuid import UUID, uuid4
@@ -18,11 +18,10 @@ from server.core.errors import (
     RequestIdReused,
 )
 from server.memories.change.deletion import RestoreMemory, RestoreMemoryCommand
-from server.memories.changes import Call, Replacement
 from server.memories.memory import Memory
 from server.operations.idempotency import RequestKey
 from tests.support.builders import ALICE, NOW, PROJECT, addition, call, vector
-from tests.support.fake_store import FakeStore
+from tests.support.fake_store import BusyStore, FakeStore
 from tests.support.fakes import FakeClock, FakeEmbedder
 
 TEA = addition(call(), "tea", categories=["food"]).memory
@@ -130,14 +129,6 @@ async def test_an_immutable_memory_is_only_restored_after_its_deletion(
         await restore(RestoreMemoryCommand(PROJECT, TEA.id, 1))
     store.memories.clear()
     assert (await restore(RestoreMemoryCommand(PROJECT, TEA.id, 1))).memory.immutable
-
-
-@dataclass
-class BusyStore(FakeStore):
-    """Changes the memory between its read and its restoration."""
-
-    async def replace(self, call: Call, change: Replacement) -> int:
-        raise ConcurrentChange
 
 
 @pytest.mark.parametrize(("with_etag", "error"), [(True, EtagMismatch), (False, ConcurrentChange)])

@@ -17,12 +17,11 @@ from server.core.errors import (
 )
 from server.memories.change.effects import FieldChanges, MemoryField
 from server.memories.change.update_memory import UpdateMemory, UpdateMemoryCommand
-from server.memories.changes import Call, Replacement
 from server.memories.memory import Evidence, Memory
 from server.models.ports import EmbeddingPurpose
 from server.operations.idempotency import RequestKey
 from tests.support.builders import LISBON, NOW, PROJECT, addition, call, change_set
-from tests.support.fake_store import FakeStore
+from tests.support.fake_store import BusyStore, FakeStore
 from tests.support.fakes import FakeClock, FakeEmbedder
 
 LATER = NOW + timedelta(hours=1)
@@ -109,13 +108,6 @@ async def test_a_wrong_etag_changes_nothing(store: FakeStore, update: UpdateMemo
     with pytest.raises(EtagMismatch):
         await update(UpdateMemoryCommand(PROJECT, memory.id, text("new"), etag="stale"))
     assert store.calls == []
-
-
-class BusyStore(FakeStore):
-    """Changes the memory between its read and its update."""
-
-    async def replace(self, call: Call, change: Replacement) -> int:
-        raise ConcurrentChange
 
 
 @pytest.mark.parametrize(("with_etag", "error"), [(True, EtagMismatch), (False, ConcurrentChange)])

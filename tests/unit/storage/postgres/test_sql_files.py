@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
 
 from server.storage.postgres.statements import SqlFile, fill_block, load_sql
 
-PACKAGE = "made_up_sql"
-
-
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    package = tmp_path / PACKAGE
-    package.mkdir()
-    (package / "__init__.py").touch()
-    monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.delitem(sys.modules, PACKAGE, raising=False)
-    return package
+PACKAGE = "invented_statements"
 
 
 def loaded(folder: Path, text: str, **shared: str) -> SqlFile:

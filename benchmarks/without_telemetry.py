@@ -1,6 +1,6 @@
 """The server without its telemetry: nothing is recorded or logged per call. For comparisons.
 
-python -m benchmarks.unmeasured serve
+python -m benchmarks.without_telemetry serve
 """
 
 # ruff: noqa: PLC0415 - modules import recording functions by name, so these are replaced first

@@ -1,6 +1,6 @@
 """A hostile project; `benchmarks.hostile` runs it beside a quiet one.
 
-python -m benchmarks.hostility KIND ADDRESS KEY
+python -m benchmarks.hostile_project KIND ADDRESS KEY
 
 It is a separate process, so that its work delays the quiet callers only through the server.
 """
@@ -90,7 +90,7 @@ KINDS: Final[Mapping[str, Mapping[Act, int]]] = {
     "adders": {Hostile.add_short: ADDERS},
     "all three": {Hostile.add: WRITERS, Hostile.watch: WATCHERS, Hostile.list: LISTERS},
 }
-"""The number of concurrent callers by call, for each kind of hostility."""
+"""The number of concurrent callers by call, for each kind of load."""
 
 
 async def repeat(act: Act, hostile: Hostile) -> None:
