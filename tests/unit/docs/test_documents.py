@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,9 @@ _INLINE_TARGET = re.compile(r"`make ((?:[a-z0-9-]+)(?: [a-z0-9-]+)*)")
 _FENCED_TARGET = re.compile(r"^[ \t]*(?:\$ )?make ([a-z0-9-]+)", re.MULTILINE)
 _TARGET = re.compile(r"^([a-z0-9-]+):.*##", re.MULTILINE)
 _TEST = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
+_CODE = re.compile(r"`([^`\n]+)`")
+# Words of several capitalized parts, such as SearchMemories.
+_CAPITALIZED = re.compile(r"\b(?:[A-Z][a-z]+){2,}\b")
 _PROMISE = re.compile(r"^\| (P\d+) \|(.*)$", re.MULTILINE)
 _DECISION = re.compile(r"^\| \[(\d{4})\]\(\S+\) \| (.+) \|$", re.MULTILINE)
 _EVENT = re.compile(r"_?log\.(?:debug|info|warning|error)\(\s*\"([^\"]+)\"")
@@ -184,6 +188,21 @@ def functions_in(path: Path) -> set[str]:
 def test_documents_name_only_existing_tests(path: Path) -> None:
     for file, test in _TEST.findall(path.read_text(encoding="utf-8")):
         assert test in functions_in(ROOT / file), f"{file}::{test} does not exist"
+
+
+@pytest.mark.parametrize("path", [path for path in documents() if path.parent != ADRS], ids=named)
+def test_documents_name_only_existing_classes_and_calls(path: Path) -> None:
+    quoted = " ".join(_CODE.findall(prose(path.read_text(encoding="utf-8"))))
+    assert set(_CAPITALIZED.findall(quoted)) <= words_of_the_code()
+
+
+@cache
+def words_of_the_code() -> set[str]:
+    """Returns all words in the contract and in the Python code."""
+    folders = ("protos", "server", "client", "examples", "tests")
+    files = [path for folder in folders for path in (ROOT / folder).rglob("*.*")]
+    texts = (path.read_text("utf-8") for path in files if path.suffix in {".py", ".proto"})
+    return {word for text in texts for word in re.findall(r"\w+", text)}
 
 
 def test_every_promise_names_a_test() -> None:
