@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from server.api.grpc.convert.requests import accepted_command
 from server.api.grpc.services.memory import MemoryUseCases
-from server.api.grpc.services.memory_changes import MutationUseCases
+from server.api.grpc.services.memory_changes import ChangeUseCases
 from server.api.grpc.status import to_status
 from server.core.background import running
 from server.core.clock import Clock
@@ -157,16 +157,16 @@ def compose_memories(
         ),
         get=GetMemory(store, clock),
         list=ListMemories(store, clock),
-        mutations=_compose_mutations(parts, watch),
+        changes=_compose_changes(parts, watch),
     )
 
 
-def _compose_mutations(parts: MemoryParts, watch: WatchMemoryEvents) -> MutationUseCases:
+def _compose_changes(parts: MemoryParts, watch: WatchMemoryEvents) -> ChangeUseCases:
     store, embedder = parts.store, parts.models.embedder
     clock, turns = parts.clock, parts.turns
     update = UpdateMemory(store, embedder, clock)
     delete = DeleteMemory(store, clock)
-    return MutationUseCases(
+    return ChangeUseCases(
         update=SerializedByRequestId(update, turns),
         delete=SerializedByRequestId(delete, turns),
         update_batch=SerializedByRequestId(

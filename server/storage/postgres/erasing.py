@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from server.storage.postgres.rows import Row
 
 
-SQL = load_sql("erase.sql", "changing.sql", "passages.sql")
+SQL = load_sql("erasing.sql", "changing.sql", "passages.sql")
 _VERSION_INDEXES = frozenset({"memories_pkey", "memory_events_pkey"})
 
 
@@ -155,7 +155,7 @@ async def _lock_expired(
     return project_id, [row["memory_id"] for row in rows if row["project_id"] == project_id]
 
 
-CHANGES = load_sql("mutations.sql", "changing.sql", "passages.sql")
+CHANGES = load_sql("memory_changes.sql", "changing.sql", "passages.sql")
 
 
 class OnlyValidated(Exception):

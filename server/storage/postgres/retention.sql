@@ -1,4 +1,4 @@
--- Finds expired memories and passages in all projects. The memories are then erased by erase.sql, project
+-- Finds expired memories and passages in all projects. The memories are then erased by erasing.sql, project
 -- by project.
 
 -- name: try_alone

@@ -20,7 +20,7 @@ from server.api.grpc.convert.requests import (
 )
 from server.api.grpc.convert.tokens import Tokens, fitting_page, page_token
 from server.api.grpc.interceptors.access import current_caller
-from server.api.grpc.services.memory_changes import MemoryMutations, MutationUseCases
+from server.api.grpc.services.memory_changes import ChangeUseCases, MemoryChanges
 from server.core.background import in_thread_if_many
 from server.memories.add.add_memories import AddMemoriesCommand, AddMemoriesOutcome
 from server.memories.search.read_memories import GetMemory, ListMemories
@@ -45,15 +45,15 @@ class MemoryUseCases:
     search: SearchMemories
     get: GetMemory
     list: ListMemories
-    mutations: MutationUseCases
+    changes: ChangeUseCases
     submit: SubmitAdd
 
 
-class MemoryService(MemoryMutations):
+class MemoryService(MemoryChanges):
     """Adds, finds and reads memories. Its methods are those of the contract."""
 
     def __init__(self, use_cases: MemoryUseCases, tokens: Tokens) -> None:
-        super().__init__(use_cases.mutations, tokens)
+        super().__init__(use_cases.changes, tokens)
         self._use_cases = use_cases
 
     async def AddMemories(

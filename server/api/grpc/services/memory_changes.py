@@ -71,7 +71,7 @@ _SCOPE_CURSORS = TypeAdapter(ScopeCursor)
 
 
 @dataclass(frozen=True, slots=True)
-class MutationUseCases:
+class ChangeUseCases:
     """The use cases of these methods."""
 
     update: Callable[[UpdateMemoryCommand], Awaitable[UpdatedMemory]]
@@ -86,11 +86,11 @@ class MutationUseCases:
     watch: WatchMemoryEvents
 
 
-class MemoryMutations:
+class MemoryChanges:
     """Changes memories and scopes, and reads histories. Its methods are those of the contract."""
 
-    def __init__(self, mutations: MutationUseCases, tokens: Tokens) -> None:
-        self._mutations = mutations
+    def __init__(self, changes: ChangeUseCases, tokens: Tokens) -> None:
+        self._changes = changes
         self._tokens = tokens
         # What several streams send is converted once.
         self._streamed: WeakKeyDictionary[object, memory_service_pb2.WatchMemoryEventsResponse] = (
@@ -102,7 +102,7 @@ class MemoryMutations:
     ) -> memory_service_pb2.UpdateMemoryResponse:
         caller = current_caller()
         tokens = await self._tokens.of_project(caller.project_id)
-        updated = await self._mutations.update(update_command(request, caller))
+        updated = await self._changes.update(update_command(request, caller))
         return memory_service_pb2.UpdateMemoryResponse(
             memory=memory_message(updated.memory),
             consistency_token=consistency_token(tokens, updated.position),
@@ -113,7 +113,7 @@ class MemoryMutations:
     ) -> memory_service_pb2.DeleteMemoryResponse:
         caller = current_caller()
         tokens = await self._tokens.of_project(caller.project_id)
-        deletion = await self._mutations.delete(delete_command(request, caller))
+        deletion = await self._changes.delete(delete_command(request, caller))
         return memory_service_pb2.DeleteMemoryResponse(
             consistency_token=consistency_token(tokens, deletion.position),
             receipt=receipt_message(deletion.receipt),
@@ -124,7 +124,7 @@ class MemoryMutations:
     ) -> memory_service_pb2.RestoreMemoryResponse:
         caller = current_caller()
         tokens = await self._tokens.of_project(caller.project_id)
-        restored = await self._mutations.restore(
+        restored = await self._changes.restore(
             RestoreMemoryCommand(
                 project_id=caller.project_id,
                 memory_id=UUID(request.id),
@@ -145,7 +145,7 @@ class MemoryMutations:
         caller = current_caller()
         tokens = await self._tokens.of_project(caller.project_id)
         command = await asyncio.to_thread(batch_update_command, request, caller)
-        outcomes = await self._mutations.update_batch(command)
+        outcomes = await self._changes.update_batch(command)
         correlation_id = current_request().correlation_id
         return await asyncio.to_thread(batch_update_response, outcomes, correlation_id, tokens)
 
@@ -155,7 +155,7 @@ class MemoryMutations:
         caller = current_caller()
         tokens = await self._tokens.of_project(caller.project_id)
         command = batch_delete_command(request, caller)
-        outcomes = await self._mutations.delete_batch(command)
+        outcomes = await self._changes.delete_batch(command)
         return batch_delete_response(command, outcomes, current_request().correlation_id, tokens)
 
     async def ListMemoryEvents(
@@ -172,7 +172,7 @@ class MemoryMutations:
         )
 
         async def page(size: int) -> memory_service_pb2.ListMemoryEventsResponse:
-            found = await self._mutations.events(replace(command, page_size=size))
+            found = await self._changes.events(replace(command, page_size=size))
             return memory_service_pb2.ListMemoryEventsResponse(
                 events=map(event_message, found.items),
                 next_page_token=number_page_token(tokens, request, found.next),
@@ -189,7 +189,7 @@ class MemoryMutations:
             scope=scope_of(request),
             after=read_stream_cursor(tokens, request.cursor) if request.cursor else None,
         )
-        async for streamed in self._mutations.watch(command):
+        async for streamed in self._changes.watch(command):
             if isinstance(streamed, StreamCursor):
                 yield memory_service_pb2.WatchMemoryEventsResponse(
                     cursor=stream_cursor(tokens, streamed)
@@ -216,7 +216,7 @@ class MemoryMutations:
             erase=erases(request.erasure_mode),
             validate_only=request.validate_only,
         )
-        deletion = await self._mutations.delete_memories(command)
+        deletion = await self._changes.delete_memories(command)
         return memory_service_pb2.DeleteMemoriesResponse(
             receipt=receipt_message(deletion.receipt),
             consistency_token=(
@@ -236,7 +236,7 @@ class MemoryMutations:
         )
 
         async def page(size: int) -> memory_service_pb2.ListScopesResponse:
-            found = await self._mutations.list_scopes(replace(command, page_size=size))
+            found = await self._changes.list_scopes(replace(command, page_size=size))
             return memory_service_pb2.ListScopesResponse(
                 scopes=map(scope_message, found.items),
                 next_page_token=page_token(tokens, request, found.next),
@@ -254,7 +254,7 @@ class MemoryMutations:
             scope_id=request.id,
             key=request_key(request, request.request_id),
         )
-        deletion = await self._mutations.delete_scope(command)
+        deletion = await self._changes.delete_scope(command)
         return memory_service_pb2.DeleteScopeResponse(
             receipt=receipt_message(deletion.receipt),
             consistency_token=consistency_token(tokens, deletion.position),

@@ -23,7 +23,7 @@ from server.api.grpc.server import (
 )
 from server.api.grpc.services.graph import GraphService, GraphUseCases
 from server.api.grpc.services.memory import MemoryService, MemoryUseCases
-from server.api.grpc.services.memory_changes import MutationUseCases
+from server.api.grpc.services.memory_changes import ChangeUseCases
 from server.api.grpc.services.operations import OperationsService
 from server.api.grpc.services.project import AuditService, ProjectService, StatisticsService
 from server.graph.explore.access import VisibleGraph
@@ -82,7 +82,7 @@ def servicers() -> Servicers:
         ),
         get=GetMemory(store, clock),
         list=ListMemories(store, clock),
-        mutations=life_of(store),
+        changes=change_use_cases(store),
     )
     operations, outbox = FakeOperations(), FakeOutbox()
     graph = GraphService(graph_of(store, clock), TOKENS)
@@ -110,11 +110,11 @@ def servicers() -> Servicers:
     )
 
 
-def life_of(store: FakeStore) -> MutationUseCases:
+def change_use_cases(store: FakeStore) -> ChangeUseCases:
     embedder, clock, draining = FakeEmbedder(), FakeClock(), asyncio.Event()
     update = UpdateMemory(store, embedder, clock)
     delete = DeleteMemory(store, clock)
-    return MutationUseCases(
+    return ChangeUseCases(
         update=update,
         delete=delete,
         update_batch=BatchUpdateMemories(update, store, embedder, clock),

@@ -12,7 +12,7 @@ from memoir.v1 import memory_service_pb2
 
 from server.api.grpc.convert.tokens import Tokens
 from server.api.grpc.interceptors.access import enter_caller
-from server.api.grpc.services.memory_changes import MemoryMutations
+from server.api.grpc.services.memory_changes import MemoryChanges
 from server.memories.history.events import WatchMemoryEventsCommand
 from server.memories.memory import EventType, MemoryEvent, StreamCursor
 from server.memories.queries import StreamedEvent
@@ -28,7 +28,7 @@ def streamed(text: str) -> StreamedEvent:
     return StreamedEvent(event, StreamCursor(1, 1, 0, memory.id, 1))
 
 
-def service(*events: StreamedEvent) -> MemoryMutations:
+def service(*events: StreamedEvent) -> MemoryChanges:
     """Returns a service that streams these events to all watchers."""
 
     async def watch(_command: WatchMemoryEventsCommand) -> AsyncIterator[StreamedEvent]:
@@ -39,10 +39,10 @@ def service(*events: StreamedEvent) -> MemoryMutations:
         return AESSIV.generate_key(512)
 
     use_cases: Any = SimpleNamespace(watch=watch)
-    return MemoryMutations(use_cases, Tokens(key))
+    return MemoryChanges(use_cases, Tokens(key))
 
 
-async def watched(of: MemoryMutations) -> list[memory_service_pb2.WatchMemoryEventsResponse]:
+async def watched(of: MemoryChanges) -> list[memory_service_pb2.WatchMemoryEventsResponse]:
     enter_caller(Caller("key", "org", "project"))
     request = memory_service_pb2.WatchMemoryEventsRequest(user_id="alice")
     return [response async for response in of.WatchMemoryEvents(request, None)]
