@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from server.memories.add.add_memories import AddMemoriesCommand, AddMemoriesOutcome
 from server.memories.add.inference import Candidate, ProposedOperation, ProposedRelation
-from server.memories.add.inferred import RememberInferred
+from server.memories.add.inferred import AddInferred
 from server.memories.conversation import Message, Role
 from server.memories.scope import Scope
 from server.operations.leases import ScopeLocks, ScopeTurns
@@ -32,7 +32,7 @@ class World:
         self.locks = ScopeLocks()
         self.leases = FakeLeases()
         self.store.leases = self.leases
-        self.remember = RememberInferred(
+        self.add_inferred = AddInferred(
             self.store,
             self.embedder,
             self.model,
@@ -76,7 +76,7 @@ class World:
         """Adds the messages with a model that proposes these operations."""
         self.model.script.append(proposals)
         command = AddMemoriesCommand(PROJECT, scope, messages, metadata={})
-        return await self.remember(replace(command, **changes))  # type: ignore[arg-type] # names fit
+        return await self.add_inferred(replace(command, **changes))  # type: ignore[arg-type] # names fit
 
 
 def add(

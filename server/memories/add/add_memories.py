@@ -28,7 +28,7 @@ ADD_MEMORIES = "AddMemories"
 
 @dataclass(frozen=True, slots=True)
 class AddMemoriesCommand:
-    """The messages to remember, their scope, and how. `event_time` None means now.
+    """The messages to add memories from, their scope, and how. `event_time` None means now.
 
     `operation` is the lease of the asynchronous operation that runs this command, if any.
     """
@@ -92,8 +92,8 @@ class AddMemoriesOutcome:
     notices: Sequence[Notice] = ()
 
 
-Remember: TypeAlias = Callable[[AddMemoriesCommand], Coroutine[Any, Any, AddMemoriesOutcome]]
-"""A way to turn a command into stored memories: stores durably and returns the changes."""
+Add: TypeAlias = Callable[[AddMemoriesCommand], Coroutine[Any, Any, AddMemoriesOutcome]]
+"""A way to add memories: it stores them durably and returns the changes."""
 
 
 async def _no_accepted_call(_project_id: str, _request_id: UUID) -> bytes | None:
@@ -109,8 +109,8 @@ class AddMemories:
     def __init__(
         self,
         store: MemoryStore,
-        verbatim: Remember,
-        inferred: Remember,
+        verbatim: Add,
+        inferred: Add,
         accepted: Callable[[str, UUID], Awaitable[bytes | None]] = _no_accepted_call,
     ) -> None:
         self._store = store
@@ -128,9 +128,9 @@ class AddMemories:
             ExtractionFailed, AnswerTooLarge, ModelUnavailable, ModelQuotaExhausted,
             StoreUnavailable, ConcurrentChange: nothing was stored.
         """
-        remember = self._inferred if command.infer else self._verbatim
+        add = self._inferred if command.infer else self._verbatim
         earlier = partial(self._earlier, command.project_id)
-        return once(command.key, earlier, partial(remember, command))
+        return once(command.key, earlier, partial(add, command))
 
     async def _earlier(self, project_id: str, key: RequestKey) -> AddMemoriesOutcome | None:
         call = await self._store.find_call(project_id, key.id)

@@ -118,7 +118,7 @@ class _Conversation:
     part_vectors: Sequence[Vector]
 
 
-class RememberInferred:
+class AddInferred:
     """Infers memories and stores them.
 
     An add costs one call of the language model, at most two embedding batches and two statements.
@@ -154,14 +154,14 @@ class RememberInferred:
         """
         conversation = await self._embed_conversation(command)
         try:
-            return await self._remember(command, conversation)
+            return await self._add(command, conversation)
         except ConcurrentChange:
             # The lease expired before the commit, or another kind of call changed the memories.
             # Decides again on the current state, but only once.
             log.info("inference.restarted")
-            return await self._remember(command, conversation)
+            return await self._add(command, conversation)
 
-    async def _remember(
+    async def _add(
         self, command: AddMemoriesCommand, conversation: _Conversation
     ) -> AddMemoriesOutcome:
         begin = partial(

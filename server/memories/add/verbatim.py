@@ -23,7 +23,7 @@ from server.models.ports import Embedder, EmbeddingPurpose
 from server.telemetry.recording import stage
 
 
-class RememberVerbatim:
+class AddVerbatim:
     """Stores each message as a memory, with one embedding batch and one database round trip."""
 
     def __init__(self, store: MemoryStore, embedder: Embedder, clock: Clock) -> None:

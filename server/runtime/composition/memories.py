@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TypeAlias
 
 from server.api.grpc.convert.requests import accepted_command
 from server.api.grpc.services.memory import MemoryUseCases
@@ -14,9 +13,9 @@ from server.api.grpc.status import to_status
 from server.core.background import running
 from server.core.clock import Clock
 from server.core.request_context import TenantTurn
-from server.memories.add.add_memories import AddMemories, AddMemoriesCommand, AddMemoriesOutcome
-from server.memories.add.inferred import RememberInferred
-from server.memories.add.verbatim import RememberVerbatim
+from server.memories.add.add_memories import Add, AddMemories, AddMemoriesOutcome
+from server.memories.add.inferred import AddInferred
+from server.memories.add.verbatim import AddVerbatim
 from server.memories.change.batches import BatchDeleteMemories, BatchUpdateMemories
 from server.memories.change.deletion import DeleteMemory, RestoreMemory
 from server.memories.change.scopes import DeleteMemories, DeleteScope, ListScopes
@@ -36,8 +35,6 @@ from server.runtime.settings import Settings
 from server.storage.postgres.servers import PostgresNotifications
 from server.telemetry.figures import tallied
 from server.telemetry.statistics import Statistics
-
-Add: TypeAlias = Callable[[AddMemoriesCommand], Awaitable[AddMemoriesOutcome]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +120,7 @@ class MemoryParts:
 def compose_add(parts: MemoryParts, operations: Operations) -> Add:
     """Composes adding, which synchronous and asynchronous calls share."""
     store, models = parts.store, parts.models
-    inferred = RememberInferred(
+    inferred = AddInferred(
         store,
         models.embedder,
         models.language_model,
@@ -131,7 +128,7 @@ def compose_add(parts: MemoryParts, operations: Operations) -> Add:
         parts.turns,
         parts.settings.inference.max_deletions,
     )
-    verbatim = RememberVerbatim(store, models.embedder, parts.clock)
+    verbatim = AddVerbatim(store, models.embedder, parts.clock)
     return SerializedByRequestId(
         AddMemories(store, verbatim, inferred, operations.accepted_digest), parts.turns
     )

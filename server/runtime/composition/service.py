@@ -21,6 +21,7 @@ from server.api.grpc.services.operations import OperationsService
 from server.api.grpc.services.project import AuditService, ProjectService, StatisticsService
 from server.core.clock import Clock
 from server.maintenance import PurgeExpired
+from server.memories.add.add_memories import Add
 from server.memories.history.events import WatchMemoryEvents
 from server.memories.history.tails import EventTails
 from server.operations.leases import ScopeTurns
@@ -32,7 +33,6 @@ from server.projects.quotas import ProjectQuotas
 from server.projects.statistics import GetStatistics
 from server.runtime.composition.graph import GraphAccess, compose_graph
 from server.runtime.composition.memories import (
-    Add,
     AsynchronousCalls,
     MemoryParts,
     compose_add,

@@ -99,7 +99,9 @@ class Commits:
     async def _record(self, all_changes: Sequence[ChangeSet]) -> list[Committed | None]:
         """Writes calls of one project with their new memories, in one transaction."""
         bound = await record_statement(all_changes)
-        return committed_in(await self._database.fetch(bound), len(all_changes))
+        # Not `Database.fetch`, because every add awaits each further coroutine.
+        async with self._database.connection() as connection:
+            return committed_in(await connection.fetch(*bound), len(all_changes))
 
 
 _FEW_ITEMS: Final = 10

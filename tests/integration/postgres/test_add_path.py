@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from server.memories.add.add_memories import AddMemories, AddMemoriesCommand
-from server.memories.add.inferred import RememberInferred
-from server.memories.add.verbatim import RememberVerbatim
+from server.memories.add.inferred import AddInferred
+from server.memories.add.verbatim import AddVerbatim
 from server.operations.leases import ScopeTurns
 from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.pool import Database
@@ -66,12 +66,12 @@ async def test_an_add_takes_the_documented_way(database: Database, waiting: list
     store = PostgresMemoryStore(database, on_commit=lambda: None)
     embedder, clock, model = FakeEmbedder(), FakeClock(), FakeLanguageModel()
     turns = ScopeTurns(PostgresLeases(database))
-    inferred = RememberInferred(store, embedder, model, clock, turns, max_deletions=5)
-    remember = AddMemories(store, RememberVerbatim(store, embedder, clock), inferred)
+    inferred = AddInferred(store, embedder, model, clock, turns, max_deletions=5)
+    remember = AddMemories(store, AddVerbatim(store, embedder, clock), inferred)
     model.script.append([add("Likes tea")])
 
     await remember(AddMemoriesCommand(PROJECT, ALICE, [HELLO], metadata={}))
     assert waiting == drawn()
 
     await remember(AddMemoriesCommand(PROJECT, ALICE, [HELLO], metadata={}, infer=False))
-    assert waiting == ["RememberVerbatim", *drawn()[2:]]
+    assert waiting == ["AddVerbatim", *drawn()[2:]]

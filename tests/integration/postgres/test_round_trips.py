@@ -16,8 +16,8 @@ from server.graph.model import Entity
 from server.graph.project.ports import DirtyMemory
 from server.memories.add.add_memories import AddMemories, AddMemoriesCommand
 from server.memories.add.inference import ProposedOperation
-from server.memories.add.inferred import RememberInferred
-from server.memories.add.verbatim import RememberVerbatim
+from server.memories.add.inferred import AddInferred
+from server.memories.add.verbatim import AddVerbatim
 from server.memories.changes import Deletion
 from server.memories.conversation import Message, Role
 from server.memories.memory import ListOrder
@@ -72,8 +72,8 @@ async def wiretap(postgres_dsn: str) -> AsyncIterator[Wiretap]:
 async def test_a_verbatim_add_is_one_statement(wiretap: Wiretap) -> None:
     add = AddMemories(
         wiretap.store,
-        RememberVerbatim(wiretap.store, FakeEmbedder(), FakeClock()),
-        RememberVerbatim(wiretap.store, FakeEmbedder(), FakeClock()),
+        AddVerbatim(wiretap.store, FakeEmbedder(), FakeClock()),
+        AddVerbatim(wiretap.store, FakeEmbedder(), FakeClock()),
     )
 
     async def say() -> None:
@@ -84,7 +84,7 @@ async def test_a_verbatim_add_is_one_statement(wiretap: Wiretap) -> None:
 
 
 async def test_a_request_id_costs_one_look_up_more(wiretap: Wiretap) -> None:
-    verbatim = RememberVerbatim(wiretap.store, FakeEmbedder(), FakeClock())
+    verbatim = AddVerbatim(wiretap.store, FakeEmbedder(), FakeClock())
     add = AddMemories(wiretap.store, verbatim, verbatim)
 
     async def say() -> None:
@@ -99,7 +99,7 @@ async def test_an_inferred_add_is_two_statements(wiretap: Wiretap) -> None:
     """And one more only for candidates that another server has written."""
     model, leases = FakeLanguageModel(), PostgresLeases(wiretap.database)
     clock, turns = Clock(), ScopeTurns(leases)
-    add = RememberInferred(wiretap.store, FakeEmbedder(), model, clock, turns, max_deletions=5)
+    add = AddInferred(wiretap.store, FakeEmbedder(), model, clock, turns, max_deletions=5)
 
     async def say() -> None:
         text = f"I like {uuid4()} and tea"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -22,7 +21,7 @@ from server.api.grpc.convert.tokens import Tokens, fitting_page, page_token
 from server.api.grpc.interceptors.access import current_caller
 from server.api.grpc.services.memory_changes import ChangeUseCases, MemoryChanges
 from server.core.background import in_thread_if_many
-from server.memories.add.add_memories import AddMemoriesCommand, AddMemoriesOutcome
+from server.memories.add.add_memories import Add
 from server.memories.search.read_memories import GetMemory, ListMemories
 from server.memories.search.search_memories import SearchMemories
 from server.operations.manage_operations import SubmitAdd
@@ -41,7 +40,7 @@ DEPRECATION_KEY = "memoir-deprecation"
 class MemoryUseCases:
     """The use cases of the service."""
 
-    add: Callable[[AddMemoriesCommand], Awaitable[AddMemoriesOutcome]]
+    add: Add
     search: SearchMemories
     get: GetMemory
     list: ListMemories

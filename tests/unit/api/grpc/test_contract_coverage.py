@@ -29,7 +29,7 @@ from server.api.grpc.services.project import AuditService, ProjectService, Stati
 from server.graph.explore.access import VisibleGraph
 from server.graph.explore.explore_graph import FindPaths, GetEntity, ListEntities, ListRelations
 from server.memories.add.add_memories import AddMemories
-from server.memories.add.verbatim import RememberVerbatim
+from server.memories.add.verbatim import AddVerbatim
 from server.memories.change.batches import BatchDeleteMemories, BatchUpdateMemories
 from server.memories.change.deletion import DeleteMemory, RestoreMemory
 from server.memories.change.scopes import DeleteMemories, DeleteScope, ListScopes
@@ -69,7 +69,7 @@ FILES = (
 @pytest.fixture(scope="module")
 def servicers() -> Servicers:
     store, embedder, clock = FakeStore(), FakeEmbedder(), FakeClock()
-    verbatim = RememberVerbatim(store, embedder, clock)
+    verbatim = AddVerbatim(store, embedder, clock)
     use_cases = MemoryUseCases(
         add=AddMemories(store, verbatim, verbatim),
         submit=SubmitAdd(FakeOperations(), store, clock, lambda: None),

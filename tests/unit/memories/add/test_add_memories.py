@@ -11,7 +11,7 @@ import pytest
 from server.core.errors import RequestIdReused
 from server.memories.add.add_memories import AddMemories, AddMemoriesCommand, AddMemoriesOutcome
 from server.memories.add.inference import ProposedRelation
-from server.memories.add.verbatim import RememberVerbatim
+from server.memories.add.verbatim import AddVerbatim
 from server.memories.conversation import Message, Role
 from tests.support.builders import ALICE, PROJECT
 from tests.support.fake_store import FakeStore
@@ -37,8 +37,8 @@ def world() -> World:
 
 @pytest.fixture
 def add_memories(world: World) -> AddMemories:
-    verbatim = RememberVerbatim(world.store, world.embedder, FakeClock())
-    return AddMemories(world.store, verbatim, world.remember)
+    verbatim = AddVerbatim(world.store, world.embedder, FakeClock())
+    return AddMemories(world.store, verbatim, world.add_inferred)
 
 
 async def test_the_command_decides_how_to_remember(world: World, add_memories: AddMemories) -> None:
@@ -113,7 +113,7 @@ class Overtaken:
 
 async def test_two_concurrent_calls_have_one_effect_and_one_response() -> None:
     store = FakeStore()
-    verbatim = RememberVerbatim(store, FakeEmbedder(), FakeClock())
+    verbatim = AddVerbatim(store, FakeEmbedder(), FakeClock())
     overtaken = Overtaken(lambda: verbatim(VERBATIM))
     outcome = await AddMemories(store, overtaken, overtaken)(VERBATIM)
     assert [change.text for change in outcome.changes] == [SAID]
@@ -122,7 +122,7 @@ async def test_two_concurrent_calls_have_one_effect_and_one_response() -> None:
 
 async def test_two_concurrent_calls_with_different_payloads_are_not_mixed_up() -> None:
     store = FakeStore()
-    verbatim = RememberVerbatim(store, FakeEmbedder(), FakeClock())
+    verbatim = AddVerbatim(store, FakeEmbedder(), FakeClock())
     other = replace(VERBATIM, payload_digest=b"other", messages=[Message(Role.USER, "Hello")])
     overtaken = Overtaken(lambda: verbatim(other))
     with pytest.raises(RequestIdReused):

@@ -11,7 +11,7 @@ import pytest
 
 from server.core.request_context import RequestContext
 from server.memories.add.add_memories import AddMemoriesCommand, AddMemoriesOutcome
-from server.memories.add.verbatim import RememberVerbatim
+from server.memories.add.verbatim import AddVerbatim
 from server.memories.conversation import Message, Role
 from server.memories.memory import EventType, Evidence
 from server.memories.scope import Scope
@@ -30,10 +30,10 @@ class World:
     def __init__(self) -> None:
         self.store = FakeStore()
         self.embedder = FakeEmbedder()
-        self.remember = RememberVerbatim(self.store, self.embedder, FakeClock())
+        self.add_verbatim = AddVerbatim(self.store, self.embedder, FakeClock())
 
     async def add_messages(self, *messages: Message) -> AddMemoriesOutcome:
-        return await self.remember(saying(*messages))
+        return await self.add_verbatim(saying(*messages))
 
 
 @pytest.fixture
@@ -123,7 +123,7 @@ async def test_memories_have_the_values_of_their_call(world: World) -> None:
         payload_digest=b"payload",
     )
     context = RequestContext("correlation-7", deadline=math.inf)
-    await in_request(context, lambda: world.remember(command))
+    await in_request(context, lambda: world.add_verbatim(command))
 
     [changes] = world.store.change_sets
     call, [memory] = changes.call, world.store.memories.values()
@@ -150,6 +150,6 @@ async def test_a_conversation_without_a_time_happened_now(world: World) -> None:
 
 async def test_options_of_inference_are_ignored(world: World) -> None:
     command = replace(saying(Message(USER, "Hello")), includes="food", excludes="Hello")
-    outcome = await world.remember(command)
+    outcome = await world.add_verbatim(command)
     assert [change.categories for change in outcome.changes] == [()]
     assert outcome.language_model is None
