@@ -40,7 +40,7 @@ class Listener:
 
     async def next_notice(self) -> None:
         """Returns at the next notice since the last time."""
-        await asyncio.wait_for(self._heard.wait(), 10)
+        await asyncio.wait_for(self._heard.wait(), 30)
         self._heard.clear()
 
 

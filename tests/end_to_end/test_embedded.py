@@ -56,16 +56,8 @@ def own_server(folder: Path, neo4j: Path = ROOT / ".local/neo4j/5.18.0/lib") -> 
 
 
 @pytest_asyncio.fixture
-async def embedded(tmp_path: Path) -> AsyncIterator[ServerProcess]:
-    """Such a server of the test's own."""
-    server = own_server(tmp_path)
-    yield server
-    await server.stop()
-
-
-@pytest_asyncio.fixture
 async def without_graph(tmp_path: Path) -> AsyncIterator[ServerProcess]:
-    """The same where Neo4j, which takes longest to start, is not installed."""
+    """Such a server of the test's own, where Neo4j, which takes longest to start, is missing."""
     server = own_server(tmp_path, neo4j=tmp_path / "none")
     yield server
     await server.stop()
@@ -75,14 +67,20 @@ async def without_graph(tmp_path: Path) -> AsyncIterator[ServerProcess]:
 async def started(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[tuple[ServerProcess, grpc.aio.AioRpcError]]:
-    """A running server, and the error of a read of the graph right after its start."""
+    """A running server, and the error of a read of the graph right after its start.
+
+    After the last test it is stopped, and so are its databases.
+    """
     server = own_server(tmp_path_factory.mktemp("embedded"))
     await server.start()
     async with connected(server.address, await development_key_of(server)) as client:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await client.graph.ListRelations(RELATIONS, metadata=client.metadata)
     yield server, caught.value
-    await server.stop()
+    children = descendants(server.pid)
+    assert children
+    assert await server.stop() == 0
+    assert still_running(children) == []
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +103,7 @@ async def run_printed(server: ServerProcess) -> Any:
     async def complete() -> bool:
         return "Ctrl-C" in "".join(server.output)
 
-    await eventually(complete, 10.0, "the whole banner")
+    await eventually(complete, 30.0, "the whole banner")
     process = await asyncio.create_subprocess_exec(
         *printed_command(server),
         stdout=asyncio.subprocess.PIPE,
@@ -117,27 +115,27 @@ async def run_printed(server: ServerProcess) -> Any:
 
 
 async def test_the_printed_line_works_and_a_second_start_finds_the_data(
-    embedded: ServerProcess, data_dir: Path
+    without_graph: ServerProcess, data_dir: Path
 ) -> None:
-    await embedded.start()
-    children = descendants(embedded.pid)
-    added = await run_printed(embedded)
+    await without_graph.start()
+    children = descendants(without_graph.pid)
+    added = await run_printed(without_graph)
     assert {result["event"] for result in added["results"]} == {"ADD"}
     key = (data_dir / "development-key").read_text().strip()
     assert (data_dir / "development-key").stat().st_mode & 0o077 == 0
 
-    assert await embedded.stop() == 0
+    assert await without_graph.stop() == 0
     assert still_running(children) == []
 
-    embedded.output.clear()
-    await embedded.start()
-    async with connected(embedded.address, key) as client:
+    without_graph.output.clear()
+    await without_graph.start()
+    async with connected(without_graph.address, key) as client:
         found = await client.memory.SearchMemories(
             memory_service_pb2.SearchMemoriesRequest(user_id="alice", query="employer", top_k=1),
             metadata=client.metadata,
         )
     assert "Acme" in found.results[0].memory.text
-    assert key not in embedded.log
+    assert key not in without_graph.log
 
 
 async def run_shell(command: str) -> str:
@@ -162,7 +160,7 @@ async def test_the_other_printed_lines_work_too(running: ServerProcess) -> None:
     async def complete() -> bool:
         return "Ctrl-C" in "".join(running.output)
 
-    await eventually(complete, 10.0, "the whole banner")
+    await eventually(complete, 30.0, "the whole banner")
     assert "User moved to Lisbon" in await run_shell(printed_line(running, "import memoir"))
     configuration = json.loads(printed_line(running, "mcpServers"))["mcpServers"]["memoir"]
     async with (
@@ -198,7 +196,7 @@ async def test_until_neo4j_answers_the_graph_is_starting(
                 return False
             return True
 
-        await eventually(answers, 10.0, "relations")
+        await eventually(answers, GRAPH_SECONDS, "relations")
 
 
 async def development_key_of(server: ServerProcess) -> str:

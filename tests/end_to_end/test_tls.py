@@ -31,7 +31,7 @@ from tests.support.server import (
 )
 
 READINESS = health_pb2.HealthCheckRequest(service="memoir.v1.MemoryService")
-RELOAD_SECONDS = 10.0
+RELOAD_SECONDS = 30.0
 
 
 class Encrypted:

@@ -19,7 +19,7 @@ from tests.support.fake_outbox import FakeOutbox
 
 PROJECT = "project-1"
 SECOND = timedelta(seconds=1)
-PATIENCE_SECONDS = 10
+PATIENCE_SECONDS = 30
 OnProject = Callable[[Sequence[UUID]], Awaitable[None]]
 QUICK = ProjectorOptions(
     poll_interval=timedelta(milliseconds=1),

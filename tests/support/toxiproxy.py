@@ -16,7 +16,7 @@ from server.embedded.neo4j_home import free_port
 from tests.support.processes import eventually
 
 PROGRAM: Final = "toxiproxy-server"
-_START_SECONDS: Final = 10.0
+_START_SECONDS: Final = 30.0
 _PIECE_BYTES: Final = 64 * 1024
 
 

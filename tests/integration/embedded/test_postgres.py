@@ -92,7 +92,7 @@ async def test_killing_the_owner_ends_the_server_and_loses_nothing(home: Path) -
     async def is_gone() -> bool:
         return processes_of(home) == []
 
-    await eventually(is_gone, 10)
+    await eventually(is_gone, 30)
     async with EmbeddedPostgres(home, no_progress) as server:
         assert (await fetch(server.dsn, "SELECT answer FROM kept"))[0]["answer"] == 42
 

@@ -214,7 +214,7 @@ async def test_a_cancelled_rehearsal_leaves_nothing(
 
     monkeypatch.setattr(projection, "add_invented", add_and_hang)
     rehearsal = asyncio.create_task(graph.rehearse())
-    await asyncio.wait_for(added.wait(), 10)
+    await asyncio.wait_for(added.wait(), 30)
     rehearsal.cancel()
     with pytest.raises(asyncio.CancelledError):
         await rehearsal
@@ -229,7 +229,7 @@ async def test_a_projection_waits_for_another_in_the_same_space_and_shows_its_ca
     transaction = await holder.begin_transaction()
     await transaction.run("MATCH (lock:SpaceLock) SET lock.slot = lock.slot")
     waiting = asyncio.create_task(graph.project([stating(2, KNOWS), stating(3, KNOWS)]))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         metadata = await one_blocked_transaction(neo4j_driver)
     assert metadata == {"app": "memoir", "correlation_ids": ["call-2", "call-3"]}
     assert not waiting.done()

@@ -17,7 +17,7 @@ from tests.support.processes import eventually
 
 NO_SERVICE = "127.0.0.1:1"
 REQUEST = b"GET /no-such HTTP/1.1\r\nHost: 127.0.0.1\r\n"
-WAIT_SECONDS = 10.0
+WAIT_SECONDS = 30.0
 STATISTICS = "/api/StatisticsService/GetStatistics"
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]

@@ -64,7 +64,7 @@ async def test_a_tenant_beside_others_runs_one_at_a_time(database: Database) -> 
             return await read(database, "SELECT 1") == 1
         return False
 
-    await eventually(can_read, 10, "a place for the next read")
+    await eventually(can_read, 30, "a place for the next read")
 
 
 async def test_the_next_statement_waits_while_other_tenants_are_active() -> None:
