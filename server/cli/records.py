@@ -62,7 +62,7 @@ _SHOWN_ELSEWHERE = {"timestamp", "event", "level", "correlation_id", "correlatio
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Entry:
+class TraceEntry:
     """One line of the output."""
 
     time: datetime
@@ -112,7 +112,7 @@ def _logged(path: Path, correlation_id: str) -> list[Mapping[str, Any]]:
         return list(lines_of(correlation_id, file))
 
 
-def stored_entries(trace: RequestTrace) -> Iterator[Entry]:
+def stored_entries(trace: RequestTrace) -> Iterator[TraceEntry]:
     """Yields the entries from the database."""
     for operation in trace.operations:
         yield from _operation_entries(operation)
@@ -122,30 +122,30 @@ def stored_entries(trace: RequestTrace) -> Iterator[Entry]:
         yield _change_entry(change)
 
 
-def log_entry(event: Mapping[str, Any]) -> Entry:
+def log_entry(event: Mapping[str, Any]) -> TraceEntry:
     """Returns the entry for a log event, as `lines_of` yields them."""
     details = {key: value for key, value in event.items() if key not in _SHOWN_ELSEWHERE}
     time = datetime.fromisoformat(event["timestamp"])
-    return Entry(time, f"log {event.get('level', '')}: {event['event']}", _listed(details))
+    return TraceEntry(time, f"log {event.get('level', '')}: {event['event']}", _listed(details))
 
 
-def _operation_entries(operation: TracedOperation) -> Iterator[Entry]:
+def _operation_entries(operation: TracedOperation) -> Iterator[TraceEntry]:
     name = {
         "project": operation.project_id,
         "operation": operation.operation_id,
         "key": operation.key_id,
         "peer": operation.peer,
     }
-    yield Entry(operation.create_time, "operation accepted", _listed(name))
+    yield TraceEntry(operation.create_time, "operation accepted", _listed(name))
     if operation.start_time is not None:
         attempts = {"operation": operation.operation_id, "attempts": operation.attempts}
-        yield Entry(operation.start_time, "operation begun", _listed(attempts))
+        yield TraceEntry(operation.start_time, "operation begun", _listed(attempts))
     if operation.end_time is not None:
         ended = {"operation": operation.operation_id, "fault": operation.fault}
-        yield Entry(operation.end_time, f"operation {operation.state.lower()}", _listed(ended))
+        yield TraceEntry(operation.end_time, f"operation {operation.state.lower()}", _listed(ended))
 
 
-def _call_entry(call: TracedCall) -> Entry:
+def _call_entry(call: TracedCall) -> TraceEntry:
     details = {
         "project": call.project_id,
         "call": call.call_id,
@@ -158,15 +158,15 @@ def _call_entry(call: TracedCall) -> Entry:
         "input_tokens": call.input_tokens,
         "output_tokens": call.output_tokens,
     }
-    return Entry(call.time, f"call {call.method}", _listed(details))
+    return TraceEntry(call.time, f"call {call.method}", _listed(details))
 
 
-def _change_entry(change: TracedChange) -> Entry:
+def _change_entry(change: TracedChange) -> TraceEntry:
     graph = "in the graph" if change.in_graph else "not in the graph yet"
     if change.given_up:
         graph = "given up by the graph"
     details = {"memory": change.memory_id, "version": change.version, "graph": graph}
-    return Entry(
+    return TraceEntry(
         change.time, f"memory {change.type.lower()}", _listed({**details, "fault": change.fault})
     )
 

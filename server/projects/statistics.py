@@ -31,7 +31,7 @@ _MINUTE, _HOUR = timedelta(minutes=1), timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Content:
+class ProjectContent:
     """Counts of the content; the graph's counts are None if it is unavailable."""
 
     store: ContentCounts
@@ -54,7 +54,7 @@ class ProjectStatistics:
 
     time: datetime
     start_time: datetime
-    content: Content
+    content: ProjectContent
     activity: Activity
     windows: WindowFigures
     pool: PoolUsage
@@ -109,7 +109,7 @@ class GetStatistics:
         self._clock = clock
         self._others = others
         self._start_time = clock.now()
-        self._content = TtlCache[str, Content](CONTENT_SECONDS, _MOST_PROJECTS)
+        self._content = TtlCache[str, ProjectContent](CONTENT_SECONDS, _MOST_PROJECTS)
         self._activity = TtlCache[str, Activity](ACTIVITY_SECONDS, _MOST_PROJECTS)
 
     async def __call__(self, project_id: str) -> ProjectStatistics:
@@ -138,12 +138,12 @@ class GetStatistics:
             quotas=await self._quotas(project_id),
         )
 
-    async def _count_content(self, project_id: str) -> Content:
+    async def _count_content(self, project_id: str) -> ProjectContent:
         store, graph = await asyncio.gather(
             self._projects.count_content(project_id, today(self._clock.now())),
             self._count_graph(project_id),
         )
-        return Content(store, graph)
+        return ProjectContent(store, graph)
 
     async def _count_graph(self, project_id: str) -> GraphCounts | None:
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-from server.graph.explore.in_memory import ComputedSpace, space_of
+from server.graph.explore.in_memory import ComputedSpace, computed_space
 from server.graph.explore.scoped_reader import SpacesReader
 from server.graph.model import MemorySubgraph, StatedRelation
 from server.graph.names import Joins, StatedAlias, mentions_of
@@ -75,7 +75,7 @@ class FakeGraph(SpacesReader):
         for subgraph in self._held.values():
             if subgraph.project_id == project_id:
                 by_space.setdefault(subgraph.scope.graph_space(), []).append(subgraph)
-        return [space_of(name, _joins(found), found) for name, found in by_space.items()]
+        return [computed_space(name, _joins(found), found) for name, found in by_space.items()]
 
 
 def _joins(subgraphs: Sequence[MemorySubgraph]) -> Joins:

@@ -35,7 +35,7 @@ from server.storage.postgres.projects import DELETION_SQL
 from server.storage.postgres.recall import SQL as RECALL
 from server.storage.postgres.record_calls import RECORD_INFERRED, RECORD_VERBATIM
 from server.storage.postgres.scope_index import ScopeIndex
-from server.storage.postgres.statements import PACKAGE, SqlFile, Statement
+from server.storage.postgres.statements import PACKAGE, SqlFile, SqlStatement
 from server.storage.postgres.vector_index import SQL as INDEX
 from server.storage.postgres.vector_index import cast_to
 
@@ -151,7 +151,7 @@ def _lists() -> Iterator[tuple[str, str]]:
 
 def slotted(files: dict[str, SqlFile]) -> set[str]:
     """Returns the statements with slots."""
-    statements: list[Statement] = [s for file in files.values() for s in file.values()]
+    statements: list[SqlStatement] = [s for file in files.values() for s in file.values()]
     return {statement.name for statement in statements if statement.slots}
 
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from server.core.errors import EntityNotFound
 from server.core.values import Page, page_of
 from server.graph.explore.access import VisibleGraph
-from server.graph.explore.in_memory import reach, shortest_paths
+from server.graph.explore.in_memory import shortest_paths, within_hops
 from server.graph.model import (
     EntityCursor,
     KnownEntity,
@@ -90,7 +90,7 @@ def _within(command: GetEntityCommand | ListRelationsCommand, time: datetime) ->
 def _neighbourhood(
     entity: KnownEntity, around: Surroundings, visible: Sequence[StatedRelation], depth: int
 ) -> Neighbourhood:
-    distances, relations = reach(visible, entity.ref.key, depth)
+    distances, relations = within_hops(visible, entity.ref.key, depth)
     near = [key for key in distances if key != entity.ref.key]
     neighbors = [around.entities[key] for key in near if key in around.entities]
     return Neighbourhood(entity, neighbors, relations, around.truncated)

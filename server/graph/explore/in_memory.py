@@ -92,10 +92,10 @@ def relations_of(
 
 def _space(name: str, memories: Sequence[Memory]) -> ComputedSpace:
     joins = Joins(_stated_aliases(memories))
-    return space_of(name, joins, [_subgraph(memory, joins) for memory in memories])
+    return computed_space(name, joins, [_subgraph(memory, joins) for memory in memories])
 
 
-def space_of(name: str, joins: Joins, subgraphs: Sequence[MemorySubgraph]) -> ComputedSpace:
+def computed_space(name: str, joins: Joins, subgraphs: Sequence[MemorySubgraph]) -> ComputedSpace:
     """Returns the graph of a space that results from these subgraphs of its memories."""
     mentions = [each for subgraph in subgraphs for each in mentions_of(subgraph)]
     mentioned_by: dict[str, list[UUID]] = {}
@@ -205,7 +205,7 @@ def explore(
     return list(found), truncated
 
 
-def reach(
+def within_hops(
     relations: Iterable[StatedRelation], start: str, hops: int
 ) -> tuple[dict[str, int], list[StatedRelation]]:
     """Returns the entities within `hops` of the start with distances, and their relations.

@@ -179,7 +179,7 @@ class OwnWords:
         starts = [quote.start, *(span.end for span in touched)]
         ends = [*(span.start for span in touched), quote.end]
         return sum(
-            words_in(content, start, end)
+            count_words(content, start, end)
             for start, end in zip(starts, ends, strict=True)
             if start < end
         )
@@ -193,7 +193,7 @@ def asserted_end(quote: Quote, content: str) -> int:
     follows without punctuation, as in "I have two dogs is that ok?".
     """
     marks = list(_CLAUSE_END.finditer(content, quote.start, quote.end))
-    is_whole = bool(marks) and not words_in(content, marks[-1].end(), quote.end)
+    is_whole = bool(marks) and not count_words(content, marks[-1].end(), quote.end)
     closing = (
         marks.pop()
         if is_whole
@@ -201,7 +201,7 @@ def asserted_end(quote: Quote, content: str) -> int:
     )
     if closing is None or not any(map(_is_question_mark, closing.group())):
         return quote.end
-    reaches_mark = not words_in(content, quote.end, closing.start())
+    reaches_mark = not count_words(content, quote.end, closing.start())
     begins_clause = bool(marks) or _begins_clause(content, quote.start)
     if begins_clause and not reaches_mark:
         return quote.end
@@ -262,7 +262,7 @@ def asks_to_forget(text: str) -> bool:
 
 def _begins_clause(content: str, start: int) -> bool:
     rest = _same_clause(content, start)
-    return not words_in(rest, 0, len(rest))
+    return not count_words(rest, 0, len(rest))
 
 
 def _same_clause(content: str, start: int) -> str:
@@ -274,7 +274,7 @@ def _is_question_mark(character: str) -> bool:
     return "QUESTION MARK" in unicodedata.name(character, "")
 
 
-def words_in(content: str, start: int, end: int) -> int:
+def count_words(content: str, start: int, end: int) -> int:
     """Returns the number of words that lie entirely between the two offsets."""
     found = content[start:end].split()
     if found and start > 0 and _in_one_word(content[start - 1], content[start]):

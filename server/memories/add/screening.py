@@ -13,13 +13,13 @@ from server.memories.add.evidence import (
     asks_to_forget,
     asserted_end,
     begins_with,
+    count_words,
     is_cut_from_condition,
     is_cut_from_negation,
     is_imagined,
     is_own_statement,
     is_reported,
     may_change,
-    words_in,
 )
 from server.memories.add.inference import InferenceRequest, MemoryPolicy
 from server.memories.add.proposals import (
@@ -101,7 +101,7 @@ class Screening:
             return Refusal(proposal.number, problem, NoticeReason.NO_EVIDENCE)
         problem, reason = "its quote is not in the message", None
         for quote in self._quotes.find(proposal.message_index, proposal.operation.quote):
-            if words_in(content, quote.start, quote.end) < MIN_WORDS:
+            if count_words(content, quote.start, quote.end) < MIN_WORDS:
                 problem = "its quote is not a clause of the message"
             elif is_small_talk(quote.text):
                 problem = "its quote is a courtesy"
@@ -130,7 +130,7 @@ class Screening:
     def _has_clause(self, index: int, content: str) -> bool:
         """Whether the message has enough words for evidence; computed once for each message."""
         if index not in self._clauses:
-            self._clauses[index] = words_in(content, 0, len(content)) >= MIN_WORDS
+            self._clauses[index] = count_words(content, 0, len(content)) >= MIN_WORDS
         return self._clauses[index]
 
     def _against_statement(self, proposal: Proposal, message: Message) -> Refusal | None:
@@ -190,7 +190,7 @@ class Screening:
 
 def _is_asked(quote: Quote, content: str) -> bool:
     end = asserted_end(quote, content)
-    return end < quote.end and words_in(content, quote.start, end) < MIN_WORDS
+    return end < quote.end and count_words(content, quote.start, end) < MIN_WORDS
 
 
 def _is_request(proposal: Proposal, quote: Quote) -> bool:

@@ -8,8 +8,7 @@ from datetime import date, datetime, timedelta
 from typing import Any, Generic, TypeVar
 
 from server.core.clock import UNIX_EPOCH, microseconds
-from server.graph.model import MemorySubgraph
-from server.graph.model import entity_key as key_of_name
+from server.graph.model import MemorySubgraph, entity_key
 from server.graph.names import EntityKey, Mention, mentions_of, relations_in
 from server.graph.project.supersession import is_functional
 from server.memories.scope import Scope
@@ -136,7 +135,7 @@ def memory(subgraph: MemorySubgraph) -> Row:
     }
 
 
-def entity_key(key: EntityKey) -> Row:
+def entity_identity(key: EntityKey) -> Row:
     """Returns the identity of an entity's node."""
     return {"project_id": key.project_id, "space": key.space, "key": key.key}
 
@@ -147,13 +146,13 @@ def found_by(record: Found) -> Row:
     project_id, space = record["project_id"], record["space"]
     return {
         "terms": entity_terms(project_id, space, record["name"], aliases),
-        "alias_keys": [index_key(key_of_name(alias)) for alias in aliases] or None,
+        "alias_keys": [index_key(entity_key(alias)) for alias in aliases] or None,
     }
 
 
 def mention(value: Mention) -> Row:
     """Returns a relationship MENTIONS, with the identity of its entity."""
-    return {**entity_key(value.entity), "memory_id": value.memory_id, **naming(value)}
+    return {**entity_identity(value.entity), "memory_id": value.memory_id, **naming(value)}
 
 
 def naming(value: Mention) -> Row:
@@ -169,7 +168,7 @@ def naming(value: Mention) -> Row:
 
 def named_entity(value: Mention) -> Row:
     """Returns the entity of a mention, with the mention's name."""
-    row = {**entity_key(value.entity), **naming(value)}
+    row = {**entity_identity(value.entity), **naming(value)}
     return row | found_by(row)
 
 

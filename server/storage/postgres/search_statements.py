@@ -30,7 +30,7 @@ from server.memories.search.ranking import (
 from server.storage.postgres.filters import Condition, filter_condition, scope_condition
 from server.storage.postgres.rows import FUNCTIONAL, to_halfvec
 from server.storage.postgres.scope_index import ScopeIndex
-from server.storage.postgres.statements import BoundStatement, Statement, fill_block, load_sql
+from server.storage.postgres.statements import BoundStatement, SqlStatement, fill_block, load_sql
 
 _SHARED: Final = ("ranking.sql", "passages.sql", "memory_columns.sql", "relations.sql")
 SQL: Final = load_sql("search.sql", *_SHARED)
@@ -231,7 +231,7 @@ def _bound_to_index(name: str, query: SearchQuery, **values: object) -> BoundSta
     return statement(project_id=query.project_id, **scope.values, **values)
 
 
-def _index_statement(name: str, query: SearchQuery, scope: str) -> Statement:
+def _index_statement(name: str, query: SearchQuery, scope: str) -> SqlStatement:
     """Returns the statement for scopes with this condition."""
     return INDEX_SQL[name].fill(
         items=_index_items(query.sources),

@@ -43,7 +43,7 @@ _TOKEN = re.compile(
 _HEADING = re.compile(r"(?P<name>\w+)[ \t]*(?:\((?P<slots>[\w, ]*)\))?")
 
 
-class Statement:
+class SqlStatement:
     """A statement whose parameters are bound by name: `connection.fetch(*statement(limit=5))`."""
 
     __slots__ = ("_template", "_values_of", "name", "parameters", "slots", "text")
@@ -54,7 +54,7 @@ class Statement:
         self.slots = frozenset(_names(template, "slot"))
         self.parameters = tuple(dict.fromkeys(_names(template, "parameter")))
         self.text = "" if self.slots else f"-- name: {name}\n{_numbered(template, self.parameters)}"
-        self._values_of = _picker(self.parameters)
+        self._values_of = _getter_of(self.parameters)
 
     def __call__(self, /, **values: object) -> BoundStatement:
         """Returns the statement with these values.
@@ -70,7 +70,7 @@ class Statement:
             raise self._mismatch(values)
         return self.text, *in_order
 
-    def fill(self, **slots: str) -> Statement:
+    def fill(self, **slots: str) -> SqlStatement:
         """Returns the statement with text in its slots. Never use it for values, which are bound.
 
         Raises:
@@ -88,13 +88,13 @@ class Statement:
         return TypeError(f"{self.name}: missing values {missing}, unknown ones {unknown}")
 
 
-class SqlFile(Statements[Statement]):
+class SqlFile(Statements[SqlStatement]):
     """The statements of a file by name, and its blocks as text for slots."""
 
     __slots__ = ("blocks",)
 
     def __init__(
-        self, file: str, statements: Mapping[str, Statement], blocks: Mapping[str, str]
+        self, file: str, statements: Mapping[str, SqlStatement], blocks: Mapping[str, str]
     ) -> None:
         super().__init__(file, statements)
         self.blocks = dict(blocks)
@@ -119,7 +119,7 @@ def load_sql(filename: str, *shared: str, package: str = PACKAGE) -> SqlFile:
     statements = {}
     for heading, body in bodies.items():
         name, declared = _parse_heading(filename, heading)
-        statement = Statement(name, _resolved(filename, body, blocks))
+        statement = SqlStatement(name, _resolved(filename, body, blocks))
         if statement.slots != declared:
             raise ValueError(
                 f"{filename}: {name} lists the slots {sorted(declared)} and has "
@@ -177,8 +177,8 @@ def _resolved(
 
 
 @lru_cache(maxsize=512)
-def _filled(name: str, template: str, slots: tuple[tuple[str, str], ...]) -> Statement:
-    statement = Statement(name, fill_block(template, **dict(slots)))
+def _filled(name: str, template: str, slots: tuple[tuple[str, str], ...]) -> SqlStatement:
+    statement = SqlStatement(name, fill_block(template, **dict(slots)))
     if statement.slots:
         raise TypeError(f"{name} still has open slots: {sorted(statement.slots)}")
     return statement
@@ -193,7 +193,7 @@ def _numbered(template: str, parameters: tuple[str, ...]) -> str:
     return _TOKEN.sub(lambda token: numbers.get(token["parameter"] or "", token[0]), template)
 
 
-def _picker(names: tuple[str, ...]) -> Callable[[Mapping[str, object]], tuple[object, ...]]:
+def _getter_of(names: tuple[str, ...]) -> Callable[[Mapping[str, object]], tuple[object, ...]]:
     """Returns a function that returns the values of these names in a mapping, in order."""
     if not names:
         return lambda _values: ()

@@ -20,7 +20,7 @@ from server.core.background import running
 from server.core.errors import StoreUnavailable
 from server.maintenance import StoreUnready
 from server.storage.postgres.pool import UNAVAILABLE
-from server.storage.postgres.statements import Statement, load_sql
+from server.storage.postgres.statements import SqlStatement, load_sql
 
 if TYPE_CHECKING:
     from server.storage.postgres.pool import Connection
@@ -136,7 +136,7 @@ class PostgresSearchIndexing:
                 await asyncio.sleep(_LOOK_SECONDS)
 
 
-async def _build(connection: PlainConnection, name: str, create: Statement) -> None:
+async def _build(connection: PlainConnection, name: str, create: SqlStatement) -> None:
     """Builds an index, after dropping the useless remains of an interrupted build."""
     if await connection.fetchval(*SQL["is_valid"](index_name=name)):
         return

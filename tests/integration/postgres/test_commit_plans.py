@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from server.storage.postgres.record_calls import RECORD_INFERRED, RECORD_VERBATIM
-from server.storage.postgres.statements import Statement
+from server.storage.postgres.statements import SqlStatement
 from tests.support.postgres import loaded
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def _nodes(plan: Plan) -> Iterator[Plan]:
         yield from _nodes(inner)
 
 
-async def _generic_plan(connection: Connection, written: Statement) -> Plan:
+async def _generic_plan(connection: Connection, written: SqlStatement) -> Plan:
     await connection.execute(
         f"SET plan_cache_mode = force_generic_plan; PREPARE add AS {written.text}"
     )
@@ -49,7 +49,7 @@ async def _generic_plan(connection: Connection, written: Statement) -> Plan:
 @pytest.mark.parametrize("written", [RECORD_VERBATIM, RECORD_INFERRED])
 @pytest.mark.parametrize("statements", [[_MEMORIES], [_MEMORIES, "ANALYZE memories"]])
 async def test_an_add_reads_no_more_of_a_large_scope_than_its_own_digests(
-    postgres_server: str, statements: list[str], written: Statement
+    postgres_server: str, statements: list[str], written: SqlStatement
 ) -> None:
     async with loaded(postgres_server, *statements) as connection:
         plan = await _generic_plan(connection, written)

@@ -16,7 +16,7 @@ from server.graph.project.ports import Backlog
 from server.operations.ports import QueueStatistics
 from server.projects.ports import PoolUsage
 from server.projects.project import Caller, ChangeCounts, ContentCounts
-from server.projects.statistics import Activity, Content, ProjectStatistics
+from server.projects.statistics import Activity, ProjectContent, ProjectStatistics
 from server.telemetry.statistics import Statistics
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -36,7 +36,7 @@ class Counting:
         return ProjectStatistics(
             NOW,
             NOW,
-            Content(ContentCounts(len(project_id), 0, 0), None),
+            ProjectContent(ContentCounts(len(project_id), 0, 0), None),
             Activity(nothing, nothing, QueueStatistics(0, 0, 0, 0.0), Backlog(0, 0, 0.0)),
             Statistics().figures(project_id),
             PoolUsage(0, 0, 1),

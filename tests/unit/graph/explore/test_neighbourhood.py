@@ -5,7 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 from itertools import permutations
 
-from server.graph.explore.in_memory import FAN_OUT, MOST_RELATIONS, explore, reach, shortest_paths
+from server.graph.explore.in_memory import (
+    FAN_OUT,
+    MOST_RELATIONS,
+    explore,
+    shortest_paths,
+    within_hops,
+)
 from server.graph.model import Entity, Relation, StatedRelation
 from tests.support.subgraphs import NOON, memory_id, triple
 
@@ -23,31 +29,31 @@ CHAIN = [stated(1, "a", "b"), stated(2, "c", "b"), stated(3, "c", "d"), stated(4
 
 
 def test_reached_entities_have_their_distance_and_path() -> None:
-    distances, relations = reach(CHAIN, "a", 2)
+    distances, relations = within_hops(CHAIN, "a", 2)
     assert distances == {"a": 0, "b": 1, "c": 2}
     assert relations == CHAIN[:2]
 
 
 def test_entities_behind_a_missing_relation_are_not_reached() -> None:
-    distances, relations = reach([CHAIN[0], CHAIN[2]], "a", 3)
+    distances, relations = within_hops([CHAIN[0], CHAIN[2]], "a", 3)
     assert distances == {"a": 0, "b": 1}
     assert relations == [CHAIN[0]]
 
 
 def test_relations_are_ordered_by_distance_then_newest_first() -> None:
     relations = [stated(1, "a", "b", 1), stated(2, "b", "c", 9), stated(3, "a", "d", 5)]
-    assert reach(relations, "a", 2)[1] == [relations[2], relations[0], relations[1]]
+    assert within_hops(relations, "a", 2)[1] == [relations[2], relations[0], relations[1]]
 
 
 def test_the_result_does_not_depend_on_the_order_of_relations() -> None:
     fan = [stated(1, "a", "b"), stated(2, "a", "c"), stated(3, "d", "a", minute=1)]
-    orders = {tuple(reach(given, "a", 1)[0]) for given in permutations(fan)}
+    orders = {tuple(within_hops(given, "a", 1)[0]) for given in permutations(fan)}
     assert orders == {("a", "d", "b", "c")}
 
 
 def test_a_relation_of_an_entity_with_itself_is_ignored() -> None:
     loop = stated(1, "a", "a")
-    assert reach([loop], "a", 2) == ({"a": 0}, [loop])
+    assert within_hops([loop], "a", 2) == ({"a": 0}, [loop])
 
 
 def test_an_exploration_ends_after_its_number_of_hops() -> None:
