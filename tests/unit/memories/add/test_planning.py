@@ -2,80 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import UTC, datetime
-from typing import Any
 from uuid import UUID
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from server.core.errors import ExtractionFailed
 from server.graph.model import Entity, Relation
 from server.memories.add.entity_resolution import MAX_ENTITIES, MAX_RELATIONS
 from server.memories.add.inference import (
-    BUILT_IN_CATEGORIES,
-    Candidate,
-    InferenceAnswer,
-    InferenceRequest,
     ProposedEntity,
     ProposedOperation,
     ProposedRelation,
 )
 from server.memories.add.plan import Plan
-from server.memories.add.proposals import MAX_OPERATIONS, MAX_TEXT_LENGTH, NoticeReason
+from server.memories.add.proposals import MAX_OPERATIONS, NoticeReason
 from server.memories.changes import Addition, Deletion, Update
-from server.memories.conversation import Message, Role
+from server.memories.conversation import Role
 from server.memories.memory import Evidence, fact_digest
-from tests.support.plans import NEW, plan_of, quotes_of, texts_of
-
-NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
-LISBON = (
-    "I moved to Lisbon. My wife\u2019s name is Anna, and I like  TEA\nand Stra\u00dfe caf\u00e9s."
+from tests.support.plans import NEW, quotes_of, texts_of
+from tests.support.proposals import (
+    COFFEE,
+    FIXED,
+    LISBON,
+    PORTO,
+    operation,
+    run,
 )
 
 
-def candidate(number: int, text: str, *, immutable: bool = False) -> Candidate:
-    return Candidate(UUID(int=number), text, 1, immutable)
-
-
-PORTO = candidate(1, "User lives in Porto")
-COFFEE = candidate(2, "User likes coffee")
-FIXED = candidate(3, "User is allergic to nuts", immutable=True)
-
-
-def request(*contents: str, candidates: Sequence[Candidate] = (PORTO, COFFEE, FIXED)) -> Any:
-    return InferenceRequest(
-        messages=[
-            Message(Role.SYSTEM, "You are helpful. I moved to Lisbon."),
-            *(Message(Role.USER, content) for content in contents or (LISBON,)),
-        ],
-        candidates=candidates,
-        categories=BUILT_IN_CATEGORIES,
-        event_time=NOW,
-    )
-
-
-def operation(action: str = "ADD", text: str = "User moved to Lisbon", **more: Any) -> Any:
-    fields: dict[str, Any] = {"message": 2, "quote": "I moved to Lisbon"} | more
-    return ProposedOperation(action=action, text=text, **fields)
-
-
-def run(*operations: ProposedOperation, given: InferenceRequest | None = None) -> Plan:
-    answer = InferenceAnswer(operations, model="test/model", prompt_version="1")
-    return plan_of(given or request(), answer)
-
-
-def told(found: Plan) -> list[str]:
+def changes_of(found: Plan) -> list[str]:
     return texts_of(found, [PORTO, COFFEE, FIXED])
-
-
-def attempt(asked: InferenceRequest, operations: Sequence[ProposedOperation]) -> Any:
-    try:
-        return run(*operations, given=asked)
-    except ExtractionFailed as error:
-        return error
 
 
 def failure(*operations: ProposedOperation) -> tuple[str, tuple[str, ...]]:
@@ -181,7 +137,7 @@ def test_the_same_change_twice_is_one_change() -> None:
 
 def test_an_immutable_candidate_is_not_changed() -> None:
     found = run(operation("DELETE", "", target=3), operation("UPDATE", target=3), operation())
-    assert told(found) == ["ADD User moved to Lisbon"]
+    assert changes_of(found) == ["ADD User moved to Lisbon"]
     assert found.dropped == (
         "operation 1: its candidate is immutable",
         "operation 2: its candidate is immutable",
@@ -262,7 +218,7 @@ def test_an_update_to_the_text_of_another_memory_is_a_deletion() -> None:
 
 def test_two_updates_to_one_fact_leave_one_memory() -> None:
     found = run(operation("UPDATE", target=1), operation("UPDATE", target=2), operation())
-    assert told(found) == [
+    assert changes_of(found) == [
         "UPDATE User lives in Porto -> User moved to Lisbon",
         "DELETE User likes coffee",
     ]
@@ -270,7 +226,7 @@ def test_two_updates_to_one_fact_leave_one_memory() -> None:
 
 def test_an_update_that_contradicts_another_is_dropped() -> None:
     found = run(operation("UPDATE", target=1), operation("UPDATE", PORTO.text, target=2))
-    assert told(found) == ["UPDATE User lives in Porto -> User moved to Lisbon"]
+    assert changes_of(found) == ["UPDATE User lives in Porto -> User moved to Lisbon"]
 
 
 def test_relations_are_cleaned() -> None:
@@ -312,134 +268,3 @@ def test_the_numbers_of_entities_and_relations_are_limited() -> None:
     assert isinstance(second, Addition)
     assert (len(first.entities), len(first.relations)) == (MAX_ENTITIES, MAX_RELATIONS)
     assert (len(second.entities), len(second.relations)) == (MAX_ENTITIES, MAX_ENTITIES // 2)
-
-
-# --- properties ---------------------------------------------------------------------------------
-
-# Few letters, so that texts coincide, and any other character, including surrogates.
-TEXTS = st.text("ab \n\u2019'\0.") | st.text(st.characters(), max_size=6)
-NAMES = st.sampled_from(["User", "user", "Anna", " ", "\0", "\ud800"]) | TEXTS
-MESSAGES = st.lists(
-    st.builds(
-        Message,
-        role=st.sampled_from(Role),
-        content=st.none() | st.sampled_from(["ab a\u2019b", "b\n\nA."]) | st.text(max_size=8),
-    ),
-    min_size=1,
-    max_size=3,
-)
-CANDIDATES = st.lists(st.tuples(st.sampled_from(["a", "b", "ab"]), st.booleans()), max_size=3).map(
-    lambda rows: [candidate(n, text, immutable=i) for n, (text, i) in enumerate(rows)]
-)
-OPERATIONS = st.lists(
-    st.builds(
-        ProposedOperation,
-        action=st.sampled_from(["ADD", "UPDATE", "DELETE", "delete ", "FORGET", "?"]),
-        text=st.sampled_from(["a", "A.", "b", "ab", "c"]) | TEXTS,
-        message=st.integers(0, 4),
-        quote=st.sampled_from(["a", "ab a'b", "b\nA", "B A."]) | TEXTS,
-        target=st.none() | st.integers(0, 4),
-        categories=st.lists(st.sampled_from(["food", "Food", "x"]) | TEXTS, max_size=3),
-        entities=st.lists(st.builds(ProposedEntity, NAMES, TEXTS), max_size=3),
-        relations=st.lists(st.builds(ProposedRelation, NAMES, TEXTS, NAMES), max_size=3),
-    ),
-    max_size=5,
-)
-SOUND_OPERATIONS = st.lists(
-    st.builds(
-        operation,
-        action=st.sampled_from(["ADD", "UPDATE", "DELETE"]),
-        text=st.sampled_from(["a", "A.", "b", "ab", "c"]),
-        target=st.integers(1, 3),
-    ),
-    max_size=4,
-)
-SOUND_CANDIDATES = [candidate(n, text) for n, text in enumerate(["a", "b", "ab"])]
-
-
-def check(given: InferenceRequest, operations: Sequence[ProposedOperation], made: Plan) -> None:
-    """Checks every rule of a plan."""
-    named = {
-        given.candidates[o.target - 1].id
-        for o in operations
-        if o.target is not None
-        and o.action.strip().upper() != "ADD"
-        and 1 <= o.target <= len(given.candidates)
-    }
-    changed = [o.memory_id for o in made.changes if not isinstance(o, Addition)]
-    assert set(changed) <= named
-    assert len(set(changed)) == len(changed)
-    assert not any(c.immutable for c in given.candidates if c.id in changed)
-    digests = [fact_digest(o.text) for o in made.changes if not isinstance(o, Deletion)]
-    assert len(set(digests)) == len(digests)
-    assert not set(digests) & {fact_digest(c.text) for c in given.candidates}
-    for planned in made.changes:
-        if not isinstance(planned, Deletion):
-            [evidence] = planned.evidence
-            message = given.messages[evidence.message_id.int]
-            assert message.role is Role.USER or isinstance(planned, Addition)
-            assert (planned.role, planned.name) == (message.role, message.name)
-            check_fact(planned)
-    for passage in made.evidence:
-        message = given.messages[passage.message_index]
-        assert message.role is not Role.SYSTEM
-        assert passage.text.strip()
-        assert passage.text in (message.content or "")
-    assert {quote for _, quote in quotes_of(made)} <= {passage.text for passage in made.evidence}
-    if changed:
-        roles = {given.messages[passage.message_index].role for passage in made.evidence}
-        assert Role.USER in roles
-
-
-def check_fact(planned: Addition | Update) -> None:
-    assert 0 < len(planned.text.strip()) <= MAX_TEXT_LENGTH
-    assert planned.text.isprintable() or not set(planned.text) & set("\0\n\t\r\x7f")
-    assert len(set(planned.categories)) == len(planned.categories)
-    assert set(planned.categories) <= {c.name for c in BUILT_IN_CATEGORIES}
-    keys = [e.key for e in planned.entities]
-    assert all(keys)
-    assert len(set(keys)) == len(keys) <= MAX_ENTITIES
-    for relation in planned.relations:
-        assert relation.relation
-        assert relation.source.key != relation.target.key
-        assert {relation.source, relation.target} <= set(planned.entities)
-    quotes = [evidence.quote for evidence in planned.evidence]
-    stored = [planned.text, *quotes, *(e.name + e.type for e in planned.entities)]
-    "".join(stored + [r.relation for r in planned.relations]).encode()
-
-
-@given(MESSAGES, CANDIDATES, OPERATIONS)
-def test_any_answer_is_refused_or_planned_by_the_rules(
-    messages: list[Message], candidates: list[Candidate], operations: list[ProposedOperation]
-) -> None:
-    inference = InferenceRequest(messages, candidates, BUILT_IN_CATEGORIES, NOW)
-    result = attempt(inference, operations)
-    if isinstance(result, ExtractionFailed):
-        assert result.metadata["cause"] in {"invalid", "unsupported"}
-        assert result.problems
-    else:
-        check(inference, operations, result)
-
-
-@settings(max_examples=300)
-@given(SOUND_OPERATIONS)
-def test_no_stated_fact_is_lost(operations: list[ProposedOperation]) -> None:
-    inference = request(candidates=SOUND_CANDIDATES)
-    result = attempt(inference, operations)
-    if isinstance(result, ExtractionFailed):
-        assert all("same candidate" in problem for problem in result.problems)
-        return
-    check(inference, operations, result)
-    after = {c.id: c.text for c in SOUND_CANDIDATES}
-    updated = set()
-    for planned in result.changes:
-        if isinstance(planned, Deletion):
-            del after[planned.memory_id]
-        elif isinstance(planned, Update):
-            updated.add(after[planned.memory_id])
-            after[planned.memory_id] = planned.text
-    held = {fact_digest(text) for text in after.values()} | {
-        fact_digest(o.text) for o in result.changes if isinstance(o, Addition)
-    }
-    stated = {fact_digest(o.text) for o in operations if o.action != "DELETE"}
-    assert stated <= held | {fact_digest(text) for text in updated}
