@@ -37,7 +37,7 @@ async def other_database(postgres_server: str) -> AsyncIterator[Database]:
         yield database
 
 
-async def remember_and_tell(store: MemoryStore) -> Deletion:
+async def add_memory_and_passages(store: MemoryStore) -> Deletion:
     """A memory that names the canary, and passages with and without it."""
     new_call = call()
     fact = addition(new_call, f"User works at {CANARY}")
@@ -51,7 +51,7 @@ async def remember_and_tell(store: MemoryStore) -> Deletion:
 async def test_erasing_a_memory_erases_passages_about_it(
     store: MemoryStore, database: Database, *, deleted_before: bool
 ) -> None:
-    removal = await remember_and_tell(store)
+    removal = await add_memory_and_passages(store)
     if deleted_before:
         await store.commit(change_set(call(), deleted=[removal]))
     # The message of the other call contains none of the memory's phrases, so it would stay.
@@ -65,7 +65,7 @@ async def test_erasing_a_memory_erases_passages_about_it(
 async def test_erasing_by_filter_erases_passages_too(
     store: MemoryStore, database: Database
 ) -> None:
-    await remember_and_tell(store)
+    await add_memory_and_passages(store)
     deletion = await store.delete_memories(call(scope=ALICE), erase=True)
     assert deletion.receipt.passages == 2
     assert await found(store) == set()
@@ -98,7 +98,7 @@ async def test_an_archive_takes_passages_along(
     project = Project(PROJECT, "org", NOW, NOW)
     for each in database, other_database:
         assert await PostgresProjectStore(each).create_project(project)
-    removal = await remember_and_tell(store)
+    removal = await add_memory_and_passages(store)
     between = NOW + timedelta(minutes=1)
     await store.commit(change_set(call(), deleted=[removal]))
     expected = await found(store)

@@ -13,7 +13,7 @@ ALL = ("Bob", "Globex", "Robert Smith")
 FOLLOW_SECONDS = 20.0
 
 
-async def tell(client: Client, user: str, text: str, run_id: str | None = None) -> str:
+async def add_message(client: Client, user: str, text: str, run_id: str | None = None) -> str:
     """Adds a message and returns the token of the add."""
     request = memory_service_pb2.AddMemoriesRequest(
         user_id=user,
@@ -43,8 +43,8 @@ async def entities(home: Home, verb: str, *arguments: str, status: int = 0) -> s
 async def test_a_split_is_listed_holds_for_the_same_text_and_can_be_taken_back(
     shared_home: Home, client: Client, user: str
 ) -> None:
-    await tell(client, user, "Bob works at Globex.")
-    token = await tell(client, user, JOINED)
+    await add_message(client, user, "Bob works at Globex.")
+    token = await add_message(client, user, JOINED)
     space = ("--space", f"user:{user}")
 
     async def are(apart: bool) -> bool:
@@ -64,7 +64,7 @@ async def test_a_split_is_listed_holds_for_the_same_text_and_can_be_taken_back(
     await eventually(apart, FOLLOW_SECONDS)
     assert "split" in await entities(shared_home, "list", *space)
 
-    token = await tell(client, user, JOINED, run_id="again")
+    token = await add_message(client, user, JOINED, run_id="again")
     assert await names(client, user, token) == {name: [] for name in ALL}
     # Other tests may leave memories in this graph that are no longer in the store.
     report = await settled(shared_home, PROJECT)
@@ -85,7 +85,7 @@ async def test_a_split_is_listed_holds_for_the_same_text_and_can_be_taken_back(
 async def test_the_splits_of_a_user_go_with_the_user(
     shared_home: Home, client: Client, user: str
 ) -> None:
-    token = await tell(client, user, JOINED)
+    token = await add_message(client, user, JOINED)
     await names(client, user, token)
     space = ("--space", f"user:{user}")
     await entities(shared_home, "split", *space, "Robert Smith", "Bob")

@@ -18,7 +18,7 @@ STORY = (
 )
 
 
-async def tell(
+async def add_messages(
     client: Client, user: str, *texts: str, run_id: str | None = None
 ) -> memory_service_pb2.AddMemoriesResponse:
     request = memory_service_pb2.AddMemoriesRequest(
@@ -44,7 +44,7 @@ async def entity(
 
 
 async def test_an_entity_comes_with_its_neighbourhood(client: Client, user: str) -> None:
-    added = await tell(client, user, *STORY)
+    added = await add_messages(client, user, *STORY)
     near = await entity(client, user, "GLOBEX", token=added.consistency_token)
     assert (near.entity.name, near.entity.space) == ("Globex", f"user:{user}")
     assert near.entity.memory_count == 1
@@ -62,7 +62,7 @@ async def test_an_entity_comes_with_its_neighbourhood(client: Client, user: str)
 
 
 async def test_an_unknown_entity_is_not_found(client: Client, user: str) -> None:
-    await tell(client, user, *STORY)
+    await add_messages(client, user, *STORY)
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await entity(client, user, "Nobody")
     assert caught.value.code() is grpc.StatusCode.NOT_FOUND
@@ -74,7 +74,7 @@ async def test_an_unknown_entity_is_not_found(client: Client, user: str) -> None
 async def test_entities_of_a_deleted_memory_are_gone_from_every_read(
     client: Client, user: str
 ) -> None:
-    added = await tell(client, user, *STORY)
+    added = await add_messages(client, user, *STORY)
     await entity(client, user, "Globex", token=added.consistency_token)
     await forget_maria(client, added)
     with pytest.raises(grpc.aio.AioRpcError) as caught:
@@ -85,9 +85,9 @@ async def test_entities_of_a_deleted_memory_are_gone_from_every_read(
     assert {n.name for n in tom.neighbors} & {"Maria", "Globex", "Porto"} == set()
 
 
-async def forget_maria(client: Client, told: memory_service_pb2.AddMemoriesResponse) -> None:
+async def forget_maria(client: Client, added: memory_service_pb2.AddMemoriesResponse) -> None:
     """Deletes the two facts about Maria."""
-    maria = [result.id for result in told.results if "Maria" in result.data.memory]
+    maria = [result.id for result in added.results if "Maria" in result.data.memory]
     assert len(maria) == 2
     for memory_id in maria:
         await client.memory.DeleteMemory(
@@ -111,7 +111,7 @@ async def names(client: Client, user: str, query: str | None = None) -> list[str
 
 
 async def test_entities_are_listed_and_found(client: Client, user: str) -> None:
-    added = await tell(client, user, *STORY)
+    added = await add_messages(client, user, *STORY)
     await entity(client, user, "Tom", token=added.consistency_token)
     listed = await names(client, user)
     assert {"Globex", "Maria", "Porto", "Rome", "Tom"} <= set(listed)
@@ -123,7 +123,7 @@ async def test_entities_are_listed_and_found(client: Client, user: str) -> None:
 
 
 async def test_paths_are_found_shortest_first(client: Client, user: str) -> None:
-    added = await tell(client, user, *STORY, "Anna is my sister.", "Maria knows Tom.")
+    added = await add_messages(client, user, *STORY, "Anna is my sister.", "Maria knows Tom.")
     request = graph_service_pb2.FindPathsRequest(
         user_id=user,
         source="Porto",
@@ -146,8 +146,8 @@ async def test_paths_are_found_shortest_first(client: Client, user: str) -> None
 
 
 async def test_superseded_relations_are_shown_on_request(client: Client, user: str) -> None:
-    await tell(client, user, "I live in Lisbon.", run_id="first")
-    added = await tell(client, user, "I live in Porto.", run_id="second")
+    await add_messages(client, user, "I live in Lisbon.", run_id="first")
+    added = await add_messages(client, user, "I live in Porto.", run_id="second")
     request = graph_service_pb2.ListRelationsRequest(
         user_id=user, relation="lives_in", consistency_token=added.consistency_token
     )
@@ -161,9 +161,9 @@ async def test_superseded_relations_are_shown_on_request(client: Client, user: s
 
 
 async def test_a_search_follows_relations(client: Client, user: str) -> None:
-    added = await tell(client, user, *STORY)
+    added = await add_messages(client, user, *STORY)
     for number in range(12):
-        await tell(client, user, f"I like hobby number {number}.")
+        await add_messages(client, user, f"I like hobby number {number}.")
     request = memory_service_pb2.SearchMemoriesRequest(
         user_id=user,
         query="Globex",
@@ -181,9 +181,9 @@ async def test_a_search_follows_relations(client: Client, user: str) -> None:
 
 
 async def test_relations_are_read_as_they_were(client: Client, user: str) -> None:
-    await tell(client, user, "I live in Lisbon.", run_id="first")
+    await add_messages(client, user, "I live in Lisbon.", run_id="first")
     memory = await newest(client, user)
-    added = await tell(client, user, "I live in Porto.", run_id="second")
+    added = await add_messages(client, user, "I live in Porto.", run_id="second")
     request = graph_service_pb2.ListRelationsRequest(
         user_id=user, as_of=memory.update_time, consistency_token=added.consistency_token
     )
@@ -203,7 +203,7 @@ async def newest(client: Client, user: str) -> memory_pb2.Memory:
 
 
 async def test_an_entity_is_read_as_it_was(client: Client, user: str) -> None:
-    added = await tell(client, user, *STORY)
+    added = await add_messages(client, user, *STORY)
     then = (await newest(client, user)).update_time
     now = await entity(client, user, "Porto", depth=3, token=added.consistency_token)
     assert await entity(client, user, "porto", depth=3, as_of=then) == now

@@ -20,7 +20,7 @@ class Runs:
         self.agent = f"agent-{uuid4()}"
         self.token = ""
 
-    async def tell(self, run: str, text: str) -> None:
+    async def add(self, run: str, text: str) -> None:
         request = memory_service_pb2.AddMemoriesRequest(
             agent_id=self.agent,
             run_id=run,
@@ -66,9 +66,9 @@ class Runs:
 @pytest.fixture
 async def runs(client: Client) -> Runs:
     runs = Runs(client)
-    await runs.tell("one", "My friend Robert, also called Bob, works at Globex.")
-    await runs.tell("two", "My friend Robert lives in Lisbon.")
-    await runs.tell("one", "My friend Robert lives in Porto.")
+    await runs.add("one", "My friend Robert, also called Bob, works at Globex.")
+    await runs.add("two", "My friend Robert lives in Lisbon.")
+    await runs.add("one", "My friend Robert lives in Porto.")
     return runs
 
 

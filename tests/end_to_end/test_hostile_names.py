@@ -31,7 +31,7 @@ BOB = {"name": "Bob", "type": "person"}
 
 
 @dataclass(frozen=True)
-class Told:
+class AddedName:
     """The user for whom a name was added, and the response of that add."""
 
     user: str
@@ -39,7 +39,7 @@ class Told:
     answer: memory_service_pb2.AddMemoriesResponse
 
 
-async def tell(on_own_gemini: GeminiServer, number: int, raw: str) -> Told:
+async def add_name(on_own_gemini: GeminiServer, number: int, raw: str) -> AddedName:
     """A memory that is about this name according to the model."""
     quote = f"They know Bob {number}"
     on_own_gemini.endpoint.answer(
@@ -68,46 +68,48 @@ async def tell(on_own_gemini: GeminiServer, number: int, raw: str) -> Told:
     )
     client = on_own_gemini.client
     answer = await client.memory.AddMemories(request, metadata=client.metadata)
-    return Told(user, clean_name(raw), answer)
+    return AddedName(user, clean_name(raw), answer)
 
 
-async def relations(client: Client, told: Told) -> list[tuple[str, str, str]]:
+async def relations(client: Client, named: AddedName) -> list[tuple[str, str, str]]:
     response = await client.graph.ListRelations(
-        graph_service_pb2.ListRelationsRequest(user_id=told.user, entity=told.name, relation=KIND),
+        graph_service_pb2.ListRelationsRequest(
+            user_id=named.user, entity=named.name, relation=KIND
+        ),
         metadata=client.metadata,
     )
     return [(r.source, r.relation, r.target) for r in response.relations]
 
 
-async def around(client: Client, told: Told, name: str) -> tuple[str, list[str]]:
+async def neighbours(client: Client, named: AddedName, name: str) -> tuple[str, list[str]]:
     response = await client.graph.GetEntity(
-        graph_service_pb2.GetEntityRequest(user_id=told.user, name=name),
+        graph_service_pb2.GetEntityRequest(user_id=named.user, name=name),
         metadata=client.metadata,
     )
     return response.entity.name, [neighbor.name for neighbor in response.neighbors]
 
 
-async def entities(client: Client, told: Told, query: str | None = None) -> set[str]:
+async def entities(client: Client, named: AddedName, query: str | None = None) -> set[str]:
     response = await client.graph.ListEntities(
-        graph_service_pb2.ListEntitiesRequest(user_id=told.user, query=query),
+        graph_service_pb2.ListEntitiesRequest(user_id=named.user, query=query),
         metadata=client.metadata,
     )
     return {entity.name for entity in response.entities}
 
 
-async def paths(client: Client, told: Told) -> list[list[tuple[str, str]]]:
+async def paths(client: Client, named: AddedName) -> list[list[tuple[str, str]]]:
     response = await client.graph.FindPaths(
-        graph_service_pb2.FindPathsRequest(user_id=told.user, source="Bob", target=told.name),
+        graph_service_pb2.FindPathsRequest(user_id=named.user, source="Bob", target=named.name),
         metadata=client.metadata,
     )
     return [[(r.source, r.target) for r in path.relations] for path in response.paths]
 
 
-async def searched(client: Client, told: Told) -> tuple[list[str], list[str], list[str]]:
+async def searched(client: Client, named: AddedName) -> tuple[list[str], list[str], list[str]]:
     response = await client.memory.SearchMemories(
         memory_service_pb2.SearchMemoriesRequest(
-            user_id=told.user,
-            query=told.name,
+            user_id=named.user,
+            query=named.name,
             include_relations=True,
             # The rest of the message is a passage.
             sources=[memory_service_pb2.SEARCH_SOURCE_MEMORIES],
@@ -130,20 +132,20 @@ async def test_hostile_names_are_data_in_every_read(
 ) -> None:
     del idle, graph  # is empty, like the database
     client = on_own_gemini.client
-    everything = [await tell(on_own_gemini, number, raw) for number, raw in enumerate(HOSTILE)]
+    everything = [await add_name(on_own_gemini, number, raw) for number, raw in enumerate(HOSTILE)]
     report = await settled(home)
-    for told in everything:
-        name = told.name
-        [added] = told.answer.relations
+    for named in everything:
+        name = named.name
+        [added] = named.answer.relations
         assert (added.source, added.relation, added.target) == (name, KNOWS, "Bob")
-        assert await relations(client, told) == [(name, KNOWS, "Bob")]
-        assert await around(client, told, name) == (name, ["Bob"])
-        assert await around(client, told, "bob") == ("Bob", [name])
-        assert await entities(client, told) == {name, "Bob"}
-        assert await entities(client, told, name) == ({name} if words_of(name) else set())
-        assert await paths(client, told) == [[(name, "Bob")]]
-        [result] = told.answer.results
-        assert await searched(client, told) == ([result.id], [name], [])
+        assert await relations(client, named) == [(name, KNOWS, "Bob")]
+        assert await neighbours(client, named, name) == (name, ["Bob"])
+        assert await neighbours(client, named, "bob") == ("Bob", [name])
+        assert await entities(client, named) == {name, "Bob"}
+        assert await entities(client, named, name) == ({name} if words_of(name) else set())
+        assert await paths(client, named) == [[(name, "Bob")]]
+        [result] = named.answer.results
+        assert await searched(client, named) == ([result.id], [name], [])
 
     assert (report.memories, dict(report.differences)) == (len(HOSTILE), {})
     assert await doubles(neo4j_driver) == []

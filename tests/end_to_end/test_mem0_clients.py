@@ -81,7 +81,7 @@ def mem0(versioned: tuple[str, Mem0Client]) -> Mem0Client:
     return versioned[1]
 
 
-def said(text: str) -> list[dict[str, str]]:
+def user_message(text: str) -> list[dict[str, str]]:
     return [{"role": "user", "content": text}]
 
 
@@ -111,7 +111,7 @@ async def add_verbatim(version: str, mem0: Mem0Client, user: str, text: str, **m
     """Stores one message with the client; returns the memory's id."""
     if version.startswith("1."):
         more["async_mode"] = False
-    answer = await mem0.call("add", said(text), user_id=user, infer=False, **more)
+    answer = await mem0.call("add", user_message(text), user_id=user, infer=False, **more)
     (result,) = results(answer)
     assert result["data"] == {"memory": text}
     assert result["event"] == "ADD"
@@ -165,7 +165,7 @@ async def event(server: ServerProcess, own: Client, event_id: str) -> dict[str, 
 async def test_an_inferred_add_is_an_event_that_ends(
     version: str, mem0: Mem0Client, own: Client, server: ServerProcess, user: str
 ) -> None:
-    answer = await mem0.call("add", said("I work at Acme."), user_id=user)
+    answer = await mem0.call("add", user_message("I work at Acme."), user_id=user)
     if version.startswith("0."):
         # The reference's default of `async_mode`, with the shape of v1.1.
         assert {each["id"] for each in answer["results"]} == set(await stored(own, user))

@@ -17,10 +17,10 @@ async def test_metrics_arrive_with_exemplars_of_the_spans(traced: Traced) -> Non
     await add(traced.client, "I work at Acme.")
     receiver = traced.collector.metrics
 
-    async def is_told() -> bool:
+    async def has_arrived() -> bool:
         return bool(receiver.requests) and "rpc.server.call.duration" in receiver.latest
 
-    await eventually(is_told, SECONDS, "the duration of the call")
+    await eventually(has_arrived, SECONDS, "the duration of the call")
     await traced.server.stop()
     found = receiver.latest
     (calls,) = [

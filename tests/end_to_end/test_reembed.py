@@ -17,7 +17,7 @@ USER = "alice"
 MEMORIES = 250
 
 
-async def healthily(_request: web.Request, answer: Json) -> web.StreamResponse:
+async def answer_normally(_request: web.Request, answer: Json) -> web.StreamResponse:
     return web.json_response(answer)
 
 
@@ -55,7 +55,7 @@ async def test_a_store_changes_its_embedder(home: Home, gemini: GeminiEndpoint) 
     await offline.stop()
 
     # One batch of 200 is done, in two requests, and the quota is used up during the next.
-    gemini.fail("batchEmbedContents", healthily, times=2)
+    gemini.fail("batchEmbedContents", answer_normally, times=2)
     gemini.fail("batchEmbedContents", gemini_faults.quota(3600), times=100)
     await run_command("reembed", environment=environment, status=1)
     refused = await run_command("serve", environment=home.environment, status=1)

@@ -10,7 +10,7 @@ from tests.support.gemini_faults import Fault
 from tests.support.gemini_server import GeminiServer
 from tests.support.server import Client
 
-SAID = ["Ada plays the cello.", "Ada was in Oslo in May.", "Ada likes tea."]
+TEXTS = ["Ada plays the cello.", "Ada was in Oslo in May.", "Ada likes tea."]
 
 
 async def search(
@@ -25,12 +25,12 @@ async def search(
     return await client.memory.SearchMemories(request, metadata=client.metadata, timeout=timeout)
 
 
-async def say(client: Client, user: str) -> None:
+async def add_messages(client: Client, user: str) -> None:
     await client.memory.AddMemories(
         memory_service_pb2.AddMemoriesRequest(
             user_id=user,
             infer=False,
-            messages=[memory_pb2.Message(role="user", content=content) for content in SAID],
+            messages=[memory_pb2.Message(role="user", content=content) for content in TEXTS],
         ),
         metadata=client.metadata,
     )
@@ -42,12 +42,12 @@ def texts(response: memory_service_pb2.SearchMemoriesResponse) -> list[str]:
 
 async def test_the_model_orders_the_hits_in_one_call(on_gemini: GeminiServer) -> None:
     client, endpoint = on_gemini.client, on_gemini.endpoint
-    await say(client, "alice")
+    await add_messages(client, "alice")
     plain = await search(client, "alice")
     assert endpoint.calls("generateContent") == []
     assert plain.models_used.language_model == ""
 
-    backwards = [(number, 10 * number) for number in range(1, len(SAID) + 1)]
+    backwards = [(number, 10 * number) for number in range(1, len(TEXTS) + 1)]
     endpoint.answer({"scores": [{"number": n, "score": score} for n, score in backwards]})
     reranked = await search(client, "alice", rerank=True)
 
@@ -64,9 +64,11 @@ async def test_the_model_orders_the_hits_in_one_call(on_gemini: GeminiServer) ->
 
 async def test_reranking_raises_a_hit_from_below_top_k(on_gemini: GeminiServer) -> None:
     client, endpoint = on_gemini.client, on_gemini.endpoint
-    await say(client, "alice")
+    await add_messages(client, "alice")
     *_, last = texts(await search(client, "alice"))
-    scores = [{"number": n, "score": 90 if n == len(SAID) else 0} for n in range(1, len(SAID) + 1)]
+    scores = [
+        {"number": n, "score": 90 if n == len(TEXTS) else 0} for n in range(1, len(TEXTS) + 1)
+    ]
     endpoint.answer({"scores": scores})
 
     assert texts(await search(client, "alice", rerank=True, top_k=1)) == [last]
@@ -86,7 +88,7 @@ async def test_a_model_at_fault_costs_no_hit(
     on_own_gemini: GeminiServer, fault: Fault, timeout: float, reason: str
 ) -> None:
     client, endpoint = on_own_gemini.client, on_own_gemini.endpoint
-    await say(client, "alice")
+    await add_messages(client, "alice")
     plain = await search(client, "alice")
     endpoint.fail("generateContent", fault, times=100)
 
@@ -102,7 +104,7 @@ async def test_a_model_at_fault_costs_no_hit(
 async def test_without_a_model_the_order_stays_and_the_response_says_so(
     client: Client, user: str
 ) -> None:
-    await say(client, user)
+    await add_messages(client, user)
     plain = await search(client, user)
     found = await search(client, user, rerank=True)
     assert texts(found) == texts(plain)

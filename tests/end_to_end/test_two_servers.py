@@ -52,7 +52,7 @@ async def clients(home: Home, witness: Witness) -> AsyncIterator[list[Client]]:
         await asyncio.gather(*(server.stop() for server in servers))
 
 
-async def say(client: Client, text: str) -> memory_service_pb2.AddMemoriesResponse:
+async def add(client: Client, text: str) -> memory_service_pb2.AddMemoriesResponse:
     return await client.memory.AddMemories(
         memory_service_pb2.AddMemoriesRequest(
             user_id="alice", messages=[memory_pb2.Message(role="user", content=text)]
@@ -61,11 +61,11 @@ async def say(client: Client, text: str) -> memory_service_pb2.AddMemoriesRespon
     )
 
 
-async def race(clients: list[Client], *texts: str) -> list[int]:
+async def add_concurrently(clients: list[Client], *texts: str) -> list[int]:
     """The events of concurrent adds of each text to each server."""
-    said = [say(client, text) for text in texts for client in clients]
+    calls = [add(client, text) for text in texts for client in clients]
     return sorted(
-        result.event for response in await asyncio.gather(*said) for result in response.results
+        result.event for response in await asyncio.gather(*calls) for result in response.results
     )
 
 
@@ -79,14 +79,14 @@ async def listed(client: Client) -> list[memory_pb2.Memory]:
 async def test_racing_adds_leave_one_memory_and_lose_no_update(
     clients: list[Client], witness: Witness
 ) -> None:
-    assert await race(clients, *["I like tea."] * 8) == [ADD]
+    assert await add_concurrently(clients, *["I like tea."] * 8) == [ADD]
     assert [memory.text for memory in await listed(clients[0])] == ["User likes tea"]
     # One after another: only the first was not shown the memory that it stored.
     assert [len(shown) for shown in witness.candidates] == [0] + [1] * 15
 
     # Each replaces the previous one, so each must have seen it: none is lost or repeated.
     cities = [f"I live in {city}." for city in ("Porto", "Lisbon", "Faro", "Braga")]
-    events = await race(clients, *cities)
+    events = await add_concurrently(clients, *cities)
     [home] = [memory for memory in await listed(clients[0]) if "lives" in memory.text]
     assert events.count(ADD) == 1
     assert home.version == len(events) == 1 + events.count(UPDATE)

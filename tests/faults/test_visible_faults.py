@@ -74,11 +74,13 @@ async def test_an_unavailable_neo4j(home: Home, neo4j_route: Neo4jRoute, tmp_pat
         await shows(server, 'memoir_dependency_up{dependency="neo4j"} 0.0')
         await shows(server, "memoir_graph_outbox_pending 1.0")
 
-        async def is_told() -> bool:
+        async def is_shown_in_the_statistics() -> bool:
             found = (await statistics_of(client)).graph
             return not found.available and found.pending > 0
 
-        await eventually(is_told, PATIENCE_SECONDS, "the statistics of the graph")
+        await eventually(
+            is_shown_in_the_statistics, PATIENCE_SECONDS, "the statistics of the graph"
+        )
         away = await metrics_of(server)
     await assert_alert("MemoirNeo4jUnavailable", well, fires=False, folder=tmp_path)
     await assert_alert("MemoirNeo4jUnavailable", well, away, fires=True, folder=tmp_path)

@@ -74,7 +74,7 @@ class ReusedDatabase:
         self._kept: list[int] = []
 
     @asynccontextmanager
-    async def lent(self) -> AsyncIterator[Database]:
+    async def for_a_test(self) -> AsyncIterator[Database]:
         """Yields a pool that knows of no earlier test, although its connections do."""
         database = Database(self._pool, _OPTIONS)
         yield database
@@ -131,7 +131,9 @@ async def database(
     request: pytest.FixtureRequest, postgres_dsn: str, reused_database: ReusedDatabase
 ) -> AsyncIterator[Database]:
     """A pool on a migrated database without rows."""
-    async with opened(postgres_dsn) if _needs_own(request) else reused_database.lent() as database:
+    async with (
+        opened(postgres_dsn) if _needs_own(request) else reused_database.for_a_test() as database
+    ):
         yield database
 
 

@@ -41,7 +41,7 @@ def rendered(*values: str) -> list[dict[str, Any]]:
     return [document for document in yaml.safe_load_all(render(*values)) if document]
 
 
-def the(documents: list[dict[str, Any]], kind: str) -> dict[str, Any]:
+def only(documents: list[dict[str, Any]], kind: str) -> dict[str, Any]:
     [found] = [document for document in documents if document["kind"] == kind]
     return found
 
@@ -71,7 +71,7 @@ def test_every_manifest_is_what_kubernetes_expects(values: tuple[str, ...], vers
 
 
 def test_a_misspelt_field_would_be_found() -> None:
-    deployment = the(rendered(), "Deployment")
+    deployment = only(rendered(), "Deployment")
     deployment["spec"]["template"]["spec"]["containers"][0]["readinesProbe"] = {}
     with pytest.raises(kubernetes_validate.ValidationError):
         kubernetes_validate.validate(deployment, NEWEST_KUBERNETES, strict=True)
@@ -116,7 +116,7 @@ def test_every_variable_is_a_setting(values: tuple[str, ...]) -> None:
 
 @VALUES
 def test_a_pod_has_the_time_to_drain(values: tuple[str, ...]) -> None:
-    pod = the(rendered(*values), "Deployment")["spec"]["template"]["spec"]
+    pod = only(rendered(*values), "Deployment")["spec"]["template"]["spec"]
     variables = environment(pod["containers"][0])
     needed = int(variables["MEMOIR_GRPC_DRAIN_DELAY"]) + int(variables["MEMOIR_GRPC_DRAIN_SECONDS"])
     assert pod["terminationGracePeriodSeconds"] >= needed + 10
@@ -127,7 +127,9 @@ def test_a_pod_has_the_time_to_drain(values: tuple[str, ...]) -> None:
 
 
 def test_probes_do_not_meet_encryption() -> None:
-    [container] = the(rendered(*EVERYTHING), "Deployment")["spec"]["template"]["spec"]["containers"]
+    [container] = only(rendered(*EVERYTHING), "Deployment")["spec"]["template"]["spec"][
+        "containers"
+    ]
     variables = environment(container)
     for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
         port = container[probe]["grpc"]["port"]
@@ -137,10 +139,10 @@ def test_probes_do_not_meet_encryption() -> None:
 
 def test_services_and_the_budget_select_the_pods() -> None:
     documents = rendered(*EVERYTHING)
-    labels = the(documents, "Deployment")["spec"]["template"]["metadata"]["labels"]
+    labels = only(documents, "Deployment")["spec"]["template"]["metadata"]["labels"]
     ports = {
         port["name"]
-        for container in the(documents, "Deployment")["spec"]["template"]["spec"]["containers"]
+        for container in only(documents, "Deployment")["spec"]["template"]["spec"]["containers"]
         for port in container["ports"]
     }
     services = [document for document in documents if document["kind"] == "Service"]
@@ -148,20 +150,20 @@ def test_services_and_the_budget_select_the_pods() -> None:
         assert service["spec"]["selector"].items() <= labels.items()
         assert {port["targetPort"] for port in service["spec"]["ports"]} <= ports
     assert any(service["spec"].get("clusterIP") == "None" for service in services)
-    budget = the(documents, "PodDisruptionBudget")["spec"]["selector"]["matchLabels"]
+    budget = only(documents, "PodDisruptionBudget")["spec"]["selector"]["matchLabels"]
     assert budget.items() <= labels.items()
-    wanted = the(documents, "ServiceMonitor")["spec"]["selector"]["matchLabels"]
+    wanted = only(documents, "ServiceMonitor")["spec"]["selector"]["matchLabels"]
     monitored = [s for s in services if wanted.items() <= s["metadata"]["labels"].items()]
     assert [service["metadata"]["name"] for service in monitored] == ["memoir-metrics"]
-    migration = the(documents, "Job")["spec"]["template"]["metadata"]["labels"]
+    migration = only(documents, "Job")["spec"]["template"]["metadata"]["labels"]
     assert not budget.items() <= migration.items()
 
 
 def test_the_owner_of_the_tables_is_known_to_the_migration_alone() -> None:
     values = ("--set", "migration.secret=memoir-owner,migration.serviceRole=memoir_service")
     documents = rendered(*values)
-    [migration] = the(documents, "Job")["spec"]["template"]["spec"]["containers"]
-    [server] = the(documents, "Deployment")["spec"]["template"]["spec"]["containers"]
+    [migration] = only(documents, "Job")["spec"]["template"]["spec"]["containers"]
+    [server] = only(documents, "Deployment")["spec"]["template"]["spec"]["containers"]
     assert migration["args"] == ["migrate", "--service-role", "memoir_service"]
     assert migration["envFrom"] == [{"secretRef": {"name": "memoir-owner"}}]
     assert server["envFrom"] == [{"secretRef": {"name": "memoir"}}]

@@ -33,7 +33,7 @@ from tests.support.fakes import FakeClock, FakeEmbedder, FakeLanguageModel
 from tests.support.postgres import opened
 
 
-class Wiretap:
+class RecordedConnection:
     """The only connection of a pool, and the statements that were sent on it."""
 
     def __init__(self, database: Database) -> None:
@@ -48,12 +48,12 @@ class Wiretap:
     async def _note(self, record: asyncpg.connection.LoggedQuery) -> None:
         self._statements.append(record.query)
 
-    async def heard(self, work: Callable[[], Awaitable[object]]) -> int:
+    async def statements(self, work: Callable[[], Awaitable[object]]) -> int:
         """How many statements the work takes once the connection has prepared them."""
         await work()
-        return await self.heard_once(work)
+        return await self.statements_once(work)
 
-    async def heard_once(self, work: Callable[[], Awaitable[object]]) -> int:
+    async def statements_once(self, work: Callable[[], Awaitable[object]]) -> int:
         """How many statements the work takes, run once."""
         self._statements.clear()
         await work()
@@ -61,96 +61,98 @@ class Wiretap:
 
 
 @pytest_asyncio.fixture
-async def wiretap(postgres_dsn: str) -> AsyncIterator[Wiretap]:
+async def recorded(postgres_dsn: str) -> AsyncIterator[RecordedConnection]:
     """Listens to a pool of one connection."""
     async with opened(postgres_dsn, pool_size=1) as database:
-        tapped = Wiretap(database)
+        tapped = RecordedConnection(database)
         await tapped.attach()
         yield tapped
 
 
-async def test_a_verbatim_add_is_one_statement(wiretap: Wiretap) -> None:
+async def test_a_verbatim_add_is_one_statement(recorded: RecordedConnection) -> None:
     add = AddMemories(
-        wiretap.store,
-        AddVerbatim(wiretap.store, FakeEmbedder(), FakeClock()),
-        AddVerbatim(wiretap.store, FakeEmbedder(), FakeClock()),
+        recorded.store,
+        AddVerbatim(recorded.store, FakeEmbedder(), FakeClock()),
+        AddVerbatim(recorded.store, FakeEmbedder(), FakeClock()),
     )
 
-    async def say() -> None:
+    async def add_one() -> None:
         messages = [Message(Role.USER, f"{uuid4()}"), Message(Role.ASSISTANT, f"{uuid4()}")]
         await add(AddMemoriesCommand(PROJECT, ALICE, messages, metadata={}, infer=False))
 
-    assert await wiretap.heard(say) == 1
+    assert await recorded.statements(add_one) == 1
 
 
-async def test_a_request_id_costs_one_look_up_more(wiretap: Wiretap) -> None:
-    verbatim = AddVerbatim(wiretap.store, FakeEmbedder(), FakeClock())
-    add = AddMemories(wiretap.store, verbatim, verbatim)
+async def test_a_request_id_costs_one_look_up_more(recorded: RecordedConnection) -> None:
+    verbatim = AddVerbatim(recorded.store, FakeEmbedder(), FakeClock())
+    add = AddMemories(recorded.store, verbatim, verbatim)
 
-    async def say() -> None:
+    async def add_one() -> None:
         messages = [Message(Role.USER, f"{uuid4()}")]
         command = AddMemoriesCommand(PROJECT, ALICE, messages, metadata={}, infer=False)
         await add(replace(command, request_id=uuid4()))
 
-    assert await wiretap.heard(say) == 2
+    assert await recorded.statements(add_one) == 2
 
 
-async def test_an_inferred_add_is_two_statements(wiretap: Wiretap) -> None:
+async def test_an_inferred_add_is_two_statements(recorded: RecordedConnection) -> None:
     """And one more only for candidates that another server has written."""
-    model, leases = FakeLanguageModel(), PostgresLeases(wiretap.database)
+    model, leases = FakeLanguageModel(), PostgresLeases(recorded.database)
     clock, turns = Clock(), ScopeTurns(leases)
-    add = AddInferred(wiretap.store, FakeEmbedder(), model, clock, turns, max_deletions=5)
+    add = AddInferred(recorded.store, FakeEmbedder(), model, clock, turns, max_deletions=5)
 
-    async def say() -> None:
+    async def add_one() -> None:
         text = f"I like {uuid4()} and tea"
         model.script.append([ProposedOperation("ADD", text, 1, text)])
         await add(AddMemoriesCommand(PROJECT, ALICE, [Message(Role.USER, text)], metadata={}))
 
-    assert await wiretap.heard(say) == 2
+    assert await recorded.statements(add_one) == 2
     new_call = call()
     chess = addition(new_call, "Alice plays chess", embedding=FakeEmbedder().vector_of("chess"))
-    await wiretap.store.commit(change_set(new_call, added=[chess]))
-    assert await wiretap.heard_once(say) == 3
-    assert await wiretap.heard_once(say) == 2
+    await recorded.store.commit(change_set(new_call, added=[chess]))
+    assert await recorded.statements_once(add_one) == 3
+    assert await recorded.statements_once(add_one) == 2
 
 
-async def test_changes_of_memories_are_one_transaction(wiretap: Wiretap) -> None:
+async def test_changes_of_memories_are_one_transaction(recorded: RecordedConnection) -> None:
     async def change() -> None:
         first = adding(f"{uuid4()}", f"{uuid4()}")
-        await wiretap.store.commit(first)
+        await recorded.store.commit(first)
         one, other = first.added
         updated = [revision(one, f"{uuid4()}")]
-        await wiretap.store.commit(
+        await recorded.store.commit(
             change_set(call(), updated=updated, deleted=[Deletion(other.memory_id, 1)])
         )
 
     # The add; then begin, the call, the removal, the update and commit.
-    assert await wiretap.heard(change) == 1 + 5
+    assert await recorded.statements(change) == 1 + 5
 
 
-async def test_reads_are_one_statement_and_a_search_is_two(wiretap: Wiretap) -> None:
+async def test_reads_are_one_statement_and_a_search_is_two(recorded: RecordedConnection) -> None:
     changes = adding("Alice likes tea")
-    await wiretap.store.commit(changes)
+    await recorded.store.commit(changes)
     item = changes.added[0]
     search = SearchQuery(PROJECT, ALICE, item.embedding, limit=5, visible_on=None)
     listing = ListQuery(PROJECT, ALICE, 5, ListOrder.NEWEST_FIRST, visible_on=None)
-    store = wiretap.store
-    assert await wiretap.heard(lambda: store.search(search)) == 2
-    assert await wiretap.heard(lambda: store.list(listing)) == 1
-    assert await wiretap.heard(lambda: store.get(PROJECT, item.memory_id, None)) == 1
+    store = recorded.store
+    assert await recorded.statements(lambda: store.search(search)) == 2
+    assert await recorded.statements(lambda: store.list(listing)) == 1
+    assert await recorded.statements(lambda: store.get(PROJECT, item.memory_id, None)) == 1
 
 
 @pytest.mark.parametrize("users", [1, 20])
-async def test_aliases_of_many_users_are_stored_together(wiretap: Wiretap, users: int) -> None:
+async def test_aliases_of_many_users_are_stored_together(
+    recorded: RecordedConnection, users: int
+) -> None:
     """Reading the memories; a transaction of six; and a look for what others left unfinished."""
-    outbox = PostgresOutbox(wiretap.database, Clock())
+    outbox = PostgresOutbox(recorded.database, Clock())
     # An alias of two entities joins neither, so nobody else is affected.
     named = [Entity(name, aliases=("Bob",)) for name in ("Robert Smith", "Robin Hood")]
 
     async def claimed() -> list[DirtyMemory]:
         for _ in range(users):
             new_call = call(scope=Scope(user_id=f"{uuid4()}"))
-            await wiretap.store.commit(
+            await recorded.store.commit(
                 change_set(
                     new_call, added=[addition(new_call, "They are called Bob", entities=named)]
                 )
@@ -161,4 +163,4 @@ async def test_aliases_of_many_users_are_stored_together(wiretap: Wiretap, users
     await outbox.subgraphs(await claimed())
     again = await claimed()
     assert len(again) == users
-    assert await wiretap.heard_once(lambda: outbox.subgraphs(again)) == 1 + 6 + 1
+    assert await recorded.statements_once(lambda: outbox.subgraphs(again)) == 1 + 6 + 1

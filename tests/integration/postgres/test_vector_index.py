@@ -133,17 +133,17 @@ async def test_it_finds_the_same_as_an_exact_search(
 ) -> None:
     exact, indexed = Searches(database), Searches(database, ScopeSizes(large=0))
     await indexing.build(64)
-    await indexed.search(asking(0))
+    await indexed.search(query_for(0))
     found = wanted = 0
     for number in range(1, 21):
-        best = {hit.id for hit in await exact.search(asking(number))}
-        found += len(best & {hit.id for hit in await indexed.search(asking(number))})
+        best = {hit.id for hit in await exact.search(query_for(number))}
+        found += len(best & {hit.id for hit in await indexed.search(query_for(number))})
         wanted += len(best)
     assert wanted == 200
     assert found >= 0.95 * wanted
 
 
-def asking(number: int) -> SearchQuery:
+def query_for(number: int) -> SearchQuery:
     return SearchQuery(
         PROJECT, ALICE, question(number), 10, None, text="", weights=ArmWeights(lexical=0.0)
     )

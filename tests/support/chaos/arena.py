@@ -15,13 +15,13 @@ from benchmarks.ghz import Target, open_loop
 from server import failpoints
 from tests.support.chaos.deployment import Deployment
 from tests.support.chaos.hostile import SECONDS, be_hostile
-from tests.support.chaos.network import DEPENDENCIES, Ailment, Network, ailments
+from tests.support.chaos.network import DEPENDENCIES, ConnectionFault, Network, connection_faults
 from tests.support.chaos.noise import METHODS, code_of, noise
 from tests.support.chaos.small_disk import FULL_SECONDS, fill
 from tests.support.processes import eventually
 from tests.support.server import ServerProcess
 
-AILING_SECONDS = 2.0
+DISTURBED_SECONDS = 2.0
 NOISES = 100
 FLOOD_RATE, FLOOD_SECONDS = 2_000.0, 3.0
 NEVER = frozenset(
@@ -48,9 +48,9 @@ class Arena(Deployment):
         """Returns all faults; each returns a description of what it did."""
         points = [partial(self.fail_at, name) for name in sorted(failpoints.NAMES)]
         ways = [
-            partial(self.ail, dependency, ailment)
+            partial(self.disturb, dependency, fault)
             for dependency in DEPENDENCIES
-            for ailment in ailments(self.chance)
+            for fault in connection_faults(self.chance)
         ]
         return [
             self.kill_server,
@@ -74,12 +74,12 @@ class Arena(Deployment):
         await eventually(self.postgres_answers, 60.0, "PostgreSQL after its disk was full")
         return f"filled the disk of PostgreSQL for {FULL_SECONDS:g} s"
 
-    async def ail(self, dependency: str, ailment: Ailment) -> str:
+    async def disturb(self, dependency: str, fault: ConnectionFault) -> str:
         """Disturbs the connections to a dependency for a while."""
-        await self.network.proxy.poison(dependency, ailment.kind, **ailment.attributes)
-        await asyncio.sleep(AILING_SECONDS)
+        await self.network.proxy.poison(dependency, fault.kind, **fault.attributes)
+        await asyncio.sleep(DISTURBED_SECONDS)
         await self.network.proxy.cure(dependency)
-        return f"connections to {dependency}: {ailment.name}, for {AILING_SECONDS:g} s"
+        return f"connections to {dependency}: {fault.name}, for {DISTURBED_SECONDS:g} s"
 
     async def make_noise(self) -> str:
         """Sends malformed requests."""

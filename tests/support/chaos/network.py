@@ -20,7 +20,7 @@ DEPENDENCIES: Final = (POSTGRES, NEO4J, GEMINI)
 
 
 @dataclass(frozen=True, slots=True)
-class Ailment:
+class ConnectionFault:
     """A fault of a connection: a toxic of toxiproxy."""
 
     name: str
@@ -28,14 +28,16 @@ class Ailment:
     attributes: Mapping[str, int]
 
 
-def ailments(chance: random.Random) -> list[Ailment]:
+def connection_faults(chance: random.Random) -> list[ConnectionFault]:
     """Returns all kinds of faults, with random figures."""
     milliseconds, size = chance.randrange(50, 800), chance.randrange(1, 3000)
     return [
-        Ailment(f"{milliseconds} ms late", "latency", {"latency": milliseconds, "jitter": 50}),
-        Ailment("reset", "reset_peer", {"timeout": 0}),
-        Ailment(f"cut after {size} bytes", "limit_data", {"bytes": size}),
-        Ailment("silent", "timeout", {"timeout": 0}),
+        ConnectionFault(
+            f"{milliseconds} ms late", "latency", {"latency": milliseconds, "jitter": 50}
+        ),
+        ConnectionFault("reset", "reset_peer", {"timeout": 0}),
+        ConnectionFault(f"cut after {size} bytes", "limit_data", {"bytes": size}),
+        ConnectionFault("silent", "timeout", {"timeout": 0}),
     ]
 
 

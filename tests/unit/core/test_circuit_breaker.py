@@ -97,7 +97,7 @@ def test_an_abandoned_trial_call_lets_another_one_through(
     assert breaker.admits()
 
 
-def tell(
+def report(
     breaker: CircuitBreaker, error: BaseException, clock: HandClock, seconds: float = 0.0
 ) -> None:
     """Reports a call with this outcome and duration; an exception type is a failure."""
@@ -112,7 +112,7 @@ def tell(
 
 def test_reported_failures_open_it(breaker: CircuitBreaker, clock: HandClock) -> None:
     for _ in range(3):
-        tell(breaker, ConnectionError(), clock)
+        report(breaker, ConnectionError(), clock)
     assert state_of(breaker) == BreakerState.OPEN
 
 
@@ -120,7 +120,7 @@ def test_an_error_that_is_a_response_resets_the_count(
     breaker: CircuitBreaker, clock: HandClock
 ) -> None:
     for error in (ConnectionError(), ConnectionError(), ValueError(), ConnectionError()):
-        tell(breaker, error, clock)
+        report(breaker, error, clock)
     assert state_of(breaker) == BreakerState.CLOSED
 
 
@@ -138,8 +138,8 @@ def test_cancelled_calls_count_as_failures_if_they_waited_long_enough(
     breaker: CircuitBreaker, clock: HandClock, given_up: type[BaseException]
 ) -> None:
     for _ in range(5):
-        tell(breaker, given_up(), clock, PATIENCE_SECONDS / 2)
+        report(breaker, given_up(), clock, PATIENCE_SECONDS / 2)
     assert state_of(breaker) == BreakerState.CLOSED
     for _ in range(3):
-        tell(breaker, given_up(), clock, PATIENCE_SECONDS)
+        report(breaker, given_up(), clock, PATIENCE_SECONDS)
     assert state_of(breaker) == BreakerState.OPEN

@@ -94,7 +94,7 @@ async def test_a_cancelled_waiter_delays_no_other(cancelled: int) -> None:
     assert len(locks) == 0
 
 
-def hello(name: str) -> list[Message]:
+def introduction(name: str) -> list[Message]:
     return [Message(Role.USER, f"I am {name}")]
 
 
@@ -113,7 +113,7 @@ async def test_adds_to_one_scope_see_each_others_memories() -> None:
     names = [f"name {number}" for number in range(5)]
     await asyncio.gather(
         *(
-            world.add_messages(add(f"Is {name}", f"I am {name}"), messages=hello(name))
+            world.add_messages(add(f"Is {name}", f"I am {name}"), messages=introduction(name))
             for name in names
         )
     )

@@ -17,14 +17,14 @@ def shown(fail: Callable[[], None]) -> str:
     return private_traceback((type(error), error, error.__traceback__))
 
 
-def from_a_cause() -> None:
+def fail_with_a_cause() -> None:
     try:
         raise ValueError("Alice is ill")
     except ValueError as error:
         raise RuntimeError("she really is") from error
 
 
-def amid_another() -> None:
+def fail_while_handling_another() -> None:
     try:
         raise ValueError("Alice is ill")
     except ValueError:
@@ -44,8 +44,8 @@ def in_a_circle() -> None:
 @pytest.mark.parametrize(
     ("fail", "kinds"),
     [
-        (from_a_cause, ["ValueError", "RuntimeError"]),
-        (amid_another, ["ValueError", "RuntimeError"]),
+        (fail_with_a_cause, ["ValueError", "RuntimeError"]),
+        (fail_while_handling_another, ["ValueError", "RuntimeError"]),
         (in_a_group, ["ExceptionGroup", "ValueError", "KeyError"]),
         (in_a_circle, ["KeyError", "ValueError"]),
     ],

@@ -42,14 +42,14 @@ def memory(said: Triple, *, minute: int = 0, scope: Scope = ALICE) -> Memory:
     return replace(made, event_time=NOW + timedelta(minutes=minute))
 
 
-def asking(name: str, *, minute: int = 9) -> GetEntityCommand:
+def command_for(name: str, *, minute: int = 9) -> GetEntityCommand:
     time = NOW + timedelta(minutes=minute)
     return GetEntityCommand(PROJECT, ALICE, name, 1, position=7, as_of=time)
 
 
 async def test_the_past_is_read_from_the_history() -> None:
     world = World(memory(WORKS), memory(LISBON, minute=1))
-    found = await world.get(asking("ALICE"))
+    found = await world.get(command_for("ALICE"))
     assert (found.entity.entity.name, found.entity.memory_count) == ("Alice", 2)
     assert [each.entity.name for each in found.neighbors] == ["Lisbon", "Acme"]
     assert [triple(each) for each in found.relations] == [LISBON, WORKS]
@@ -59,7 +59,7 @@ async def test_the_past_is_read_from_the_history() -> None:
 
 async def test_relations_superseded_by_then_are_left_out() -> None:
     world = World(memory(LISBON), memory(PORTO, minute=5))
-    command = asking("Alice")
+    command = command_for("Alice")
     assert [triple(r) for r in (await world.get(command)).relations] == [PORTO]
     ever = await world.get(replace(command, include_superseded=True))
     assert [triple(r) for r in ever.relations] == [PORTO, LISBON]
@@ -67,7 +67,7 @@ async def test_relations_superseded_by_then_are_left_out() -> None:
 
 async def test_entities_of_other_scopes_are_not_found() -> None:
     world = World(memory(WORKS, scope=Scope("alice", run_id="run-1")), memory(LISBON))
-    in_run = replace(asking("Lisbon"), scope=Scope("alice", run_id="run-1"))
+    in_run = replace(command_for("Lisbon"), scope=Scope("alice", run_id="run-1"))
     with pytest.raises(EntityNotFound):
         await world.get(in_run)
     assert (await world.get(replace(in_run, name="Alice"))).entity.memory_count == 1
@@ -77,8 +77,8 @@ async def test_the_scopes_own_space_comes_first() -> None:
     own = Scope(agent_id="helper")
     others = memory(WORKS, minute=5, scope=Scope("alice", agent_id="helper"))
     world = World(others, memory(LISBON, scope=own))
-    found = await world.get(replace(asking("Alice"), scope=own))
+    found = await world.get(replace(command_for("Alice"), scope=own))
     assert found.entity.ref.space == "agent:helper"
     assert [triple(r) for r in found.relations] == [LISBON]
-    acme = await world.get(replace(asking("Acme"), scope=own))
+    acme = await world.get(replace(command_for("Acme"), scope=own))
     assert acme.entity.ref.space == "user:alice"

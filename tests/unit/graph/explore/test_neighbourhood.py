@@ -21,7 +21,7 @@ def stated(number: int, source: str, target: str, minute: int = 0) -> StatedRela
     return StatedRelation(relation, memory_id(number), NOON + timedelta(minutes=minute))
 
 
-def walks(paths: list[list[StatedRelation]]) -> list[list[str]]:
+def names_of(paths: list[list[StatedRelation]]) -> list[list[str]]:
     return [["-".join((triple(s)[0], triple(s)[2])) for s in path] for path in paths]
 
 
@@ -80,9 +80,9 @@ def test_an_exploration_returns_a_limited_number_of_relations() -> None:
 
 def test_the_shortest_path_comes_first() -> None:
     relations = [*CHAIN, stated(5, "a", "d")]
-    assert walks(shortest_paths(relations, "a", "d", 4, 5)) == [["a-d"], ["a-b", "c-b", "c-d"]]
-    assert walks(shortest_paths(relations, "a", "d", 4, 1)) == [["a-d"]]
-    assert walks(shortest_paths(relations, "a", "d", 2, 5)) == [["a-d"]]
+    assert names_of(shortest_paths(relations, "a", "d", 4, 5)) == [["a-d"], ["a-b", "c-b", "c-d"]]
+    assert names_of(shortest_paths(relations, "a", "d", 4, 1)) == [["a-d"]]
+    assert names_of(shortest_paths(relations, "a", "d", 2, 5)) == [["a-d"]]
 
 
 def test_there_is_no_path_to_an_unconnected_or_the_same_entity() -> None:

@@ -52,7 +52,7 @@ def embedder() -> OfflineEmbedder:
     return OfflineEmbedder.load()
 
 
-async def known_after(embedder: OfflineEmbedder, first: str, second: str) -> bool:
+async def is_near_duplicate(embedder: OfflineEmbedder, first: str, second: str) -> bool:
     one, other = await embedder.embed([first, second], EmbeddingPurpose.DOCUMENT)
     return knowing(first, one, embedder.near_duplicate_similarity).has(second, other)
 
@@ -68,8 +68,8 @@ def knowing(text: str, vector: Sequence[float], threshold: float) -> KnownFacts:
 async def test_facts_in_almost_the_same_words_are_duplicates(
     embedder: OfflineEmbedder, first: str, second: str
 ) -> None:
-    assert await known_after(embedder, first, second)
-    assert await known_after(embedder, second, first)
+    assert await is_near_duplicate(embedder, first, second)
+    assert await is_near_duplicate(embedder, second, first)
 
 
 @pytest.mark.parametrize(("first", "second"), DIFFERENT)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from server.memories.add.inference import BUILT_IN_CATEGORIES, Category, InferenceAnswer, Wish
 from server.memories.changes import Deletion
 from tests.support.plans import plan_of
-from tests.unit.memories.add.test_planning import operation, request
+from tests.support.proposals import operation, request
 
 SUSHI = ("Alice loves sushi", ["food"])
 PLAIN_SUSHI: tuple[str, list[str]] = ("Alice loves sushi", [])

@@ -19,8 +19,8 @@ from server.memories.passages import EVERY_SOURCE, Hit, Passage, Source
 from server.memories.scope import Scope
 from server.memories.search.search_memories import SearchMemoriesOutcome
 from tests.support.builders import NOW
+from tests.support.full_memory import MEMORY, as_json
 from tests.support.tokens import tokens_of
-from tests.unit.api.grpc.convert.test_convert_memories import MEMORY, as_json
 
 PASSAGE = Passage(
     id=UUID(int=8),

@@ -23,14 +23,14 @@ json_values = st.recursive(
 json_objects = st.dictionaries(st.text(), json_values, max_size=4)
 
 
-def spelled(value: JsonValue) -> str:
+def canonical(value: JsonValue) -> str:
     """Distinguishes 1, 1.0 and true, unlike Python's equality."""
     return json.dumps(value, sort_keys=True)
 
 
 @given(json_objects)
 def test_a_json_object_survives_a_round_trip(value: dict[str, JsonValue]) -> None:
-    assert spelled(from_struct(to_struct(value))) == spelled(value)
+    assert canonical(from_struct(to_struct(value))) == canonical(value)
 
 
 @given(json_objects)
@@ -57,7 +57,7 @@ def test_other_numbers_stay_floats(number: float) -> None:
 def test_a_whole_number_is_an_integer_and_a_boolean_is_not() -> None:
     struct = Struct()
     struct.update({"whole": 3.0, "true": True, "zero": -0.0})
-    assert spelled(from_struct(struct)) == '{"true": true, "whole": 3, "zero": 0}'
+    assert canonical(from_struct(struct)) == '{"true": true, "whole": 3, "zero": 0}'
 
 
 def test_a_value_without_a_kind_is_null() -> None:

@@ -148,12 +148,12 @@ async def test_a_call_that_does_not_end_in_time_is_ended_with_the_reason(gate: D
 async def test_the_server_is_stopped_in_time_despite_calls_in_flight(gate: DrainGate) -> None:
     never = asyncio.Event()
 
-    async def deaf(_request: Any, _context: Any) -> None:
+    async def ignore_cancellation(_request: Any, _context: Any) -> None:
         while not never.is_set():
             with suppress(asyncio.CancelledError):
                 await never.wait()
 
-    task = asyncio.create_task(through(gate, "/s.S/M", deaf))
+    task = asyncio.create_task(through(gate, "/s.S/M", ignore_cancellation))
     await turns()
     assert await drained(gate, 0.01) == [(0.0, 1)]
     never.set()
