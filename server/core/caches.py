@@ -38,7 +38,7 @@ class TtlCache(Generic[K, V]):
 
 @dataclass(frozen=True, slots=True)
 class _Work(Generic[V]):
-    begun: float
+    began: float
     task: asyncio.Task[V]
 
 
@@ -81,7 +81,7 @@ class SharedAnswers(Generic[K, V]):
         return await self._work(key)
 
     def _is_over(self, work: _Work[V], now: float) -> bool:
-        return work.task.done() and now - work.begun >= self._seconds
+        return work.task.done() and now - work.began >= self._seconds
 
     def _forget(self, now: float) -> None:
         over = [key for key, work in self._latest.items() if self._is_over(work, now)]

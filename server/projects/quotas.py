@@ -164,6 +164,6 @@ class ProjectQuotas:
             use.refresh(storage, self._monotonic(), cost)
 
     async def _read(self, project_id: str) -> tuple[StorageUse, float]:
-        begun = self._monotonic()
+        began = self._monotonic()
         storage = await self._projects.storage_use(project_id)
-        return storage, self._monotonic() - begun
+        return storage, self._monotonic() - began

@@ -24,7 +24,7 @@ _STREAM = MethodClass.STREAM
 _QUEUED = (_READ, _WRITE, _LARGE)
 _COUNTED_AS = {kind: (kind,) for kind in MethodClass} | {_LARGE: (_WRITE, _LARGE)}
 # Weight of the newest call in the average duration of calls.
-_WEIGHT = 0.05
+_NEWEST_WEIGHT = 0.05
 _LEAST_RETRY_SECONDS, _MOST_RETRY_SECONDS = 0.1, 10.0
 # How long a refusal waits while other tenants are active.
 _HELD_BACK_SECONDS = 0.5
@@ -161,7 +161,7 @@ class Admission:
             kind = _LARGE
         if self._holds_too_much(kind, size, tenant):
             raise self._overloaded(kind, tenant)
-        if self._has_room(kind, tenant) and not self._waits(kind, tenant):
+        if self._has_room(kind, tenant) and not self._must_wait(kind, tenant):
             self._take_place(kind, tenant)
             self._bytes.add(tenant, size)
         else:
@@ -183,15 +183,15 @@ class Admission:
             self._vacate(call)
         if call.kind is not _STREAM:
             average = self._seconds[call.kind]
-            self._seconds[call.kind] += _WEIGHT * (call.worked - average)
-        self._let_in()
+            self._seconds[call.kind] += _NEWEST_WEIGHT * (call.worked - average)
+        self._admit_waiting()
 
     def park(self, call: AdmittedCall) -> None:
         """Frees the place of a call that begins to wait without doing work."""
         self._parked.add(call.tenant)
         if call.holds_place:
             self._vacate(call)
-            self._let_in()
+            self._admit_waiting()
 
     async def unpark(self, call: AdmittedCall) -> None:
         """Gives a parked call a place again, before all calls that have not begun."""
@@ -260,7 +260,7 @@ class Admission:
         share = self._active.long_share if kind is _LARGE else self._active.share
         return share(tenant, limit)
 
-    def _waits(self, kind: MethodClass, tenant: str) -> bool:
+    def _must_wait(self, kind: MethodClass, tenant: str) -> bool:
         """Whether earlier calls of the tenant wait, which must be admitted first."""
         if kind is _STREAM:
             return False
@@ -307,9 +307,9 @@ class Admission:
     def _give_back(self, kind: MethodClass, tenant: str) -> None:
         """Passes on the place of a call that was admitted and cancelled at the same time."""
         self._free_place(kind, tenant)
-        self._let_in()
+        self._admit_waiting()
 
-    def _let_in(self) -> None:
+    def _admit_waiting(self) -> None:
         for kind in _QUEUED:
             has_room = partial(self._has_room, kind)
             for queue in (self._returning[kind], self._queues[kind]):
@@ -330,6 +330,6 @@ class Admission:
     def _overloaded(self, kind: MethodClass, tenant: str) -> Overloaded:
         """Returns the refusal; its delay is random, so that clients do not all return at once."""
         wait = 1.0 if kind is _STREAM else self._expected_wait(kind, tenant)
-        spread = wait * random.uniform(1.0, 2.0)  # noqa: S311 - not a secret
-        seconds = min(_MOST_RETRY_SECONDS, max(_LEAST_RETRY_SECONDS, spread))
+        varied = wait * random.uniform(1.0, 2.0)  # noqa: S311 - not a secret
+        seconds = min(_MOST_RETRY_SECONDS, max(_LEAST_RETRY_SECONDS, varied))
         return Overloaded(timedelta(seconds=round(seconds, 3)))

@@ -142,7 +142,7 @@ class GraphProjector:
                 their lease expires.
         """
         loop = asyncio.get_running_loop()
-        begun = loop.time()
+        began = loop.time()
         claimed = await self._outbox.claim(self._batch, self._options.lease)
         if not claimed:
             return 0
@@ -153,12 +153,12 @@ class GraphProjector:
             structlog.contextvars.bound_contextvars(correlation_ids=_correlation_ids(claimed)),
             linked_span("projection", causes, {"memoir.memories": len(claimed)}),
         ):
-            return await self._work(claimed, begun)
+            return await self._work(claimed, began)
 
-    async def _work(self, claimed: Sequence[DirtyMemory], begun: float) -> int:
-        end = begun + self._options.work_time.total_seconds()
+    async def _work(self, claimed: Sequence[DirtyMemory], began: float) -> int:
+        end = began + self._options.work_time.total_seconds()
         try:
-            async with asyncio.timeout_at(min(end, self._safe_until(begun))) as limit:
+            async with asyncio.timeout_at(min(end, self._safe_until(began))) as limit:
                 async with running("projection-renewal", self._renew(claimed, limit, end)):
                     return await self._project(claimed)
         except TimeoutError as error:
@@ -233,10 +233,10 @@ class GraphProjector:
     async def _prepare(self) -> None:
         if self._prepared:
             return
-        begun = self._monotonic()
+        began = self._monotonic()
         await self._graph.prepare()
         self._prepared = True
-        if self._monotonic() - begun >= self._options.slow_preparation.total_seconds():
+        if self._monotonic() - began >= self._options.slow_preparation.total_seconds():
             self._rehearsals = self._options.rehearsals
         log.info("projector.graph_ready")
 

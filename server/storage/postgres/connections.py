@@ -220,16 +220,16 @@ async def transaction(connection: Connection) -> AsyncIterator[None]:
     If it is cancelled, its connection is closed, which makes the server roll back: waiting for a
     frozen server could take forever.
     """
-    begun = connection.transaction()
+    started = connection.transaction()
     with span("transaction"):
-        await begun.start()
+        await started.start()
         try:
             yield
         except asyncio.CancelledError:
             connection.terminate()
             raise
         except BaseException:
-            await begun.rollback()
+            await started.rollback()
             raise
         else:
-            await begun.commit()
+            await started.commit()
