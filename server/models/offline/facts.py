@@ -14,7 +14,13 @@ from server.graph.project.supersession import is_functional
 from server.models.offline import lexicon
 from server.models.offline.lexicon import KINSHIP, PETS, listed, pattern, word_set
 from server.models.offline.people import Subject, is_personal_name, without_recency
-from server.models.offline.phrases import Complement, content_stems, is_quantity, names_in
+from server.models.offline.phrases import (
+    Complement,
+    content_stems,
+    is_quantity,
+    names_in,
+    states_quantity,
+)
 from server.models.offline.sentences import Token, joined, lowered
 from server.models.offline.statements import Statement, Who
 from server.models.offline.status import Ending, contrast_place, is_placing, read_ending
@@ -89,7 +95,7 @@ class Fact:
         """Whether it states that something holds from now on."""
         is_told = _NEWS.search(joined(self.statement.tokens).lower())
         is_new = self.subject.is_new or self.is_promotion
-        return is_new or bool(self.newcomer or _new_value(self) or is_told)
+        return is_new or bool(_new_value(self) or is_told)
 
     @cached_property
     def frame(self) -> str:
@@ -178,10 +184,9 @@ class Fact:
 
     @cached_property
     def about(self) -> frozenset[str]:
-        """The names of its subjects; `I have a new boss, Tom` is about the boss as well."""
-        owner = self.subject.entity.key
-        new = {f"{owner}'s {self.newcomer[0]}"} if self.newcomer else set()
-        return self.subject.names | new | ({self.role} if self.role else set())
+        """The names of its subjects."""
+        placed = self.own_things if is_placing(self.statement, self.complement) else frozenset()
+        return self.subject.names | placed | ({self.role} if self.role else set())
 
     @cached_property
     def role(self) -> str:
@@ -200,17 +205,6 @@ class Fact:
         """
         return _slots_of(self)
 
-    @cached_property
-    def newcomer(self) -> tuple[str, str] | None:
-        """The kind and key of something new that the subject has: `I have a new boss, Tom`."""
-        rest = joined(self.statement.rest)
-        match = None
-        if self.stem in _MOVING:
-            match = _CHANGED.match(rest)
-        elif self.stem in lexicon.POSSESSING:
-            match = _NEWCOMER.match(rest)
-        return (match[1].lower(), match[2].lower()) if match and match[2] else None
-
 
 def _left_open(token: Token) -> str:
     if token.lower in {"my", "our", "their"}:
@@ -221,7 +215,6 @@ def _left_open(token: Token) -> str:
 
 
 _NEWS, _UNITS = pattern("news"), pattern("units")
-_NEWCOMER, _CHANGED = pattern("newcomer"), pattern("changed")
 _SAME = {"an": "a", "once": "# times", "twice": "# times"}
 _UNTIL = re.compile(r" (?:until|since) #$")
 _NOT_BEFORE_PEOPLE = word_set("in at near on the a an")
@@ -233,8 +226,6 @@ _CHANGING = word_set(
 _MARITAL_STATUS = lexicon.pairs("marital_status")
 _BEARING = lexicon.stems("stand bear")
 _WHERE = ("with ", "at ", "on ", "in ")
-_CHANGE = lexicon.verb_stem("change")
-_MOVING = lexicon.verbs_listed("moving")
 _JOBLESS = word_set("unemployed jobless retired self-employed")
 _SOFT = word_set("works_as follows_diet dates")
 _SEVERAL = listed("several_kin")
@@ -263,13 +254,6 @@ def _possession_slots(fact: Fact) -> dict[str, str]:
     is_named = subject.is_new and not subject.entity.name.startswith(f"{subject.owner.name}'s ")
     if len(fact.own_things) == 1 and is_placing(fact.statement, fact.complement):
         return {f"where {min(fact.own_things)}": joined(fact.complement.tail).lower()}
-    if fact.newcomer:
-        found = _slot(subject.entity.key, *fact.newcomer)
-        if fact.stem not in _MOVING:
-            return found
-        moved = {"how": fact.newcomer[1]} if fact.stem == _CHANGE else {}
-        moved |= {f"where{slot.removeprefix('which')}": value for slot, value in found.items()}
-        return found | moved if fact.stem == _CHANGE else moved
     if fact.role and not fact.is_ending:
         owner, _, noun = fact.role.partition("'s ")
         return _slot(owner, noun, subject.entity.key)
@@ -287,9 +271,11 @@ def _thing_slots(fact: Fact) -> dict[str, str]:
     words = " ".join(lowered(rest))
     name = min(subject.names - {subject.owner.key}, default="")
     is_where = words.startswith(_WHERE)
-    is_valued = bool(subject.attribute) or any(t.is_name or is_quantity(t.lower) for t in rest)
+    is_valued = bool(subject.attribute) or any(t.is_name for t in rest) or states_quantity(rest)
     if value := _new_value(fact):
-        return {f"which {name}": value, f"where {name}": value}
+        is_put = fact.complement.lead == "moved to" and not states_quantity(rest)
+        slots = [f"where {name}"] if is_put else [f"where {name}", f"which {name}", "how"]
+        return dict.fromkeys(slots, value)
     if fact.stem == "be" and (is_where or is_valued):
         return {f"where {name}" if is_where else f"which {name}": words}
     return {"how": words} if fact.stem == "be" else {}

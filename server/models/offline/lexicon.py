@@ -21,6 +21,11 @@ _DATA: Final = "server.models.offline"
 _TABLES: Final[dict[str, dict[str, str]]] = data_file(_DATA, "words")
 
 
+def table(name: str) -> dict[str, str]:
+    """Returns a table of `words.toml`."""
+    return _TABLES[name]
+
+
 def word_set(text: str) -> frozenset[str]:
     """Returns the words of a list that is written as running text."""
     return frozenset(text.split())
@@ -99,6 +104,7 @@ PHRASE_STOPS: Final = (
 )
 _OTHER_LISTS: Final[dict[str, Iterable[str]]] = {
     "courtesies": COURTESIES,
+    "kinship": KINSHIP,
     "months": {*MONTHS, *(name[:3] for name in MONTHS), "sept"},
     "forget": listed("forget", "languages"),
     "no_object": PHRASE_STOPS | {"back", "out", "down"},

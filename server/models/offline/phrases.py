@@ -223,6 +223,11 @@ def is_quantity(word: str) -> bool:
     return is_day or word[0].isdigit() or word in _NUMBERS
 
 
+def states_quantity(tokens: Sequence[Token]) -> bool:
+    """Whether there is a number, a weekday or a month in the words."""
+    return any(is_quantity(token.lower) for token in tokens)
+
+
 def is_period(word: str) -> bool:
     """Whether the word, in lower case, is a number, a time of the calendar, or a part of one."""
     return is_quantity(word) or word.removesuffix("s") in _PERIODS

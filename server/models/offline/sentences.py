@@ -119,20 +119,8 @@ _TURN_TO_REQUEST, _TURN_TO_QUESTION = pattern("turn_to_request"), pattern("turn_
 _FICTION, _IMAGINED = pattern("fiction"), pattern("imagined")
 _CORRECTING = pattern("correcting")
 _DIARY = pattern("diary")
-_FULL = {
-    pattern("call_me"): "I go by ",
-    pattern("value"): r"My \1 is ",
-    pattern("values"): r"My \1 are ",
-    pattern("new_value"): r"My new \3 is \1\2",
-    pattern("not_that"): r"\2, not \1",
-    pattern("raised"): r"My \1 is now ",
-    pattern("moved"): r"My \1 was moved to ",
-    pattern("stolen"): r"My \1 was stolen",
-    pattern("they"): r"I was \1",
-    pattern("no_more"): r"I gave up \1",
-    pattern("taken_off"): "I came off ",
-}
-"""Statements without a subject, and how they begin in full."""
+_FULL = {pattern(name): full for name, full in lexicon.table("full").items()}
+"""Statements in short or in other words, and how they begin in full."""
 
 _QUESTION_MARKS = ("?", "\uff1f", "\u061f", ";?")
 _CLOSING = "\"'\u201d\u2019)\u300d \u2026!."

@@ -95,7 +95,6 @@ PHRASAL = frozenset({("give", "up"), ("pack", "in"), ("cut", "out"), ("swear", "
 """Verbs that end something only together with the words after them."""
 
 _FICTION = word_set("dream nightmare novel story game book movie film script life assume suppose")
-_PRESENTING = word_set("called named born died")
 _UNREAL = stems("wish")
 _WISHES = word_set("like love prefer rather")
 _UNDER_WAY = word_set(
@@ -111,7 +110,6 @@ def read_statement(clause: Clause) -> Statement | None:
     found = main_subject(tokens)
     if found is None:
         return None
-    tokens = _with_owner(tokens, *found)
     who = _who(tokens[slice(*found)])
     front = lowered(tokens[: found[0]])
     is_imagined = not _FICTION.isdisjoint(front) or ("far", "as") in pairwise(front)
@@ -269,15 +267,6 @@ def _who(subject: Sequence[Token]) -> Who | None:
     kinds = {"i": Who.SPEAKER, "we": Who.GROUP, "my": Who.OWNED, "our": Who.OWNED,
              "the": Who.THING}  # fmt: skip
     return kinds.get(first) or (Who.NAMED if subject[0].is_name else None)
-
-
-def _with_owner(tokens: tuple[Token, ...], begin: int, end: int) -> tuple[Token, ...]:
-    """Returns the clause with `my` for `the` in `the dog is called Rex` and `the cat died`."""
-    words = lowered(tokens[begin : end + 2])
-    is_known = words[0] == "the" and lexicon.kind_of(words[end - begin - 1])
-    if not is_known or _PRESENTING.isdisjoint(words[end - begin :]):
-        return tokens
-    return (*tokens[:begin], tokens[begin]._replace(text="My", lower="my"), *tokens[begin + 1 :])
 
 
 def _is_embedding(statement: Statement) -> bool:
