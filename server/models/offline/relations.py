@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from server.graph.model import Entity, Relation, entity_key
 from server.models.offline import lexicon
 from server.models.offline.lexicon import KINSHIP, listed, rules, stems, word_set
-from server.models.offline.people import Subject, attribute_named, introduced
+from server.models.offline.people import Subject, introduced
 from server.models.offline.phrases import Complement, read_name
-from server.models.offline.sentences import joined, lowered
+from server.models.offline.sentences import lowered
 from server.models.offline.statements import Statement
 
 _NAMED, _STATES = rules("name"), rules("state")
@@ -26,7 +26,6 @@ _NOT_PLACES = frozenset().union(*lexicon.lists("one_at_a_time").values())
 _PAST_MEANS_OVER = stems("live reside work intern study come")
 _LASTING = word_set("since for always all now")
 _TELLING_VALUES = stems("be change")
-_CHANGING = lexicon.verb_stem("change")
 _ANY = re.compile(r"\S")
 _VALUES = {
     "email": re.compile("@"),
@@ -56,9 +55,7 @@ def stated(
 def _attributes(
     statement: Statement, subject: Subject, complement: Complement
 ) -> list[tuple[str, Entity]]:
-    """Returns attributes: `my favourite colour is blue`, `I have a new number: 555-1234`."""
-    rest = statement.rest
-    words = lowered(rest)
+    """Returns attributes: `my favourite colour is blue`."""
     relation, value = subject.attribute, ""
     if statement.is_retraction or statement.is_former:
         return []
@@ -66,12 +63,6 @@ def _attributes(
         relation = "works_at"
     if subject.attribute and statement.stem in _TELLING_VALUES:
         value = complement.items[0].text if complement.items else ""
-    elif words[:2] == ["a", "new"] and ":" in words and statement.stem in {"have", "get"}:
-        colon = words.index(":")
-        relation, value = attribute_named(words[2:colon]), joined(rest[colon + 1 :])
-    elif statement.stem == _CHANGING and words[:1] == ["my"] and "to" in words:
-        to = words.index("to")
-        relation, value = attribute_named(words[1:to]), joined(rest[to + 1 :])
     is_value = relation and _VALUES.get(relation, _ANY).search(value)
     return [(relation, Entity(value))] if is_value else []
 
