@@ -143,16 +143,6 @@ class Ledger:
     def __len__(self) -> int:
         return sum(entry.operation is not None for entry in self._entries) + len(self._unmatched)
 
-    def knows(self, fact: Fact) -> bool:
-        """Whether a memory mentions the subject as a person or an animal."""
-        subject = fact.subject.entity.key
-        return any(
-            entity.key == subject and entity.type in {lexicon.ANIMAL, lexicon.PERSON}
-            for _, other in self._standing()
-            for relation in other.relations
-            for entity in (relation.source, relation.target)
-        )
-
     def say(self, text: str, operation: ProposedOperation) -> None:
         """Adds a statement that is kept verbatim."""
         self._add(text, (), operation)
@@ -234,11 +224,7 @@ class Ledger:
     ) -> tuple[Entry, Fact] | None:
         """Returns the fact that the new one replaces; None if there is none or more than one."""
         found = [(e, o) for e, o in standing if e.is_open and replaces(fact, o)]
-        if len({_value(other, fact) for _, other in found}) > 1:
-            return None
-        for entry, other in found[1:]:
-            self._take_out(entry, other, (), entry.operation)
-        return found[0] if found else None
+        return found[0] if len(found) == 1 else None
 
     def _put(self, entry: Entry, old: Fact, fact: Fact, operation: ProposedOperation) -> None:
         """Replaces a fact of a memory; other facts of the memory stay."""
@@ -317,11 +303,6 @@ def _forgotten(entry: Entry, request: ForgetRequest, speaker: str) -> tuple[Item
         if alone and request.names(alone.text, entry.facts, speaker):
             gone.append(item)
     return tuple(gone) if len(gone) < len(fact.complement.items) else ()
-
-
-def _value(fact: Fact, new: Fact) -> str:
-    """Returns the value of a fact in the slot that it shares with a new fact."""
-    return next((value for slot, value in fact.slots.items() if slot in new.slots), fact.text)
 
 
 def _says_more(fact: Fact) -> bool:

@@ -13,7 +13,7 @@ from itertools import pairwise
 from server.memories.add.evidence import HEDGES
 from server.models.offline import lexicon
 from server.models.offline.lexicon import listed, word_set
-from server.models.offline.phrases import is_period, is_quantity
+from server.models.offline.phrases import is_period
 from server.models.offline.sentences import Token, after_adverbs, lowered
 
 
@@ -131,18 +131,11 @@ def _beginnings(tokens: Sequence[Token]) -> Iterator[int]:
     if first in lexicon.ADVERBS:
         place = after_adverbs(tokens, 0)
         yield place + (place < len(tokens) and tokens[place].text == ",")
-    elif lexicon.is_gerund(first) or (
-        first in lexicon.CONJUNCTIONS and not _is_preposition(tokens)
-    ):
+    elif lexicon.is_gerund(first) or first in lexicon.CONJUNCTIONS - lexicon.PREPOSITIONS:
         most = min(len(tokens), _MOST_CLAUSE_WORDS)
         yield from (place for place in range(1, most) if tokens[place - 1].text == ",")
     elif first in _FRONTED:
         yield from range(1, min(len(tokens), _MOST_FRONTED_WORDS + 1))
-
-
-def _is_preposition(tokens: Sequence[Token]) -> bool:
-    """Whether the first word stands before a noun, and not before a clause: `after lunch`."""
-    return tokens[0].lower in lexicon.PREPOSITIONS and subject_end(tokens, 1) is None
 
 
 def split(tokens: Sequence[Token]) -> Iterator[Clause]:
@@ -182,10 +175,7 @@ def _next_clause(
     if subject_end(tokens, following) is not None or _is_timed(tokens[following:]):
         return begin, ()
     # A comma alone joins clauses only before clear verbs: `I sold my car, bought a bike`.
-    is_shown = lexicon.is_past(tokens[following].lower) and lowered(tokens[following + 1 :])[
-        :1
-    ] not in ([], ["by"])
-    is_shared = tokens[place].lower != "," or is_shown
+    is_shared = tokens[place].lower != "," or lexicon.is_past(tokens[following].lower)
     shared = _shared(left, owner, tokens[following:]) if is_shared else ()
     return (begin, shared) if shared else None
 
@@ -208,8 +198,6 @@ def _shared(
         return ()
     if _is_same_form(left[verb:], right[skipped:], owner):
         return owner
-    if _is_gapped(left[verb:], right):
-        return (*owner, *left[subject[1] : verb + 1])
     if lexicon.verb_stem(left[verb].lower) in lexicon.POSSESSING:
         article = next((p for p, token in enumerate(left) if token.lower in _ARTICLES), len(left))
         is_each = _is_described(left[article:]) and lowered(right[:1]) in (["a"], ["an"])
@@ -241,20 +229,6 @@ def _is_same_form(left: Sequence[Token], right: Sequence[Token], owner: Sequence
     following = right[1]
     shows_a_verb = following.is_name or following.lower in _BEGINS_PHRASE
     return word in lexicon.VERBS and (shows_a_verb or word not in _MAYBE_NOUNS)
-
-
-def _is_gapped(left: Sequence[Token], right: Sequence[Token]) -> bool:
-    """Whether each of two things has its time: `padel on Tuesdays` and `bridge on Fridays`."""
-    times = [
-        {
-            one.lower
-            for one, two in pairwise(side)
-            if one.lower in _TIME_PREPOSITIONS and is_quantity(two.lower)
-        }
-        for side in (left[2:], right[1:3])
-    ]
-    is_led = not lexicon.PREPOSITIONS.isdisjoint(lowered(left[1:2]))
-    return not is_led and not times[0].isdisjoint(times[1])
 
 
 def _is_described(tokens: Sequence[Token]) -> bool:

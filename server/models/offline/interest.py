@@ -7,7 +7,7 @@ an assistant except about what it has done.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 
 from server.core.text import english_stem, words
@@ -29,8 +29,8 @@ _DONE_BY_ASSISTANT = lexicon.verbs_listed("done_by_assistant")
 _DATED, _IN_PASSING = lexicon.pattern("dated"), lexicon.pattern("in_passing")
 
 
-def is_of_interest(fact: Fact, role: Role, knows: Callable[[Fact], bool]) -> bool:
-    """Whether a fact is worth keeping. `knows` is whether a memory is about its subject."""
+def is_of_interest(fact: Fact, role: Role) -> bool:
+    """Whether a fact is worth keeping."""
     statement = fact.statement
     if role is Role.ASSISTANT:
         return statement.who is Who.SPEAKER and _is_of_assistant(fact)
@@ -40,9 +40,11 @@ def is_of_interest(fact: Fact, role: Role, knows: Callable[[Fact], bool]) -> boo
         return bool(fact.is_ending or _DATED.search(fact.text))
     if fact.stem != "be":
         return True
-    # `Tom is tall` is worth keeping only if a memory is about Tom.
-    says_who = statement.who is not Who.NAMED or fact.relations or fact.role or fact.is_ending
-    return bool(statement.rest and (says_who or knows(fact)))
+    # `Tom is tall` is not: nobody said who Tom is.
+    ends = fact.is_ending or fact.ending.over
+    return bool(
+        statement.rest and (statement.who is not Who.NAMED or fact.relations or fact.role or ends)
+    )
 
 
 def _is_of_assistant(fact: Fact) -> bool:

@@ -95,7 +95,7 @@ class Extraction:
         else:
             for fact in _facts(sentence.statement, speaker, self._people):
                 text = with_calendar_dates(fact.text, self._request.event_time)
-                if is_of_interest(fact, role, self._ledger.knows) and self._is_wanted(text):
+                if is_of_interest(fact, role) and self._is_wanted(text):
                     stated = replace(fact, text=text, is_correction=sentence.is_correction)
                     self._ledger.state(stated, operation)
 

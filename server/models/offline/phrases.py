@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
 
 from server.core.text import english_stem, words
 from server.models.offline import lexicon
@@ -29,13 +28,13 @@ _QUOTES = QUOTES + "\u201d\u00bb"
 _IN_NUMBERS = "@.-%\u20ac$'/:+"
 _PARTICLES = PREPOSITIONS | {"up", "down", "out", "off", "back", "away"}
 _LISTING = frozenset({",", "and", "or", "&"})
+_ITEM_ENDS = PHRASE_STOPS | _LISTING | {"back"}
 _MOST_WORDS = 8
 _CALENDAR = frozenset({*DAYS, *MONTHS})
 _BEFORE_PERIODS = frozenset({"last", "next", "this", "every", "all"})
 _PARTS = frozenset({"half", "most", "part"})
 _PERIODS = _CALENDAR | listed("periods")
 _BEFORE_DATES = frozenset({"in", "on", "since", "until", "before", "after", "during"})
-_BEFORE_TIMES = frozenset({"on", "at", "to", "for", "until"})
 _NUMBERS = listed("cardinals") | listed("more_numbers")
 _YEAR = re.compile(r"(?:19|20)\d\d")
 
@@ -93,11 +92,6 @@ class Complement:
     def is_several(self) -> bool:
         """Whether the list continues after the items: `a house in Spain and a flat in London`."""
         return any(token.lower in _LISTING for token in self.tail)
-
-    @property
-    def is_called(self) -> bool:
-        """Whether a name follows the items: `a horse named Dusty`."""
-        return bool(self.tail) and self.tail[0].lower in {"called", "named"}
 
     @property
     def tail_stems(self) -> frozenset[str]:
@@ -198,23 +192,12 @@ def _item_end(tokens: Sequence[Token], place: int) -> int:
     start = place
     while place < len(tokens) and place - start < _MOST_WORDS:
         token = tokens[place]
-        if token.lower in PHRASE_STOPS or token.lower in _LISTING or _is_period(tokens, place):
-            break
-        if token.lower == "back" and _ends_phrase(tokens, place + 1):
+        if token.lower in _ITEM_ENDS or _is_period(tokens, place):
             break
         if not token.is_word and token.text not in _IN_NUMBERS:
             break
         place += 1
     return place
-
-
-def _ends_phrase(tokens: Sequence[Token], place: int) -> bool:
-    after = tokens[place] if place < len(tokens) else None
-    return (
-        after is None
-        or not after.is_word
-        or after.lower in _BEFORE_PERIODS | {"yesterday", "today"}
-    )
 
 
 def is_quantity(word: str) -> bool:
@@ -231,13 +214,6 @@ def states_quantity(tokens: Sequence[Token]) -> bool:
 def is_period(word: str) -> bool:
     """Whether the word, in lower case, is a number, a time of the calendar, or a part of one."""
     return is_quantity(word) or word.removesuffix("s") in _PERIODS
-
-
-def states_time(tokens: Sequence[Token]) -> bool:
-    """Whether the words say at what time or on which day something is."""
-    return any(
-        one.lower in _BEFORE_TIMES and is_quantity(two.lower) for one, two in pairwise(tokens)
-    )
 
 
 def _is_date(tokens: Sequence[Token], place: int) -> bool:

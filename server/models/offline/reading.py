@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
-from server.graph.model import Entity, Relation
+from server.graph.model import Entity
 from server.graph.project.supersession import is_functional
 from server.models.offline import lexicon
 from server.models.offline.clauses import Clause, is_verb, split
@@ -16,7 +16,7 @@ from server.models.offline.phrases import Item, read_complement, read_name
 from server.models.offline.relations import stated
 from server.models.offline.rewriting import Speaker, attributed, third_person_text, tokenize
 from server.models.offline.sentences import Token, joined, lowered
-from server.models.offline.statements import Statement, Who, read_statement
+from server.models.offline.statements import Who, read_statement
 from server.models.offline.status import contrast_place, is_qualified, read_contrast
 
 _OWN = frozenset({"my", "our", "their"})
@@ -41,8 +41,6 @@ def read_fact(clause: Clause, speaker: Speaker, meant: Subject | None) -> Fact |
     elif qualified:
         is_averse = statement.is_denied or statement.stem in lexicon.DISTASTES
         relations = [] if is_averse else [r for r in relations if not is_functional(r.relation)]
-    if relations:
-        relations += _of_introduced(statement, speaker)
     text = third_person_text(statement, speaker, subject.text)
     if text is None:
         text = attributed(joined(clause.tokens), speaker)
@@ -110,17 +108,6 @@ def introduced_by(fact: Fact) -> Iterator[Fact]:
         name = read_name(rest, place) if lexicon.kind_of(noun) and owner in _OWN else None
         if name is not None:
             yield from facts_of(f"{as_owner.possessive} {noun} is {name[0]}", as_owner)
-
-
-def _of_introduced(statement: Statement, speaker: Speaker) -> Iterator[Relation]:
-    """Yields relations of an introduced person: `I have a brother named Tom who lives in Rome`."""
-    rest = statement.rest
-    place = next((p for p, token in enumerate(rest) if token.lower == "who"), 0)
-    end = place - (place > 0 and rest[place - 1].text == ",")
-    name = next((p for p in range(end) if (read_name(rest, p) or ("", 0))[1] == end), None)
-    if name is not None and not (statement.is_retraction or statement.is_planned):
-        fact = read_fact(Clause((*rest[name:end], *rest[place + 1 :])), speaker, None)
-        yield from fact.relations if fact else ()
 
 
 PRONOUNS = {"he": "he", "his": "he", "she": "she", "her": "she"}

@@ -56,13 +56,13 @@ def _attributes(
     statement: Statement, subject: Subject, complement: Complement
 ) -> list[tuple[str, Entity]]:
     """Returns attributes: `my favourite colour is blue`."""
-    relation, value = subject.attribute, ""
-    if statement.is_retraction or statement.is_former:
-        return []
+    relation = subject.attribute
     if relation == "job" and complement.lead in {"at", "with"}:
         relation = "works_at"
-    if subject.attribute and statement.stem in _TELLING_VALUES:
-        value = complement.items[0].text if complement.items else ""
+    is_told = statement.stem in _TELLING_VALUES and not (
+        statement.is_retraction or statement.is_former
+    )
+    value = complement.items[0].text if is_told and complement.items else ""
     is_value = relation and _VALUES.get(relation, _ANY).search(value)
     return [(relation, Entity(value))] if is_value else []
 

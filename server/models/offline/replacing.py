@@ -16,7 +16,7 @@ from server.models.offline.phrases import (
     Item,
     content_stems,
     read_complement,
-    states_time,
+    states_quantity,
 )
 from server.models.offline.sentences import joined, lowered
 
@@ -199,12 +199,12 @@ def _is_rescheduled(fact: Fact, other: Fact) -> bool:
     """Whether an appointment has another time, or is over: `the interview is on Friday now`."""
     if fact.stem in _EXAM_RESULTS and fact.statement.is_past:
         named = fact.complement.items[0].stems if fact.complement.items else frozenset()
-    elif fact.is_thing and (fact.is_news or fact.is_moved) and states_time(fact.statement.rest):
+    elif fact.is_thing and (fact.is_news or fact.is_moved) and states_quantity(fact.statement.rest):
         named = fact.subject.stems - _APPOINTMENTS or fact.subject.stems
     else:
         return False
     is_theirs = fact.subject.owner == other.subject.owner
-    is_ahead = states_time(other.statement.rest) and not other.statement.is_past
+    is_ahead = states_quantity(other.statement.rest) and not other.statement.is_past
     return is_theirs and is_ahead and frozenset() < named <= other.words
 
 

@@ -122,7 +122,7 @@ def _lost(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
         return None
     lost = fact.subject.stems
     known = other.complement.tail_stems
-    if lost and other.complement.is_called and lost <= known:
+    if lost and lost <= known:
         return ()
     return _of(other, [item for item in other.complement.items
                        if item.head in lost and lost <= item.stems | known])  # fmt: skip
