@@ -66,11 +66,6 @@ class Fact:
         return content_stems(joined(self.statement.tokens))
 
     @cached_property
-    def is_thing(self) -> bool:
-        """Whether it is about something, not somebody: `the meeting`."""
-        return self.statement.who in {Who.OWNED, Who.THING} and not self.subject.is_somebody
-
-    @cached_property
     def is_moved(self) -> bool:
         """Whether its subject gets another value, time or place: `my rent went up`."""
         return not _CHANGING.isdisjoint(lowered(self.statement.tokens[self.statement.verb :]))

@@ -41,10 +41,8 @@ def is_of_interest(fact: Fact, role: Role) -> bool:
     if fact.stem != "be":
         return True
     # `Tom is tall` is not: nobody said who Tom is.
-    ends = fact.is_ending or fact.ending.over
-    return bool(
-        statement.rest and (statement.who is not Who.NAMED or fact.relations or fact.role or ends)
-    )
+    says_who = statement.who is not Who.NAMED or fact.relations or fact.role
+    return bool(statement.rest and (says_who or fact.is_ending or fact.ending.over))
 
 
 def _is_of_assistant(fact: Fact) -> bool:

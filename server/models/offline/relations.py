@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from server.graph.model import Entity, Relation, entity_key
 from server.models.offline import lexicon
-from server.models.offline.lexicon import KINSHIP, listed, rules, stems, word_set
+from server.models.offline.lexicon import KINSHIP, listed, pattern, rules, stems, word_set
 from server.models.offline.people import Subject, introduced
 from server.models.offline.phrases import Complement, read_name
 from server.models.offline.sentences import lowered
@@ -133,35 +133,13 @@ def _being(statement: Statement) -> Iterator[tuple[str, Entity]]:
             yield rule.relations[0], Entity(state.group(1), rule.type)
 
 
-_WORD = r"[A-Z\u00c0-\u00de][\w'-]*"
-_NAME = rf"({_WORD}(?: {_WORD}){{0,3}})"
-_KNOWN_AS = re.compile(
-    rf"\b{_NAME},? (?:(?:is |was )?(?:also |better |usually |mostly )?"
-    rf"(?:known as|called|nicknamed)|aka|a\.k\.a\.|goes by) {_NAME}"
-)
-
 # People have only one or few of these; with two of them the words are ambiguous and join neither.
 _OWN = KINSHIP.keys() - listed("several_kin") | word_set("sister brother son daughter twin")
-_RELATIVE = re.compile(
-    rf"\b(({_WORD})'s ((?:(?:older|younger|elder|eldest|oldest|youngest|big|little|twin) )?"
-    rf"([a-z-]+))),? (?:is |is called |is named |named |called )?{_NAME}"
-    r"(?![\w'-]| [A-Z]| and [A-Z])"
-)
+_KNOWN_AS, _RELATIVE = pattern("known_as"), pattern("relative")
 
 
 def find_aliases(text: str) -> dict[str, tuple[str, ...]]:
     """Returns the aliases of each entity in the text, by the key of its name."""
-    found: dict[str, dict[str, None]] = {}
-    for match in _KNOWN_AS.finditer(text):
-        _add(found, match.group(1), match.group(2))
-    for match in _RELATIVE.finditer(text):
-        _, owner, described, noun, name = match.groups()
-        if noun in _OWN:
-            found.setdefault(entity_key(name), {})[f"{owner}'s {described.lower()}"] = None
-    return {key: tuple(aliases) for key, aliases in found.items()}
-
-
-def _add(found: dict[str, dict[str, None]], one: str, other: str) -> None:
-    """Adds an alias; the longer name is the entity's own."""
-    name, alias = sorted((one, other), key=lambda it: (-len(it.split()), -len(it), it))
-    found.setdefault(entity_key(name), {})[alias] = None
+    found = [(match[1], match[2]) for match in _KNOWN_AS.finditer(text)]
+    found += [(match[3], match[1]) for match in _RELATIVE.finditer(text) if match[2] in _OWN]
+    return {entity_key(name): (alias,) for name, alias in found}

@@ -79,7 +79,7 @@ def _has_new_number(fact: Fact, other: Fact) -> bool:
 
 def _has_new_amount(fact: Fact, other: Fact) -> bool:
     """Whether a thing has another amount: `My rent is now 900 euros` after `I pay 800 in rent`."""
-    if not (fact.is_thing and fact.is_news and "#" in fact.frame and "#" in other.frame):
+    if not (fact.is_news and "#" in fact.frame and "#" in other.frame):
         return False
     said = content_stems(fact.frame) | fact.subject.stems | {other.stem}
     return fact.subject.owner == other.subject.entity and (
@@ -199,7 +199,7 @@ def _is_rescheduled(fact: Fact, other: Fact) -> bool:
     """Whether an appointment has another time, or is over: `the interview is on Friday now`."""
     if fact.stem in _EXAM_RESULTS and fact.statement.is_past:
         named = fact.complement.items[0].stems if fact.complement.items else frozenset()
-    elif fact.is_thing and (fact.is_news or fact.is_moved) and states_quantity(fact.statement.rest):
+    elif (fact.is_news or fact.is_moved) and states_quantity(fact.statement.rest):
         named = fact.subject.stems - _APPOINTMENTS or fact.subject.stems
     else:
         return False

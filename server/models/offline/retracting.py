@@ -5,7 +5,7 @@ Only named items of a list are removed. When in doubt, nothing is.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import takewhile
 
 from server.models.offline import lexicon, status
@@ -111,6 +111,7 @@ def _lost(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
     """Returns what of the other fact ends because its subject or possession is gone, or back."""
     if fact.stem in _DYING and not fact.subject.is_somebody:
         return None  # A telephone that died may live on.
+    lost = fact.subject.stems
     is_own = fact.subject.entity == fact.subject.owner
     gone = fact.own_things if is_own else fact.subject.names
     is_back = status.RETURN in fact.ending.kinds
@@ -118,44 +119,33 @@ def _lost(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
         is_kept = is_back and (other.stem != "be" or other.complement.lead not in _PLACES)
         return None if is_kept or other.tells_name else ()
     is_held = other.stem in lexicon.POSSESSING | _LEARNING | {"be"}
-    if not is_held or fact.subject.owner not in {other.subject.owner, other.subject.entity}:
+    is_theirs = fact.subject.owner in {other.subject.owner, other.subject.entity}
+    if not (is_held and is_theirs):
         return None
-    lost = fact.subject.stems
-    known = other.complement.tail_stems
-    if lost and lost <= known:
-        return ()
-    return _of(other, [item for item in other.complement.items
-                       if item.head in lost and lost <= item.stems | known])  # fmt: skip
+    return () if frozenset() < lost <= other.complement.tail_stems else _named([lost], other)
 
 
 def _relation_ended(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
     """Returns what of the other fact the verb ends, such as working somewhere."""
-    if not (fact.ending.is_named or _is_in_place(fact, other, names_only=True)):
-        return None
+    is_named = fact.ending.is_named
     targets = [r.target.key for r in other.relations if r.relation in fact.ending.relations]
-    named = fact.complement.places or (fact.things if fact.ending.is_named else frozenset())
-    if not (targets and named):
-        return () if targets and not fact.ending.is_named else None
+    if not targets or not (is_named or _is_in_place(fact, other, names_only=True)):
+        return None
+    named = fact.complement.places or (fact.things if is_named else frozenset())
+    if not named:
+        return None if is_named else ()
     words = frozenset(" ".join(named).split())
     gone = [item for item in other.complement.items if words.issuperset(item.key.split())]
-    is_named = any(words.issuperset(target.split()) for target in targets)
-    return _of(other, gone) or (() if is_named else None)
+    is_meant = any(words.issuperset(target.split()) for target in targets)
+    return _of(other, gone) or (() if is_meant else None)
 
 
 def _parted_with(fact: Fact, other: Fact, *, is_value: bool) -> tuple[Item, ...] | None:
-    """Returns what of the other fact is no longer owned: sold, lost, or replaced.
-
-    The price or the buyer does not matter.
-    """
-    if status.SWITCH in fact.ending.kinds:
-        return (
-            _matching(fact, other)
-            if is_value or other.stem in _HAVING | _LIVING | _ATTENDING
-            else None
-        )
+    """Returns what of the other fact is no longer owned: sold, lost, or replaced."""
+    is_switch = status.SWITCH in fact.ending.kinds
     places, others = fact.complement.places, other.complement.places
     is_elsewhere = places and others and places.isdisjoint(others)
-    is_held = is_value or other.stem in _HELD
+    is_held = is_value or other.stem in (_HAVING | _LIVING | _ATTENDING if is_switch else _HELD)
     return _matching(fact, other) if is_held and not is_elsewhere else None
 
 
@@ -200,21 +190,12 @@ def _given_up(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
     days = {f"{word}s" for word in lowered(fact.complement.tail) if word in lexicon.DAYS}
     if not days.isdisjoint(lowered(other.complement.tail)):
         return None  # Something cancelled on Monday is still done on Mondays.
-    behind = content_stems(joined(fact.complement.tail)) if fact.is_qualified else frozenset()
-    gone = []
-    for item in fact.complement.items:
-        named = item.stems | (behind - FUNCTION_STEMS)
-        if other.stem not in lexicon.TASTES:
-            named = named - _ARRANGEMENTS
-        if item.head in _JOURNEYS:
-            places = [token.text for token in fact.complement.tail if token.is_name]
-            named = content_stems(" ".join(places)) or named
-        if other.stem in _LEARNING:
-            named = named - _LESSONS
-        if named and _is_meant(fact, item, other):
-            known = other.complement.tail_stems
-            gone += [had for had in other.complement.items if named <= had.stems | known]
-    return _of(other, gone)
+    tail = [token for token in fact.complement.tail if fact.is_qualified or token.is_name]
+    behind, unsaid = content_stems(joined(tail)), _JOURNEYS | FUNCTION_STEMS
+    if other.stem not in lexicon.TASTES:
+        unsaid = unsaid | (_LESSONS if other.stem in _LEARNING else _ARRANGEMENTS)
+    meant = [item for item in fact.complement.items if _is_meant(fact, item, other)]
+    return _named([(item.stems | behind) - unsaid for item in meant], other)
 
 
 def _is_meant(fact: Fact, item: Item, other: Fact) -> bool:
@@ -237,10 +218,15 @@ def _is_meant(fact: Fact, item: Item, other: Fact) -> bool:
 
 def _matching(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
     """Returns the items of the other fact that this fact names; `wine` names `red wine` too."""
-    named, called = fact.complement.items, other.complement.tail_stems
+    return _named([item.stems for item in fact.complement.items], other)
+
+
+def _named(things: Sequence[frozenset[str]], other: Fact) -> tuple[Item, ...] | None:
+    """Returns the items of a fact that contain all words of one of the things."""
+    known = other.complement.tail_stems
     return _of(other, [
         item for item in other.complement.items
-        if any(one.stems <= item.stems | called for one in named)
+        if any(words and words <= item.stems | known for words in things)
     ])  # fmt: skip
 
 

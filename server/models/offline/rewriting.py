@@ -15,11 +15,6 @@ from server.models.offline.sentences import HAS, IS, Token, after_adverbs, joine
 from server.models.offline.statements import Statement, Who
 
 _OWNERS = word_set("my our his her")
-_NEVER_AFTER_POSSESSIVE = (
-    word_set("a an the my our not called named been")
-    | lexicon.PREPOSITIONS
-    | (lexicon.ADVERBS - {"no", "both", "only"})
-)
 _STATES = (
     listed("diets")
     | listed("marital")
@@ -45,11 +40,15 @@ def tokenize(sentence: str) -> list[Token]:
 
 
 def _is_short(tokens: Sequence[Token], place: int) -> bool:
-    """Whether this is `sister's` for `sister is`: after an owner come a noun and a verb."""
-    if not tokens[place].lower.endswith("'s") or place + 1 == len(tokens):
+    """Whether this is `sister's` for `sister is`, because no other verb follows in its clause."""
+    if not tokens[place].lower.endswith("'s"):
         return False
-    is_no_possessive = _begins_no_noun_phrase(tokens[place + 1]) or _is_state(tokens, place + 1)
-    return is_no_possessive and _begins_clause(tokens, place)
+    end = next((p for p in range(place, len(tokens)) if tokens[p].lower in JOINING), len(tokens))
+    if place + 1 == end or any(is_verb(tokens, n) for n in range(place + 2, end)):
+        return False
+    after = tokens[place + 1]
+    is_noun = after.lower in lexicon.KINSHIP or (tokens[place].is_name and after.is_name)
+    return not is_noun and _begins_clause(tokens, place)
 
 
 def _is_participle(token: Token) -> bool:
@@ -67,24 +66,6 @@ def _begins_clause(tokens: Sequence[Token], place: int) -> bool:
     return (is_owned and place - start <= _MOST_OWNED_WORDS) or all(
         token.is_name for token in tokens[start : place + 1]
     )
-
-
-def _begins_no_noun_phrase(token: Token) -> bool:
-    """Whether no noun phrase after a possessive begins with this word."""
-    word = token.lower
-    return word in _NEVER_AFTER_POSSESSIVE or token.text.isdigit() or lexicon.is_gerund(word)
-
-
-def _is_state(tokens: Sequence[Token], place: int) -> bool:
-    """Whether only a state such as `vegan` or `allergic to nuts` follows, without a verb."""
-    end = next((p for p in range(place, len(tokens)) if tokens[p].lower in JOINING), len(tokens))
-    first, *rest = tokens[place:end] or [IS]
-    is_known = first.lower in _STATES or lexicon.is_past(first.lower)
-    is_plain = first.is_word and not first.is_name and first.lower not in lexicon.KINSHIP
-    has_object = is_plain and bool(rest) and rest[0].lower in {"to", "with"}
-    is_name = all(t.is_name or not t.is_word for t in tokens[place:])  # `My best friend's Lou.`
-    is_state = is_known or has_object or is_name
-    return is_state and not any(is_verb(tokens, n) for n in range(place + 1, end))
 
 
 _OTHERS_PRESENT = word_set("you your yours yourself we us ours ourselves")
