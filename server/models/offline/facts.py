@@ -23,7 +23,7 @@ from server.models.offline.phrases import (
 )
 from server.models.offline.sentences import Token, joined, lowered
 from server.models.offline.statements import Statement, Who
-from server.models.offline.status import Ending, contrast_place, is_placing, read_ending
+from server.models.offline.status import Ending, contrast_place, read_ending
 
 
 @dataclass(frozen=True)
@@ -180,8 +180,7 @@ class Fact:
     @cached_property
     def about(self) -> frozenset[str]:
         """The names of its subjects."""
-        placed = self.own_things if is_placing(self.statement, self.complement) else frozenset()
-        return self.subject.names | placed | ({self.role} if self.role else set())
+        return self.subject.names | ({self.role} if self.role else set())
 
     @cached_property
     def role(self) -> str:
@@ -247,8 +246,6 @@ def _possession_slots(fact: Fact) -> dict[str, str]:
     """Returns who somebody's boss is, which car they have, or what it is like, by name."""
     subject = fact.subject
     is_named = subject.is_new and not subject.entity.name.startswith(f"{subject.owner.name}'s ")
-    if len(fact.own_things) == 1 and is_placing(fact.statement, fact.complement):
-        return {f"where {min(fact.own_things)}": joined(fact.complement.tail).lower()}
     if fact.role and not fact.is_ending:
         owner, _, noun = fact.role.partition("'s ")
         return _slot(owner, noun, subject.entity.key)

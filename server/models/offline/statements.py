@@ -94,7 +94,6 @@ _STOPPING, _COMPLETING = verbs_listed("ending"), stems("finish complete")
 PHRASAL = frozenset({("give", "up"), ("pack", "in"), ("cut", "out"), ("swear", "off")})
 """Verbs that end something only together with the words after them."""
 
-_FICTION = word_set("dream nightmare novel story game book movie film script life assume suppose")
 _UNREAL = stems("wish")
 _WISHES = word_set("like love prefer rather")
 _UNDER_WAY = word_set(
@@ -112,8 +111,7 @@ def read_statement(clause: Clause) -> Statement | None:
         return None
     who = _who(tokens[slice(*found)])
     front = lowered(tokens[: found[0]])
-    is_imagined = not _FICTION.isdisjoint(front) or ("far", "as") in pairwise(front)
-    if who is None or is_imagined or not HEDGES.isdisjoint(lowered(tokens)):
+    if who is None or ("far", "as") in pairwise(front) or not HEDGES.isdisjoint(lowered(tokens)):
         return None
     statement = Statement(tokens, who, *found)
     if not _read_verb(statement) or statement.stem in _UNREAL or _is_embedding(statement):

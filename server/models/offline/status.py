@@ -15,9 +15,6 @@ _ON_A_DAY, _SEASON = lexicon.pattern("on_a_day"), lexicon.pattern("season")
 _PLACE_TAIL = lexicon.pattern("place_tail")
 _MOVING = lexicon.verbs_listed("moving")
 _RULES = lexicon.rules("ending")
-_PLACING = lexicon.stems("have keep park store get buy order")
-_POSSESSIVES = lexicon.word_set("my our their")
-_PLACE_PREPOSITIONS = lexicon.word_set("with at on in from")
 PARTNERS = frozenset({"dates", "engaged_to", "married_to", "partner_of"})
 DENIAL, DISPOSAL, GIVING_UP, LOSS, RETURN = "denial", "disposal", "giving up", "loss", "return"
 SWITCH, CHANGE = "switch", "change"
@@ -27,14 +24,6 @@ def is_qualified(statement: Statement, complement: Complement) -> bool:
     """Whether a statement holds only on some occasions, or for one thing among others."""
     is_plain = _is_neutral(statement.tokens[: statement.begin], is_event=statement.is_past)
     return statement.is_limited or not (is_plain and _is_tail_neutral(statement, complement))
-
-
-def is_placing(statement: Statement, complement: Complement) -> bool:
-    """Whether it states where somebody has a thing: `I have my insurance with Allianz`."""
-    if statement.stem not in _PLACING or statement.is_past:
-        return False
-    is_own = not _POSSESSIVES.isdisjoint(lowered(statement.rest[:1]))
-    return is_own and not _PLACE_PREPOSITIONS.isdisjoint(lowered(complement.tail[:1]))
 
 
 def contrast_place(rest: Sequence[Token]) -> int | None:
@@ -65,8 +54,6 @@ def _is_tail_neutral(statement: Statement, complement: Complement) -> bool:
     if statement.is_denied and not statement.is_over and complement.items:
         return bool(_FROM_NOW_ON.fullmatch(joined(complement.tail).lower()))
     tail = complement.tail
-    if is_placing(statement, complement):
-        return not _SEASON.search(joined(tail).lower())
     if statement.stem in _MOVING | {lexicon.verb_stem("live")} and lowered(tail[:1]) == ["with"]:
         return not _SEASON.search(joined(tail).lower())
     if complement.items and lowered(tail[:1]) in (["a"], ["an"], ["per"]):
