@@ -189,16 +189,16 @@ class InvalidEmbeddings(ValueError):
     """The vectors cannot be used; the message gives the reason, without texts."""
 
 
-def read_embeddings(body: bytes) -> list[Sequence[float]]:
+def read_embeddings(text: str) -> list[Sequence[float]]:
     """Returns the vectors in a response; only its shape is checked.
 
     https://ai.google.dev/api/embeddings#response-body_1
 
     Raises:
-        ValueError, TypeError: the body is not JSON, or JSON of another shape.
+        ValueError, TypeError: the text is not JSON, or JSON of another shape.
     """
     # Checking thousands of numbers with pydantic takes half as long again.
-    embeddings = dict(orjson.loads(body)).get("embeddings", ())
+    embeddings = dict(orjson.loads(text)).get("embeddings", ())
     return [array("d", dict(embedding).get("values", ())) for embedding in embeddings]
 
 

@@ -18,7 +18,6 @@ import orjson
 from google import genai
 from google.genai import types
 from google.genai._api_client import HttpRequest
-from google.genai.errors import APIError
 from opentelemetry.trace import Span, SpanKind
 
 from server.core.errors import DeadlineExceeded, ModelQuotaExhausted
@@ -42,7 +41,7 @@ _LONGEST_PAUSE = timedelta(minutes=1)
 class ModelRequest(Generic[T]):
     """One request to a method of a model, such as `generateContent`.
 
-    `read` converts the body of a response to the answer; a ValueError from it counts as a transient
+    `read` converts the text of a response to the answer; a ValueError from it counts as a transient
     fault of the provider. `operation` names the request in metrics. An attempt may take `timeout`
     seconds.
     """
@@ -50,7 +49,7 @@ class ModelRequest(Generic[T]):
     model_name: str
     method: str
     body: Mapping[str, object]
-    read: Callable[[bytes], T]
+    read: Callable[[str], T]
     operation: str
     timeout: float
 
@@ -66,8 +65,8 @@ class GeminiClient:
     The number of concurrent requests adapts to each model, which has its own quota, up to
     `concurrency`. If the provider asks for a delay, requests to that model wait for its end.
 
-    The client library provides addresses, headers and errors. Requests are sent over aiohttp and
-    parsed here, because the library's own methods cost as much again as the request (ADR 0031).
+    Requests are sent by the client library's transport, without its retries, and parsed here: the
+    library's typed methods cost several times as much as the request itself (ADR 0031).
     """
 
     def __init__(
@@ -79,17 +78,21 @@ class GeminiClient:
     ) -> None:
         # Only the limiter limits: waiting for a connection would count as a failed attempt. Proxies
         # in the environment are used. Without any, aiohttp would still look for them at every
-        # request, and read ~/.netrc in a thread. Timeouts are those of `call`.
+        # request, and read ~/.netrc in a thread.
         self._http = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0),
-            timeout=aiohttp.ClientTimeout(),
-            trust_env=_has_proxy(),
+            connector=aiohttp.TCPConnector(limit=0), trust_env=_has_proxy()
         )
         self._genai = genai.Client(
             api_key=api_key,
             vertexai=False,
             http_options=types.HttpOptions(
-                base_url=options.base_url, api_version=_API_VERSION, aiohttp_client=self._http
+                base_url=options.base_url,
+                api_version=_API_VERSION,
+                aiohttp_client=self._http,
+                # A redirect would send the key to another host.
+                async_client_args={"allow_redirects": False},
+                # By default, the library waits for seconds and sends the request again.
+                retry_options=types.HttpRetryOptions(attempts=1),
             ),
         )
         self._max_concurrency = options.concurrency
@@ -134,38 +137,33 @@ class GeminiClient:
 
     async def _send(self, request: ModelRequest[T], limiter: AdaptiveLimiter) -> T:
         try:
-            answer = await self._post(request)
+            response = await self._genai._api_client._async_request_once(self._posted(request))
         except Exception as error:
             if is_overload(error) and (provider_delay := read_fault(error).retry_after):
                 limiter.pause(min(provider_delay, _LONGEST_PAUSE))
             raise
-        return request.read(answer)
+        return request.read(response.response_stream[0])
 
-    async def _post(self, request: ModelRequest[T]) -> bytes:
-        """Sends the request, with the library's URL and headers, and our headers."""
-        frame = self._frame(f"models/{request.model_name}:{request.method}")
-        current = current_request()
-        async with self._http.post(
-            frame.url,
-            data=orjson.dumps(request.body),
-            headers={
-                **frame.headers,
-                "X-Server-Timeout": str(math.ceil(bounded(request.timeout))),
-                "x-correlation-id": current.correlation_id,
-                **outgoing_headers(current.traceparent),
-            },
-            # A redirect would send the key to another host.
-            allow_redirects=False,
-        ) as response:
-            await APIError.raise_for_async_response(response)
-            return await response.read()
-
-    def _frame(self, path: str) -> HttpRequest:
-        """Returns a request to this path without its body, as the library prepares it; once."""
+    def _posted(self, request: ModelRequest[T]) -> HttpRequest:
+        """Returns the request to send, with the library's URL and headers, and our headers."""
+        path = f"models/{request.model_name}:{request.method}"
         frame = self._frames.get(path)
         if frame is None:
             frame = self._frames[path] = self._genai._api_client._build_request("post", path, {})
-        return frame
+        seconds = bounded(request.timeout)
+        current = current_request()
+        return HttpRequest(
+            method=frame.method,
+            url=frame.url,
+            headers={
+                **frame.headers,
+                "X-Server-Timeout": str(math.ceil(seconds)),
+                "x-correlation-id": current.correlation_id,
+                **outgoing_headers(current.traceparent),
+            },
+            data=orjson.dumps(request.body),
+            timeout=seconds,
+        )
 
     async def close(self) -> None:
         """Closes all connections."""
