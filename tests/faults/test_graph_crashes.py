@@ -73,14 +73,14 @@ class Writers:
             stop.set()
             await asyncio.gather(*tasks)
 
-    async def come(self, more: int) -> None:
+    async def more_changes(self, number: int) -> None:
         """Returns after this many more acknowledged changes."""
-        enough = self.done + more
+        enough = self.done + number
 
         async def is_enough() -> bool:
             return self.done >= enough
 
-        await eventually(is_enough, CHANGE_SECONDS, f"{more} more changes")
+        await eventually(is_enough, CHANGE_SECONDS, f"{number} more changes")
 
     async def _until(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
@@ -140,8 +140,8 @@ async def test_the_graph_equals_postgresql_after_each_death_of_a_database(
         writers = Writers(client, deployment.chance)
         for kill in victims:
             async with writers.running():
-                await writers.come(deployment.chance.randint(1, MOST_BETWEEN))
+                await writers.more_changes(deployment.chance.randint(1, MOST_BETWEEN))
                 print(f"{await kill()} after {writers.done} changes")
-                await writers.come(deployment.chance.randint(1, MOST_BETWEEN))
+                await writers.more_changes(deployment.chance.randint(1, MOST_BETWEEN))
             await deployment.settled()
     assert await relations_in(deployment), "nothing came to the graph at all"

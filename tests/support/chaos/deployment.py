@@ -82,7 +82,7 @@ class Deployment:
         Raises:
             AssertionError: some are left after two minutes.
         """
-        await eventually(self._nothing_is_asked, CONVERGE_SECONDS, "the end of all operations")
+        await eventually(self._no_operation_is_left, CONVERGE_SECONDS, "the end of all operations")
 
     async def settled(self) -> None:
         """Returns once the graph has caught up and equals the memories.
@@ -96,7 +96,7 @@ class Deployment:
         except CommandFailed as difference:
             raise AssertionError(f"the graph differs: {difference}") from None
 
-    async def _nothing_is_asked(self) -> bool:
+    async def _no_operation_is_left(self) -> bool:
         connection = await asyncpg.connect(self.home.postgres_dsn)
         try:
             return not await connection.fetchval(
