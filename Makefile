@@ -208,8 +208,8 @@ bench-telemetry: install ## Measure only the cost of logs, metrics and traces
 # --- checking -----------------------------------------------------------------------------------
 
 # The number of processes that share the tests, a file at a time. Each has its own databases (about 1.5 GB). They
-# share a hash seed, because the names of some tests depend on the order of a set.
-TEST_WORKERS ?= 2
+# share a hash seed, because the names of some tests depend on the order of a set. Three keep two cores busy.
+TEST_WORKERS ?= 3
 
 test: install ## Run every test against real PostgreSQL and Neo4j
 	@$(MAKE) neo4j || echo 'Tests that need Neo4j will fail: see above.' >&2

@@ -73,7 +73,7 @@ class Encrypted:
             certified=self.authority.certify("client")
         )
         request = urllib.request.Request(url, headers=headers)
-        with urllib.request.urlopen(request, context=chosen, timeout=10) as answer:
+        with urllib.request.urlopen(request, context=chosen, timeout=30) as answer:
             return str(answer.read().decode())
 
     @property
@@ -143,7 +143,7 @@ async def test_every_door_encrypts_and_new_certificates_drop_nothing(
 
         async def check() -> None:
             async with encrypted.channel() as fresh:
-                await health_pb2_grpc.HealthStub(fresh).Check(READINESS, timeout=5)
+                await health_pb2_grpc.HealthStub(fresh).Check(READINESS, timeout=30)
 
         await soon(check)
         await client.add("I play chess.", user_id=user, infer=False)
@@ -167,7 +167,7 @@ async def test_clients_without_a_certificate_reach_health_alone(encrypted: Encry
         )
         async with opened as channel:
             with pytest.raises(grpc.aio.AioRpcError) as refused:
-                await health_pb2_grpc.HealthStub(channel).Check(READINESS, timeout=10)
+                await health_pb2_grpc.HealthStub(channel).Check(READINESS, timeout=30)
             assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
     nameless = encrypted.authority.client_context()
     for url, _ in encrypted.urls:
@@ -176,11 +176,11 @@ async def test_clients_without_a_certificate_reach_health_alone(encrypted: Encry
         with pytest.raises((urllib.error.URLError, OSError)):
             await asyncio.to_thread(encrypted.get, url, nameless)
     async with grpc.aio.insecure_channel(f"127.0.0.1:{encrypted.health_port}") as channel:
-        checked = await health_pb2_grpc.HealthStub(channel).Check(READINESS, timeout=10)
+        checked = await health_pb2_grpc.HealthStub(channel).Check(READINESS, timeout=30)
         assert checked.status == health_pb2.HealthCheckResponse.SERVING
         stub = memory_service_pb2_grpc.MemoryServiceStub(channel)
         with pytest.raises(grpc.aio.AioRpcError) as unknown:
-            await stub.GetMemory(memory_service_pb2.GetMemoryRequest(), timeout=10)
+            await stub.GetMemory(memory_service_pb2.GetMemoryRequest(), timeout=30)
         assert unknown.value.code() is grpc.StatusCode.UNIMPLEMENTED
 
 

@@ -149,7 +149,7 @@ def workers_of(server: ServerProcess) -> list[int]:
 
 async def metrics_of(server: ServerProcess) -> str:
     def read() -> str:
-        with urllib.request.urlopen(printed(server, _METRICS)[1], timeout=10) as answer:
+        with urllib.request.urlopen(printed(server, _METRICS)[1], timeout=30) as answer:
             return str(answer.read().decode())
 
     return await asyncio.to_thread(read)

@@ -67,7 +67,7 @@ class Project:
     def __post_init__(self) -> None:
         """Creates the use cases."""
         self.outbox = PostgresOutbox(self.database, self.clock)
-        self.graph = FailingGraph(self.driver, timeout=10.0)
+        self.graph = FailingGraph(self.driver, timeout=30.0)
         self.store = PostgresMemoryStore(self.database, on_commit=lambda: None)
         audit = Neo4jGraphAudit(self.driver)
         options = ProjectorOptions(batch_size=BATCH, poll_interval=timedelta(milliseconds=1))
@@ -184,6 +184,6 @@ class Stores:
 async def open_stores(dsn: str, address: Neo4jAddress) -> AsyncIterator[Stores]:
     """Opens the stores for the block, with the graph's schema prepared."""
     async with open_driver(address) as driver:
-        await Neo4jGraph(driver, timeout=10.0).prepare()
+        await Neo4jGraph(driver, timeout=30.0).prepare()
         async with opened(dsn, pool_size=4) as database:
             yield Stores(dsn, driver, database)

@@ -37,7 +37,7 @@ async def neo4j_address(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterat
 async def neo4j_driver(neo4j_address: Neo4jAddress) -> AsyncIterator[AsyncDriver]:
     """Connections to the session's Neo4j, whose schema is prepared."""
     async with open_driver(neo4j_address) as driver:
-        await Neo4jGraph(driver, timeout=10.0).prepare()
+        await Neo4jGraph(driver, timeout=30.0).prepare()
         yield driver
 
 
@@ -46,7 +46,7 @@ async def neo4j_graph(neo4j_driver: AsyncDriver) -> Neo4jGraph:
     """An empty graph."""
     async with asyncio.timeout(_CLEANING_SECONDS):
         await neo4j_driver.execute_query("MATCH (n) DETACH DELETE n", database_="neo4j")
-    return Neo4jGraph(neo4j_driver, timeout=10.0)
+    return Neo4jGraph(neo4j_driver, timeout=30.0)
 
 
 @pytest.fixture

@@ -35,7 +35,7 @@ _SETTINGS = {
 }
 
 # Long timeouts for busy machines.
-_OPTIONS = PostgresOptions(pool_size=8, acquire_timeout=30.0, statement_timeout=30.0)
+_OPTIONS = PostgresOptions(pool_size=8, acquire_timeout=30.0, statement_timeout=120.0)
 
 _numbers = count()
 

@@ -28,7 +28,7 @@ class Steps:
 
 
 async def fetch(dsn: str, statement: str) -> list[asyncpg.Record]:
-    connection = await asyncpg.connect(dsn, timeout=10)
+    connection = await asyncpg.connect(dsn, timeout=30)
     try:
         return list(await connection.fetch(statement))
     finally:

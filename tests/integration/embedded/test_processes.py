@@ -64,7 +64,7 @@ async def test_stop_escalates_to_the_signal_that_works(tmp_path: Path) -> None:
 
 async def test_a_program_that_is_missing_ends_with_a_reason(tmp_path: Path) -> None:
     command = ChildCommand(["/no/such/program"], tmp_path, tmp_path / "log", signal.SIGKILL)
-    assert await ChildProcess.spawn(command).wait(timeout=10) == 1
+    assert await ChildProcess.spawn(command).wait(timeout=30) == 1
     assert "No such file or directory" in (tmp_path / "log").read_text()
 
 
@@ -158,7 +158,7 @@ async def test_a_lock_is_waited_for_and_released(tmp_path: Path) -> None:
     await first.acquire(timeout=0)
     with pytest.raises(DataDirectoryInUseError, match=str(os.getpid())):
         await second.acquire(timeout=0)
-    waiting = asyncio.create_task(second.acquire(timeout=10))
+    waiting = asyncio.create_task(second.acquire(timeout=30))
     await asyncio.sleep(0)
     first.release()
     await waiting
