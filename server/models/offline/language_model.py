@@ -37,14 +37,12 @@ from server.models.offline.reading import (
     PRONOUNS,
     People,
     facts_of,
-    own_thing,
     read_fact,
-    with_thing,
 )
 from server.models.offline.relations import find_aliases
 from server.models.offline.relative_dates import with_calendar_dates
 from server.models.offline.rewriting import Speaker, attributed, tokenize
-from server.models.offline.sentences import Sentence, Token, lowered, own_sentences
+from server.models.offline.sentences import Sentence, lowered, own_sentences
 from server.models.ports import RerankFailed
 from server.telemetry.recording import model_call
 
@@ -175,10 +173,7 @@ def _read(statement: str, speaker: Speaker) -> Sequence[Fact]:
 def _read_facts(statement: str, speaker: Speaker, people: People) -> Iterator[Fact]:
     """Yields the facts in a sentence, up to the first clause that is not asserted."""
     is_open = True
-    thing: Sequence[Token] = ()
-    for part in split(tokenize(statement)):
-        clause = with_thing(part, thing)
-        thing = own_thing(part)
+    for clause in split(tokenize(statement)):
         if not is_open and not (clause.joined_by in {"but", ";"} and clause.is_whole):
             continue
         words = lowered(clause.tokens)

@@ -9,18 +9,17 @@ from functools import lru_cache
 from server.graph.model import Entity
 from server.graph.project.supersession import is_functional
 from server.models.offline import lexicon
-from server.models.offline.clauses import Clause, is_verb, split
+from server.models.offline.clauses import Clause, split
 from server.models.offline.facts import Fact
 from server.models.offline.people import Subject, gender_of, read_subject
 from server.models.offline.phrases import Item, read_complement, read_name
 from server.models.offline.relations import stated
 from server.models.offline.rewriting import Speaker, attributed, third_person_text, tokenize
-from server.models.offline.sentences import Token, joined, lowered
+from server.models.offline.sentences import joined
 from server.models.offline.statements import Who, read_statement
 from server.models.offline.status import contrast_place, is_qualified, read_contrast
 
 _OWN = frozenset({"my", "our", "their"})
-_PARTING = lexicon.verbs_listed("disposing") | lexicon.stems("give throw")
 
 
 def read_fact(clause: Clause, speaker: Speaker, meant: Subject | None) -> Fact | None:
@@ -157,35 +156,6 @@ class People:
             return None
         subject = next(iter(fitting.values()))
         return replace(subject, text=subject.entity.name, relations=())
-
-
-def own_thing(clause: Clause) -> Sequence[Token]:
-    """Returns the speaker's only thing in a clause, such as `my number`."""
-    tokens, words = clause.tokens, lowered(clause.tokens)
-    starts = [place for place, word in enumerate(words) if word in {"my", "our"}]
-    if len(starts) != 1:
-        return ()
-    end = starts[0] + 1
-    while end < len(words) and words[end] not in lexicon.PHRASE_STOPS and tokens[end].is_word:
-        if is_verb(tokens, end):
-            break
-        end += 1
-    return (tokens[starts[0]]._replace(text="my", lower="my"), *tokens[starts[0] + 1 : end])
-
-
-def with_thing(clause: Clause, thing: Sequence[Token]) -> Clause:
-    """Returns the clause with `it` replaced in a value, `it's 555 1234 now`, and after a verb.
-
-    After a verb it is what somebody parts with: `so I threw it away`.
-    """
-    tokens = clause.tokens
-    is_value = any(token.is_name or token.text[0].isdigit() for token in tokens)
-    place = next((p for p, token in enumerate(tokens) if token.lower == "it"), len(tokens))
-    is_parted_with = place > 0 and lexicon.verb_stem(tokens[place - 1].lower) in _PARTING
-    is_meant = is_parted_with or (is_value and lowered(tokens[:2]) == ["it", "is"])
-    if not (thing and is_meant and place < len(tokens)):
-        return clause
-    return replace(clause, tokens=(*tokens[:place], *thing, *tokens[place + 1 :]))
 
 
 def _unnamed(fact: Fact) -> Iterator[str]:
