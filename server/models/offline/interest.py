@@ -15,6 +15,7 @@ from server.memories.add.inference import Category
 from server.memories.conversation import COURTESIES, Role
 from server.models.offline import lexicon
 from server.models.offline.facts import Fact
+from server.models.offline.phrases import states_quantity
 from server.models.offline.sentences import joined
 from server.models.offline.statements import Who
 
@@ -57,7 +58,8 @@ def _is_remark(fact: Fact) -> bool:
     statement = fact.statement
     words = [t.lower for t in statement.rest if t.is_word and (t.is_name or t.lower not in _POLITE)]
     if statement.who is Who.OWNED:
-        return lexicon.verb_stem(statement.subject_tokens[-1].lower) in _TALK
+        is_talk = lexicon.verb_stem(statement.subject_tokens[-1].lower) in _TALK
+        return is_talk and not states_quantity(statement.rest)  # `My locker code is 4471.`
     if statement.who is not Who.SPEAKER:
         return False
     if _is_about_the_moment(fact, words[:1]):
