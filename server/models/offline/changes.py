@@ -158,7 +158,7 @@ class Ledger:
             return
         matches = [
             (entry, other, gone)
-            for entry, other in (standing if fact.is_ending or fact.ending.over else ())
+            for entry, other in (standing if fact.may_retract else ())
             if entry.is_open and (gone := retracted_items(fact, other)) is not None
         ]
         if matches or (fact.is_ending and not fact.slots):
@@ -307,5 +307,4 @@ def _forgotten(entry: Entry, request: ForgetRequest, speaker: str) -> tuple[Item
 
 def _says_more(fact: Fact) -> bool:
     """Whether a retraction is itself worth keeping: a dislike, a sale, a past state."""
-    is_dislike = any(relation.relation == "dislikes" for relation in fact.relations)
-    return not fact.statement.is_denied or is_dislike or bool(fact.slots)
+    return not fact.statement.is_denied or fact.attitude < 0 or bool(fact.slots)

@@ -52,8 +52,9 @@ class Fact:
     @cached_property
     def attitude(self) -> int:
         """1 if somebody likes something, -1 if they dislike it, else 0."""
-        is_unbearable = self.stem in _BEARING and self.statement.is_denied
-        return (self.stem in lexicon.TASTES) - (self.stem in lexicon.DISTASTES or is_unbearable)
+        if self.statement.is_retraction:
+            return -(self.stem in _DISLIKED_IF_DENIED)
+        return (self.stem in lexicon.TASTES) - (self.stem in lexicon.DISTASTES)
 
     @property
     def verb_phrase(self) -> str:
@@ -84,6 +85,11 @@ class Fact:
     def is_ending(self) -> bool:
         """Whether it states that something has ended."""
         return bool(self.ending)
+
+    @property
+    def may_retract(self) -> bool:
+        """Whether it can take back something of another fact."""
+        return self.is_ending or bool(self.ending.over) or self.attitude < 0
 
     @cached_property
     def is_news(self) -> bool:
@@ -218,7 +224,7 @@ _CHANGING = word_set(
     " postponed pushed delayed rescheduled shifted"
 )
 _MARITAL_STATUS = lexicon.pairs("marital_status")
-_BEARING = lexicon.stems("stand bear")
+_DISLIKED_IF_DENIED = lexicon.stems("stand bear like enjoy")
 _WHERE = ("with ", "at ", "on ", "in ")
 _JOBLESS = word_set("unemployed jobless retired self-employed")
 _SOFT = word_set("works_as follows_diet dates")

@@ -57,9 +57,16 @@ def retracted_items(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
         gone = () if any(item.stems <= known for item in fact.complement.items) else None
     elif status.GIVING_UP in ending.kinds and is_shared:
         gone = _given_up(fact, other)
+    elif is_shared and _is_disliked(fact, other):
+        gone = _of(other, [item for item in other.complement.items if item.key in fact.things])
     elif status.DENIAL in ending.kinds and is_shared and not fact.is_qualified:
         gone = _denied(fact, other)
     return gone
+
+
+def _is_disliked(fact: Fact, other: Fact) -> bool:
+    """Whether somebody now dislikes what the other fact says they like."""
+    return fact.attitude < 0 < other.attitude and not (fact.is_qualified or fact.statement.is_past)
 
 
 def _is_over(fact: Fact, other: Fact) -> bool:
