@@ -34,34 +34,43 @@ _CHILDREN = word_set("child_of son_of daughter_of")
 
 def retracted_items(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
     """Returns what the first fact retracts of the other: items, () for all, None for nothing."""
-    ending, is_shared = fact.ending, fact.shares_subject(other)
-    is_value = other.stem == "be" and other.subject.owner == fact.subject.entity
-    is_own = status.DISPOSAL in ending.kinds and not fact.own_things.isdisjoint(other.about)
-    gone: tuple[Item, ...] | None = None
     if other.is_ending:
         return None
     if _is_over(fact, other):
         subject = fact.subject.stems
         return _of(other, [item for item in other.complement.items if subject <= item.stems]) or ()
-    if ending.relations and not fact.is_qualified and (is_shared or other.tells_name):
+    is_known = fact.shares_subject(other) or other.tells_name
+    if fact.ending.relations and not fact.is_qualified and is_known:
         gone = _relation_ended(fact, other)
-    if gone is not None:
-        return gone
-    if not ending.kinds.isdisjoint({status.LOSS, status.RETURN}) or is_own:
-        gone = _lost(fact, other)
-    elif not ending.kinds.isdisjoint({status.SWITCH, status.DISPOSAL}) and (is_shared or is_value):
-        gone = _parted_with(fact, other, is_value=is_value)
-    elif status.CHANGE in ending.kinds and (is_value or other.stem in _ATTENDING):
+        if gone is not None:
+            return gone
+    return _ended_items(fact, other)
+
+
+def _ended_items(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
+    """Returns what of the other fact has ended in the way that the first one states."""
+    kinds, is_shared = fact.ending.kinds, fact.shares_subject(other)
+    is_value = other.stem == "be" and other.subject.owner == fact.subject.entity
+    is_own = status.DISPOSAL in kinds and not fact.own_things.isdisjoint(other.about)
+    if not kinds.isdisjoint({status.LOSS, status.RETURN}) or is_own:
+        return _lost(fact, other)
+    if not kinds.isdisjoint({status.SWITCH, status.DISPOSAL}) and (is_shared or is_value):
+        return _parted_with(fact, other, is_value=is_value)
+    if status.CHANGE in kinds and (is_value or other.stem in _ATTENDING):
         known = other.words if is_shared else content_stems(other.subject.text)
         # `I switched dentists`: theirs is another now.
-        gone = () if any(item.stems <= known for item in fact.complement.items) else None
-    elif status.GIVING_UP in ending.kinds and is_shared:
-        gone = _given_up(fact, other)
-    elif is_shared and _is_disliked(fact, other):
-        gone = _of(other, [item for item in other.complement.items if item.key in fact.things])
-    elif status.DENIAL in ending.kinds and is_shared and not fact.is_qualified:
-        gone = _denied(fact, other)
-    return gone
+        return () if any(item.stems <= known for item in fact.complement.items) else None
+    return _no_longer_done(fact, other) if is_shared else None
+
+
+def _no_longer_done(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
+    """Returns what of the other fact its subject has given up, dislikes now, or denies."""
+    if status.GIVING_UP in fact.ending.kinds:
+        return _given_up(fact, other)
+    if _is_disliked(fact, other):
+        return _of(other, [item for item in other.complement.items if item.key in fact.things])
+    is_denied = status.DENIAL in fact.ending.kinds and not fact.is_qualified
+    return _denied(fact, other) if is_denied else None
 
 
 def _is_disliked(fact: Fact, other: Fact) -> bool:
