@@ -54,8 +54,8 @@ def is_verb(tokens: Sequence[Token], place: int, *, is_plural: bool = False) -> 
     before = tokens[place - 1]
     place = after_adverbs(tokens, place)
     token = tokens[place] if place < len(tokens) else None
-    if token is None or token.lower in _HELPING:
-        return token is not None
+    if token is None or token.lower in _HELPING:  # But `May` is no verb in `in May`.
+        return token is not None and not (token.text.istitle() and before.lower in _FRONTED)
     word = token.lower
     if token.is_name or word in _NO_VERBS:
         return False
@@ -64,7 +64,7 @@ def is_verb(tokens: Sequence[Token], place: int, *, is_plural: bool = False) -> 
     if before.lower.endswith("'s"):
         return is_plural and word in lexicon.VERBS  # Not in `Ana's parents`.
     if word in lexicon.VERBS:
-        return is_plural or before.lower.endswith("s")
+        return is_plural or (before.lower.endswith("s") and before.lower != "his")
     is_like_one = before.is_name and word.endswith("s") and not word.endswith(("'s", "ss"))
     return word in _THIRD_PERSON or is_like_one
 
@@ -118,8 +118,7 @@ def main_subject(tokens: Sequence[Token]) -> tuple[int, int] | None:
     or a participle (`Living in Bern, I ...`) the main clause begins at its comma.
     """
     for place in _beginnings(tokens):
-        end = subject_end(tokens, place)
-        if end is not None:
+        if (end := subject_end(tokens, place)) is not None:
             return place, end
     return None
 

@@ -32,8 +32,7 @@ def tokenize(sentence: str) -> list[Token]:
         if is_short:
             tokens.append(token._replace(text=token.text[:-2], lower=token.lower[:-2]))
         if is_short or token is IS:
-            is_perfect = place + 1 < len(said) and _is_participle(said[place + 1])
-            tokens.append(HAS if is_perfect else IS)
+            tokens.append(HAS if _is_perfect(said[after_adverbs(said, place + 1) :]) else IS)
         else:
             tokens.append(token)
     return tokens
@@ -44,24 +43,24 @@ def _is_short(tokens: Sequence[Token], place: int) -> bool:
     if not tokens[place].lower.endswith("'s"):
         return False
     end = next((p for p in range(place, len(tokens)) if tokens[p].lower in JOINING), len(tokens))
-    if place + 1 == end or any(is_verb(tokens, n) for n in range(place + 2, end)):
+    first = after_adverbs(tokens, place + 1)
+    if first >= end or any(is_verb(tokens, n) for n in range(first + 1, end)):
         return False
-    after = tokens[place + 1]
+    after = tokens[first]
     is_noun = after.lower in lexicon.KINSHIP or (tokens[place].is_name and after.is_name)
     return not is_noun and _begins_clause(tokens, place)
 
 
-def _is_participle(token: Token) -> bool:
-    """Whether the word after `'s` shows that it means `has`: `she's moved`."""
-    word = token.lower
-    return word in {"been", "got", "become"} or (lexicon.is_past(word) and word not in _STATES)
+def _is_perfect(after: Sequence[Token]) -> bool:
+    """Whether the words after `'s` show that it means `has`: `she's moved`."""
+    word, *owned = [token.lower for token in after[:2]] or [""]
+    is_state = word in _STATES and _OWNERS.isdisjoint(owned)  # Not in `she's lost her bag`.
+    return word in {"been", "got", "become"} or (lexicon.is_past(word) and not is_state)
 
 
 def _begins_clause(tokens: Sequence[Token], place: int) -> bool:
     """Whether a clause begins with `my older sister` or a name that ends at this place."""
-    start = place
-    while start and tokens[start - 1].lower not in JOINING:
-        start -= 1
+    start = next((p for p in range(place, 0, -1) if tokens[p - 1].lower in JOINING), 0)
     is_owned = tokens[start].lower in _OWNERS and place > start
     return (is_owned and place - start <= _MOST_OWNED_WORDS) or all(
         token.is_name for token in tokens[start : place + 1]
