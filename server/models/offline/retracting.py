@@ -144,7 +144,8 @@ def _lost(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
 def _relation_ended(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
     """Returns what of the other fact the verb ends, such as working somewhere."""
     is_named = fact.ending.is_named
-    targets = [r.target.key for r in other.relations if r.relation in fact.ending.relations]
+    ended = [r for r in other.relations if r.relation in fact.ending.relations]
+    targets = [r.target.key for r in ended if r.source.key in fact.subject.names]
     if not targets or not (is_named or _is_in_place(fact, other, names_only=True)):
         return None
     named = fact.complement.places or (fact.things if is_named else frozenset())
