@@ -109,7 +109,15 @@ def introduced_by(fact: Fact) -> Iterator[Fact]:
             yield from facts_of(f"{as_owner.possessive} {noun} is {name[0]}", as_owner)
 
 
-PRONOUNS = {"he": "he", "his": "he", "she": "she", "her": "she"}
+_MEANT = {
+    "he": {"he", ""},
+    "his": {"he", ""},
+    "she": {"she", ""},
+    "her": {"she", ""},
+    "they": {"they"},
+}
+"""The pronouns for people, and what `gender_of` returns for those whom they can mean."""
+PRONOUNS = _MEANT.keys()
 
 
 class People:
@@ -150,7 +158,7 @@ class People:
         fitting = {
             key: subject
             for key, subject in (self._rivals | self._known).items()
-            if gender_of(subject) in {"", PRONOUNS[pronoun]}
+            if gender_of(subject) in _MEANT[pronoun]
         }
         if len(fitting) != 1 or fitting.keys().isdisjoint(self._known):
             return None

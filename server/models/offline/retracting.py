@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from itertools import takewhile
 
+from server.graph.model import Relation
 from server.models.offline import lexicon, status
 from server.models.offline.facts import Fact
 from server.models.offline.lexicon import Rule, word_set
+from server.models.offline.people import Subject
 from server.models.offline.phrases import FUNCTION_STEMS, Item, content_stems, is_period
 from server.models.offline.sentences import joined, lowered
 
@@ -144,8 +146,11 @@ def _lost(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
 def _relation_ended(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
     """Returns what of the other fact the verb ends, such as working somewhere."""
     is_named = fact.ending.is_named
-    ended = [r for r in other.relations if r.relation in fact.ending.relations]
-    targets = [r.target.key for r in ended if r.source.key in fact.subject.names]
+    targets = [
+        relation.target.key
+        for relation in other.relations
+        if relation.relation in fact.ending.relations and _takes_part(fact.subject, relation)
+    ]
     if not targets or not (is_named or _is_in_place(fact, other, names_only=True)):
         return None
     named = fact.complement.places or (fact.things if is_named else frozenset())
@@ -155,6 +160,13 @@ def _relation_ended(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
     gone = [item for item in other.complement.items if words.issuperset(item.key.split())]
     is_meant = any(words.issuperset(target.split()) for target in targets)
     return _of(other, gone) or (() if is_meant else None)
+
+
+def _takes_part(subject: Subject, relation: Relation) -> bool:
+    """Whether the subject can end the relation: both partners can, but only I can leave my job."""
+    is_mutual = relation.relation in status.PARTNERS
+    ends = {relation.source.key, relation.target.key if is_mutual else ""}
+    return not ends.isdisjoint(subject.names)
 
 
 def _parted_with(fact: Fact, other: Fact, *, is_value: bool) -> tuple[Item, ...] | None:

@@ -106,9 +106,12 @@ def read_ending(statement: Statement, complement: Complement) -> Ending:
     rest = " ".join(lowered(statement.rest)) if rules else ""
     found = [rule for rule in rules if _fits(rule, statement, complement, rest)]
     kinds = frozenset(rule.kind for rule in found if rule.kind)
-    relations = frozenset(relation for rule in found for relation in rule.relations)
     over = tuple(rule for rule in found if rule.over)
-    return Ending(kinds, relations, any(rule.named for rule in found), over)
+    # `Mia left me` ends no job, although `Mia left Acme` does.
+    is_named = all(rule.named for rule in found if rule.relations)
+    ending = (rule for rule in found if rule.named == is_named)
+    relations = frozenset(relation for rule in ending for relation in rule.relations)
+    return Ending(kinds, relations, is_named, over)
 
 
 def _fits(rule: lexicon.Rule, statement: Statement, complement: Complement, rest: str) -> bool:
