@@ -116,7 +116,7 @@ def read_ending(statement: Statement, complement: Complement) -> Ending:
 
 def _fits(rule: lexicon.Rule, statement: Statement, complement: Complement, rest: str) -> bool:
     """Whether the rule reads a statement with these words after its verb."""
-    has_voice = statement.is_past or not rule.passive
+    has_voice = statement.is_past or statement.is_perfect or not rule.passive
     is_under_way = rule.kind == DISPOSAL and statement.is_progressive
     is_usual = rule.kind == GIVING_UP and not (statement.is_past or statement.is_progressive)
     has_object = bool(complement.items) or rule.kind != GIVING_UP
