@@ -140,6 +140,15 @@ _KNOWN_AS, _RELATIVE = pattern("known_as"), pattern("relative")
 
 def find_aliases(text: str) -> dict[str, tuple[str, ...]]:
     """Returns the aliases of each entity in the text, by the key of its name."""
-    found = [(match[1], match[2]) for match in _KNOWN_AS.finditer(text)]
-    found += [(match[3], match[1]) for match in _RELATIVE.finditer(text) if match[2] in _OWN]
-    return {entity_key(name): (alias,) for name, alias in found}
+    pairs = [_longer_first(match[1], match[2]) for match in _KNOWN_AS.finditer(text)]
+    pairs += [(match[3], match[1]) for match in _RELATIVE.finditer(text) if match[2] in _OWN]
+    found: dict[str, dict[str, None]] = {}
+    for name, alias in pairs:
+        found.setdefault(entity_key(name), {})[alias] = None
+    return {key: tuple(aliases) for key, aliases in found.items()}
+
+
+def _longer_first(one: str, other: str) -> tuple[str, str]:
+    """Returns the entity's own name, the longer one, and its alias."""
+    name, alias = sorted((one, other), key=lambda it: (-len(it.split()), -len(it), it))
+    return name, alias

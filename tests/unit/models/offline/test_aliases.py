@@ -22,6 +22,15 @@ def test_an_alias_is_found(text: str, name: str, alias: str) -> None:
     assert find_aliases(text) == {name: (alias,)}
 
 
+def test_an_entity_has_several_aliases() -> None:
+    text = "Robert Smith is also known as Bob. Robert Smith goes by Rob."
+    assert find_aliases(text) == {"robert smith": ("Bob", "Rob")}
+
+
+def test_the_longer_name_is_the_own_one() -> None:
+    assert find_aliases("Bob is also known as Robert Smith.") == {"robert smith": ("Bob",)}
+
+
 @pytest.mark.parametrize(
     "text",
     [
