@@ -31,14 +31,9 @@ from server.models.offline.changes import Entry, Ledger, read_request
 from server.models.offline.clauses import split
 from server.models.offline.facts import Fact
 from server.models.offline.interest import categories_of, is_of_interest
-from server.models.offline.lexicon import AUXILIARIES, NEGATED
+from server.models.offline.lexicon import AUXILIARIES, GENDERS_MEANT, NEGATED
 from server.models.offline.phrases import names_in
-from server.models.offline.reading import (
-    PRONOUNS,
-    People,
-    facts_of,
-    read_fact,
-)
+from server.models.offline.reading import People, facts_of, read_fact
 from server.models.offline.relations import find_aliases
 from server.models.offline.relative_dates import with_calendar_dates
 from server.models.offline.rewriting import Speaker, attributed, tokenize
@@ -52,7 +47,7 @@ _MAX_SENTENCE_LENGTH = 1_000
 """Longer texts are hardly sentences, and the time grows with the square of the length."""
 
 # Also in `she's`, which is one word until it is split.
-_PRONOUN = re.compile(rf"\b(?:{'|'.join(PRONOUNS)})\b", re.IGNORECASE)
+_PRONOUN = re.compile(rf"\b(?:{'|'.join(GENDERS_MEANT)})\b", re.IGNORECASE)
 
 _SPEAKERS = {Role.USER: Speaker("User"), Role.ASSISTANT: Speaker("Assistant", "assistant")}
 
@@ -177,7 +172,7 @@ def _read_facts(statement: str, speaker: Speaker, people: People) -> Iterator[Fa
         if not is_open and not (clause.joined_by in {"but", ";"} and clause.is_whole):
             continue
         words = lowered(clause.tokens)
-        pronoun = next((word for word in words if word in PRONOUNS), None)
+        pronoun = next((word for word in words if word in GENDERS_MEANT), None)
         fact = read_fact(clause, speaker, people.meant(pronoun) if pronoun else None)
         # `That's wrong` and `I don't` state nothing by themselves, and do not affect other clauses.
         is_short = words[-1] in AUXILIARIES or words[-1] in NEGATED

@@ -80,6 +80,14 @@ NEGATED: Final = {
 """Negated auxiliaries, with and without their apostrophe, and what they deny."""
 
 PRONOUNS: Final = word_set("i we he she they you it")
+GENDERS_MEANT: Final = {
+    "he": {"he", ""},
+    "his": {"he", ""},
+    "she": {"she", ""},
+    "her": {"she", ""},
+    "they": {"they"},
+}
+"""The pronouns for others, and what `gender_of` returns for those whom they can mean."""
 ADVERBS: Final = listed("adverbs")
 PREPOSITIONS: Final = listed("prepositions")
 DETERMINERS: Final = listed("determiners")
@@ -167,6 +175,11 @@ def kind_of(word: str) -> tuple[str, str] | None:
         if noun in PETS:
             return "has_pet", ANIMAL
     return None
+
+
+def is_plural(noun: str) -> bool:
+    """Whether a noun is one such as `sisters` or `dogs`."""
+    return noun not in KINSHIP and noun not in PETS and kind_of(noun) is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,7 +74,7 @@ def read_subject(statement: Statement, speaker: Entity, meant: Subject | None) -
         others = tokens[2:] if first == "me" else tokens[:-2]  # `my wife and I`
         other = _single_subject(others, speaker, None) if statement.who is Who.GROUP else None
         return replace(own, members=(own, other)) if other else own
-    if statement.who is Who.PRONOUN and (meant is None or first in {"he", "she", "they"}):
+    if statement.who is Who.PRONOUN and (meant is None or first not in _OWNERS):
         return meant
     if statement.who is Who.THING:
         owned = f"{speaker.key}'s {' '.join(lowered(tokens[1:]))}"
@@ -243,8 +243,7 @@ def _named_possessions(rest: Sequence[Token], owner: Entity) -> Iterator[Relatio
 
 def gender_of(subject: Subject) -> str:
     """Returns `she`, `he`, `they` for several people, or "" if the noun does not show it."""
-    noun = subject.kin.rpartition(" ")[2]
-    if lexicon.kind_of(noun) and noun not in {*lexicon.KINSHIP, *lexicon.PETS}:
+    if lexicon.is_plural(subject.kin.rpartition(" ")[2]):
         return "they"
     words = {subject.kin, *subject.text.lower().replace(".", "").split()}
     if words & _FEMALE:

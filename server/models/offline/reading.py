@@ -109,17 +109,6 @@ def introduced_by(fact: Fact) -> Iterator[Fact]:
             yield from facts_of(f"{as_owner.possessive} {noun} is {name[0]}", as_owner)
 
 
-_MEANT = {
-    "he": {"he", ""},
-    "his": {"he", ""},
-    "she": {"she", ""},
-    "her": {"she", ""},
-    "they": {"they"},
-}
-"""The pronouns for people, and what `gender_of` returns for those whom they can mean."""
-PRONOUNS = _MEANT.keys()
-
-
 class People:
     """The people in the conversation so far, and other names that may be people's."""
 
@@ -158,7 +147,7 @@ class People:
         fitting = {
             key: subject
             for key, subject in (self._rivals | self._known).items()
-            if gender_of(subject) in _MEANT[pronoun]
+            if gender_of(subject) in lexicon.GENDERS_MEANT[pronoun]
         }
         if len(fitting) != 1 or fitting.keys().isdisjoint(self._known):
             return None

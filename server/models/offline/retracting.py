@@ -41,17 +41,17 @@ def retracted_items(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
     if _is_over(fact, other):
         subject = fact.subject.stems
         return _of(other, [item for item in other.complement.items if subject <= item.stems]) or ()
-    is_known = fact.shares_subject(other) or other.tells_name
-    if fact.ending.relations and not fact.is_qualified and is_known:
+    is_shared = fact.shares_subject(other)
+    if fact.ending.relations and not fact.is_qualified and (is_shared or other.tells_name):
         gone = _relation_ended(fact, other)
         if gone is not None:
             return gone
-    return _ended_items(fact, other)
+    return _ended_items(fact, other, is_shared=is_shared)
 
 
-def _ended_items(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
+def _ended_items(fact: Fact, other: Fact, *, is_shared: bool) -> tuple[Item, ...] | None:
     """Returns what of the other fact has ended in the way that the first one states."""
-    kinds, is_shared = fact.ending.kinds, fact.shares_subject(other)
+    kinds = fact.ending.kinds
     is_value = other.stem == "be" and other.subject.owner == fact.subject.entity
     is_own = status.DISPOSAL in kinds and not fact.own_things.isdisjoint(other.about)
     if not kinds.isdisjoint({status.LOSS, status.RETURN}) or is_own:

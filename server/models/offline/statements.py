@@ -260,7 +260,7 @@ def _who(subject: Sequence[Token]) -> Who | None:
     first = subject[0].lower
     if len(subject) > 1 and (subject[-1].lower == "i" or first == "me"):
         return Who.GROUP
-    if first in {"he", "she", "they", "his", "her"}:
+    if first in lexicon.GENDERS_MEANT:
         return Who.PRONOUN
     kinds = {"i": Who.SPEAKER, "we": Who.GROUP, "my": Who.OWNED, "our": Who.OWNED,
              "the": Who.THING}  # fmt: skip

@@ -107,11 +107,10 @@ def read_ending(statement: Statement, complement: Complement) -> Ending:
     found = [rule for rule in rules if _fits(rule, statement, complement, rest)]
     kinds = frozenset(rule.kind for rule in found if rule.kind)
     over = tuple(rule for rule in found if rule.over)
+    unnamed = [rule for rule in found if rule.relations and not rule.named]
     # `Mia left me` ends no job, although `Mia left Acme` does.
-    is_named = all(rule.named for rule in found if rule.relations)
-    ending = (rule for rule in found if rule.named == is_named)
-    relations = frozenset(relation for rule in ending for relation in rule.relations)
-    return Ending(kinds, relations, is_named, over)
+    relations = frozenset(relation for rule in unnamed or found for relation in rule.relations)
+    return Ending(kinds, relations, not unnamed, over)
 
 
 def _fits(rule: lexicon.Rule, statement: Statement, complement: Complement, rest: str) -> bool:
