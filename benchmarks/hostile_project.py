@@ -62,11 +62,11 @@ class Hostile:
     async def add(self, count: int = 20) -> None:
         """Adds `count` long texts."""
         numbers = itertools.islice(self._numbers, count)
-        await self._remember(f"{sentence(number)} {_PADDING}" for number in numbers)
+        await self._add_texts(f"{sentence(number)} {_PADDING}" for number in numbers)
 
     async def add_short(self) -> None:
         """Adds one short text."""
-        await self._remember([sentence(next(self._numbers))])
+        await self._add_texts([sentence(next(self._numbers))])
 
     async def search(self) -> None:
         """Searches all texts of the project's user."""
@@ -74,7 +74,7 @@ class Hostile:
         request = memory_service_pb2.SearchMemoriesRequest(user_id=USER, query=query)
         await self._stub.SearchMemories(request, metadata=self._metadata)
 
-    async def _remember(self, texts: Iterable[str]) -> None:
+    async def _add_texts(self, texts: Iterable[str]) -> None:
         messages = [memory_pb2.Message(role="user", content=text) for text in texts]
         request = memory_service_pb2.AddMemoriesRequest(
             user_id=USER, infer=False, messages=messages
