@@ -30,6 +30,7 @@ ROOT = Path(__file__).resolve().parents[3]
 DOCS = ROOT / "docs"
 ARCHITECTURE = DOCS / "architecture.md"
 OPERATIONS = DOCS / "operations.md"
+PROMISES = DOCS / "promises.md"
 ADRS = DOCS / "adr"
 
 MOST_ADR_LINES = 40
@@ -46,7 +47,7 @@ _TEST = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
 _CODE = re.compile(r"`([^`\n]+)`")
 # Words of several capitalized parts, such as SearchMemories.
 _CAPITALIZED = re.compile(r"\b(?:[A-Z][a-z]+){2,}\b")
-_PROMISE = re.compile(r"^\| (P\d+) \|(.*)$", re.MULTILINE)
+_PROMISE = re.compile(r"^## (P\d+): (.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
 _DECISION = re.compile(r"^\| \[(\d{4})\]\(\S+\) \| (.+) \|$", re.MULTILINE)
 _EVENT = re.compile(r"_?log\.(?:debug|info|warning|error)\(\s*\"([^\"]+)\"")
 # Events of an outage are logged by an object that gets their names.
@@ -206,10 +207,10 @@ def words_of_the_code() -> set[str]:
 
 
 def test_every_promise_names_a_test() -> None:
-    promises = dict(_PROMISE.findall(ARCHITECTURE.read_text(encoding="utf-8")))
+    promises = dict(_PROMISE.findall(PROMISES.read_text(encoding="utf-8")))
     assert list(promises) == [f"P{number}" for number in range(1, 17)]
-    for promise, row in promises.items():
-        assert _TEST.findall(row), f"{promise} names no test"
+    for promise, section in promises.items():
+        assert _TEST.findall(section), f"{promise} names no test"
 
 
 async def _nobody(*_arguments: object) -> Principal:
