@@ -18,7 +18,7 @@ from server.cli.backends import (
     postgres_to_maintain,
 )
 from server.cli.console import ConsoleProgress, err, out, progress_bar, progress_of
-from server.core.errors import GraphUnavailable
+from server.core.transient_errors import GraphUnavailable
 from server.graph.project.maintenance import GraphReport, Rebuilt
 from server.runtime.composition.commands import migrate_database, open_reembed, open_search_indexing
 from server.runtime.composition.graph import (

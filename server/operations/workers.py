@@ -21,9 +21,7 @@ from server.core.errors import (
     DeadlineExceeded,
     ExtractionFailed,
     MemoirError,
-    ModelQuotaExhausted,
     OperationAbandoned,
-    Retryable,
 )
 from server.core.fairness import Holdings, share_of
 from server.core.request_context import (
@@ -38,6 +36,7 @@ from server.core.request_context import (
     enter_request,
     take_turn,
 )
+from server.core.transient_errors import ModelQuotaExhausted, Retryable
 from server.memories.add.add_memories import AddMemoriesOutcome
 from server.operations.ports import ClaimedOperation, Operations, Shares
 from server.telemetry.metrics import OPERATION_ATTEMPTS

@@ -10,7 +10,8 @@ from typing import Final
 
 from server.core.caches import TtlCache
 from server.core.clock import Clock
-from server.core.errors import ApiKeyInvalid, ProjectForbidden, ProjectRequired, StoreUnavailable
+from server.core.errors import ApiKeyInvalid, ProjectForbidden, ProjectRequired
+from server.core.transient_errors import StoreUnavailable
 from server.projects.ports import ProjectStore
 from server.projects.project import KEY_PREFIX, Caller, Principal, key_digest
 

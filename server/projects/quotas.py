@@ -13,7 +13,8 @@ from typing import Final
 from cachetools import LRUCache
 
 from server.core.background import Background
-from server.core.errors import QuotaExceeded, QuotaInUse, StoreUnavailable
+from server.core.errors import QuotaExceeded
+from server.core.transient_errors import QuotaInUse, StoreUnavailable
 from server.projects.ports import ProjectStore
 from server.projects.project import Quotas, StorageUse
 

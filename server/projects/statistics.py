@@ -10,7 +10,7 @@ from typing import Final, TypeAlias
 
 from server.core.caches import TtlCache
 from server.core.clock import Clock
-from server.core.errors import GraphUnavailable
+from server.core.transient_errors import GraphUnavailable
 from server.graph.ports import Graph
 from server.graph.project.ports import Backlog, Outbox
 from server.memories.memory import today

@@ -17,7 +17,8 @@ import structlog
 
 from server.api.grpc.interceptors.drain import DrainGate
 from server.api.grpc.server import HealthService
-from server.core.errors import MemoirError, StoreUnavailable
+from server.core.errors import MemoirError
+from server.core.transient_errors import StoreUnavailable
 from server.maintenance import EmbedderConflict, StoreMaintenance, embedder_fault
 from server.models.ports import Embedder
 

@@ -14,7 +14,7 @@ from uuid import UUID
 import aiohttp
 import orjson
 
-from server.core.errors import StoreUnavailable
+from server.core.transient_errors import StoreUnavailable
 from server.memories.scope import SCOPE_FIELDS
 from server.projects.archive.format import ArchiveUnusable
 from server.projects.archive.mem0 import Mem0Memory

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from neo4j import AsyncDriver
 
-from server.core.errors import GraphUnavailable
+from server.core.transient_errors import GraphUnavailable
 from server.core.values import Neo4jAddress
 from server.graph.model import Entity, MemorySubgraph, Relation
 from server.graph.project.maintenance import RebuildGraph, VerifyGraph

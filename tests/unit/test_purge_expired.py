@@ -9,7 +9,7 @@ from datetime import date, timedelta
 
 from structlog.testing import capture_logs
 
-from server.core.errors import StoreUnavailable
+from server.core.transient_errors import StoreUnavailable
 from server.maintenance import PURGE_EXPIRED, PurgeExpired
 from server.memories.changes import Call
 from server.memories.scope import DeletionReceipt, Scope

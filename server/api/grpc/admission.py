@@ -13,10 +13,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from server.api.grpc.access_rules import MethodClass
 from server.api.grpc.large_messages import LARGE_BYTES
-from server.core.errors import Overloaded
 from server.core.fairness import ActiveTenants, Holdings, TurnQueue, share_of
 from server.core.pacing import Paces
 from server.core.request_context import enter_place
+from server.core.transient_errors import Overloaded
 
 _READ, _WRITE, _LARGE = MethodClass.READ, MethodClass.WRITE, MethodClass.LARGE
 _STREAM = MethodClass.STREAM

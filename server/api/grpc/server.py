@@ -27,7 +27,8 @@ from server.api.grpc.services.memory import MemoryService
 from server.api.grpc.services.operations import OperationsService
 from server.api.grpc.services.project import AuditService, ProjectService, StatisticsService
 from server.api.limits import GrpcLimits
-from server.core.errors import Overloaded, Unimplemented
+from server.core.errors import Unimplemented
+from server.core.transient_errors import Overloaded
 from server.core.values import CannotListen
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"

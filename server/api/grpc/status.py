@@ -14,7 +14,7 @@ from grpc_status import rpc_status
 from memoir.v1 import error_reason_pb2
 
 from server.api.grpc.interceptors.context import CallContext, CallInterceptor, Method, Proceed
-from server.core import errors
+from server.core import errors, transient_errors
 from server.core.errors import DeadlineExceeded, ExtractionFailed, InvalidRequest, Unimplemented
 from server.core.request_context import current_request
 
@@ -56,19 +56,19 @@ OUTCOMES: Mapping[
     errors.ExtractionFailed: (_Code.INTERNAL, _Reason.ERROR_REASON_EXTRACTION_FAILED),
     errors.Unimplemented: (_Code.UNIMPLEMENTED, _Reason.ERROR_REASON_UNIMPLEMENTED),
     errors.DeadlineExceeded: (_Code.DEADLINE_EXCEEDED, _Reason.ERROR_REASON_DEADLINE_EXCEEDED),
-    errors.ModelUnavailable: (_Code.UNAVAILABLE, _Reason.ERROR_REASON_MODEL_UNAVAILABLE),
-    errors.ModelQuotaExhausted: (
+    transient_errors.ModelUnavailable: (_Code.UNAVAILABLE, _Reason.ERROR_REASON_MODEL_UNAVAILABLE),
+    transient_errors.ModelQuotaExhausted: (
         _Code.RESOURCE_EXHAUSTED,
         _Reason.ERROR_REASON_MODEL_QUOTA_EXHAUSTED,
     ),
-    errors.StoreUnavailable: (_Code.UNAVAILABLE, _Reason.ERROR_REASON_STORE_UNAVAILABLE),
-    errors.GraphUnavailable: (_Code.UNAVAILABLE, _Reason.ERROR_REASON_GRAPH_UNAVAILABLE),
-    errors.GraphBehind: (_Code.UNAVAILABLE, _Reason.ERROR_REASON_GRAPH_BEHIND),
-    errors.Overloaded: (_Code.RESOURCE_EXHAUSTED, _Reason.ERROR_REASON_OVERLOADED),
-    errors.RateLimited: (_Code.RESOURCE_EXHAUSTED, _Reason.ERROR_REASON_RATE_LIMITED),
+    transient_errors.StoreUnavailable: (_Code.UNAVAILABLE, _Reason.ERROR_REASON_STORE_UNAVAILABLE),
+    transient_errors.GraphUnavailable: (_Code.UNAVAILABLE, _Reason.ERROR_REASON_GRAPH_UNAVAILABLE),
+    transient_errors.GraphBehind: (_Code.UNAVAILABLE, _Reason.ERROR_REASON_GRAPH_BEHIND),
+    transient_errors.Overloaded: (_Code.RESOURCE_EXHAUSTED, _Reason.ERROR_REASON_OVERLOADED),
+    transient_errors.RateLimited: (_Code.RESOURCE_EXHAUSTED, _Reason.ERROR_REASON_RATE_LIMITED),
     errors.QuotaExceeded: (_Code.RESOURCE_EXHAUSTED, _Reason.ERROR_REASON_QUOTA_EXCEEDED),
-    errors.QuotaInUse: (_Code.RESOURCE_EXHAUSTED, _Reason.ERROR_REASON_QUOTA_IN_USE),
-    errors.ShuttingDown: (_Code.UNAVAILABLE, _Reason.ERROR_REASON_SHUTTING_DOWN),
+    transient_errors.QuotaInUse: (_Code.RESOURCE_EXHAUSTED, _Reason.ERROR_REASON_QUOTA_IN_USE),
+    transient_errors.ShuttingDown: (_Code.UNAVAILABLE, _Reason.ERROR_REASON_SHUTTING_DOWN),
 }
 _INTERNAL = (_Code.INTERNAL, _Reason.ERROR_REASON_INTERNAL)
 
@@ -96,11 +96,11 @@ def to_status(error: Exception, correlation_id: str) -> status_pb2.Status:
 def _typed_details(error: errors.MemoirError) -> Iterator[Message]:
     if isinstance(error, errors.InvalidRequest):
         yield _bad_request(error.violations)
-    if isinstance(error, errors.QuotaExceeded | errors.QuotaInUse):
+    if isinstance(error, errors.QuotaExceeded | transient_errors.QuotaInUse):
         failure = error_details_pb2.QuotaFailure()
         failure.violations.add(subject=f"quota:{error.quota}", description=error.message)
         yield failure
-    if isinstance(error, errors.Retryable):
+    if isinstance(error, transient_errors.Retryable):
         delay = duration_pb2.Duration()
         delay.FromTimedelta(error.retry_after)
         yield error_details_pb2.RetryInfo(retry_delay=delay)

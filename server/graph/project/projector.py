@@ -15,7 +15,7 @@ import structlog
 
 from server import failpoints
 from server.core.background import Wakeup, backoff, give_back, keep_lease, running
-from server.core.errors import GraphUnavailable, StoreUnavailable
+from server.core.transient_errors import GraphUnavailable, StoreUnavailable
 from server.graph.ports import Graph
 from server.graph.project.ports import DirtyMemory, Outbox
 from server.telemetry.metrics import PROJECTED, PROJECTION_FAILURES

@@ -9,7 +9,8 @@ from typing import Generic, TypeVar
 
 from server import failpoints
 from server.core.clock import Clock
-from server.core.errors import DeadlineExceeded, MemoirError, Overloaded, StoreUnavailable
+from server.core.errors import DeadlineExceeded, MemoirError
+from server.core.transient_errors import Overloaded, StoreUnavailable
 from server.core.values import Vector
 from server.memories.change.deletion import DeleteMemory, DeleteMemoryCommand
 from server.memories.change.effects import new_call

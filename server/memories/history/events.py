@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from uuid import UUID
 
-from server.core.errors import MemoryNotFound, ShuttingDown
+from server.core.errors import MemoryNotFound
+from server.core.transient_errors import ShuttingDown
 from server.core.values import Page, page_of
 from server.memories.history.tails import PAGE_SIZE, EventTails, Follower
 from server.memories.memory import MemoryEvent, StreamCursor

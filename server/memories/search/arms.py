@@ -12,12 +12,9 @@ import structlog
 
 from server.core.caches import TtlCache
 from server.core.clock import Clock
-from server.core.errors import (
-    DeadlineExceeded,
-    ModelQuotaExhausted,
-    ModelUnavailable,
-)
+from server.core.errors import DeadlineExceeded
 from server.core.request_context import current_request
+from server.core.transient_errors import ModelQuotaExhausted, ModelUnavailable
 from server.graph.model import StatedRelation
 from server.memories.memory import ArmScore
 from server.memories.passages import Hit

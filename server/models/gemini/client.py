@@ -20,8 +20,9 @@ from google.genai import types
 from google.genai._api_client import HttpRequest
 from opentelemetry.trace import Span, SpanKind
 
-from server.core.errors import DeadlineExceeded, ModelQuotaExhausted
+from server.core.errors import DeadlineExceeded
 from server.core.request_context import bounded, current_request, parked
+from server.core.transient_errors import ModelQuotaExhausted
 from server.models.gemini.answers import Completion, tokens_of
 from server.models.gemini.limiter import AdaptiveLimiter
 from server.models.gemini.options import GeminiOptions

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import structlog
 
-from server.core.errors import ModelUnavailable
 from server.core.request_context import parked
 from server.core.text import without_names
+from server.core.transient_errors import ModelUnavailable
 from server.core.values import Vector
 from server.models.gemini.answers import (
     InvalidEmbeddings,

@@ -9,7 +9,7 @@ import structlog
 from pydantic import Field
 
 from server.core.circuit_breaker import CircuitBreaker
-from server.core.errors import ModelUnavailable
+from server.core.transient_errors import ModelUnavailable
 from server.models.gemini.answers import (
     MalformedAnswer,
     Part,

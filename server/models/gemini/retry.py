@@ -14,8 +14,8 @@ import aiohttp
 import structlog
 from google.genai.errors import APIError
 
-from server.core.errors import ModelQuotaExhausted, ModelUnavailable, Retryable
 from server.core.request_context import current_request
+from server.core.transient_errors import ModelQuotaExhausted, ModelUnavailable, Retryable
 from server.telemetry.metrics import MODEL_RETRIES
 
 REQUEST_ERRORS: tuple[type[Exception], ...] = (

@@ -13,7 +13,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TypeAlias, TypeVar
 
 from server.core.clock import Clock
-from server.core.errors import StoreUnavailable
+from server.core.transient_errors import StoreUnavailable
 from server.maintenance import Reembed, require_ready
 from server.models.ports import Embedder
 from server.operations.ports import Operations

@@ -11,7 +11,7 @@ from server.api.grpc.services.graph import GraphUseCases
 from server.core.background import in_thread, running
 from server.core.circuit_breaker import CircuitBreaker
 from server.core.clock import Clock
-from server.core.errors import GraphUnavailable
+from server.core.transient_errors import GraphUnavailable
 from server.core.values import Neo4jAddress
 from server.graph.explore.access import VisibleGraph
 from server.graph.explore.explore_graph import FindPaths, GetEntity, ListEntities, ListRelations

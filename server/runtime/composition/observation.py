@@ -17,7 +17,8 @@ from prometheus_client.registry import CollectorRegistry
 from server.api.grpc.admission import Admission
 from server.core.background import running
 from server.core.circuit_breaker import CircuitBreaker
-from server.core.errors import GraphUnavailable, MemoirError
+from server.core.errors import MemoirError
+from server.core.transient_errors import GraphUnavailable
 from server.graph.ports import Graph
 from server.graph.project.ports import Outbox
 from server.operations.ports import Operations

@@ -11,8 +11,8 @@ from neo4j.exceptions import ClientError, DriverError, Neo4jError
 from opentelemetry.trace import SpanKind
 
 from server.core.circuit_breaker import CircuitBreaker
-from server.core.errors import GraphUnavailable
 from server.core.request_context import bounded, current_request
+from server.core.transient_errors import GraphUnavailable
 from server.core.values import Neo4jAddress
 from server.telemetry.spans import span
 

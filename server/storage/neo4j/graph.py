@@ -10,8 +10,8 @@ from neo4j import AsyncDriver, AsyncManagedTransaction, AsyncSession, unit_of_wo
 from neo4j.exceptions import ClientError, DatabaseError
 
 from server.core.circuit_breaker import CircuitBreaker
-from server.core.errors import GraphUnavailable
 from server.core.request_context import current_request
+from server.core.transient_errors import GraphUnavailable
 from server.graph.model import EntityRef, MemorySubgraph, StatedRelation
 from server.graph.ports import (
     EntityPage,

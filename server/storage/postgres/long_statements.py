@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
-from server.core.errors import Overloaded
 from server.core.fairness import ActiveTenants, FairPlaces
 from server.core.request_context import bounded, current_tenant
+from server.core.transient_errors import Overloaded
 
 CONNECTIONS_FOR_EACH: Final = 4
 """One long statement may run for this number of connections of the pool, but at least two."""

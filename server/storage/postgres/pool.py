@@ -12,9 +12,9 @@ import structlog
 from pydantic import BaseModel, ConfigDict, Field
 
 from server.core.background import Background
-from server.core.errors import Overloaded, StoreUnavailable
 from server.core.fairness import ActiveTenants, FairPlaces
 from server.core.request_context import bounded, current_project, current_tenant
+from server.core.transient_errors import Overloaded, StoreUnavailable
 from server.projects.ports import PoolUsage
 from server.storage.postgres.connections import (
     ConfinedConnection,

@@ -12,7 +12,8 @@ from uuid import UUID
 
 import asyncpg
 
-from server.core.errors import MemoirError, StoreUnavailable
+from server.core.errors import MemoirError
+from server.core.transient_errors import StoreUnavailable
 from server.core.values import Vector
 from server.maintenance import (
     EmbedderIdentity,

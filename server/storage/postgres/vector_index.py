@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 import asyncpg
 
 from server.core.background import running
-from server.core.errors import StoreUnavailable
+from server.core.transient_errors import StoreUnavailable
 from server.maintenance import StoreUnready
 from server.storage.postgres.pool import UNAVAILABLE
 from server.storage.postgres.statements import SqlStatement, load_sql

@@ -10,7 +10,7 @@ import pytest
 from google.rpc import error_details_pb2
 from opentelemetry.trace import StatusCode
 
-from server.core import errors
+from server.core import errors, transient_errors
 from tests.integration.api.harness import (
     AUTHORIZED,
     GENERATE,
@@ -61,7 +61,7 @@ async def test_trailers_set_before_an_error_are_kept(harness: Harness) -> None:
 
 
 async def test_a_transient_error_says_when_to_retry(harness: Harness) -> None:
-    harness.service.add = fails_with(errors.ModelQuotaExhausted("m"))
+    harness.service.add = fails_with(transient_errors.ModelQuotaExhausted("m"))
     outcome = await harness.call()
     retry = outcome.detail(error_details_pb2.RetryInfo)
     assert outcome.code is grpc.StatusCode.RESOURCE_EXHAUSTED
@@ -84,7 +84,7 @@ async def test_an_unexpected_error_tells_the_client_nothing(harness: Harness) ->
 
 
 async def test_the_cause_of_a_domain_error_is_logged_and_not_sent(harness: Harness) -> None:
-    error = errors.StoreUnavailable()
+    error = transient_errors.StoreUnavailable()
     error.__cause__ = OSError(SECRET)
     harness.service.add = fails_with(error)
     outcome = await harness.call()
@@ -136,7 +136,7 @@ async def test_an_error_leaves_no_exception_event_on_the_span(harness: Harness) 
 async def test_a_stream_can_fail_after_its_first_answer(harness: Harness, method: str) -> None:
     async def generate(request: Any, context: Any) -> Any:
         yield AddResponse(consistency_token="a")
-        raise errors.Overloaded
+        raise transient_errors.Overloaded
 
     async def write(request: Any, context: Any) -> None:
         async for response in generate(request, context):

@@ -7,7 +7,7 @@ import math
 import pytest
 from structlog.testing import capture_logs
 
-from server.core.errors import ModelQuotaExhausted, ModelUnavailable
+from server.core.transient_errors import ModelQuotaExhausted, ModelUnavailable
 from server.core.values import Vector
 from server.models.gemini.client import GeminiClient
 from server.models.gemini.embedder import GeminiEmbedder

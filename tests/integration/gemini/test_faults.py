@@ -14,8 +14,9 @@ import pytest
 from aiohttp import web
 from structlog.testing import capture_logs
 
-from server.core.errors import DeadlineExceeded, ModelQuotaExhausted, ModelUnavailable
+from server.core.errors import DeadlineExceeded
 from server.core.request_context import RequestContext
+from server.core.transient_errors import ModelQuotaExhausted, ModelUnavailable
 from server.core.values import Vector
 from server.models.gemini.client import GeminiClient
 from server.models.gemini.embedder import GeminiEmbedder

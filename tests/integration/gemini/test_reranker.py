@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from server.core.errors import ModelQuotaExhausted, ModelUnavailable
+from server.core.transient_errors import ModelQuotaExhausted, ModelUnavailable
 from server.models.gemini.client import GeminiClient
 from server.models.gemini.language_model import rules
 from server.models.gemini.options import GeminiOptions

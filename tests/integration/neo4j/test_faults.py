@@ -13,8 +13,9 @@ from neo4j import AsyncDriver
 from neo4j.exceptions import AuthError, ServiceUnavailable
 
 from server.core.circuit_breaker import BreakerState, CircuitBreaker
-from server.core.errors import DeadlineExceeded, GraphUnavailable
+from server.core.errors import DeadlineExceeded
 from server.core.request_context import RequestContext, enter_request
+from server.core.transient_errors import GraphUnavailable
 from server.core.values import Neo4jAddress
 from server.graph.ports import GraphScope, RelationQuery
 from server.storage.neo4j.calls import guarded_call, open_driver

@@ -8,9 +8,9 @@ from contextlib import AsyncExitStack, suppress
 
 import pytest
 
-from server.core.errors import Overloaded
 from server.core.fairness import ActiveTenants
 from server.core.request_context import BackgroundPlace, enter_place
+from server.core.transient_errors import Overloaded
 from server.core.values import JsonValue
 from server.memories.filters.parser import parse_filter
 from server.storage.postgres.filters import reads_values

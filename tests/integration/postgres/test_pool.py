@@ -10,8 +10,9 @@ import asyncpg
 import pytest
 from structlog.testing import capture_logs
 
-from server.core.errors import DeadlineExceeded, Overloaded, StoreUnavailable
+from server.core.errors import DeadlineExceeded
 from server.core.request_context import BackgroundPlace, RequestContext, enter_place
+from server.core.transient_errors import Overloaded, StoreUnavailable
 from server.storage.postgres.pool import Database
 from tests.support.postgres import opened, with_database
 from tests.support.request_context import in_request

@@ -7,7 +7,7 @@ import asyncio
 import asyncpg
 import pytest
 
-from server.core.errors import StoreUnavailable
+from server.core.transient_errors import StoreUnavailable
 from server.storage.postgres import schema
 from server.storage.postgres.schema import Migration, SchemaConflict, load_migrations, migrate
 from tests.support.postgres import with_database

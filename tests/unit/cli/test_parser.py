@@ -13,7 +13,8 @@ import pytest
 from server import __main__ as main
 from server.cli import administration, operations, serve, stores
 from server.cli.console import fail
-from server.core.errors import FieldViolation, InvalidRequest, NotFound, StoreUnavailable
+from server.core.errors import FieldViolation, InvalidRequest, NotFound
+from server.core.transient_errors import StoreUnavailable
 from server.projects.project import KeyRole
 from server.runtime.settings import SettingsFault
 from tests.support.server import ROOT

@@ -14,12 +14,10 @@ from server.core.errors import (
     InvalidRequest,
     MemoirError,
     MemoryNotFound,
-    ModelQuotaExhausted,
-    ModelUnavailable,
     ProjectRequired,
-    Retryable,
     Unimplemented,
 )
+from server.core.transient_errors import ModelQuotaExhausted, ModelUnavailable, Retryable
 
 ID = UUID(int=7)
 

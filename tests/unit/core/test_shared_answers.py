@@ -8,8 +8,8 @@ import time
 import pytest
 
 from server.core.caches import SharedAnswers
-from server.core.errors import StoreUnavailable
 from server.core.request_context import RequestContext, current_request, enter_request
+from server.core.transient_errors import StoreUnavailable
 from tests.support.clocks import HandClock
 
 SECONDS = 0.1

@@ -10,7 +10,7 @@ from datetime import timedelta
 
 import pytest
 
-from server.core.errors import StoreUnavailable
+from server.core.transient_errors import StoreUnavailable
 from server.operations.leases import FreeLeases
 from tests.support.fake_store import FakeLeases
 

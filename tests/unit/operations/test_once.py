@@ -12,8 +12,8 @@ from server.core.errors import (
     MemoirError,
     MemoryNotFound,
     RequestIdReused,
-    StoreUnavailable,
 )
+from server.core.transient_errors import StoreUnavailable
 from server.operations.idempotency import RequestKey, once
 
 KEY = RequestKey(uuid4(), b"payload")

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from server.core.errors import StoreUnavailable
+from server.core.transient_errors import StoreUnavailable
 from server.operations.leases import ScopeTurns, TurnPolicy
 from server.operations.ports import ScopeLease
 from tests.support.fake_store import FakeLeases

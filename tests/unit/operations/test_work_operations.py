@@ -13,15 +13,9 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import StatusCode, format_trace_id
 from structlog.testing import capture_logs
 
-from server.core.errors import (
-    ConcurrentChange,
-    ExtractionFailed,
-    ModelQuotaExhausted,
-    ModelUnavailable,
-    RequestIdReused,
-    StoreUnavailable,
-)
+from server.core.errors import ConcurrentChange, ExtractionFailed, RequestIdReused
 from server.core.request_context import current_request, current_tenant, take_turn
+from server.core.transient_errors import ModelQuotaExhausted, ModelUnavailable, StoreUnavailable
 from server.memories.add.add_memories import AddMemoriesOutcome
 from server.operations.operation import OperationLease
 from server.operations.ports import ClaimedOperation, Shares

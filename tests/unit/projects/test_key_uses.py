@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from server.core.errors import StoreUnavailable
+from server.core.transient_errors import StoreUnavailable
 from server.projects import authorization
 from server.projects.authorization import KeyUses
 from server.projects.project import ApiKey

@@ -8,7 +8,8 @@ from datetime import timedelta
 
 import pytest
 
-from server.core.errors import QuotaExceeded, QuotaInUse
+from server.core.errors import QuotaExceeded
+from server.core.transient_errors import QuotaInUse
 from server.projects.project import Quotas, StorageUse
 from server.projects.quotas import REFRESH_SECONDS, ProjectQuotas, QuotaUsage
 from tests.support.fakes import FakeProjectStore

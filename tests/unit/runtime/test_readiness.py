@@ -11,7 +11,7 @@ import pytest
 import structlog
 from structlog.testing import capture_logs
 
-from server.core.errors import StoreUnavailable
+from server.core.transient_errors import StoreUnavailable
 from server.core.values import Vector
 from server.maintenance import EmbedderConflict, EmbedderIdentity, TextPlace
 from server.runtime import lifecycle

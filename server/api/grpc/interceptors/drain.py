@@ -7,7 +7,7 @@ import time
 from types import TracebackType
 from typing import Any
 
-from server.core.errors import ShuttingDown
+from server.core.transient_errors import ShuttingDown
 
 
 class DrainGate:

@@ -25,15 +25,9 @@ from server.api.grpc.interceptors.context import (
     Proceed,
 )
 from server.api.grpc.interceptors.drain import DrainGate
-from server.core.errors import (
-    ApiKeyInvalid,
-    DeadlineExceeded,
-    MemoirError,
-    Overloaded,
-    RateLimited,
-    StoreUnavailable,
-)
+from server.core.errors import ApiKeyInvalid, DeadlineExceeded, MemoirError
 from server.core.request_context import Origin, current_request, enter_origin, enter_request
+from server.core.transient_errors import Overloaded, RateLimited, StoreUnavailable
 from server.projects.project import Caller, Principal
 from server.telemetry.metrics import ADMISSION_REFUSALS
 from server.telemetry.recording import stage

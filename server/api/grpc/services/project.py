@@ -25,7 +25,7 @@ from server.api.grpc.convert.tokens import (
 from server.api.grpc.convert.values import to_struct, to_timestamp
 from server.api.grpc.interceptors.access import current_caller
 from server.core.caches import SharedAnswers
-from server.core.errors import ShuttingDown
+from server.core.transient_errors import ShuttingDown
 from server.projects.administration import ListAuditEvents
 from server.projects.manage_project import GetProject, UpdateProject
 from server.projects.project import AuditEvent

@@ -8,8 +8,8 @@ from datetime import timedelta
 import pytest
 
 from server.api.grpc.admission import Admission, AdmissionLimits
-from server.core.errors import Overloaded
 from server.core.request_context import parked
+from server.core.transient_errors import Overloaded
 from tests.support.admissions import (
     BUSY,
     FOREVER,

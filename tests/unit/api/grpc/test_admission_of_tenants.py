@@ -8,7 +8,7 @@ import pytest
 
 from server.api.grpc.admission import Admission, AdmissionLimits
 from server.api.grpc.large_messages import LARGE_BYTES
-from server.core.errors import Overloaded
+from server.core.transient_errors import Overloaded
 from tests.support.admissions import (
     BUSY,
     FOREVER,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from server.api.grpc.interceptors import entry
 from server.api.grpc.interceptors.entry import RateLimiter
-from server.core.errors import RateLimited
+from server.core.transient_errors import RateLimited
 from tests.support.clocks import HandClock
 
 

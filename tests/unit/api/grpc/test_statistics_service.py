@@ -11,7 +11,7 @@ from memoir.v1 import statistics_service_pb2
 
 from server.api.grpc.interceptors.access import enter_caller
 from server.api.grpc.services.project import StatisticsService
-from server.core.errors import ShuttingDown
+from server.core.transient_errors import ShuttingDown
 from server.graph.project.ports import Backlog
 from server.operations.ports import QueueStatistics
 from server.projects.ports import PoolUsage

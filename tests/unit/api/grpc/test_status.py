@@ -12,10 +12,10 @@ from google.rpc import error_details_pb2, status_pb2
 from memoir.v1 import error_reason_pb2
 
 from server.api.grpc.status import OUTCOMES, to_status
-from server.core import errors
+from server.core import errors, transient_errors
 
 # Base classes that are never raised.
-ABSTRACT = {errors.MemoirError, errors.NotFound, errors.Retryable}
+ABSTRACT = {errors.MemoirError, errors.NotFound, transient_errors.Retryable}
 # Reasons without an exception: they are sent in another way, or not used yet.
 WITHOUT_EXCEPTION = {
     "ERROR_REASON_UNSPECIFIED",
@@ -41,7 +41,8 @@ def details(status: status_pb2.Status) -> dict[str, Message]:
 
 
 def test_every_error_is_in_the_table() -> None:
-    own = {kind for kind in descendants(errors.MemoirError) if kind.__module__ == errors.__name__}
+    modules = {errors.__name__, transient_errors.__name__}
+    own = {kind for kind in descendants(errors.MemoirError) if kind.__module__ in modules}
     assert own - ABSTRACT == set(OUTCOMES)
 
 
@@ -57,18 +58,18 @@ def test_retryable_errors_have_codes_that_clients_retry() -> None:
     for kind, (code, _) in OUTCOMES.items():
         # A full project stays full, so a retry would be pointless.
         is_worth_it = code in retried and kind is not errors.QuotaExceeded
-        assert issubclass(kind, errors.Retryable) == is_worth_it
+        assert issubclass(kind, transient_errors.Retryable) == is_worth_it
 
 
 @pytest.mark.parametrize(
     ("error", "helps"),
     [
         (errors.QuotaExceeded("memories", 2), False),
-        (errors.QuotaInUse("streams", 2, timedelta(seconds=1)), True),
+        (transient_errors.QuotaInUse("streams", 2, timedelta(seconds=1)), True),
     ],
 )
 def test_a_quota_error_names_the_quota_and_has_a_delay_if_waiting_helps(
-    error: errors.QuotaExceeded | errors.QuotaInUse, helps: bool
+    error: errors.QuotaExceeded | transient_errors.QuotaInUse, helps: bool
 ) -> None:
     status = to_status(error, "c1")
     found = details(status)
@@ -103,7 +104,7 @@ def test_violations_keep_their_order() -> None:
 
 
 def test_a_retryable_error_has_a_delay() -> None:
-    error = errors.ModelUnavailable("m", timedelta(milliseconds=1500))
+    error = transient_errors.ModelUnavailable("m", timedelta(milliseconds=1500))
     retry = details(to_status(error, "c"))["RetryInfo"]
     assert isinstance(retry, error_details_pb2.RetryInfo)
     assert retry.retry_delay.ToTimedelta() == timedelta(milliseconds=1500)

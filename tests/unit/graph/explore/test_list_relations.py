@@ -9,8 +9,9 @@ from uuid import UUID
 
 import pytest
 
-from server.core.errors import DeadlineExceeded, GraphBehind, InvalidRequest
+from server.core.errors import DeadlineExceeded, InvalidRequest
 from server.core.request_context import RequestContext
+from server.core.transient_errors import GraphBehind
 from server.graph.explore import scoped_reader
 from server.graph.explore.access import VisibleGraph
 from server.graph.explore.explore_graph import ListRelations, ListRelationsCommand

@@ -13,7 +13,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import StatusCode, format_trace_id
 from structlog.testing import capture_logs
 
-from server.core.errors import GraphUnavailable, StoreUnavailable
+from server.core.transient_errors import GraphUnavailable, StoreUnavailable
 from server.graph.project.projector import ProjectorOptions
 from tests.support.projectors import (
     QUICK,

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import pytest
 
-from server.core.errors import GraphUnavailable
+from server.core.transient_errors import GraphUnavailable
 from server.graph.project.projector import GraphProjector
 from tests.support.projectors import (
     PATIENCE_SECONDS,

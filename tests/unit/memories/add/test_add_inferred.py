@@ -7,7 +7,8 @@ from uuid import uuid4
 
 import pytest
 
-from server.core.errors import ExtractionFailed, ModelQuotaExhausted
+from server.core.errors import ExtractionFailed
+from server.core.transient_errors import ModelQuotaExhausted
 from server.memories.add.inference import (
     BUILT_IN_CATEGORIES,
     Category,

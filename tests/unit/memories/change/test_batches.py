@@ -7,14 +7,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from server.core.errors import (
-    DeadlineExceeded,
-    MemoirError,
-    MemoryNotFound,
-    Overloaded,
-    RequestIdReused,
-    StoreUnavailable,
-)
+from server.core.errors import DeadlineExceeded, MemoirError, MemoryNotFound, RequestIdReused
+from server.core.transient_errors import Overloaded, StoreUnavailable
 from server.memories.change.batches import (
     BatchDeleteCommand,
     BatchDeleteMemories,

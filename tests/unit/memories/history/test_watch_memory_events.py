@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from server.core.errors import ShuttingDown, StoreUnavailable
+from server.core.transient_errors import ShuttingDown, StoreUnavailable
 from server.memories.history.events import WatchMemoryEvents, WatchMemoryEventsCommand
 from server.memories.history.tails import MOST_WAITING, PAGE_SIZE, EventTails
 from server.memories.memory import StreamCursor

@@ -8,8 +8,8 @@ import time
 import pytest
 from structlog.testing import capture_logs
 
-from server.core.errors import ModelQuotaExhausted, ModelUnavailable
 from server.core.request_context import RequestContext
+from server.core.transient_errors import ModelQuotaExhausted, ModelUnavailable
 from server.memories.passages import Hit
 from server.memories.search.arms import RERANKED, RerankArm, Reranking
 from server.memories.search.ranking import Arm

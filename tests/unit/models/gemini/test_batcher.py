@@ -14,8 +14,9 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from server.core.errors import DeadlineExceeded, ModelQuotaExhausted, ModelUnavailable
+from server.core.errors import DeadlineExceeded
 from server.core.request_context import RequestContext, current_request
+from server.core.transient_errors import ModelQuotaExhausted, ModelUnavailable
 from server.core.values import Vector
 from server.models.gemini.batcher import MAX_TEXTS, EmbeddingBatcher
 from server.models.gemini.retry import GeminiFault

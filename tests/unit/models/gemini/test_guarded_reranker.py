@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from server.core.circuit_breaker import CircuitBreaker
-from server.core.errors import ModelUnavailable
+from server.core.transient_errors import ModelUnavailable
 from server.models.gemini.reranker import GuardedReranker
 from server.models.ports import RerankFailed
 

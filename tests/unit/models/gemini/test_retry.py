@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from server.core.errors import DeadlineExceeded, ModelQuotaExhausted, ModelUnavailable
+from server.core.errors import DeadlineExceeded
 from server.core.request_context import RequestContext
+from server.core.transient_errors import ModelQuotaExhausted, ModelUnavailable
 from server.models.gemini.retry import GeminiFault, Retrier, RetryPolicy
 from tests.support.request_context import in_request
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 import asyncpg
 import pytest
 
-from server.core.errors import StoreUnavailable
 from server.core.request_context import BackgroundPlace, enter_place
+from server.core.transient_errors import StoreUnavailable
 from server.storage.postgres.shared_statements import MOST_TOGETHER, SharedStatements
 
 KEY = "project-1"

@@ -11,7 +11,7 @@ import pytest
 
 from server.api.grpc.interceptors.drain import DrainGate
 from server.api.grpc.server import HealthService
-from server.core.errors import ShuttingDown
+from server.core.transient_errors import ShuttingDown
 from server.runtime import lifecycle as lifecycle_drain
 from server.runtime.lifecycle import drain
 from tests.unit.api.grpc.calls import AUTHORIZED, Wire, context_on, entry, method
