@@ -1,21 +1,15 @@
-"""Parses responses of models: the text of an answer, JSON by a schema, and vectors.
+"""Parses responses of language models: the text of an answer, and JSON by a schema.
 
 https://ai.google.dev/api/generate-content#v1beta.GenerateContentResponse
 """
 
 from __future__ import annotations
 
-import math
-from array import array
 from collections.abc import Mapping, Sequence
 from typing import Final, TypeVar
 
-import numpy as np
-import orjson
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
-
-from server.core.values import Vector
 
 _NOT_ESSENTIAL = frozenset({"title", "description", "default"})
 
@@ -28,21 +22,21 @@ class MalformedAnswer(ValueError):
         self.problems = tuple(problems)
 
 
-class Part(BaseModel):
+class AnswerShape(BaseModel):
     """An answer or a part of it, with exactly these fields and types."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
 
-PartT = TypeVar("PartT", bound=Part)
+ShapeT = TypeVar("ShapeT", bound=AnswerShape)
 
 
-def schema_of(shape: type[Part]) -> dict[str, object]:
+def schema_of(shape: type[AnswerShape]) -> dict[str, object]:
     """Returns the JSON Schema of an answer."""
     return _essential(shape.model_json_schema())
 
 
-def read_answer(shape: type[PartT], text: str) -> PartT:
+def read_answer(shape: type[ShapeT], text: str) -> ShapeT:
     """Returns the answer in a model's text; only its shape is checked.
 
     Raises:
@@ -183,55 +177,3 @@ def _stopped(reason: str | None) -> UnusableCompletion:
     if reason is None:
         return UnusableCompletion("malformed", "no finish reason")
     return UnusableCompletion(_CAUSES.get(reason, "malformed"), f"finish reason: {reason}")
-
-
-class InvalidEmbeddings(ValueError):
-    """The vectors cannot be used; the message gives the reason, without texts."""
-
-
-def read_embeddings(text: str) -> list[Sequence[float]]:
-    """Returns the vectors in a response; only its shape is checked.
-
-    https://ai.google.dev/api/embeddings#response-body_1
-
-    Raises:
-        ValueError, TypeError: the text is not JSON, or JSON of another shape.
-    """
-    # Checking thousands of numbers with pydantic takes half as long again.
-    embeddings = dict(orjson.loads(text)).get("embeddings", ())
-    return [array("d", dict(embedding).get("values", ())) for embedding in embeddings]
-
-
-def unit_vectors(rows: Sequence[Sequence[float]], *, count: int, dimensions: int) -> list[Vector]:
-    """Returns the rows, scaled to length 1 (L2), in single precision.
-
-    Raises:
-        InvalidEmbeddings: there are not `count` rows of `dimensions` finite numbers, or one of them
-            has no direction.
-    """
-    if len(rows) != count:
-        raise InvalidEmbeddings(f"{len(rows)} embeddings for {count} texts")
-    if wrong := {len(row) for row in rows} - {dimensions}:
-        raise InvalidEmbeddings(f"embeddings of {sorted(wrong)} dimensions, not {dimensions}")
-    with np.errstate(over="ignore"):
-        return [_unit_vector(np.asarray(row, dtype=np.float64)) for row in rows]
-
-
-def _unit_vector(row: np.ndarray[tuple[int], np.dtype[np.float64]]) -> Vector:
-    norm = math.sqrt(row.dot(row))
-    if not math.isfinite(norm):
-        raise InvalidEmbeddings("an embedding that is not finite")
-    if not norm:
-        raise InvalidEmbeddings("an embedding of zeros")
-    return _vector((row / norm).astype(np.float32))
-
-
-def mean_direction(one: Vector, other: Vector) -> Vector:
-    """Returns the unit vector halfway between two; the first if they are opposite."""
-    total = np.frombuffer(one, dtype=np.float32) + np.frombuffer(other, dtype=np.float32)
-    norm = np.linalg.norm(total)
-    return _vector(total / norm) if norm else one
-
-
-def _vector(row: np.ndarray[tuple[int], np.dtype[np.float32]]) -> Vector:
-    return array("f", row.tobytes())

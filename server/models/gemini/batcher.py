@@ -21,7 +21,7 @@ from opentelemetry.trace import Span, use_span
 from server.core.errors import DeadlineExceeded, MemoirError
 from server.core.request_context import RequestContext, current_request, enter_request
 from server.core.values import Vector
-from server.models.gemini.retry import is_bad_input
+from server.models.gemini.faults import is_bad_input
 from server.models.ports import EmbeddingPurpose
 from server.telemetry.figures import Tally, begin_tally, current_tally
 from server.telemetry.metrics import EMBEDDING_BATCH_TEXTS, EMBEDDING_BATCH_WAIT_SECONDS

@@ -1,10 +1,9 @@
-"""Sends requests to the Gemini API, also those whose answers follow a JSON schema."""
+"""Sends requests to the Gemini API, with retries, within limits and deadlines."""
 
 from __future__ import annotations
 
 import asyncio
 import math
-import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -21,17 +20,22 @@ from google.genai._api_client import HttpRequest
 from opentelemetry.trace import Span, SpanKind
 
 from server.core.errors import DeadlineExceeded
-from server.core.request_context import bounded, current_request, parked
+from server.core.request_context import bounded, current_request
 from server.core.transient_errors import ModelQuotaExhausted
-from server.models.gemini.answers import Completion, tokens_of
+from server.models.gemini.faults import is_overload, read_fault
 from server.models.gemini.limiter import AdaptiveLimiter
 from server.models.gemini.options import GeminiOptions
-from server.models.gemini.retry import Retrier, is_overload, read_fault
+from server.models.gemini.retry import Retrier
 from server.telemetry.metrics import MODEL_CALLS, MODEL_LIMIT, MODEL_WAIT_SECONDS
-from server.telemetry.recording import model_call, record_tokens
+from server.telemetry.recording import model_call
 from server.telemetry.spans import outgoing_headers, span
 
 T = TypeVar("T")
+
+# The values of `gen_ai.operation.name` in the semantic conventions.
+EMBEDDINGS = "embeddings"
+GENERATE_CONTENT = "generate_content"
+_PROVIDER = "gcp.gemini"
 
 # The client library's default, v1, has refused system instructions and response schemas.
 _API_VERSION = "v1beta"
@@ -189,11 +193,6 @@ def _has_proxy() -> bool:
     return not getproxies().keys().isdisjoint({"http", "https"})
 
 
-EMBEDDINGS = "embeddings"
-GENERATE_CONTENT = "generate_content"
-_PROVIDER = "gcp.gemini"
-
-
 @contextmanager
 def model_span(operation: str, model_name: str) -> Iterator[Span]:
     """Creates a span for a request with all its attempts, if the current call is traced."""
@@ -204,82 +203,3 @@ def model_span(operation: str, model_name: str) -> Iterator[Span]:
     }
     with span(f"{operation} {model_name}", attributes, SpanKind.CLIENT) as current:
         yield current
-
-
-_METHOD = "generateContent"
-
-# The minimum of thinking that each family of models allows, because thinking costs time and tokens,
-# and can truncate the output. Other families use their default.
-_LEAST_THINKING: tuple[tuple[re.Pattern[str], Mapping[str, object]], ...] = (
-    (re.compile(r"gemini-2\.5-flash"), {"thinkingBudget": 0}),
-    (re.compile(r"gemini-2\.5-pro"), {"thinkingBudget": 128}),
-    (re.compile(r"gemini-3(\.\d+)?-flash"), {"thinkingLevel": "MINIMAL"}),
-    (re.compile(r"gemini-3(\.\d+)?-pro"), {"thinkingLevel": "LOW"}),
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """Instructions for a model, and the schema of its answer."""
-
-    rules: str
-    schema: dict[str, object]
-    max_output_tokens: int
-
-
-class StructuredModel:
-    """A language model for one task."""
-
-    def __init__(self, client: GeminiClient, task: Task, options: GeminiOptions) -> None:
-        self._client = client
-        self._model_name = options.language_model
-        self._timeout = options.timeout
-        # The part that is the same in all requests.
-        self._frame = _frame(task, options.language_model)
-
-    @property
-    def name(self) -> str:
-        """The model's name with its provider."""
-        return f"gemini/{self._model_name}"
-
-    async def ask(self, material: str) -> Completion:
-        """Returns the model's response, unchecked. The calling request is parked in the meantime.
-
-        Raises:
-            ModelUnavailable: the provider is unreachable or returns errors.
-            ModelQuotaExhausted: the provider's quota is used up.
-            DeadlineExceeded: the call's time is up.
-        """
-        contents = [{"role": "user", "parts": [{"text": material}]}]
-        request = ModelRequest(
-            self._model_name,
-            _METHOD,
-            {"contents": contents, **self._frame},
-            Completion.model_validate_json,
-            GENERATE_CONTENT,
-            self._timeout,
-        )
-        async with parked():
-            with model_span(GENERATE_CONTENT, self._model_name):
-                completion = await self._client.call(request)
-                record_tokens(self.name, *tokens_of(completion))
-        return completion
-
-
-def _frame(task: Task, model_name: str) -> Mapping[str, object]:
-    """Returns the constant part: https://ai.google.dev/api/generate-content#request-body."""
-    configuration: dict[str, object] = {
-        "temperature": 0,
-        "candidateCount": 1,
-        "maxOutputTokens": task.max_output_tokens,
-        "responseMimeType": "application/json",
-        "responseJsonSchema": task.schema,
-    }
-    for family, thinking in _LEAST_THINKING:
-        if family.match(model_name):
-            configuration["thinkingConfig"] = thinking
-            break
-    return {
-        "systemInstruction": {"parts": [{"text": task.rules}]},
-        "generationConfig": configuration,
-    }

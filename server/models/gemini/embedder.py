@@ -10,15 +10,15 @@ from server.core.request_context import parked
 from server.core.text import without_names
 from server.core.transient_errors import ModelUnavailable
 from server.core.values import Vector
-from server.models.gemini.answers import (
+from server.models.gemini.batcher import EmbeddingBatcher
+from server.models.gemini.client import EMBEDDINGS, GeminiClient, ModelRequest, model_span
+from server.models.gemini.options import GeminiOptions
+from server.models.gemini.vectors import (
     InvalidEmbeddings,
     mean_direction,
     read_embeddings,
     unit_vectors,
 )
-from server.models.gemini.batcher import EmbeddingBatcher
-from server.models.gemini.client import EMBEDDINGS, GeminiClient, ModelRequest, model_span
-from server.models.gemini.options import GeminiOptions
 from server.models.ports import EmbeddingPurpose
 
 # Also for a single text, so that there is only one format of requests and responses.

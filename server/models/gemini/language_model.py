@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC
-from importlib import resources
-from typing import Final, Literal
+from typing import Literal
 
-import orjson
 import structlog
 
 from server.core.errors import ExtractionFailed
@@ -23,38 +21,17 @@ from server.memories.add.inference import (
 )
 from server.memories.conversation import Message
 from server.models.gemini.answers import (
+    AnswerShape,
     MalformedAnswer,
-    Part,
     UnusableCompletion,
     completion_text,
     read_answer,
     schema_of,
     tokens_of,
 )
-from server.models.gemini.client import GeminiClient, StructuredModel, Task
+from server.models.gemini.client import GeminiClient
 from server.models.gemini.options import GeminiOptions
-
-_BEGIN: Final = "<data>"
-_END: Final = "</data>"
-
-
-def rules(version: str) -> str:
-    """Returns the instructions with this name and version."""
-    prompts = resources.files("server.models.gemini") / "prompts"
-    return (prompts / f"{version}.txt").read_text(encoding="utf-8").strip()
-
-
-def as_data(data: JsonObject) -> str:
-    """Returns the data as JSON, between two marks that cannot occur in it."""
-    text = orjson.dumps(data).decode()
-    unmarked = text.replace("<", "\\u003c")
-    return f"{_BEGIN}\n{unmarked}\n{_END}"
-
-
-def numbered(entries: Sequence[JsonObject]) -> list[JsonObject]:
-    """Returns the entries numbered from 1; a model refers to them only by these numbers."""
-    return [{"number": number, **entry} for number, entry in enumerate(entries, start=1)]
-
+from server.models.gemini.structured import StructuredModel, Task, as_data, numbered, rules
 
 PROMPT_VERSION = "infer-v5"
 
@@ -103,7 +80,7 @@ def _message(message: Message) -> JsonObject:
     return {"role": message.role.value, **name, "content": message.content or ""}
 
 
-class AnsweredEntity(Part):
+class AnsweredEntity(AnswerShape):
     """An entity in an answer."""
 
     name: str
@@ -112,7 +89,7 @@ class AnsweredEntity(Part):
     known: int | None = None
 
 
-class AnsweredRelation(Part):
+class AnsweredRelation(AnswerShape):
     """A relation in an answer."""
 
     source: str
@@ -120,7 +97,7 @@ class AnsweredRelation(Part):
     target: str
 
 
-class AnsweredOperation(Part):
+class AnsweredOperation(AnswerShape):
     """One change that the model proposes."""
 
     # In this order, the model first finds the quote and then decides about the action.
@@ -134,7 +111,7 @@ class AnsweredOperation(Part):
     relations: list[AnsweredRelation]
 
 
-class Answer(Part):
+class Answer(AnswerShape):
     """Everything that the model proposes."""
 
     operations: list[AnsweredOperation]

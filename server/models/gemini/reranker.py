@@ -11,16 +11,16 @@ from pydantic import Field
 from server.core.circuit_breaker import CircuitBreaker
 from server.core.transient_errors import ModelUnavailable
 from server.models.gemini.answers import (
+    AnswerShape,
     MalformedAnswer,
-    Part,
     UnusableCompletion,
     completion_text,
     read_answer,
     schema_of,
 )
-from server.models.gemini.client import GeminiClient, StructuredModel, Task
-from server.models.gemini.language_model import as_data, numbered, rules
+from server.models.gemini.client import GeminiClient
 from server.models.gemini.options import GeminiOptions
+from server.models.gemini.structured import StructuredModel, Task, as_data, numbered, rules
 from server.models.ports import Reranker, RerankFailed
 
 PROMPT_VERSION: Final = "rerank-v1"
@@ -35,14 +35,14 @@ _BEST: Final = 100
 log = structlog.get_logger()
 
 
-class AnsweredScore(Part):
+class AnsweredScore(AnswerShape):
     """The model's score of one candidate."""
 
     number: int
     score: Annotated[int, Field(ge=0, le=_BEST)]
 
 
-class AnsweredScores(Part):
+class AnsweredScores(AnswerShape):
     """The model's scores of all candidates."""
 
     scores: list[AnsweredScore]

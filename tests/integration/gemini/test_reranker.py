@@ -9,9 +9,9 @@ from structlog.testing import capture_logs
 
 from server.core.transient_errors import ModelQuotaExhausted, ModelUnavailable
 from server.models.gemini.client import GeminiClient
-from server.models.gemini.language_model import rules
 from server.models.gemini.options import GeminiOptions
 from server.models.gemini.reranker import PROMPT_VERSION, GeminiReranker
+from server.models.gemini.structured import rules
 from server.models.ports import RerankFailed
 from tests.support import gemini_brain, gemini_faults
 from tests.support.gemini_endpoint import GeminiEndpoint

@@ -19,7 +19,7 @@ from server.core.request_context import RequestContext, current_request
 from server.core.transient_errors import ModelQuotaExhausted, ModelUnavailable
 from server.core.values import Vector
 from server.models.gemini.batcher import MAX_TEXTS, EmbeddingBatcher
-from server.models.gemini.retry import GeminiFault
+from server.models.gemini.faults import GeminiFault
 from server.models.ports import EmbeddingPurpose
 from server.telemetry.spans import current_traceparent, span
 from tests.support.request_context import in_request

@@ -12,7 +12,7 @@ from google.genai.errors import APIError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.models.gemini.retry import REQUEST_ERRORS, read_fault
+from server.models.gemini.faults import REQUEST_ERRORS, read_fault
 
 RETRY_INFO = "type.googleapis.com/google.rpc.RetryInfo"
 ERROR_INFO = "type.googleapis.com/google.rpc.ErrorInfo"

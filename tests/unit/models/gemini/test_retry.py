@@ -16,7 +16,8 @@ from structlog.testing import capture_logs
 from server.core.errors import DeadlineExceeded
 from server.core.request_context import RequestContext
 from server.core.transient_errors import ModelQuotaExhausted, ModelUnavailable
-from server.models.gemini.retry import GeminiFault, Retrier, RetryPolicy
+from server.models.gemini.faults import GeminiFault
+from server.models.gemini.retry import Retrier, RetryPolicy
 from tests.support.request_context import in_request
 
 MODEL = "gemini/some-model"
