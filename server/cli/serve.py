@@ -32,7 +32,7 @@ from server.core.values import Neo4jAddress
 from server.runtime.composition.commands import migrate_database, open_administration
 from server.runtime.composition.doors import listening_context, local_socket, loopback, open_page
 from server.runtime.composition.graph import wait_for_graph
-from server.runtime.composition.observation import Worker, serving_joined_metrics
+from server.runtime.composition.worker_figures import Worker, serving_joined_metrics
 from server.runtime.settings import Settings, load_settings
 from server.runtime.workers import shared_port, supervised
 from server.telemetry.exposition import serving_metrics

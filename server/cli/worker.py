@@ -26,9 +26,9 @@ from server import __version__, failpoints
 from server.cli.console import fail
 from server.core.errors import MemoirError
 from server.core.values import Neo4jAddress
-from server.runtime.composition.observation import Worker
 from server.runtime.composition.opening import open_service
 from server.runtime.composition.service import Service
+from server.runtime.composition.worker_figures import Worker
 from server.runtime.lifecycle import StopSignals, relax_garbage_collector, use_one_thread
 from server.runtime.settings import LogFormat, Settings, SettingsFault, load_settings
 from server.runtime.workers import WorkerCommand

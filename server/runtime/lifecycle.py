@@ -1,4 +1,4 @@
-"""Readiness, signals to stop, stopping without losing accepted calls, garbage and threads."""
+"""Start and end of a serving process: signals to stop, garbage, threads, and the drain."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import gc
 import os
 import signal
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Final
@@ -17,13 +17,19 @@ import structlog
 
 from server.api.grpc.interceptors.drain import DrainGate
 from server.api.grpc.server import HealthService
-from server.core.errors import MemoirError
-from server.core.transient_errors import StoreUnavailable
-from server.maintenance import EmbedderConflict, StoreMaintenance, embedder_fault
-from server.models.ports import Embedder
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 EXIT_STATUS_OF_SECOND_SIGNAL = 130
+
+FULL_COLLECTIONS: Final = 100
+"""A full collection follows this number of medium ones; Python's default is 10."""
+
+# gRPC cancels calls that arrive while it stops. So before it stops, calls are refused with a proper
+# error until no call has arrived for a moment, or a time limit is reached.
+QUIET_SECONDS = 0.2
+LAST_CALLS_SECONDS = 1.0
+CUT_SECONDS = 0.5
+"""The part of the grace period reserved for error responses to calls that have not ended."""
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
@@ -53,80 +59,6 @@ class StopSignals:
         self._stop.set()
 
 
-INTERVAL_SECONDS: Final = 1.0
-CHECK_SECONDS: Final = 2.0
-
-
-class ReadinessProbe:
-    """Checks that PostgreSQL answers, has the current schema and was written by this embedder.
-
-    Neo4j and the model provider are not checked: without them the service degrades, but serves.
-    """
-
-    def __init__(
-        self,
-        store: StoreMaintenance,
-        embedder: Embedder,
-        set_ready: Callable[[bool], Awaitable[None]],
-    ) -> None:
-        self._store = store
-        self._embedder = embedder
-        self._set_ready = set_ready
-        self._last_fault: str | None = "not checked yet"
-
-    async def fault(self) -> str | None:
-        """Returns None if calls can be served, else the reason and what to do."""
-        try:
-            async with asyncio.timeout(CHECK_SECONDS):
-                return await self._store.schema_fault() or await embedder_fault(
-                    self._store, self._embedder
-                )
-        except TimeoutError:
-            return f"PostgreSQL did not answer within {CHECK_SECONDS:g} s"
-        except MemoirError as error:
-            return error.message
-        except Exception as error:  # noqa: BLE001 - a probe that ended would leave an outdated state
-            return f"the store cannot be checked: {error!r}"
-
-    async def refuse_other_embedder(self) -> None:
-        """Raises an error if another embedder wrote the store.
-
-        An unreachable store is no reason to refuse: the probe checks it again.
-
-        Raises:
-            EmbedderConflict: the store was written by another embedder.
-        """
-        try:
-            async with asyncio.timeout(CHECK_SECONDS):
-                if await self._store.schema_fault() is None:
-                    conflict = await embedder_fault(self._store, self._embedder)
-                    if conflict is not None:
-                        raise EmbedderConflict(conflict)
-        except (TimeoutError, StoreUnavailable):
-            return
-
-    async def check(self) -> None:
-        """Checks once, updates the health service, and logs changes."""
-        fault = await self.fault()
-        if fault != self._last_fault:
-            if fault is None:
-                log.info("readiness.ready")
-            else:
-                log.warning("readiness.not_ready", reason=fault)
-        self._last_fault = fault
-        await self._set_ready(fault is None)
-
-    async def run(self) -> None:
-        """Checks every second until cancelled."""
-        while True:
-            await self.check()
-            await asyncio.sleep(INTERVAL_SECONDS)
-
-
-FULL_COLLECTIONS: Final = 100
-"""A full collection follows this number of medium ones; Python's default is 10."""
-
-
 def relax_garbage_collector() -> None:
     """Makes the garbage collector stop the process for a short time only. Call it once it serves.
 
@@ -149,14 +81,6 @@ def use_one_thread() -> None:
     """
     threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="large-work")
     asyncio.get_running_loop().set_default_executor(threads)
-
-
-# gRPC cancels calls that arrive while it stops. So before it stops, calls are refused with a proper
-# error until no call has arrived for a moment, or a time limit is reached.
-QUIET_SECONDS = 0.2
-LAST_CALLS_SECONDS = 1.0
-CUT_SECONDS = 0.5
-"""The part of the grace period reserved for error responses to calls that have not ended."""
 
 
 async def drain(

@@ -1,25 +1,27 @@
-"""Runs several worker processes behind one port, which can query each other.
-
-A query is one line of JSON, and so is its answer. Only the owner of the folder can connect.
-"""
+"""Runs several worker processes behind one port, and restarts those that die."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import socket
 import sys
 import time
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Final
 
 import structlog
 
 from server.core.values import CannotListen
+
+FIRST_BACKOFF_SECONDS: Final = 0.1
+MOST_BACKOFF_SECONDS: Final = 10.0
+STABLE_SECONDS: Final = 60.0
+"""A worker that has lived for this many seconds is restarted after the shortest pause."""
+
+log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 
 @contextmanager
@@ -52,14 +54,6 @@ def _bind(endpoint: socket.socket, address: tuple[object, ...], place: str, sett
         endpoint.bind(address)
     except OSError as error:
         raise CannotListen(place, setting) from error
-
-
-FIRST_BACKOFF_SECONDS: Final = 0.1
-MOST_BACKOFF_SECONDS: Final = 10.0
-STABLE_SECONDS: Final = 60.0
-"""A worker that has lived for this many seconds is restarted without delay when it dies."""
-
-log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 
 class WorkerFailed(Exception):
@@ -208,64 +202,3 @@ async def supervised(
         await supervisor.stop(stop_seconds)
         if keeping is not None:
             await keeping
-
-
-ASK_SECONDS: Final = 1.0
-"""How long to wait for a worker's answer, in seconds."""
-
-_MOST_BYTES: Final = 64 * 1024 * 1024
-
-Answer: TypeAlias = Callable[[Mapping[str, Any]], Any]
-
-
-def _socket_of(directory: Path, number: int) -> Path:
-    return directory / f"{number}.sock"
-
-
-@asynccontextmanager
-async def answering(directory: Path, number: int, answer: Answer) -> AsyncIterator[None]:
-    """Answers the queries of other processes during the block."""
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            async with asyncio.timeout(ASK_SECONDS):
-                query = json.loads(await reader.readline())
-                writer.write(json.dumps(answer(query)).encode() + b"\n")
-                await writer.drain()
-        except (OSError, TimeoutError, ValueError) as error:
-            log.warning("worker.query_failed", error=repr(error))
-        finally:
-            writer.close()
-
-    path = _socket_of(directory, number)
-    # A previous worker leaves its socket behind if it is killed.
-    path.unlink(missing_ok=True)
-    server = await asyncio.start_unix_server(serve, path)
-    try:
-        yield
-    finally:
-        server.close()
-        await server.wait_closed()
-
-
-async def ask(directory: Path, number: int, query: Mapping[str, Any]) -> Any | None:
-    """Returns the answer of a worker; None if it does not answer in time."""
-    try:
-        async with asyncio.timeout(ASK_SECONDS):
-            reader, writer = await asyncio.open_unix_connection(
-                _socket_of(directory, number), limit=_MOST_BYTES
-            )
-            try:
-                writer.write(json.dumps(query).encode() + b"\n")
-                return json.loads(await reader.readline())
-            finally:
-                writer.close()
-    except (OSError, TimeoutError, ValueError):
-        return None
-
-
-async def ask_all(
-    directory: Path, numbers: Iterable[int], query: Mapping[str, Any]
-) -> list[Any | None]:
-    """Returns the answers of these workers; None for each that does not answer in time."""
-    return await asyncio.gather(*(ask(directory, number, query) for number in numbers))

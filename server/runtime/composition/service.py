@@ -40,8 +40,10 @@ from server.runtime.composition.memories import (
     compose_operations,
 )
 from server.runtime.composition.models import Models
-from server.runtime.composition.observation import Sampler, Worker
-from server.runtime.lifecycle import ReadinessProbe, drain
+from server.runtime.composition.sampling import Sampler
+from server.runtime.composition.worker_figures import Worker
+from server.runtime.lifecycle import drain
+from server.runtime.readiness import ReadinessProbe
 from server.runtime.settings import Settings
 from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.operations import PostgresOperations

@@ -12,7 +12,7 @@ from google.rpc import error_details_pb2
 from grpc_health.v1 import health_pb2
 
 from server.api.grpc.server import READINESS
-from server.runtime import lifecycle as lifecycle_drain
+from server.runtime import lifecycle
 from server.runtime.lifecycle import drain
 from tests.integration.api.harness import (
     ADD,
@@ -102,8 +102,8 @@ async def test_a_call_that_does_not_end_in_time_is_cut_off(harness: Harness) -> 
 async def test_calls_after_the_last_answer_are_refused_in_order(
     harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lifecycle_drain, "QUIET_SECONDS", LONG)
-    monkeypatch.setattr(lifecycle_drain, "LAST_CALLS_SECONDS", LONG)
+    monkeypatch.setattr(lifecycle, "QUIET_SECONDS", LONG)
+    monkeypatch.setattr(lifecycle, "LAST_CALLS_SECONDS", LONG)
     harness.service.add = held = Held()
     accepted = asyncio.create_task(harness.call())
     await held.entered.wait()

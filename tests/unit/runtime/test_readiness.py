@@ -14,8 +14,8 @@ from structlog.testing import capture_logs
 from server.core.transient_errors import StoreUnavailable
 from server.core.values import Vector
 from server.maintenance import EmbedderConflict, EmbedderIdentity, TextPlace
-from server.runtime import lifecycle
-from server.runtime.lifecycle import ReadinessProbe
+from server.runtime import readiness
+from server.runtime.readiness import ReadinessProbe
 from tests.support.fakes import FakeEmbedder
 
 OWN = EmbedderIdentity("test/embedder", 8)
@@ -84,7 +84,7 @@ class World:
 
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> World:
-    monkeypatch.setattr(lifecycle, "log", structlog.get_logger())
+    monkeypatch.setattr(readiness, "log", structlog.get_logger())
     return World()
 
 
@@ -114,7 +114,7 @@ async def test_an_unavailable_store_is_a_fault(world: World) -> None:
 
 
 async def test_a_hanging_store_is_a_fault(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lifecycle, "CHECK_SECONDS", 0.01)
+    monkeypatch.setattr(readiness, "CHECK_SECONDS", 0.01)
     world.store.hangs = True
     assert await world.probe.fault() == "PostgreSQL did not answer within 0.01 s"
 
@@ -145,7 +145,7 @@ async def test_the_health_service_gets_every_result_and_the_log_only_changes(
 async def test_it_continues_to_check_after_any_error(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lifecycle, "INTERVAL_SECONDS", 0.0)
+    monkeypatch.setattr(readiness, "INTERVAL_SECONDS", 0.0)
     enough = asyncio.Event()
 
     def change() -> None:
@@ -181,6 +181,6 @@ async def test_a_server_with_another_embedder_does_not_start(world: World) -> No
 async def test_a_server_starts_while_the_store_is_unavailable(
     store: FakeMaintenance, claims: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lifecycle, "CHECK_SECONDS", 0.01)
+    monkeypatch.setattr(readiness, "CHECK_SECONDS", 0.01)
     await World(store).probe.refuse_other_embedder()
     assert store.claims == claims

@@ -12,7 +12,7 @@ import pytest
 from server.api.grpc.interceptors.drain import DrainGate
 from server.api.grpc.server import HealthService
 from server.core.transient_errors import ShuttingDown
-from server.runtime import lifecycle as lifecycle_drain
+from server.runtime import lifecycle
 from server.runtime.lifecycle import drain
 from tests.unit.api.grpc.calls import AUTHORIZED, Wire, context_on, entry, method
 
@@ -126,7 +126,7 @@ async def test_every_refusal_restarts_the_quiet_period(gate: DrainGate) -> None:
 async def test_the_server_is_stopped_when_no_call_is_in_flight(
     gate: DrainGate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lifecycle_drain, "QUIET_SECONDS", 0.0)
+    monkeypatch.setattr(lifecycle, "QUIET_SECONDS", 0.0)
     call = await held(gate)
     draining = asyncio.create_task(drained(gate, LONG))
     await turns()
@@ -134,7 +134,7 @@ async def test_the_server_is_stopped_when_no_call_is_in_flight(
     call.let_go.set()
     ((grace, in_flight),) = await draining
     assert in_flight == 0
-    assert grace == lifecycle_drain.LAST_CALLS_SECONDS
+    assert grace == lifecycle.LAST_CALLS_SECONDS
 
 
 async def test_a_call_that_does_not_end_in_time_is_ended_with_the_reason(gate: DrainGate) -> None:
@@ -170,7 +170,7 @@ async def test_a_call_cancelled_by_its_client_does_not_report_a_drain(gate: Drai
 async def test_endless_refusals_do_not_delay_the_stop_forever(
     gate: DrainGate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lifecycle_drain, "QUIET_SECONDS", LONG)
-    monkeypatch.setattr(lifecycle_drain, "LAST_CALLS_SECONDS", 0.01)
+    monkeypatch.setattr(lifecycle, "QUIET_SECONDS", LONG)
+    monkeypatch.setattr(lifecycle, "LAST_CALLS_SECONDS", 0.01)
     ((_, in_flight),) = await asyncio.wait_for(drained(gate, LONG), 20)
     assert in_flight == 0
