@@ -28,7 +28,7 @@ from rich.console import Console
 
 from scripts.browser import NoBrowser, Tab, browser, browsing
 from scripts.showcase import QUESTION, SHOWN_USER, Showcase
-from server.cli.top import TopView
+from server.cli.top_view import TopView
 
 ROOT = Path(__file__).resolve().parents[1]
 IMAGES = ROOT / "docs" / "images"

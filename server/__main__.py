@@ -24,17 +24,17 @@ MODULES = {
     "migrate": "stores",
     "reembed": "stores",
     "index-search": "stores",
-    "verify-graph": "stores",
-    "rebuild-graph": "stores",
-    "entities": "stores",
+    "verify-graph": "graph",
+    "rebuild-graph": "graph",
+    "entities": "graph",
     "projects": "administration",
     "keys": "administration",
     "export": "archives",
     "import": "archives",
     "operations": "operations",
     "top": "top",
-    "trace": "records",
-    "audit": "records",
+    "trace": "trace",
+    "audit": "audit",
 }
 
 

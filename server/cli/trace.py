@@ -1,63 +1,25 @@
-"""`trace` and `audit`: show what happened to one request, and the log of administrative acts."""
+"""`trace`: show what happened to one request."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from rich.markup import escape
 from rich.table import Column, Table
 
-from server.cli.administration import duration
 from server.cli.backends import opened
-from server.cli.console import out, shown_time
-from server.projects.administration import all_events
+from server.cli.console import out
 from server.projects.ports import RequestTrace, TracedCall, TracedChange, TracedOperation
-from server.projects.project import AuditEvent
 from server.runtime.composition.commands import open_projects
 
 _IDS = ("correlation_id", "correlation_ids")
-
-
-def lines_of(correlation_id: str, lines: Iterable[str]) -> Iterator[Mapping[str, Any]]:
-    """Yields the events in JSON lines that have the id, alone or among the ids of a batch.
-
-    Lines that are not JSON objects with a time are skipped.
-    """
-    for line in lines:
-        if correlation_id not in line:
-            continue
-        try:
-            event = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(event, dict) and _has_id(event, correlation_id) and time_of(event):
-            yield event
-
-
-def time_of(event: Mapping[str, Any]) -> datetime | None:
-    """Returns when the event was logged, if it says so."""
-    try:
-        return datetime.fromisoformat(str(event.get("timestamp")))
-    except ValueError:
-        return None
-
-
-def _has_id(event: Mapping[str, Any], correlation_id: str) -> bool:
-    for key in _IDS:
-        named = event.get(key, ())
-        ids = named.split(",") if isinstance(named, str) else named
-        if isinstance(ids, list) and correlation_id in ids:
-            return True
-    return False
-
-
 _SHOWN_ELSEWHERE = {"timestamp", "event", "level", "correlation_id", "correlation_ids", "exception"}
 
 
@@ -71,12 +33,7 @@ class TraceEntry:
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Adds the commands."""
-    _add_trace(commands)
-    _add_audit(commands)
-
-
-def _add_trace(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Adds the command."""
     parser = commands.add_parser(
         "trace",
         help="show what happened to one request",
@@ -175,70 +132,34 @@ def _listed(details: Mapping[str, object]) -> str:
     return "  ".join(f"{key}={value}" for key, value in details.items() if value is not None)
 
 
-SHOWN = 100
+def lines_of(correlation_id: str, lines: Iterable[str]) -> Iterator[Mapping[str, Any]]:
+    """Yields the events in JSON lines that have the id, alone or among the ids of a batch.
+
+    Lines that are not JSON objects with a time are skipped.
+    """
+    for line in lines:
+        if correlation_id not in line:
+            continue
+        try:
+            event = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(event, dict) and _has_id(event, correlation_id) and time_of(event):
+            yield event
 
 
-def _add_audit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = commands.add_parser(
-        "audit",
-        help="show or export the audit log",
-        description="Prints administrative and destructive acts: keys, projects, settings, "
-        f"deletions, restorations, retention. Shows the latest {SHOWN} as a table, or with "
-        "--export all of them as JSON Lines on standard output, oldest first.",
-    )
-    parser.add_argument("--project", help="acts in this project only (default: all)")
-    parser.add_argument(
-        "--since",
-        type=duration,
-        default=timedelta(days=36_600),
-        help="no older than this, such as 24h or 30d (default: all)",
-    )
-    parser.add_argument("--export", action="store_true", help="print JSON Lines")
-    parser.set_defaults(run=audit)
+def time_of(event: Mapping[str, Any]) -> datetime | None:
+    """Returns when the event was logged, if it says so."""
+    try:
+        return datetime.fromisoformat(str(event.get("timestamp")))
+    except ValueError:
+        return None
 
 
-async def audit(arguments: argparse.Namespace) -> None:
-    """Runs `audit`."""
-    since = datetime.now(UTC) - arguments.since
-    async with opened(open_projects) as projects:
-        if arguments.export:
-            async for event in all_events(projects, arguments.project, since):
-                sys.stdout.write(json_line(event))
-        else:
-            latest = await projects.latest_audit_events(arguments.project, 0, SHOWN)
-            out.print(_table([event for event in reversed(latest) if event.time >= since]))
-
-
-def json_line(event: AuditEvent) -> str:
-    """Returns the event as one line of JSON, with every field."""
-    fields = {
-        "id": str(event.id),
-        "time": event.time.isoformat(),
-        "project_id": event.project_id,
-        "org_id": event.org_id,
-        "action": event.action,
-        "key_id": event.key_id,
-        "peer": event.peer,
-        "correlation_id": event.correlation_id,
-        "target": event.target,
-        "before": event.before,
-        "after": event.after,
-    }
-    return json.dumps(fields, ensure_ascii=False) + "\n"
-
-
-def _table(events: Sequence[AuditEvent]) -> Table:
-    table = Table(
-        Column("time (UTC)", no_wrap=True), "project", "action", "key", "peer", "target", "now"
-    )
-    for event in events:
-        table.add_row(
-            shown_time(event.time),
-            escape(event.project_id or ""),
-            event.action,
-            event.key_id or "",
-            escape(event.peer or ""),
-            escape(json.dumps(event.target)),
-            escape(json.dumps(event.after)),
-        )
-    return table
+def _has_id(event: Mapping[str, Any], correlation_id: str) -> bool:
+    for key in _IDS:
+        named = event.get(key, ())
+        ids = named.split(",") if isinstance(named, str) else named
+        if isinstance(ids, list) and correlation_id in ids:
+            return True
+    return False

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from server.cli.records import lines_of, time_of
+from server.cli.trace import lines_of, time_of
 
 TIME = "2026-11-26T10:00:00Z"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from server.cli.top import sparkline
+from server.cli.top_view import sparkline
 
 
 @pytest.mark.parametrize(

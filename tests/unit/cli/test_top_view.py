@@ -10,7 +10,7 @@ from memoir.v1 import statistics_service_pb2 as pb
 from rich.console import Console
 
 from scripts.screenshots import top_picture
-from server.cli.top import TopView
+from server.cli.top_view import TopView
 
 
 def shown(*statistics: pb.Statistics) -> str:
