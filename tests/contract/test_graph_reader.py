@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from server.graph.explore.in_memory import FAN_OUT, explore
+from server.graph.explore.traversal import FAN_OUT, explore
 from server.graph.model import Entity, EntityCursor, EntityRef, words_of
 from server.graph.ports import EntityQuery, Graph, GraphScope, RelationQuery
 from server.memories.scope import Scope

@@ -12,7 +12,7 @@ from server.core.errors import InvalidRequest
 from server.graph.explore.access import VisibleGraph
 from server.graph.model import Entity, Relation
 from server.graph.ports import GraphScope, RelationQuery
-from server.graph.project.maintenance import EntityJoins, JoinState
+from server.graph.project.entity_joins import EntityJoins, JoinState
 from server.memories.scope import Scope, ScopeKind
 from server.storage.neo4j.graph import AbsentGraph, Neo4jGraph
 from server.storage.postgres.memory_store import PostgresMemoryStore

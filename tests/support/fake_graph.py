@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-from server.graph.explore.in_memory import ComputedSpace, computed_space
+from server.graph.explore.computed_space import ComputedSpace, computed_space
 from server.graph.explore.scoped_reader import SpacesReader
+from server.graph.mentions import mentions_of
 from server.graph.model import MemorySubgraph, StatedRelation
-from server.graph.names import Joins, StatedAlias, mentions_of
+from server.graph.names import Joins, StatedAlias
 from server.graph.ports import RelationQuery
 from server.memories.scope import Scope
 from server.projects.project import GraphCounts

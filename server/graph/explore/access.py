@@ -12,7 +12,7 @@ from server.core.clock import Clock
 from server.core.errors import EntityNotFound, FieldViolation
 from server.core.request_context import bounded
 from server.core.transient_errors import GraphBehind
-from server.graph.explore.in_memory import ComputedSpace
+from server.graph.explore.computed_space import ComputedSpace
 from server.graph.explore.scoped_reader import MOST_MEMORIES, SpacesReader, computed_spaces
 from server.graph.model import KnownEntity, StatedRelation
 from server.graph.ports import FoundEntity, GraphReader, GraphScope

@@ -9,7 +9,7 @@ from datetime import datetime
 from server.core.errors import EntityNotFound
 from server.core.values import Page, page_of
 from server.graph.explore.access import VisibleGraph
-from server.graph.explore.in_memory import shortest_paths, within_hops
+from server.graph.explore.traversal import shortest_paths, within_hops
 from server.graph.model import (
     EntityCursor,
     KnownEntity,

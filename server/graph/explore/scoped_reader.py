@@ -16,7 +16,8 @@ from server.core.background import in_thread_if_many
 from server.core.clock import Clock
 from server.core.errors import FieldViolation, InvalidRequest
 from server.core.values import Page
-from server.graph.explore.in_memory import ComputedSpace, explore, relations_of, spaces_of
+from server.graph.explore.computed_space import ComputedSpace, relations_of, spaces_of
+from server.graph.explore.traversal import explore
 from server.graph.model import EntityCursor, EntityRef, KnownEntity, StatedRelation, relation_name
 from server.graph.names import match_score
 from server.graph.ports import (

@@ -17,7 +17,8 @@ from server.graph.explore.access import VisibleGraph
 from server.graph.explore.explore_graph import FindPaths, GetEntity, ListEntities, ListRelations
 from server.graph.explore.scoped_reader import ScopedGraphReader
 from server.graph.ports import Graph, GraphReader
-from server.graph.project.maintenance import EntityJoins, RebuildGraph, VerifyGraph
+from server.graph.project.entity_joins import EntityJoins
+from server.graph.project.maintenance import RebuildGraph, VerifyGraph
 from server.graph.project.ports import Outbox
 from server.graph.project.projector import GraphProjector
 from server.memories.ports import MemoryStore

@@ -9,8 +9,8 @@ from uuid import UUID
 
 from neo4j import AsyncDriver, AsyncManagedTransaction, Record, unit_of_work
 
+from server.graph.mentions import Mention
 from server.graph.model import DifferenceKind, MemorySubgraph
-from server.graph.names import Mention
 from server.memories.scope import Scope
 from server.storage.neo4j import projection, rows
 from server.storage.neo4j.calls import DATABASE, bounded_call, transaction_metadata

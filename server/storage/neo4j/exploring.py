@@ -15,7 +15,7 @@ from neo4j import AsyncManagedTransaction, Record
 
 from server.core.clock import microseconds
 from server.core.values import Page
-from server.graph.explore.in_memory import FAN_OUT, MOST_RELATIONS
+from server.graph.explore.traversal import FAN_OUT, MOST_RELATIONS
 from server.graph.model import (
     Entity,
     EntityCursor,

@@ -12,8 +12,8 @@ from neo4j import AsyncManagedTransaction
 
 from server import failpoints
 from server.core.clock import UNIX_EPOCH
+from server.graph.mentions import EntityKey, Mention, naming_mentions
 from server.graph.model import Entity, MemorySubgraph, Relation
-from server.graph.names import EntityKey, Mention, naming_mentions
 from server.graph.project.supersession import Holding, superseded_at
 from server.memories.scope import Scope
 from server.storage.neo4j import rows

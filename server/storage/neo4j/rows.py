@@ -8,8 +8,8 @@ from datetime import date, datetime, timedelta
 from typing import Any, Generic, TypeVar
 
 from server.core.clock import UNIX_EPOCH, microseconds
+from server.graph.mentions import EntityKey, Mention, mentions_of, relations_in
 from server.graph.model import MemorySubgraph, entity_key
-from server.graph.names import EntityKey, Mention, mentions_of, relations_in
 from server.graph.project.supersession import is_functional
 from server.memories.scope import Scope
 from server.storage.neo4j.terms import entity_terms, index_key, is_storable, relation_slot

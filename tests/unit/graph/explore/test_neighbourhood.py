@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from itertools import permutations
 
-from server.graph.explore.in_memory import (
+from server.graph.explore.traversal import (
     FAN_OUT,
     MOST_RELATIONS,
     explore,

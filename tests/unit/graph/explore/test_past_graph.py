@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from server.graph.explore.access import VisibleGraph
-from server.graph.explore.in_memory import relations_of, spaces_of
+from server.graph.explore.computed_space import relations_of, spaces_of
 from server.graph.model import Entity, Relation
 from server.graph.ports import GraphScope, RelationQuery
 from server.memories.memory import Memory

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from server.graph.mentions import EntityKey, Mention
 from server.graph.model import Entity
-from server.graph.names import EntityKey, Mention
 from server.storage.neo4j.rows import difference, wanted_mentions, wanted_relations
 from tests.support.subgraphs import PROJECT, gone, memory_id, stating
 
