@@ -40,7 +40,7 @@ from server.core.transient_errors import ModelQuotaExhausted, Retryable
 from server.memories.add.add_memories import AddMemoriesOutcome
 from server.operations.ports import ClaimedOperation, Operations, Shares
 from server.telemetry.metrics import OPERATION_ATTEMPTS
-from server.telemetry.recording import OutageLog
+from server.telemetry.outages import OutageLog
 from server.telemetry.spans import current_traceparent, linked_span, mark_failed
 
 Perform: TypeAlias = Callable[[ClaimedOperation], Awaitable[AddMemoriesOutcome]]

@@ -19,7 +19,7 @@ from server.core.transient_errors import GraphUnavailable, StoreUnavailable
 from server.graph.ports import Graph
 from server.graph.project.ports import DirtyMemory, Outbox
 from server.telemetry.metrics import PROJECTED, PROJECTION_FAILURES
-from server.telemetry.recording import OutageLog
+from server.telemetry.outages import OutageLog
 from server.telemetry.spans import linked_span, mark_failed
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("server.projector")

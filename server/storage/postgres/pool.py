@@ -28,7 +28,7 @@ from server.storage.postgres.connections import (
 from server.storage.postgres.long_statements import LongStatements
 from server.storage.postgres.statements import BoundStatement
 from server.telemetry.metrics import POOL_WAIT_SECONDS
-from server.telemetry.recording import OutageLog
+from server.telemetry.outages import OutageLog
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy

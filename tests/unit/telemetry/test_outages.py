@@ -9,7 +9,7 @@ import structlog
 from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
-from server.telemetry.recording import OutageLog
+from server.telemetry.outages import OutageLog
 
 
 class Outage:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from server.telemetry.logging import WITHHELD, private_traceback
+from server.telemetry.redaction import WITHHELD, private_traceback
 
 
 def shown(fail: Callable[[], None]) -> str:
