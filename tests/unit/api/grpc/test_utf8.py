@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from memoir.v1 import memory_service_pb2, statistics_service_pb2
 
-from server.api.grpc.decoding import first_invalid_string
+from server.api.grpc.wire_format import first_invalid_string
 
 Request = memory_service_pb2.AddMemoriesRequest
 DESCRIPTOR = Request.DESCRIPTOR
