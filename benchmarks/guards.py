@@ -28,8 +28,9 @@ from server.api.grpc.access_rules import Access, MethodClass
 from server.api.grpc.admission import Admission, AdmissionLimits, AdmittedCall
 from server.api.grpc.interceptors.chain import build_chain
 from server.api.grpc.interceptors.drain import DrainGate
-from server.api.grpc.interceptors.entry import EntryInterceptor, RateLimiter
+from server.api.grpc.interceptors.entry import EntryInterceptor
 from server.api.grpc.local import CONTRACT_METHODS, LocalCalls, LocalMethod, LocalRequest
+from server.api.grpc.rate_limit import RateLimiter
 from server.api.grpc.server import Servicers
 from server.core.fairness import FairPlaces
 from server.projects.authorization import Authenticate, Authorize

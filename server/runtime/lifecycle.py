@@ -15,8 +15,8 @@ from typing import Final
 import grpc
 import structlog
 
+from server.api.grpc.health import HealthService
 from server.api.grpc.interceptors.drain import DrainGate
-from server.api.grpc.server import HealthService
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 EXIT_STATUS_OF_SECOND_SIGNAL = 130

@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from server.api.grpc.server import MOST_HEALTH_WATCHES
+from server.api.grpc.health import MOST_HEALTH_WATCHES
 from server.core.values import Neo4jAddress
 from tests.support.errors import details_of
 from tests.support.server import ServerProcess, external_environment, run_command

@@ -29,7 +29,8 @@ from server.api.grpc.local import (
     LocalRequest,
 )
 from server.api.grpc.local import Send as SendMessage
-from server.api.http.exchange import Bodies, BodyLimits, Exchange
+from server.api.http.bodies import Bodies, BodyLimits
+from server.api.http.exchange import Exchange
 from server.api.http.faults import (
     JSON,
     Rename,

@@ -18,7 +18,7 @@ from starlette.responses import Response
 
 from server.api.grpc.interceptors.observation import CORRELATION_HEADER, is_correlation_id
 from server.api.grpc.status import to_status
-from server.api.http.exchange import BodyRefused
+from server.api.http.bodies import BodyRefused
 from server.core.errors import InvalidRequest, MemoirError, Unimplemented
 
 JSON: Final = "application/json"

@@ -27,7 +27,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.types import Message as AsgiMessage
 
 from server.api.grpc.interceptors.observation import CORRELATION_HEADER
-from server.api.http.exchange import Bodies, BodyLimits, Exchange, message_of
+from server.api.http.bodies import Bodies, BodyLimits
+from server.api.http.exchange import Exchange, message_of
 from server.api.http.faults import (
     JSON,
     answer_or_refuse,

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import grpc
 
+from server.api.grpc.health import HealthService
 from server.api.grpc.local import LocalCalls
-from server.api.grpc.server import HealthService, ServerOptions, build_health_server
+from server.api.grpc.server import ServerOptions, build_health_server
+from server.api.http.bodies import BodyLimits
 from server.api.http.door import Door
-from server.api.http.exchange import BodyLimits
 from server.api.http.mem0.routes import mem0_routes
 from server.api.http.openapi import openapi_route
 from server.api.http.serving import HttpOptions, build_application, serving_http

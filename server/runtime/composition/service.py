@@ -10,11 +10,12 @@ from opentelemetry.trace import TracerProvider
 
 from server.api.grpc.admission import Admission
 from server.api.grpc.convert.tokens import KEY_BYTES, Tokens
+from server.api.grpc.health import HealthService
 from server.api.grpc.interceptors.chain import InterceptorChain, build_chain
 from server.api.grpc.interceptors.drain import DrainGate
-from server.api.grpc.interceptors.entry import RateLimiter
 from server.api.grpc.local import LocalCalls
-from server.api.grpc.server import HealthService, ServerOptions, Servicers, build_server
+from server.api.grpc.rate_limit import RateLimiter
+from server.api.grpc.server import ServerOptions, Servicers, build_server
 from server.api.grpc.services.graph import GraphService
 from server.api.grpc.services.memory import MemoryService
 from server.api.grpc.services.operations import OperationsService

@@ -15,10 +15,10 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from server.api.grpc.admission import Admission, AdmissionLimits
+from server.api.grpc.health import HealthService
 from server.api.grpc.interceptors.chain import build_chain
 from server.api.grpc.interceptors.drain import DrainGate
-from server.api.grpc.interceptors.entry import RateLimiter
-from server.api.grpc.server import HealthService
+from server.api.grpc.rate_limit import RateLimiter
 from server.telemetry.statistics import Statistics
 from tests.integration.api.harness import (
     DEFAULT_SECONDS,

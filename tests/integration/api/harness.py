@@ -17,8 +17,8 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from server.api.grpc.admission import Admission
+from server.api.grpc.health import HealthService
 from server.api.grpc.interceptors.drain import DrainGate
-from server.api.grpc.server import HealthService
 from server.core.errors import ApiKeyInvalid, ProjectForbidden, ProjectRequired
 from server.projects.project import Caller, Principal
 

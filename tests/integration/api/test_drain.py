@@ -11,7 +11,7 @@ import pytest
 from google.rpc import error_details_pb2
 from grpc_health.v1 import health_pb2
 
-from server.api.grpc.server import READINESS
+from server.api.grpc.health import READINESS
 from server.runtime import lifecycle
 from server.runtime.lifecycle import drain
 from tests.integration.api.harness import (

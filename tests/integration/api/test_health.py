@@ -10,7 +10,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
-from server.api.grpc.server import LIVENESS, READINESS
+from server.api.grpc.health import LIVENESS, READINESS
 from tests.integration.api.harness import Harness
 
 SERVING = health_pb2.HealthCheckResponse.SERVING

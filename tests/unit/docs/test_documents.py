@@ -20,7 +20,7 @@ from pydantic_settings import BaseSettings
 from server.api.grpc.admission import Admission, AdmissionLimits
 from server.api.grpc.interceptors.chain import build_chain
 from server.api.grpc.interceptors.drain import DrainGate
-from server.api.grpc.interceptors.entry import RateLimiter
+from server.api.grpc.rate_limit import RateLimiter
 from server.projects.project import Caller, Principal
 from server.runtime.settings import SECTIONS
 from server.telemetry.metrics import REGISTRY

@@ -35,14 +35,10 @@ from server.api.grpc.interceptors.context import (
     method_name,
 )
 from server.api.grpc.interceptors.drain import DrainGate
-from server.api.grpc.interceptors.entry import (
-    Authenticate,
-    EntryInterceptor,
-    RateLimiter,
-    rate_limited,
-)
+from server.api.grpc.interceptors.entry import Authenticate, EntryInterceptor, rate_limited
 from server.api.grpc.interceptors.observation import ObservationInterceptor, TracingInterceptor
 from server.api.grpc.large_messages import LARGE_BYTES
+from server.api.grpc.rate_limit import RateLimiter
 from server.api.grpc.status import ErrorsInterceptor
 from server.api.grpc.validation import check, check_large
 from server.core.errors import Unimplemented

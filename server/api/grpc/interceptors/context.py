@@ -24,8 +24,7 @@ class CallContext(grpc.aio.ServicerContext[Any, Any]):
     """gRPC's own context, with three differences.
 
     It reads and writes messages instead of bytes; it counts written messages in `messages_written`
-    and `bytes_written`; and trailers that interceptors add are sent as
-    well as those that the handler sets.
+    and `bytes_written`; and the trailers that interceptors add are sent with those of the handler.
     """
 
     def __init__(self, inner: Context, codec: Codec) -> None:
@@ -135,9 +134,7 @@ PUBLIC_SERVICES = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """A called method. `name` is `package.Service/Method`.
-
-    `exists` is false for an unknown method.
+    """A called method. `name` is `package.Service/Method`; `exists` is false if it is unknown.
 
     Public methods (health and reflection) may be called without a key and during a drain.
     """

@@ -148,7 +148,7 @@ def translated_filter(value: object, depth: int = 0) -> Any:
     conditions: list[Any] = []
     for name, item in value.items():
         if name in {"AND", "OR", "NOT"}:
-            result[name] = _shown(item, depth)
+            result[name] = _translated_inner(item, depth)
         elif name == "metadata" and isinstance(item, Mapping):
             conditions += [{f"metadata.{key}": value} for key, value in item.items()]
         elif (contract_name := _NAMES.get(name, name)) in result:
@@ -159,7 +159,7 @@ def translated_filter(value: object, depth: int = 0) -> Any:
     return conjunction([result, *conditions]) if conditions else result
 
 
-def _shown(value: object, depth: int) -> Any:
+def _translated_inner(value: object, depth: int) -> Any:
     if isinstance(value, Sequence) and not isinstance(value, str):
         return [translated_filter(item, depth + 1) for item in value]
     return translated_filter(value, depth + 1)

@@ -11,11 +11,8 @@ from server.api.grpc.decoding import Codec
 from server.api.grpc.interceptors.chain import Behavior
 from server.api.grpc.interceptors.context import CallContext, Metadata, Method, describe
 from server.api.grpc.interceptors.drain import DrainGate
-from server.api.grpc.interceptors.entry import (
-    Authenticate,
-    EntryInterceptor,
-    RateLimiter,
-)
+from server.api.grpc.interceptors.entry import Authenticate, EntryInterceptor
+from server.api.grpc.rate_limit import RateLimiter
 from server.projects.project import Principal
 
 ANYONE = Principal("k", "o", "p")

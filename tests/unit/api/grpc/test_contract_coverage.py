@@ -15,12 +15,8 @@ from memoir.v1 import (
     statistics_service_pb2,
 )
 
-from server.api.grpc.server import (
-    CONTRACT,
-    HealthService,
-    Servicers,
-    servicer_of,
-)
+from server.api.grpc.health import HealthService
+from server.api.grpc.server import CONTRACT, Servicers, servicer_of
 from server.api.grpc.services.graph import GraphService, GraphUseCases
 from server.api.grpc.services.memory import MemoryService, MemoryUseCases
 from server.api.grpc.services.memory_changes import ChangeUseCases

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.api.grpc.interceptors import entry
-from server.api.grpc.interceptors.entry import RateLimiter
+from server.api.grpc import rate_limit
+from server.api.grpc.rate_limit import RateLimiter
 from server.core.transient_errors import RateLimited
 from tests.support.clocks import HandClock
 
@@ -45,7 +45,7 @@ def test_a_rate_of_zero_means_no_limit() -> None:
 def test_a_project_that_was_evicted_starts_with_a_full_bucket(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(entry, "MOST_PROJECTS", 2)
+    monkeypatch.setattr(rate_limit, "MOST_PROJECTS", 2)
     limiter = RateLimiter(1.0, 1, HandClock(1000.0))
     for project_id in ("p", "q", "r", "p"):
         limiter.take(project_id)

@@ -10,7 +10,7 @@ import pytest
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Message
 
-from server.api.http.exchange import Bodies, BodyLimits, BodyRefused
+from server.api.http.bodies import Bodies, BodyLimits, BodyRefused
 
 LIMITS = BodyLimits(largest=100, together=150, seconds=0.05)
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from server.api.grpc.health import HealthService
 from server.api.grpc.interceptors.drain import DrainGate
-from server.api.grpc.server import HealthService
 from server.core.transient_errors import ShuttingDown
 from server.runtime import lifecycle
 from server.runtime.lifecycle import drain
