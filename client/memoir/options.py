@@ -164,7 +164,7 @@ class EntityOptions(GraphOptions, total=False):
 
 
 class EntitiesOptions(GraphOptions, total=False):
-    """The entities to list: all, or those whose name begins with the words of `query`."""
+    """The entities to list: all, or those with a name that matches each word of `query`."""
 
     query: str
     page_size: int

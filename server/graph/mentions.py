@@ -10,7 +10,7 @@ from server.graph.model import Entity, MemorySubgraph, Relation
 
 @dataclass(frozen=True, slots=True, order=True)
 class EntityKey:
-    """The identity of an entity."""
+    """The identity of an entity in the whole graph; within a project, an `EntityRef` is enough."""
 
     project_id: str
     space: str

@@ -97,39 +97,39 @@ class UnusableCompletion(ValueError):
         self.cause = cause
 
 
-class _Read(BaseModel):
+class _ResponsePart(BaseModel):
     """A part of a response. Other fields are ignored, and many are optional."""
 
     model_config = ConfigDict(alias_generator=to_camel, frozen=True)
 
 
-class ContentPart(_Read):
+class ContentPart(_ResponsePart):
     """A part of the text, or of the thoughts."""
 
     text: str | None = None
     thought: bool | None = None
 
 
-class Content(_Read):
+class Content(_ResponsePart):
     """The text of an answer, in parts."""
 
     parts: Sequence[ContentPart] | None = None
 
 
-class Candidate(_Read):
+class Candidate(_ResponsePart):
     """One answer, and why the model stopped."""
 
     content: Content | None = None
     finish_reason: str | None = None
 
 
-class PromptFeedback(_Read):
+class PromptFeedback(_ResponsePart):
     """Why the prompt was refused, if it was."""
 
     block_reason: str | None = None
 
 
-class Usage(_Read):
+class Usage(_ResponsePart):
     """The tokens that a request used."""
 
     prompt_token_count: int | None = None
@@ -137,7 +137,7 @@ class Usage(_Read):
     thoughts_token_count: int | None = None
 
 
-class Completion(_Read):
+class Completion(_ResponsePart):
     """A whole response."""
 
     candidates: Sequence[Candidate] | None = None

@@ -36,11 +36,11 @@ _PREFIXES = {
     EmbeddingPurpose.QUERY: "task: search result | query: ",
 }
 
-log = structlog.get_logger()
-
 # Both were measured with a learned embedder of 384 dimensions: ADR 0055.
 _NEAR_DUPLICATE_SIMILARITY = 0.9
 _DENSE_WEIGHT = 1.5
+
+log = structlog.get_logger()
 
 
 class GeminiEmbedder:
@@ -76,7 +76,7 @@ class GeminiEmbedder:
 
     @property
     def compares_sentences(self) -> bool:
-        """True, because the vector of a text about many things is close to none (ADR 0055)."""
+        """True: the vector of a text about many things is close to none of them (ADR 0055)."""
         return True
 
     def meanings(self, question: str) -> Sequence[str]:  # noqa: ARG002 - of the port
