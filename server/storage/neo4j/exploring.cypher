@@ -46,9 +46,8 @@ WITH e ORDER BY e.project_id, e.space, e.key LIMIT $given.limit
 {mentions}
 ORDER BY key
 
-// Words contain the project and space (see terms.py). The properties are compared nevertheless.
-
 // name: entity_matches
+// Words contain the project and space (see terms.py). The properties are compared nevertheless.
 CALL db.index.fulltext.queryNodes('entity_terms', $given.words, {limit: $given.most}) YIELD node AS e, score
 WITH e, score WHERE e.project_id = $given.project_id AND e.space = $given.space
 WITH e, score ORDER BY score DESC, e.key SKIP $given.skipped LIMIT $given.limit
@@ -78,12 +77,11 @@ UNWIND $given.keys AS key
 MATCH (e:Entity {project_id: $given.project_id, space: $given.space, key: key})
 {mentions}
 
+// name: relation_page
 // A page of relations, newest first. The hint fixes the plan: depending on statistics, the planner
 // might scan, even the index of all projects (SEEK forbids that, INDEX alone does not). The ORDER BY
 // includes the leading properties of the index, which are constant here, so that the index provides the
 // order, and the cost depends on the size of the page and not of the space.
-
-// name: relation_page
 MATCH (source)-[r:RELATES_TO]->(target)
 USING INDEX SEEK r:RELATES_TO(project_id, user_id, event_time)
 WHERE r.project_id = $given.project_id AND r.user_id = $given.user_id AND r.event_time <= $given.event_time

@@ -7,9 +7,8 @@
 // Each statement returns one list `rows`, because the driver processes every record separately. Instants
 // are stored as microseconds since 1970, because integers are cheapest for the driver and the indexes.
 
-// The version of a memory is reliable only once the memory is locked.
-
 // name: lock_memories
+// The version of a memory is reliable only once the memory is locked.
 UNWIND $given.memories AS row
 MERGE (m:Memory {project_id: row.project_id, memory_id: row.memory_id})
 SET m.project_id = row.project_id
@@ -39,11 +38,10 @@ RETURN collect({
   expires_on: r.expires_on
 }) AS rows
 
+// name: lock_spaces
 // Entities are locked together, by their space. Locked one by one, they could deadlock: deleting an
 // orphan takes the lock of its key, which a transaction that adds to the entity holds while it waits
 // for the entity. A lock has a number instead of the space's name, so that it can outlive the space.
-
-// name: lock_spaces
 UNWIND $given.slots AS slot
 MERGE (lock:SpaceLock {slot: slot})
 SET lock.slot = slot
@@ -85,11 +83,10 @@ UNWIND $given.memories AS row
 MATCH (m:Memory {project_id: row.project_id, memory_id: row.memory_id})
 DELETE m
 
+// name: add_edges
 // Looks up each entity and each memory once, for any number of edges: `entity`, `source` and `target`
 // are places in the list of entities. An entity has the name in its mention with the lowest rank. Setting
 // all properties of a relation at once costs a third less than setting each.
-
-// name: add_edges
 UNWIND $given.entities AS row
 MERGE (e:Entity {project_id: row.project_id, space: row.space, key: row.key})
   ON CREATE SET e.rank = row.rank, e.name = row.name, e.type = row.type, e.terms = row.terms,
@@ -140,9 +137,8 @@ UNWIND $given.names AS row
 MATCH (e:Entity {project_id: row.project_id, space: row.space, key: row.key})
 SET e.terms = row.terms, e.alias_keys = row.alias_keys
 
-// Each memory of a rehearsal has a space of its own, so nothing else mentions its entities.
-
 // name: remove_invented
+// Each memory of a rehearsal has a space of its own, so nothing else mentions its entities.
 UNWIND $given.memories AS row
 MATCH (m:Memory {project_id: row.project_id, memory_id: row.memory_id})-[:MENTIONS]->(e)
 DETACH DELETE m, e

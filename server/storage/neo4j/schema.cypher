@@ -17,26 +17,22 @@ FOR (lock:SpaceLock) REQUIRE lock.slot IS UNIQUE
 CREATE INDEX relates_to_memory IF NOT EXISTS
 FOR ()-[r:RELATES_TO]-() ON (r.project_id, r.memory_id)
 
-// Functional relations, which can supersede each other, have a slot; others have none and are not indexed.
-
 // name: relates_to_slot
+// Functional relations, which can supersede each other, have a slot; others have none and are not indexed.
 CREATE INDEX relates_to_slot IF NOT EXISTS
 FOR ()-[r:RELATES_TO]-() ON (r.slot)
 
-// The event time is last, so that a page is read in its order, and reading stops when it is full.
-
 // name: relates_to_user
+// The event time is last, so that a page is read in its order, and reading stops when it is full.
 CREATE INDEX relates_to_user IF NOT EXISTS
 FOR ()-[r:RELATES_TO]-() ON (r.project_id, r.user_id, r.event_time)
 
-// It contains the words of terms.py, which an analyzer need not split further.
-
 // name: entity_terms
+// It contains the words of terms.py, which an analyzer need not split further.
 CREATE FULLTEXT INDEX entity_terms IF NOT EXISTS
 FOR (e:Entity) ON EACH [e.terms]
 OPTIONS {indexConfig: {`fulltext.analyzer`: 'whitespace'}}
 
-// Until an index is populated, statements that name it fail or scan.
-
 // name: await_indexes
+// Until an index is populated, statements that name it fail or scan.
 CALL db.awaitIndexes(30)

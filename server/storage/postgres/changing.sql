@@ -7,9 +7,8 @@ traceparent, key_id, peer
 
 -- block: call_values
 :project_id, :call_id, new_position.position, :method, :user_id, :agent_id, :app_id, :run_id,
-:scope_key, :request_id,
-:item, :payload_digest, :correlation_id, :embedding_model, :language_model, :prompt_version, :call_time,
-:traceparent, :key_id, :peer
+:scope_key, :request_id, :item, :payload_digest, :correlation_id, :embedding_model, :language_model,
+:prompt_version, :call_time, :traceparent, :key_id, :peer
 
 -- block: enqueue
 INSERT INTO graph_outbox (
@@ -27,9 +26,9 @@ ON CONFLICT (project_id, memory_id) DO UPDATE SET
 
 -- block: state
 -- The value of `memory_events.state` for a memory.
-project_id, memory_id, version, call_id, user_id, agent_id, app_id, run_id,
-              scope_key, digest, text, role, name, inferred, immutable, metadata, categories,
-              entities, relations, evidence, event_time, expiration_date, create_time, update_time
+project_id, memory_id, version, call_id, user_id, agent_id, app_id, run_id, scope_key, digest, text,
+role, name, inferred, immutable, metadata, categories, entities, relations, evidence, event_time,
+expiration_date, create_time, update_time
 
 -- block: had_subgraph
 -- Whether the graph may contain a deleted memory: not if it had no entities and relations, and no earlier

@@ -34,8 +34,8 @@ erased_phrases AS MATERIALIZED (
 ),
 sources AS MATERIALIZED (
     SELECT m.call_id, m.ordinal, m.message_id
-    FROM source_calls JOIN messages AS m ON m.project_id = :project_id
-      AND m.call_id = source_calls.call_id
+    FROM source_calls
+    JOIN messages AS m ON m.project_id = :project_id AND m.call_id = source_calls.call_id
     UNION
     SELECT m.call_id, m.ordinal, m.message_id
     FROM (SELECT DISTINCT scope_key FROM erased_phrases) AS of_scope
@@ -105,8 +105,8 @@ CROSS JOIN LATERAL (
 -- name: redact_messages
 UPDATE messages AS m
 SET content = given.content
-FROM unnest(:call_ids::uuid[], :ordinals::integer[], :contents::text[]) AS given (call_id, ordinal,
-    content)
+FROM unnest(:call_ids::uuid[], :ordinals::integer[], :contents::text[])
+    AS given (call_id, ordinal, content)
 WHERE m.project_id = :project_id AND m.call_id = given.call_id AND m.ordinal = given.ordinal;
 
 -- name: erase_passages
@@ -187,8 +187,9 @@ SET notices = '[]'
 WHERE c.project_id = :project_id AND c.scope_key = ANY (:scope_keys::bytea[]) AND c.notices <> '[]'
   AND (
     c.call_id IN (
-        SELECT call_id FROM memory_events WHERE project_id = :project_id
-          AND memory_id = ANY (:memory_ids::uuid[])
+        SELECT call_id
+        FROM memory_events
+        WHERE project_id = :project_id AND memory_id = ANY (:memory_ids::uuid[])
     )
     OR EXISTS (
         SELECT

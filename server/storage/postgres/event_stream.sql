@@ -37,7 +37,7 @@ LEFT JOIN LATERAL (
         WHERE e.project_id = :project_id
           AND (e.transaction_id, e.position, e.ordinal, e.memory_id, e.version)
               > (:after_transaction::text::xid8, :after_position::bigint, :after_ordinal::integer,
-              :after_memory::uuid, :after_version::bigint)
+                 :after_memory::uuid, :after_version::bigint)
           AND e.transaction_id < horizon.transaction_id
         ORDER BY e.transaction_id, e.position, e.ordinal, e.memory_id, e.version
         LIMIT :read_limit

@@ -35,15 +35,15 @@ SELECT e.state IS NOT NULL AS has_state, newest.version AS last_version, embedde
 FROM memory_events AS e
 JOIN calls AS c USING (project_id, call_id)
 CROSS JOIN LATERAL (
-    SELECT max(version) AS version FROM memory_events WHERE project_id = :project_id
-      AND memory_id = :memory_id
+    SELECT max(version) AS version
+    FROM memory_events
+    WHERE project_id = :project_id AND memory_id = :memory_id
 ) AS newest
 LEFT JOIN LATERAL (
     SELECT earlier.embedding
     FROM memory_events AS earlier
     WHERE earlier.project_id = :project_id AND earlier.memory_id = :memory_id
-      AND earlier.version <= e.version
-      AND earlier.embedding IS NOT NULL
+      AND earlier.version <= e.version AND earlier.embedding IS NOT NULL
     ORDER BY earlier.version DESC
     LIMIT 1
 ) AS embedded ON true
@@ -79,11 +79,11 @@ WHERE origin.project_id = :project_id AND origin.call_time <= :time
 LIMIT :limit;
 
 -- block: newest_first
-(:after_time::timestamptz IS NULL OR (origin.call_time, born.memory_id) < (:after_time,
-:after_id::uuid))
+(:after_time::timestamptz IS NULL
+ OR (origin.call_time, born.memory_id) < (:after_time, :after_id::uuid))
 ORDER BY origin.call_time DESC, born.memory_id DESC
 
 -- block: oldest_first
-(:after_time::timestamptz IS NULL OR (origin.call_time, born.memory_id) > (:after_time,
-:after_id::uuid))
+(:after_time::timestamptz IS NULL
+ OR (origin.call_time, born.memory_id) > (:after_time, :after_id::uuid))
 ORDER BY origin.call_time, born.memory_id

@@ -35,8 +35,7 @@ written AS (
     UPDATE memories SET
         version = version + 1, call_id = :call_id, text = :text, digest = :digest,
         embedding = coalesce(:embedding::halfvec, embedding), metadata = :metadata,
-        categories = :categories,
-        entities = :entities, relations = :relations, evidence = :evidence,
+        categories = :categories, entities = :entities, relations = :relations, evidence = :evidence,
         expiration_date = :expiration_date, update_time = :call_time
     WHERE project_id = :project_id AND memory_id = :memory_id AND version = :version AND NOT immutable
     RETURNING {state}
@@ -55,8 +54,7 @@ written AS (
         evidence, event_time, expiration_date, create_time, update_time, embedding
     )
     SELECT :project_id, :memory_id, :version + 1, :call_id, :user_id, :agent_id, :app_id, :run_id,
-           :scope_key,
-           :digest, state.text, state.role, state.name, state.inferred, state.immutable, state.metadata,
+           :scope_key, :digest, state.text, state.role, state.name, state.inferred, state.immutable, state.metadata,
            state.categories, state.entities, state.relations, state.evidence, state.event_time,
            state.expiration_date, state.create_time, :call_time, :embedding::halfvec
     FROM memory_events AS e
@@ -209,8 +207,8 @@ WITH scope_calls AS MATERIALIZED (
 ),
 scope_memories AS MATERIALIZED (
     SELECT e.memory_id
-    FROM scope_calls JOIN memory_events AS e ON e.project_id = :project_id
-      AND e.call_id = scope_calls.call_id
+    FROM scope_calls
+    JOIN memory_events AS e ON e.project_id = :project_id AND e.call_id = scope_calls.call_id
     UNION
     -- Memories that were erased earlier, possibly by a call of another scope.
     SELECT memory_id
@@ -249,8 +247,8 @@ scope_operations AS MATERIALIZED (
     SELECT call_id AS operation_id FROM scope_calls
     UNION
     SELECT o.operation_id
-    FROM scope_calls JOIN operations AS o ON o.project_id = :project_id
-      AND o.call_id = scope_calls.call_id
+    FROM scope_calls
+    JOIN operations AS o ON o.project_id = :project_id AND o.call_id = scope_calls.call_id
     WHERE o.call_id <> o.operation_id
     UNION
     SELECT operation_id

@@ -42,8 +42,9 @@ FROM operations
 WHERE project_id = :project_id AND request_id = :request_id;
 
 -- name: get
-SELECT {operation_columns} FROM operations WHERE project_id = :project_id
-  AND operation_id = :operation_id;
+SELECT {operation_columns}
+FROM operations
+WHERE project_id = :project_id AND operation_id = :operation_id;
 
 -- name: list
 SELECT {operation_columns}
@@ -212,8 +213,8 @@ RETURNING operation_id;
 -- name: release
 UPDATE operations
 SET state = 'QUEUED', lease = NULL, available_at = clock_timestamp() + :delay::interval,
-    failures = failures - CASE WHEN :is_failure::boolean THEN 0 ELSE 1 END, fault = coalesce(:fault,
-    fault)
+    failures = failures - CASE WHEN :is_failure::boolean THEN 0 ELSE 1 END,
+    fault = coalesce(:fault, fault)
 WHERE project_id = :project_id AND operation_id = :operation_id AND lease = :lease
 RETURNING operation_id;
 

@@ -1,6 +1,5 @@
 -- The outbox of the graph: one row for each memory whose subgraph must be updated, claimed under a
--- lease. Every statement locks rows in the same order, so that projectors and
--- writers cannot deadlock.
+-- lease. Every statement locks rows in the same order, so that projectors and writers cannot deadlock.
 
 -- name: claim
 UPDATE graph_outbox AS o
@@ -64,8 +63,7 @@ requeued AS (
         project_id, memory_id, position, first_position, correlation_id, traceparent
     )
     SELECT lost_claims.project_id, lost_claims.memory_id, new_position.position, new_position.position,
-           lost_claims.correlation_id,
-           lost_claims.traceparent
+           lost_claims.correlation_id, lost_claims.traceparent
     FROM lost_claims, new_position
     ORDER BY lost_claims.project_id, lost_claims.memory_id
     ON CONFLICT (project_id, memory_id) DO UPDATE SET
@@ -96,8 +94,8 @@ SELECT count(*) FROM requeued;
 WITH held AS MATERIALIZED (
     SELECT o.project_id, o.memory_id, given.position
     FROM graph_outbox AS o
-    JOIN unnest(:project_ids::text[], :memory_ids::uuid[], :positions::bigint[]) AS given (project_id,
-    memory_id, position)
+    JOIN unnest(:project_ids::text[], :memory_ids::uuid[], :positions::bigint[])
+        AS given (project_id, memory_id, position)
         USING (project_id, memory_id)
     WHERE o.lease = :lease
     ORDER BY o.project_id, o.memory_id
@@ -191,8 +189,9 @@ WITH revived AS (
 SELECT count(*) FROM revived;
 
 -- name: outstanding
-SELECT memory_id FROM graph_outbox WHERE project_id = :project_id
-  AND memory_id = ANY (:memory_ids::uuid[]);
+SELECT memory_id
+FROM graph_outbox
+WHERE project_id = :project_id AND memory_id = ANY (:memory_ids::uuid[]);
 
 -- name: projects
 SELECT project_id FROM projects ORDER BY project_id;

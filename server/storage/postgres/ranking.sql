@@ -47,8 +47,8 @@ meanings AS MATERIALIZED (
 -- count in place of a word that occurs in no item.
 question AS MATERIALIZED (
     SELECT vector, question_lexemes, lexemes,
-           (SELECT string_agg(quote_literal(word),
-           ' | ') FROM unnest(lexemes) AS word)::tsquery AS any_of
+           (SELECT string_agg(quote_literal(word), ' | ')
+            FROM unnest(lexemes) AS word)::tsquery AS any_of
     FROM words_of(:question) AS vector, tsvector_to_array(vector) AS question_lexemes,
          array_cat(question_lexemes, ARRAY(SELECT DISTINCT related FROM meanings)) AS lexemes
 )

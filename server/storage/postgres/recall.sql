@@ -1,9 +1,6 @@
 -- Finds the relations of the entities in a question, and those one hop further. Only memories of the scope
 -- count, also in the numbers of relations. The slot `scope` takes a condition of filters.py.
 
--- block: space
-coalesce('user:' || m.user_id, 'agent:' || m.agent_id, 'app:' || m.app_id, 'run:' || m.run_id)
-
 -- name: recall (scope)
 -- The relations of the named entities (`near`) and those one hop further (`far`), each with the memory
 -- that states it and the numbers of relations of the entities on the path: the fewer, the stronger the
@@ -104,7 +101,7 @@ FROM (
            EXISTS (
                SELECT FROM memories AS m
                WHERE m.project_id = :project_id
-                 AND {space} = ANY (:spaces::text[])
+                 AND m.graph_space = ANY (:spaces::text[])
                  AND jsonb_path_exists(m.entities, '$[*].aliases[*]')
            ) AS has_aliases
 ) AS of_spaces
@@ -126,11 +123,10 @@ LIMIT :most_spaces;
 
 -- name: memories_with_aliases (scope)
 -- The memories of the scope that state aliases.
-SELECT memory_id, entities, text,
-       {space} AS space
+SELECT m.memory_id, m.entities, m.text, m.graph_space AS space
 FROM memories AS m
 WHERE m.project_id = :project_id
-  AND {space} = ANY (:spaces::text[])
+  AND m.graph_space = ANY (:spaces::text[])
   AND jsonb_path_exists(m.entities, '$[*].aliases[*]')
   AND {scope} AND (m.expiration_date IS NULL OR m.expiration_date >= :visible_on);
 

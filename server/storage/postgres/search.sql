@@ -161,8 +161,8 @@ scored AS MATERIALIZED (
                    cardinality((SELECT starts FROM line))
                ) AS last
         FROM (
-            SELECT line_items.*, width_bucket(place,
-                   (SELECT openings FROM line)) AS sitting FROM line_items
+            SELECT line_items.*, width_bucket(place, (SELECT openings FROM line)) AS sitting
+            FROM line_items
         ) AS line_items
     ) AS c
 )

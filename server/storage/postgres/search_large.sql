@@ -44,8 +44,8 @@ WITH {meanings},
 frame AS MATERIALIZED (
     SELECT {frame_columns},
            -- Apart from its denominator, the centred cosine grows with this inner product.
-           :vector::halfvec - (mean * array_fill(share::real,
-           ARRAY[vector_dims(:vector)])::halfvec) AS target
+           :vector::halfvec
+           - (mean * array_fill(share::real, ARRAY[vector_dims(:vector)])::halfvec) AS target
     FROM (
         SELECT :size::float8 AS size, :mean_length::float8 AS mean_length, mean,
                :size / (:size + :centre_shrinkage::float8) AS share, -(mean <#> mean) AS square,

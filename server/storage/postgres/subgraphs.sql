@@ -10,8 +10,7 @@ SELECT claimed.project_id, claimed.memory_id, claimed.correlation_id,
        coalesce(stored.aliases, '[]') AS stored_aliases, stored.space AS stored_space,
        EXISTS (
            SELECT FROM entity_aliases AS a
-           WHERE a.project_id = m.project_id
-             AND a.space = m.graph_space
+           WHERE a.project_id = m.project_id AND a.space = m.graph_space
        ) AS has_aliases,
        splits.pairs AS splits, CASE WHEN splits.pairs IS NOT NULL THEN m.text END AS split_text
 FROM unnest(:project_ids::text[], :memory_ids::uuid[], :correlation_ids::text[])
@@ -30,8 +29,7 @@ LEFT JOIN LATERAL (
 LEFT JOIN LATERAL (
     SELECT jsonb_agg(jsonb_build_array(s.name, s.other_name)) AS pairs
     FROM entity_splits AS s
-    WHERE s.project_id = m.project_id
-      AND s.space = m.graph_space
+    WHERE s.project_id = m.project_id AND s.space = m.graph_space
 ) AS splits ON true;
 
 -- name: lock_spaces
@@ -46,8 +44,8 @@ FROM (
 -- name: aliases
 SELECT a.project_id, a.space, a.memory_id, a.name, a.alias
 FROM entity_aliases AS a
-JOIN unnest(:project_ids::text[], :spaces::text[]) AS given (project_id, space) USING (project_id,
-space);
+JOIN unnest(:project_ids::text[], :spaces::text[]) AS given (project_id, space)
+    USING (project_id, space);
 
 -- name: delete_aliases
 DELETE FROM entity_aliases AS a
@@ -71,8 +69,8 @@ FROM jsonb_to_recordset(:changes::jsonb)
 -- name: changes
 SELECT c.project_id, c.space, c.change_id, c.keys
 FROM entity_alias_changes AS c
-JOIN unnest(:project_ids::text[], :spaces::text[]) AS given (project_id, space) USING (project_id,
-space);
+JOIN unnest(:project_ids::text[], :spaces::text[]) AS given (project_id, space)
+    USING (project_id, space);
 
 -- name: names_in_space
 -- Only the scope field that defines the space is not null.
@@ -87,8 +85,8 @@ WHERE project_id = :project_id
   AND entities || relations <> '[]';
 
 -- name: delete_change
-DELETE FROM entity_alias_changes WHERE project_id = :project_id AND space = :space
-  AND change_id = :change_id;
+DELETE FROM entity_alias_changes
+WHERE project_id = :project_id AND space = :space AND change_id = :change_id;
 
 -- name: splits
 SELECT space, name, other_name, create_time

@@ -250,9 +250,7 @@ BEGIN
             project_id, memory_id, ordinal, space, source_key, relation, target_key,
             user_id, agent_id, app_id, run_id, event_time, expiration_date
         )
-        SELECT NEW.project_id, NEW.memory_id, stated.ordinal,
-               coalesce('user:' || NEW.user_id, 'agent:' || NEW.agent_id,
-                        'app:' || NEW.app_id, 'run:' || NEW.run_id),
+        SELECT NEW.project_id, NEW.memory_id, stated.ordinal, NEW.graph_space,
                entity_key_of(stated.relation #>> '{source,name}'), stated.relation ->> 'relation',
                entity_key_of(stated.relation #>> '{target,name}'),
                NEW.user_id, NEW.agent_id, NEW.app_id, NEW.run_id, NEW.event_time,
@@ -483,7 +481,7 @@ COMMENT ON TABLE memories IS 'The current state of memories.';
 COMMENT ON COLUMN memories.scope_key IS
     'Digest of the four scope fields, the same for all rows of a scope.';
 COMMENT ON COLUMN memories.graph_space IS
-    'The space in which a name means one entity: the first field of the scope, as in `user:alice`.';
+    'The graph space, in which a name means one entity: the first field of the scope, as in `user:alice`.';
 COMMENT ON COLUMN memories.version IS 'The number of the version, from 1.';
 COMMENT ON COLUMN memories.call_id IS 'The call that wrote this version.';
 COMMENT ON COLUMN memories.digest IS 'Digest of the text, unique in the scope.';
@@ -542,7 +540,7 @@ CREATE INDEX memories_conversation
 
 -- The memories of a graph space that state aliases.
 CREATE INDEX memories_with_aliases
-    ON memories (project_id, (coalesce('user:' || user_id, 'agent:' || agent_id, 'app:' || app_id, 'run:' || run_id)))
+    ON memories (project_id, graph_space)
     WHERE jsonb_path_exists(entities, '$[*].aliases[*]');
 
 -- The memories of exactly one scope that are nearest to any of the vectors: at most so many for each.
@@ -755,7 +753,8 @@ COMMENT ON COLUMN operations.available_at IS
     'When the lease ends, or when the next attempt may start.';
 COMMENT ON COLUMN operations.end_time IS 'When the operation succeeded, failed or was cancelled.';
 COMMENT ON COLUMN operations.call_id IS 'The call that took effect.';
-COMMENT ON COLUMN operations.error IS 'The error, as google.rpc.Status.';
+COMMENT ON COLUMN operations.fault IS 'The name of the error of the last failed attempt.';
+COMMENT ON COLUMN operations.error IS 'The error of the operation, as google.rpc.Status.';
 
 CREATE UNIQUE INDEX operations_request_id
     ON operations (project_id, request_id) WHERE request_id IS NOT NULL;
@@ -924,8 +923,7 @@ COMMENT ON TABLE memory_relations IS
     'The relations that memories state, by the keys of their ends, for searches, which do not read '
     'the graph. Triggers derive them from memories.relations.';
 COMMENT ON COLUMN memory_relations.ordinal IS 'The place of the relation in memories.relations, from 1.';
-COMMENT ON COLUMN memory_relations.space IS
-    'The graph space of the memory: the most general field of its scope.';
+COMMENT ON COLUMN memory_relations.space IS 'memories.graph_space of the memory.';
 COMMENT ON COLUMN memory_relations.source_key IS
     'The key of the name in the memory, even if it is an alias of an entity.';
 
@@ -1007,9 +1005,11 @@ CREATE TABLE reembedding (
     PRIMARY KEY (project_id, memory_id, version)
 );
 COMMENT ON TABLE reembedding IS
-    'Memories and past states that must still be embedded again while the store changes its '
-    'embedder; otherwise empty.';
-COMMENT ON COLUMN reembedding.version IS 'The version of a past state, or 0 for the current state.';
+    'Memories, past states and passages that must still be embedded again while the store changes '
+    'its embedder; otherwise empty.';
+COMMENT ON COLUMN reembedding.memory_id IS 'The memory, or the passage if the version is -1.';
+COMMENT ON COLUMN reembedding.version IS
+    'The version of a past state; 0 for the current state of a memory, -1 for a passage.';
 
 -- Returns the sentences of a scope's passages that state one of the facts. A sentence does if it contains at least
 -- half of the fact's words, two fifths of their weight, and one word that matters. A word in half of the passages
@@ -1117,9 +1117,12 @@ LANGUAGE sql AS $$
     SELECT count(*)::integer FROM replaced
 $$;
 
-CREATE TRIGGER passages_follow_deletions AFTER DELETE ON memories REFERENCING OLD TABLE AS former FOR EACH STATEMENT EXECUTE FUNCTION passages_follow_memories();
-
-CREATE TRIGGER passages_follow_updates AFTER UPDATE ON memories REFERENCING OLD TABLE AS former NEW TABLE AS present FOR EACH STATEMENT EXECUTE FUNCTION passages_follow_memories();
+CREATE TRIGGER passages_follow_deletions
+    AFTER DELETE ON memories REFERENCING OLD TABLE AS former
+    FOR EACH STATEMENT EXECUTE FUNCTION passages_follow_memories();
+CREATE TRIGGER passages_follow_updates
+    AFTER UPDATE ON memories REFERENCING OLD TABLE AS former NEW TABLE AS present
+    FOR EACH STATEMENT EXECUTE FUNCTION passages_follow_memories();
 
 -- Row-level security, in addition to the condition on project_id in every statement. A role that is subject to it
 -- sees only the rows of the project in the setting memoir.project; '*' means all projects. The subselects are

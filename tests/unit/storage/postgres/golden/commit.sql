@@ -39,9 +39,9 @@ WITH updated AS (
         event_time = $10, update_time = $11, role = $12, name = $13,
         expiration_date = coalesce($14, expiration_date)
     WHERE project_id = $15 AND memory_id = $16 AND version = $17 AND NOT immutable
-    RETURNING project_id, memory_id, version, call_id, user_id, agent_id, app_id, run_id,
-              scope_key, digest, text, role, name, inferred, immutable, metadata, categories,
-              entities, relations, evidence, event_time, expiration_date, create_time, update_time
+    RETURNING project_id, memory_id, version, call_id, user_id, agent_id, app_id, run_id, scope_key, digest, text,
+role, name, inferred, immutable, metadata, categories, entities, relations, evidence, event_time,
+expiration_date, create_time, update_time
 ),
 history AS (
     INSERT INTO memory_events (

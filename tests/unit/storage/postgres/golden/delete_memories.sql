@@ -45,9 +45,8 @@ recorded AS (
 item, payload_digest, correlation_id, embedding_model, language_model, prompt_version, call_time,
 traceparent, key_id, peer, outcome)
     SELECT $1, $8, new_position.position, $9, $10, $11, $12, $13,
-$14, $15,
-$16, $17, $18, $19, $20, $21, $7,
-$22, $23, $24, receipt.counts
+$14, $15, $16, $17, $18, $19, $20,
+$21, $7, $22, $23, $24, receipt.counts
     FROM new_position, receipt
 ),
 history AS (

@@ -4,8 +4,8 @@ WITH scope_calls AS MATERIALIZED (
 ),
 scope_memories AS MATERIALIZED (
     SELECT e.memory_id
-    FROM scope_calls JOIN memory_events AS e ON e.project_id = $1
-      AND e.call_id = scope_calls.call_id
+    FROM scope_calls
+    JOIN memory_events AS e ON e.project_id = $1 AND e.call_id = scope_calls.call_id
     UNION
     SELECT memory_id
     FROM memory_events
@@ -45,8 +45,8 @@ scope_operations AS MATERIALIZED (
     SELECT call_id AS operation_id FROM scope_calls
     UNION
     SELECT o.operation_id
-    FROM scope_calls JOIN operations AS o ON o.project_id = $1
-      AND o.call_id = scope_calls.call_id
+    FROM scope_calls
+    JOIN operations AS o ON o.project_id = $1 AND o.call_id = scope_calls.call_id
     WHERE o.call_id <> o.operation_id
     UNION
     SELECT operation_id
@@ -82,9 +82,8 @@ recorded AS (
 item, payload_digest, correlation_id, embedding_model, language_model, prompt_version, call_time,
 traceparent, key_id, peer, outcome)
     SELECT $1, $5, new_position.position, $6, $7, $8, $9, $10,
-$11, $12,
-$13, $14, $15, $16, $17, $18, $19,
-$20, $21, $22, receipt.counts
+$11, $12, $13, $14, $15, $16, $17,
+$18, $19, $20, $21, $22, receipt.counts
     FROM new_position, receipt
 ),
 enqueued AS (

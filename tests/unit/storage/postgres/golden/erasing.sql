@@ -24,8 +24,8 @@ erased_phrases AS MATERIALIZED (
 ),
 sources AS MATERIALIZED (
     SELECT m.call_id, m.ordinal, m.message_id
-    FROM source_calls JOIN messages AS m ON m.project_id = $2
-      AND m.call_id = source_calls.call_id
+    FROM source_calls
+    JOIN messages AS m ON m.project_id = $2 AND m.call_id = source_calls.call_id
     UNION
     SELECT m.call_id, m.ordinal, m.message_id
     FROM (SELECT DISTINCT scope_key FROM erased_phrases) AS of_scope
@@ -91,8 +91,8 @@ CROSS JOIN LATERAL (
 -- name: redact_messages
 UPDATE messages AS m
 SET content = given.content
-FROM unnest($1::uuid[], $2::integer[], $3::text[]) AS given (call_id, ordinal,
-    content)
+FROM unnest($1::uuid[], $2::integer[], $3::text[])
+    AS given (call_id, ordinal, content)
 WHERE m.project_id = $4 AND m.call_id = given.call_id AND m.ordinal = given.ordinal;
 
 -- name: erase_passages
@@ -144,8 +144,9 @@ SET notices = '[]'
 WHERE c.project_id = $1 AND c.scope_key = ANY ($2::bytea[]) AND c.notices <> '[]'
   AND (
     c.call_id IN (
-        SELECT call_id FROM memory_events WHERE project_id = $1
-          AND memory_id = ANY ($3::uuid[])
+        SELECT call_id
+        FROM memory_events
+        WHERE project_id = $1 AND memory_id = ANY ($3::uuid[])
     )
     OR EXISTS (
         SELECT
@@ -200,9 +201,8 @@ recorded AS (
 item, payload_digest, correlation_id, embedding_model, language_model, prompt_version, call_time,
 traceparent, key_id, peer, outcome)
     SELECT $1, $4, new_position.position, $5, $6, $7, $8, $9,
-$10, $11,
-$12, $13, $14, $15, $16, $17, $18,
-$19, $20, $21, receipt.counts
+$10, $11, $12, $13, $14, $15, $16,
+$17, $18, $19, $20, $21, receipt.counts
     FROM new_position, receipt
 ),
 last_events AS (

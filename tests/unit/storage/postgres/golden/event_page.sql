@@ -26,7 +26,7 @@ LEFT JOIN LATERAL (
         WHERE e.project_id = $1
           AND (e.transaction_id, e.position, e.ordinal, e.memory_id, e.version)
               > ($5::text::xid8, $6::bigint, $7::integer,
-              $8::uuid, $9::bigint)
+                 $8::uuid, $9::bigint)
           AND e.transaction_id < horizon.transaction_id
         ORDER BY e.transaction_id, e.position, e.ordinal, e.memory_id, e.version
         LIMIT $4

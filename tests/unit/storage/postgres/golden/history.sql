@@ -40,15 +40,15 @@ c.key_id
 FROM memory_events AS e
 JOIN calls AS c USING (project_id, call_id)
 CROSS JOIN LATERAL (
-    SELECT max(version) AS version FROM memory_events WHERE project_id = $1
-      AND memory_id = $2
+    SELECT max(version) AS version
+    FROM memory_events
+    WHERE project_id = $1 AND memory_id = $2
 ) AS newest
 LEFT JOIN LATERAL (
     SELECT earlier.embedding
     FROM memory_events AS earlier
     WHERE earlier.project_id = $1 AND earlier.memory_id = $2
-      AND earlier.version <= e.version
-      AND earlier.embedding IS NOT NULL
+      AND earlier.version <= e.version AND earlier.embedding IS NOT NULL
     ORDER BY earlier.version DESC
     LIMIT 1
 ) AS embedded ON true

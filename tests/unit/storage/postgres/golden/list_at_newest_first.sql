@@ -21,7 +21,7 @@ WHERE origin.project_id = $1 AND origin.call_time <= $2
   AND ($3::date IS NULL OR m.expiration_date IS NULL OR m.expiration_date >= $3)
   AND origin.user_id = $4 AND origin.run_id = $5
   AND ((m.metadata <> '{}' AND m.metadata @> $6::jsonb) AND ($7::text = ANY (m.categories) OR strpos(casefold(m.text COLLATE "pg_unicode_fast"), casefold($8::text COLLATE "pg_unicode_fast")) > 0) AND (((m.create_time >= $9::timestamptz)) IS NOT TRUE))
-  AND ($10::timestamptz IS NULL OR (origin.call_time, born.memory_id) < ($10,
-$11::uuid))
+  AND ($10::timestamptz IS NULL
+ OR (origin.call_time, born.memory_id) < ($10, $11::uuid))
 ORDER BY origin.call_time DESC, born.memory_id DESC
 LIMIT $12;

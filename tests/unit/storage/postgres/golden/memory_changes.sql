@@ -4,22 +4,20 @@ written AS (
     UPDATE memories SET
         version = version + 1, call_id = $1, text = $2, digest = $3,
         embedding = coalesce($4::halfvec, embedding), metadata = $5,
-        categories = $6,
-        entities = $7, relations = $8, evidence = $9,
+        categories = $6, entities = $7, relations = $8, evidence = $9,
         expiration_date = $10, update_time = $11
     WHERE project_id = $12 AND memory_id = $13 AND version = $14 AND NOT immutable
-    RETURNING project_id, memory_id, version, call_id, user_id, agent_id, app_id, run_id,
-              scope_key, digest, text, role, name, inferred, immutable, metadata, categories,
-              entities, relations, evidence, event_time, expiration_date, create_time, update_time
+    RETURNING project_id, memory_id, version, call_id, user_id, agent_id, app_id, run_id, scope_key, digest, text,
+role, name, inferred, immutable, metadata, categories, entities, relations, evidence, event_time,
+expiration_date, create_time, update_time
 ),
 recorded AS (
     INSERT INTO calls (project_id, call_id, position, method, user_id, agent_id, app_id, run_id, scope_key, request_id,
 item, payload_digest, correlation_id, embedding_model, language_model, prompt_version, call_time,
 traceparent, key_id, peer)
     SELECT $12, $1, new_position.position, $15, $16, $17, $18, $19,
-$20, $21,
-$22, $23, $24, $25, $26, $27, $11,
-$28, $29, $30
+$20, $21, $22, $23, $24, $25, $26,
+$27, $11, $28, $29, $30
     FROM new_position, written
 ),
 history AS (
@@ -54,8 +52,7 @@ written AS (
         evidence, event_time, expiration_date, create_time, update_time, embedding
     )
     SELECT $1, $2, $3 + 1, $4, $5, $6, $7, $8,
-           $9,
-           $10, state.text, state.role, state.name, state.inferred, state.immutable, state.metadata,
+           $9, $10, state.text, state.role, state.name, state.inferred, state.immutable, state.metadata,
            state.categories, state.entities, state.relations, state.evidence, state.event_time,
            state.expiration_date, state.create_time, $11, $12::halfvec
     FROM memory_events AS e
@@ -70,18 +67,17 @@ written AS (
         expiration_date = excluded.expiration_date, update_time = excluded.update_time,
         embedding = excluded.embedding
     WHERE m.version = $3 AND NOT m.immutable
-    RETURNING project_id, memory_id, version, call_id, user_id, agent_id, app_id, run_id,
-              scope_key, digest, text, role, name, inferred, immutable, metadata, categories,
-              entities, relations, evidence, event_time, expiration_date, create_time, update_time
+    RETURNING project_id, memory_id, version, call_id, user_id, agent_id, app_id, run_id, scope_key, digest, text,
+role, name, inferred, immutable, metadata, categories, entities, relations, evidence, event_time,
+expiration_date, create_time, update_time
 ),
 recorded AS (
     INSERT INTO calls (project_id, call_id, position, method, user_id, agent_id, app_id, run_id, scope_key, request_id,
 item, payload_digest, correlation_id, embedding_model, language_model, prompt_version, call_time,
 traceparent, key_id, peer)
     SELECT $1, $4, new_position.position, $14, $5, $6, $7, $8,
-$9, $15,
-$16, $17, $18, $19, $20, $21, $11,
-$22, $23, $24
+$9, $15, $16, $17, $18, $19, $20,
+$21, $11, $22, $23, $24
     FROM new_position, written
 ),
 history AS (
@@ -128,9 +124,8 @@ recorded AS (
 item, payload_digest, correlation_id, embedding_model, language_model, prompt_version, call_time,
 traceparent, key_id, peer, outcome)
     SELECT $1, $4, new_position.position, $5, $6, $7, $8, $9,
-$10, $11,
-$12, $13, $14, $15, $16, $17, $18,
-$19, $20, $21, receipt.counts
+$10, $11, $12, $13, $14, $15, $16,
+$17, $18, $19, $20, $21, receipt.counts
     FROM new_position, receipt
 ),
 history AS (
@@ -162,9 +157,8 @@ INSERT INTO calls (project_id, call_id, position, method, user_id, agent_id, app
 item, payload_digest, correlation_id, embedding_model, language_model, prompt_version, call_time,
 traceparent, key_id, peer)
 SELECT $1, $2, new_position.position, $3, $4, $5, $6, $7,
-$8, $9,
-$10, $11, $12, $13, $14, $15, $16,
-$17, $18, $19
+$8, $9, $10, $11, $12, $13, $14,
+$15, $16, $17, $18, $19
 FROM (SELECT nextval('change_position') AS position) AS new_position
 ON CONFLICT (project_id, request_id, item)
     WHERE request_id IS NOT NULL AND request_id_release_time IS NULL DO NOTHING;

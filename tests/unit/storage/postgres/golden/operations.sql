@@ -34,8 +34,9 @@ WHERE project_id = $1 AND request_id = $2;
 
 -- name: get
 SELECT project_id, operation_id, state, user_id, agent_id, app_id, run_id, output_format, correlation_id,
-attempts, available_at, create_time, start_time, end_time, call_id, fault, error FROM operations WHERE project_id = $1
-  AND operation_id = $2;
+attempts, available_at, create_time, start_time, end_time, call_id, fault, error
+FROM operations
+WHERE project_id = $1 AND operation_id = $2;
 
 -- name: list
 SELECT project_id, operation_id, state, user_id, agent_id, app_id, run_id, output_format, correlation_id,
@@ -190,8 +191,8 @@ RETURNING operation_id;
 -- name: release
 UPDATE operations
 SET state = 'QUEUED', lease = NULL, available_at = clock_timestamp() + $1::interval,
-    failures = failures - CASE WHEN $2::boolean THEN 0 ELSE 1 END, fault = coalesce($3,
-    fault)
+    failures = failures - CASE WHEN $2::boolean THEN 0 ELSE 1 END,
+    fault = coalesce($3, fault)
 WHERE project_id = $4 AND operation_id = $5 AND lease = $6
 RETURNING operation_id;
 

@@ -57,8 +57,7 @@ requeued AS (
         project_id, memory_id, position, first_position, correlation_id, traceparent
     )
     SELECT lost_claims.project_id, lost_claims.memory_id, new_position.position, new_position.position,
-           lost_claims.correlation_id,
-           lost_claims.traceparent
+           lost_claims.correlation_id, lost_claims.traceparent
     FROM lost_claims, new_position
     ORDER BY lost_claims.project_id, lost_claims.memory_id
     ON CONFLICT (project_id, memory_id) DO UPDATE SET
@@ -85,8 +84,8 @@ SELECT count(*) FROM requeued;
 WITH held AS MATERIALIZED (
     SELECT o.project_id, o.memory_id, given.position
     FROM graph_outbox AS o
-    JOIN unnest($1::text[], $2::uuid[], $3::bigint[]) AS given (project_id,
-    memory_id, position)
+    JOIN unnest($1::text[], $2::uuid[], $3::bigint[])
+        AS given (project_id, memory_id, position)
         USING (project_id, memory_id)
     WHERE o.lease = $4
     ORDER BY o.project_id, o.memory_id
@@ -176,8 +175,9 @@ WITH revived AS (
 SELECT count(*) FROM revived;
 
 -- name: outstanding
-SELECT memory_id FROM graph_outbox WHERE project_id = $1
-  AND memory_id = ANY ($2::uuid[]);
+SELECT memory_id
+FROM graph_outbox
+WHERE project_id = $1 AND memory_id = ANY ($2::uuid[]);
 
 -- name: projects
 SELECT project_id FROM projects ORDER BY project_id;

@@ -7,8 +7,8 @@ WITH meanings AS MATERIALIZED (
 ),
 question AS MATERIALIZED (
     SELECT vector, question_lexemes, lexemes,
-           (SELECT string_agg(quote_literal(word),
-           ' | ') FROM unnest(lexemes) AS word)::tsquery AS any_of
+           (SELECT string_agg(quote_literal(word), ' | ')
+            FROM unnest(lexemes) AS word)::tsquery AS any_of
     FROM words_of($2) AS vector, tsvector_to_array(vector) AS question_lexemes,
          array_cat(question_lexemes, ARRAY(SELECT DISTINCT related FROM meanings)) AS lexemes
 ),
@@ -38,8 +38,8 @@ frame AS MATERIALIZED (
     SELECT size, mean_length, share, share * share * square AS offset_square,
 share * common AS offset_question,
 sqrt(greatest(1e-9, 1 - 2 * share * common + share * share * square)) AS question_norm,
-           $3::halfvec - (mean * array_fill(share::real,
-           ARRAY[vector_dims($3)])::halfvec) AS target
+           $3::halfvec
+           - (mean * array_fill(share::real, ARRAY[vector_dims($3)])::halfvec) AS target
     FROM (
         SELECT $8::float8 AS size, $9::float8 AS mean_length, mean,
                $8 / ($8 + $10::float8) AS share, -(mean <#> mean) AS square,

@@ -7,8 +7,8 @@ WITH meanings AS MATERIALIZED (
 ),
 question AS MATERIALIZED (
     SELECT vector, question_lexemes, lexemes,
-           (SELECT string_agg(quote_literal(word),
-           ' | ') FROM unnest(lexemes) AS word)::tsquery AS any_of
+           (SELECT string_agg(quote_literal(word), ' | ')
+            FROM unnest(lexemes) AS word)::tsquery AS any_of
     FROM words_of($2) AS vector, tsvector_to_array(vector) AS question_lexemes,
          array_cat(question_lexemes, ARRAY(SELECT DISTINCT related FROM meanings)) AS lexemes
 ),
@@ -230,8 +230,8 @@ scored AS MATERIALIZED (
                    cardinality((SELECT starts FROM line))
                ) AS last
         FROM (
-            SELECT line_items.*, width_bucket(place,
-                   (SELECT openings FROM line)) AS sitting FROM line_items
+            SELECT line_items.*, width_bucket(place, (SELECT openings FROM line)) AS sitting
+            FROM line_items
         ) AS line_items
     ) AS c
 )

@@ -185,7 +185,7 @@ WHERE m.project_id = $3 AND m.user_id = $4 AND m.run_id = $5
            EXISTS (
                SELECT FROM memories AS m
                WHERE m.project_id = $3
-                 AND coalesce('user:' || m.user_id, 'agent:' || m.agent_id, 'app:' || m.app_id, 'run:' || m.run_id) = ANY ($14::text[])
+                 AND m.graph_space = ANY ($14::text[])
                  AND jsonb_path_exists(m.entities, '$[*].aliases[*]')
            ) AS has_aliases
 ) AS of_spaces

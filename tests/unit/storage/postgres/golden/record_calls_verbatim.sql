@@ -79,9 +79,9 @@ added AS (
     FROM input JOIN placed USING (call) LEFT JOIN retention ON true
     ORDER BY scope_key, digest, ordinal, memory_id
     ON CONFLICT (project_id, scope_key, digest) DO NOTHING
-    RETURNING project_id, memory_id, version, call_id, user_id, agent_id, app_id, run_id,
-              scope_key, digest, text, role, name, inferred, immutable, metadata, categories,
-              entities, relations, evidence, event_time, expiration_date, create_time, update_time
+    RETURNING project_id, memory_id, version, call_id, user_id, agent_id, app_id, run_id, scope_key, digest, text,
+role, name, inferred, immutable, metadata, categories, entities, relations, evidence, event_time,
+expiration_date, create_time, update_time
 ),
 history AS (
     INSERT INTO memory_events (

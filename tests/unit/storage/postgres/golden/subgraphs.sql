@@ -5,8 +5,7 @@ SELECT claimed.project_id, claimed.memory_id, claimed.correlation_id,
        coalesce(stored.aliases, '[]') AS stored_aliases, stored.space AS stored_space,
        EXISTS (
            SELECT FROM entity_aliases AS a
-           WHERE a.project_id = m.project_id
-             AND a.space = m.graph_space
+           WHERE a.project_id = m.project_id AND a.space = m.graph_space
        ) AS has_aliases,
        splits.pairs AS splits, CASE WHEN splits.pairs IS NOT NULL THEN m.text END AS split_text
 FROM unnest($1::text[], $2::uuid[], $3::text[])
@@ -25,8 +24,7 @@ LEFT JOIN LATERAL (
 LEFT JOIN LATERAL (
     SELECT jsonb_agg(jsonb_build_array(s.name, s.other_name)) AS pairs
     FROM entity_splits AS s
-    WHERE s.project_id = m.project_id
-      AND s.space = m.graph_space
+    WHERE s.project_id = m.project_id AND s.space = m.graph_space
 ) AS splits ON true;
 
 -- name: lock_spaces
@@ -40,8 +38,8 @@ FROM (
 -- name: aliases
 SELECT a.project_id, a.space, a.memory_id, a.name, a.alias
 FROM entity_aliases AS a
-JOIN unnest($1::text[], $2::text[]) AS given (project_id, space) USING (project_id,
-space);
+JOIN unnest($1::text[], $2::text[]) AS given (project_id, space)
+    USING (project_id, space);
 
 -- name: delete_aliases
 DELETE FROM entity_aliases AS a
@@ -65,8 +63,8 @@ FROM jsonb_to_recordset($1::jsonb)
 -- name: changes
 SELECT c.project_id, c.space, c.change_id, c.keys
 FROM entity_alias_changes AS c
-JOIN unnest($1::text[], $2::text[]) AS given (project_id, space) USING (project_id,
-space);
+JOIN unnest($1::text[], $2::text[]) AS given (project_id, space)
+    USING (project_id, space);
 
 -- name: names_in_space
 SELECT memory_id,
@@ -80,8 +78,8 @@ WHERE project_id = $1
   AND entities || relations <> '[]';
 
 -- name: delete_change
-DELETE FROM entity_alias_changes WHERE project_id = $1 AND space = $2
-  AND change_id = $3;
+DELETE FROM entity_alias_changes
+WHERE project_id = $1 AND space = $2 AND change_id = $3;
 
 -- name: splits
 SELECT space, name, other_name, create_time
