@@ -79,7 +79,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Code: FAILED_PRECONDITION. Metadata: `id`.
     """
     ERROR_REASON_EXTRACTION_FAILED: _ErrorReason.ValueType  # 14
-    """The language model's answer could not be used, or it refused to answer. Nothing was stored.
+    """The language model's answer could not be used, or the model refused to answer. Nothing was stored.
     Code: INTERNAL. Metadata: `model`, `cause` (a short word such as `truncated`, `blocked`,
     `malformed`).
     """
@@ -236,7 +236,7 @@ ERROR_REASON_MEMORY_IMMUTABLE: ErrorReason.ValueType  # 13
 Code: FAILED_PRECONDITION. Metadata: `id`.
 """
 ERROR_REASON_EXTRACTION_FAILED: ErrorReason.ValueType  # 14
-"""The language model's answer could not be used, or it refused to answer. Nothing was stored.
+"""The language model's answer could not be used, or the model refused to answer. Nothing was stored.
 Code: INTERNAL. Metadata: `model`, `cause` (a short word such as `truncated`, `blocked`,
 `malformed`).
 """

@@ -411,10 +411,10 @@ class ListEntitiesRequest(_message.Message):
     an organization.
     """
     query: _builtins.str
-    """Only entities whose name or an alias has, for each of these words, a word that begins with it or
-    differs from it by a misspelling: by one letter in words of three letters or more, by two in words of
-    six or more. The best match comes first; without this field, entities are ordered by space and name.
-    At most 512 characters, of which only the first words are used. Finds at most 1,000 entities.
+    """Only entities whose names match every word of this query. A word matches if a word of the name or of
+    an alias equals it, begins with it, or is a misspelling of it: one letter off if the word has three
+    letters or more, two if it has six or more. The best match comes first; without this field, entities
+    are ordered by space and name. At most 512 characters. Finds at most 1,000 entities.
     """
     page_size: _builtins.int
     """How many to return at most. Default 50, at most 1,000."""
@@ -613,8 +613,8 @@ class FindPathsResponse(_message.Message):
     """FindPathsResponse holds the shortest paths first.
 
     A path visits no entity twice. Of several relations between two entities it contains only the newest, so
-    any two paths visit different entities. An entity has no path to itself. Only the 100 newest
-    relations of each entity are searched, and at most 1,000 relations around each end.
+    no two paths visit the same entities in the same order. An entity has no path to itself. Only the 100
+    newest relations of each entity are searched, and at most 1,000 relations around each end.
     """
 
     DESCRIPTOR: _descriptor.Descriptor

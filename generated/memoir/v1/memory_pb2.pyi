@@ -123,7 +123,9 @@ class Memory(_message.Message):
 
     @_builtins.property
     def categories(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The categories that inference or an update gave it. Verbatim memories have none."""
+        """The categories that inference or an update gave it. Verbatim memories have none until an
+        update.
+        """
 
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:

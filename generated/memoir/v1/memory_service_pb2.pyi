@@ -162,7 +162,7 @@ class _ScopeKind:
 class _ScopeKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ScopeKind.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     SCOPE_KIND_UNSPECIFIED: _ScopeKind.ValueType  # 0
-    """Every kind."""
+    """Every kind in ListScopes; refused by DeleteScope."""
     SCOPE_KIND_USER: _ScopeKind.ValueType  # 1
     """Users."""
     SCOPE_KIND_AGENT: _ScopeKind.ValueType  # 2
@@ -176,7 +176,7 @@ class ScopeKind(_ScopeKind, metaclass=_ScopeKindEnumTypeWrapper):
     """ScopeKind is one of the four parts of a scope."""
 
 SCOPE_KIND_UNSPECIFIED: ScopeKind.ValueType  # 0
-"""Every kind."""
+"""Every kind in ListScopes; refused by DeleteScope."""
 SCOPE_KIND_USER: ScopeKind.ValueType  # 1
 """Users."""
 SCOPE_KIND_AGENT: ScopeKind.ValueType  # 2
@@ -1518,7 +1518,9 @@ class DeleteMemoryRequest(_message.Message):
     (ALREADY_EXISTS). Kept for at least 24 hours.
     """
     erasure_mode: Global___ErasureMode.ValueType
-    """What the deletion leaves behind. Default: the history. A deleted memory can still be erased."""
+    """What the deletion leaves behind. Default: the history. A memory that was deleted before can still be
+    erased.
+    """
     def __init__(
         self,
         *,

@@ -234,7 +234,7 @@ class MemoryServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def WatchMemoryEvents(self, request, context):
-        """WatchMemoryEvents sends every event in a scope as it happens, and first, if there is a cursor, the
+        """WatchMemoryEvents sends every event in a scope as it happens. With a cursor, it first sends the
         events since then. No event is missed or repeated.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -87,7 +87,7 @@ class MemoryServiceStub:
     messages and relations.
     """
     WatchMemoryEvents: _grpc.UnaryStreamMultiCallable[_memory_service_pb2.WatchMemoryEventsRequest, _memory_service_pb2.WatchMemoryEventsResponse]
-    """WatchMemoryEvents sends every event in a scope as it happens, and first, if there is a cursor, the
+    """WatchMemoryEvents sends every event in a scope as it happens. With a cursor, it first sends the
     events since then. No event is missed or repeated.
     """
 
@@ -150,7 +150,7 @@ class MemoryServiceAsyncStub(MemoryServiceStub):
     messages and relations.
     """
     WatchMemoryEvents: _aio.UnaryStreamMultiCallable[_memory_service_pb2.WatchMemoryEventsRequest, _memory_service_pb2.WatchMemoryEventsResponse]  # type: ignore[assignment]
-    """WatchMemoryEvents sends every event in a scope as it happens, and first, if there is a cursor, the
+    """WatchMemoryEvents sends every event in a scope as it happens. With a cursor, it first sends the
     events since then. No event is missed or repeated.
     """
 
@@ -294,7 +294,7 @@ class MemoryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _memory_service_pb2.WatchMemoryEventsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_memory_service_pb2.WatchMemoryEventsResponse], _abc.AsyncIterator[_memory_service_pb2.WatchMemoryEventsResponse]]:
-        """WatchMemoryEvents sends every event in a scope as it happens, and first, if there is a cursor, the
+        """WatchMemoryEvents sends every event in a scope as it happens. With a cursor, it first sends the
         events since then. No event is missed or repeated.
         """
 

@@ -150,8 +150,8 @@ Global___WatchStatisticsResponse: _TypeAlias = WatchStatisticsResponse  # noqa: 
 
 @_typing.final
 class Statistics(_message.Message):
-    """Statistics describe one project at one moment. Methods, stages, models, search arms, the
-    slowest requests, caches and the pool cover only the server that answers; the content of the store, the
+    """Statistics describe one project at one moment. Methods, stages, models, search arms, the slowest
+    requests, caches and the pool cover only the server that answers; the content of the store, the
     queues, and the memories changed in the last minute and hour cover all servers. A server keeps the
     statistics of the 200 projects that were called last.
     """
@@ -586,7 +586,7 @@ class SearchArmStatistics(_message.Message):
     RUNS_FIELD_NUMBER: _builtins.int
     SKIPS_FIELD_NUMBER: _builtins.int
     arm: _builtins.str
-    """The arm: `dense`, `lexical`, `graph` or `rerank`."""
+    """The arm: `dense`, `lexical`, `time`, `graph` or `rerank`."""
     runs: _builtins.int
     """How often it ran."""
     skips: _builtins.int
@@ -692,7 +692,7 @@ class PoolStatistics(_message.Message):
     idle: _builtins.int
     """Connections open and unused."""
     max_size: _builtins.int
-    """Connections that may be opened."""
+    """Connections that may be open at once."""
     def __init__(
         self,
         *,
