@@ -11,8 +11,8 @@ from opentelemetry import trace
 from opentelemetry.trace import Span
 
 from server.telemetry import metrics
-from server.telemetry.figures import ModelCall, TokenUse, current_tally
 from server.telemetry.spans import span, span_ids
+from server.telemetry.tally import ModelCall, TokenUse, current_tally
 
 # Cached, because looking up the child of a metric costs as much as the measurement itself.
 _stage_seconds = lru_cache(maxsize=128)(metrics.STAGE_SECONDS.labels)

@@ -12,15 +12,8 @@ from typing import Any, Final
 
 from cachetools import LRUCache
 
-from server.telemetry.figures import (
-    Counts,
-    Durations,
-    EndedCall,
-    Figures,
-    MethodFigures,
-    ModelFigures,
-    Tally,
-)
+from server.telemetry.figures import Durations, EndedCall, Figures, MethodFigures, ModelFigures
+from server.telemetry.tally import Counts, Tally
 
 MINUTE_SECONDS: Final = 60.0
 HOUR_SECONDS: Final = 3600.0

@@ -23,9 +23,9 @@ from server.core.request_context import RequestContext, current_request, enter_r
 from server.core.values import Vector
 from server.models.gemini.faults import is_bad_input
 from server.models.ports import EmbeddingPurpose
-from server.telemetry.figures import Tally, begin_tally, current_tally
 from server.telemetry.metrics import EMBEDDING_BATCH_TEXTS, EMBEDDING_BATCH_WAIT_SECONDS
 from server.telemetry.spans import linked_span
+from server.telemetry.tally import Tally, begin_tally, current_tally
 
 MAX_TEXTS = 100
 """The maximum number of texts in one request to the API."""

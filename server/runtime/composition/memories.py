@@ -33,8 +33,8 @@ from server.operations.workers import OperationLimits, OperationWorkers
 from server.runtime.composition.models import Models
 from server.runtime.settings import Settings
 from server.storage.postgres.servers import PostgresNotifications
-from server.telemetry.figures import tallied
 from server.telemetry.statistics import Statistics
+from server.telemetry.tally import tallied
 
 
 @dataclass(frozen=True, slots=True)

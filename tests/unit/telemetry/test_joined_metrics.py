@@ -11,9 +11,10 @@ import pytest
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from server.telemetry.exposition import Family, JoinedMetrics, Snapshot, families_of
-from server.telemetry.figures import EndedCall, ModelCall, Tally, TokenUse
+from server.telemetry.figures import EndedCall
 from server.telemetry.metrics import JOINED_BY, REGISTRY
 from server.telemetry.statistics import Statistics, joined_windows, windows_from, windows_json
+from server.telemetry.tally import ModelCall, Tally, TokenUse
 
 NOW = datetime(2026, 6, 15, 12, tzinfo=UTC)
 

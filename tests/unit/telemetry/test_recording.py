@@ -9,7 +9,6 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from prometheus_client.openmetrics.exposition import generate_latest
 
-from server.telemetry.figures import begin_tally, current_tally, tallied
 from server.telemetry.metrics import REGISTRY
 from server.telemetry.recording import (
     model_call,
@@ -19,6 +18,7 @@ from server.telemetry.recording import (
     record_tokens,
     stage,
 )
+from server.telemetry.tally import begin_tally, current_tally, tallied
 
 
 def sample(name: str, **labels: str) -> float:

@@ -7,17 +7,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from server.telemetry.figures import (
-    RELATIVE_ACCURACY,
-    SLOWEST,
-    Durations,
-    EndedCall,
-    Figures,
-    ModelCall,
-    Tally,
-    TokenUse,
-)
+from server.telemetry.figures import RELATIVE_ACCURACY, SLOWEST, Durations, EndedCall, Figures
 from server.telemetry.statistics import Statistics
+from server.telemetry.tally import ModelCall, Tally, TokenUse
 from tests.support.clocks import HandClock
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -28,7 +28,7 @@ from server.api.grpc.interceptors.context import (
     final_code,
 )
 from server.core.request_context import RequestContext, current_origin, enter_request
-from server.telemetry.figures import EndedCall, Tally, begin_tally
+from server.telemetry.figures import EndedCall
 from server.telemetry.logging import FrequentEvent
 from server.telemetry.recording import record_rpc
 from server.telemetry.spans import (
@@ -40,6 +40,7 @@ from server.telemetry.spans import (
     span_ids,
 )
 from server.telemetry.statistics import Statistics
+from server.telemetry.tally import Tally, begin_tally
 
 CORRELATION_HEADER = "x-correlation-id"
 REQUEST_ID_HEADER = "x-request-id"
