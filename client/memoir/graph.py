@@ -11,7 +11,7 @@ from memoir.values import to_datetime
 
 @dataclass(frozen=True, slots=True)
 class Relation:
-    """A relation of two entities, and the memory that states it."""
+    """A relation of two entities, the memory that states it, and when it was true."""
 
     source: str
     relation: str
@@ -20,6 +20,7 @@ class Relation:
     target_type: str
     memory_id: str
     event_time: datetime
+    valid_from: datetime
     superseded_at: datetime | None
 
     @classmethod
@@ -34,6 +35,7 @@ class Relation:
             target_type=message.target_type,
             memory_id=message.memory_id,
             event_time=to_datetime(message.event_time),
+            valid_from=to_datetime(message.valid_from),
             superseded_at=None if superseded is None else to_datetime(superseded),
         )
 

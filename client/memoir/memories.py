@@ -40,7 +40,7 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """The origin of a memory: call, models and messages."""
+    """The origin of a memory: call, API key, models and messages; `key_id` is "" if unknown."""
 
     call_id: str
     request_id: str | None
@@ -49,6 +49,7 @@ class Provenance:
     prompt_version: str | None
     embedding_model: str
     evidence: tuple[Evidence, ...]
+    key_id: str
 
     @classmethod
     def from_proto(cls, message: memory_pb2.Provenance) -> Provenance:
@@ -61,6 +62,7 @@ class Provenance:
             prompt_version=optional_string(message, "prompt_version"),
             embedding_model=message.embedding_model,
             evidence=tuple(Evidence(e.message_id, e.quote) for e in message.evidence),
+            key_id=message.key_id,
         )
 
 

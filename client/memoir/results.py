@@ -297,6 +297,8 @@ class Project:
     custom_categories: dict[str, str]
     default_retention_days: int
     keeps_passages: bool
+    create_time: datetime
+    update_time: datetime
     etag: str
 
     @classmethod
@@ -309,5 +311,7 @@ class Project:
             custom_categories={c.name: c.description for c in message.custom_categories},
             default_retention_days=message.default_retention_days,
             keeps_passages=message.keeps_passages,
+            create_time=to_datetime(message.create_time),
+            update_time=to_datetime(message.update_time),
             etag=message.etag,
         )

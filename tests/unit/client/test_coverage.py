@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import re
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from memoir import graph_calls, memory_calls, operation_calls, options, project_
 from memoir.v1 import (
     audit_service_pb2,
     graph_service_pb2,
+    memory_pb2,
     memory_service_pb2,
     project_service_pb2,
     statistics_service_pb2,
@@ -92,3 +94,27 @@ def test_every_field_of_a_request_is_an_option(
     fields = {RENAMED.get(field.name, field.name) for field in request_type.DESCRIPTOR.fields}
     told_otherwise = by_position | NOT_OPTIONS.get(request_type.__name__, set())
     assert set(known.__annotations__) - {"timeout"} == fields - told_otherwise
+
+
+@pytest.mark.parametrize(
+    ("known", "message_type"),
+    [
+        (memoir.Memory, memory_pb2.Memory),
+        (memoir.Provenance, memory_pb2.Provenance),
+        (memoir.Evidence, memory_pb2.Evidence),
+        (memoir.Relation, memory_pb2.Relation),
+        (memoir.Entity, graph_service_pb2.Entity),
+        (memoir.EntityNeighborhood, graph_service_pb2.GetEntityResponse),
+        (memoir.Notice, memory_service_pb2.Notice),
+        (memoir.RelationChange, memory_service_pb2.AddMemoriesRelation),
+        (memoir.ArmScore, memory_service_pb2.ArmScore),
+        (memoir.DegradedArm, memory_service_pb2.DegradedArm),
+        (memoir.Passage, memory_service_pb2.Passage),
+        (memoir.Receipt, memory_service_pb2.DeletionReceipt),
+        (memoir.ScopeSummary, memory_service_pb2.ListScopesResponse.ScopeSummary),
+        (memoir.Project, project_service_pb2.Project),
+    ],
+)
+def test_a_result_has_every_field_of_its_message(known: type, message_type: type[Message]) -> None:
+    fields = {field.name for field in message_type.DESCRIPTOR.fields}
+    assert {field.name for field in dataclasses.fields(known)} == fields
