@@ -52,6 +52,7 @@ _DECISION = re.compile(r"^\| \[(\d{4})\]\(\S+\) \| (.+) \|$", re.MULTILINE)
 _EVENT = re.compile(r"_?log\.(?:debug|info|warning|error)\(\s*\"([^\"]+)\"")
 # Events of an outage are logged by an object that gets their names.
 _OUTAGE_EVENT = re.compile(r"\b(?:began|ended)=\"([^\"]+)\"")
+_STORED = re.compile(r"^CREATE (?:UNLOGGED )?TABLE (?:IF NOT EXISTS )?(\w+)", re.MULTILINE)
 _FREQUENT_EVENT = re.compile(r'FrequentEvent\("[^"]+", "([^"]+)"\)')
 
 
@@ -237,6 +238,14 @@ def test_the_interceptors_are_listed_in_their_order() -> None:
     listed = re.findall(r"^\| \d+ \| (.+?) \|", text, re.MULTILINE)
     own = [type(interceptor).__name__ for interceptor in chain.interceptors]
     assert [name.strip("`").partition("`")[0] for name in listed] == own
+
+
+def test_exactly_the_tables_are_listed() -> None:
+    section = ARCHITECTURE.read_text(encoding="utf-8").partition("\n## Storage\n")[2]
+    cells = re.findall(r"^\| (`.+?`) \|", section.partition("\n#")[0], re.MULTILINE)
+    statements = (ROOT / "server" / "storage" / "postgres").rglob("*.sql")
+    exist = {table for file in statements for table in _STORED.findall(file.read_text("utf-8"))}
+    assert sorted(re.findall(r"`(\w+)`", " ".join(cells))) == sorted(exist)
 
 
 def test_exactly_the_log_events_are_documented() -> None:
