@@ -12,6 +12,7 @@ from neo4j.exceptions import AuthError, DriverError, Neo4jError
 
 from server.core.values import Neo4jAddress
 from server.embedded import neo4j_home
+from server.embedded.child import ChildCommand, ChildProcess, Escalation, evict
 from server.embedded.directory import (
     EmbeddedError,
     MissingDependencyError,
@@ -20,14 +21,7 @@ from server.embedded.directory import (
     make_private,
 )
 from server.embedded.neo4j_home import LOOPBACK, find_java
-from server.embedded.process import (
-    ChildCommand,
-    ChildProcess,
-    EmbeddedServer,
-    Escalation,
-    SupervisedProcess,
-    evict,
-)
+from server.embedded.process import EmbeddedServer, SupervisedProcess
 
 NAME = "Neo4j"
 SERVER_JARS = "neo4j-server-*.jar"

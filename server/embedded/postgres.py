@@ -12,6 +12,7 @@ from urllib.parse import quote
 import asyncpg
 import psutil
 
+from server.embedded.child import ChildCommand, ChildProcess, Escalation, evict
 from server.embedded.directory import (
     Account,
     EmbeddedError,
@@ -23,14 +24,7 @@ from server.embedded.directory import (
     make_private,
     tail,
 )
-from server.embedded.process import (
-    ChildCommand,
-    ChildProcess,
-    EmbeddedServer,
-    Escalation,
-    SupervisedProcess,
-    evict,
-)
+from server.embedded.process import EmbeddedServer, SupervisedProcess
 
 MAJOR_VERSION = "18"
 

@@ -13,9 +13,10 @@ import psutil
 import pytest
 
 from server.embedded import DataDirectoryInUseError, EmbeddedError
+from server.embedded.child import ChildCommand, ChildProcess, evict
 from server.embedded.directory import MAX_LOG_BYTES, DirectoryLock, make_private, open_log
 from server.embedded.neo4j_home import HIGHEST_PORT, LOOPBACK, LOWEST_PORT, free_port, is_free
-from server.embedded.process import ChildCommand, ChildProcess, SupervisedProcess, evict
+from server.embedded.process import SupervisedProcess
 from tests.integration.embedded.support import Steps
 from tests.support.processes import eventually
 
