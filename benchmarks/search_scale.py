@@ -28,7 +28,7 @@ from rich.table import Table
 
 from benchmarks.scope_loading import copy_others, fill, insert_some, question
 from benchmarks.servers import PROJECT, postgres
-from server.maintenance import EmbedderIdentity
+from server.maintenance.store import EmbedderIdentity
 from server.memories.queries import SearchQuery
 from server.memories.scope import Scope
 from server.models.offline.embedder import OfflineEmbedder

@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 import pytest_asyncio
 
-from server.maintenance import EmbedderIdentity
+from server.maintenance.store import EmbedderIdentity
 from server.memories.changes import Call, Deletion
 from server.memories.conversation import Role
 from server.memories.ports import MemoryStore

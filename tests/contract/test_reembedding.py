@@ -7,7 +7,8 @@ import asyncio
 import pytest
 
 from server.core.values import Vector
-from server.maintenance import EmbedderIdentity, ReembeddingConflict, StoreMaintenance, TextPlace
+from server.maintenance.ports import StoreMaintenance
+from server.maintenance.store import EmbedderIdentity, ReembeddingConflict, TextPlace
 from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.pool import Database
 from server.storage.postgres.schema import PostgresMaintenance

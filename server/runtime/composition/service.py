@@ -21,7 +21,7 @@ from server.api.grpc.services.memory import MemoryService
 from server.api.grpc.services.operations import OperationsService
 from server.api.grpc.services.project import AuditService, ProjectService, StatisticsService
 from server.core.clock import Clock
-from server.maintenance import PurgeExpired
+from server.maintenance.retention import PurgeExpired
 from server.memories.add.add_memories import Add
 from server.memories.history.events import WatchMemoryEvents
 from server.memories.history.tails import EventTails

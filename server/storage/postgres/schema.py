@@ -15,7 +15,7 @@ import asyncpg
 from server.core.errors import MemoirError
 from server.core.transient_errors import StoreUnavailable
 from server.core.values import Vector
-from server.maintenance import (
+from server.maintenance.store import (
     EmbedderIdentity,
     ReembeddingConflict,
     StoreInUse,
@@ -143,7 +143,7 @@ REEMBEDDING_SQL = load_sql("reembedding.sql")
 
 
 class PostgresMaintenance:
-    """Implements `server.maintenance.StoreMaintenance`."""
+    """Implements `server.maintenance.ports.StoreMaintenance`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from server.core.values import Vector
-from server.maintenance import EmbedderIdentity, StoreUnready
+from server.maintenance.store import EmbedderIdentity, StoreUnready
 from server.memories.queries import SearchQuery
 from server.memories.scope import Scope
 from server.memories.search.ranking import ArmWeights

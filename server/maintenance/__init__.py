@@ -1,0 +1,1 @@
+"""Maintenance of a store: readiness, re-embedding, retention."""
