@@ -7,7 +7,7 @@ objects for all of them would cost more than the arithmetic.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -18,6 +18,7 @@ from server.memories.search.ranking import (
     FIRST_HITS,
     GRAPH_CEILING,
     HALF_WEIGHT_LENGTH,
+    NO_MESSAGE,
     REPEATED_SHARE,
     RESEMBLANCE_SHARE,
     SHORT_LENGTH,
@@ -41,9 +42,10 @@ class Scored:
     """The scores of all candidates in the arms; 0 if an arm did not find one.
 
     Of equal candidates the one with the lowest id comes first. `messages` are equal for candidates
-    of one message, and negative if it is unknown. `lengths` are in characters. `other_speaker` is
-    true if the question asks for somebody else's words. A column is None if it would be the same
-    for all candidates, and `vectors` if so few hits are wanted that none is raised by resemblance.
+    of one message, and NO_MESSAGE if it is unknown. `lengths` are in characters, and `short_shares`
+    what `short_shares` returns for them. `other_speaker` is true if the question asks for somebody
+    else's words. A column is None if it would be the same for all candidates, and `vectors` if so
+    few hits are wanted that none is raised by resemblance.
     """
 
     ids: Halves
@@ -51,6 +53,7 @@ class Scored:
     lexical: Scores
     messages: Numbers
     lengths: Numbers
+    short_shares: Scores
     graph: Scores | None = None
     time: Scores | None = None
     other_speaker: Flags | None = None
@@ -77,7 +80,7 @@ def fuse(
     shares = _speaker_shares(scored, weights)
     scores = _raised(scored, weights, _text_scores(scored, weights) * shares)
     lower_repeated(scores, scored.messages)
-    lower_short(scores, scored.messages, scored.lengths)
+    scores *= scored.short_shares
     # Before scores are limited to 0, negative cosines still order distant memories.
     high, low = scored.ids
     best = np.lexsort((low, high, -scored.dense, -scores))
@@ -99,7 +102,7 @@ def fuse(
 def lower_repeated(scores: Scores, messages: Numbers) -> None:
     """Lowers the scores of all hits of a message except the best, the first of equal ones.
 
-    `messages` are equal for hits of one message, and negative if it is unknown.
+    `messages` are equal for hits of one message, and NO_MESSAGE if it is unknown.
     """
     order = np.lexsort((-scores, messages))
     ordered = messages[order]
@@ -108,18 +111,19 @@ def lower_repeated(scores: Scores, messages: Numbers) -> None:
     scores[repeated] *= REPEATED_SHARE
 
 
-def lower_short(scores: Scores, messages: Numbers, lengths: Numbers) -> None:
-    """Lowers the scores of the hits of short messages, the more the shorter they are.
+def short_shares(messages: Numbers, lengths: Numbers) -> Scores:
+    """Returns the share of its score that each candidate keeps: the shorter its message, the less.
 
     A message counts as long as its longest candidate, because a passage is only a part of it.
-    Hits of unknown messages, such as memories written by hand, keep their scores.
+    Candidates of unknown messages, such as memories written by hand, keep their scores.
     """
-    known = messages >= 0
-    known_messages = messages[known]
-    longest = np.zeros(known_messages.max(initial=0) + 1, dtype=np.int64)
-    np.maximum.at(longest, known_messages, lengths[known])
-    shortness = np.maximum(0.0, 1.0 - longest / SHORT_LENGTH)
-    scores[known] *= 1.0 - SHORT_SHARE * shortness[known_messages]
+    places = messages - NO_MESSAGE
+    longest = np.zeros(places.max(initial=0) + 1, dtype=np.int64)
+    np.maximum.at(longest, places, lengths)
+    longest[0] = SHORT_LENGTH
+    shortness = np.maximum(0.0, 1.0 - longest[places] / SHORT_LENGTH)
+    shares: Scores = 1.0 - SHORT_SHARE * shortness
+    return shares
 
 
 def raise_resembling(
@@ -142,10 +146,12 @@ def raise_resembling(
 
 def _text_scores(scored: Scored, weights: ArmWeights) -> Scores:
     """Returns the scores of the dense and lexical arms together."""
-    if not np.any(scored.lexical > 0):
-        weights = replace(weights, dense=1.0, lexical=0.0)
-    total = weights.dense * _unit(scored.dense) + weights.lexical * _unit(scored.lexical)
-    return _unit(total / (weights.dense + weights.lexical))
+    dense = _unit(scored.dense)
+    if not (scored.lexical > 0).any():
+        return dense
+    total = weights.dense * dense + weights.lexical * _unit(scored.lexical)
+    mean: Scores = total / (weights.dense + weights.lexical)
+    return mean
 
 
 def _speaker_shares(scored: Scored, weights: ArmWeights) -> Scores | float:

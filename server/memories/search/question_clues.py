@@ -142,7 +142,7 @@ _WORDS_OF_PREFERENCES: Final = "always prefer"
 
 
 def speakers_asked(question: str, speakers: Iterable[Speaker]) -> frozenset[Speaker] | None:
-    """Returns the speakers whose words the question asks for; None if it asks for none of them.
+    """Returns the speakers whose words the question asks for; None if it asks for none or for all.
 
     "What did Caroline paint?" is mostly answered by Caroline's messages, "When did I move?" by the
     user's and "What did you recommend?" by the assistant's. It is a preference and not a filter,
@@ -151,6 +151,8 @@ def speakers_asked(question: str, speakers: Iterable[Speaker]) -> frozenset[Spea
     a summary are about what all have said.
     """
     known = frozenset(speakers)
+    if len(known) <= 1:
+        return None
     text = question.casefold()
     named = frozenset(speaker for speaker in known if _is_named(speaker[1], text))
     if named:

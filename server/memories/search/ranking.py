@@ -33,7 +33,7 @@ the words of others lose SPEAKER_SHARE of their score in the dense and lexical a
 
 All hits of one **message** except the best keep only REPEATED_SHARE of their score
 (`lower_repeated`). Hits of a message shorter than SHORT_LENGTH characters lose up to SHORT_SHARE of
-their score (`lower_short`): a remark such as "That is lovely!" shares its few words, or those of
+their score (`short_shares`): a remark such as "That is lovely!" shares its few words, or those of
 the messages around it, with many questions, and answers hardly any.
 
 The **time** arm is how close a memory's event time is to the times in the question. Like the graph,
@@ -69,6 +69,10 @@ Flags: TypeAlias = NDArray[np.bool_]
 Vectors: TypeAlias = NDArray[np.float32]
 Halves: TypeAlias = tuple[NDArray[np.integer], NDArray[np.integer]]
 """The upper and lower halves of ids, in the order of the ids."""
+
+
+NO_MESSAGE: Final = -1
+"""The number of an unknown message. The numbers of known ones are not negative."""
 
 
 class Arm(StrEnum):

@@ -19,13 +19,19 @@ from server.core.background import in_thread_if_many
 from server.memories.memory import Memory
 from server.memories.passages import Passage, Source
 from server.memories.queries import SearchQuery
-from server.memories.search.fusion import Scored
+from server.memories.search.fusion import Scored, short_shares
 from server.memories.search.question_clues import Speaker, speakers_asked
-from server.memories.search.ranking import Flags, Halves, Numbers, Scores, Vectors
+from server.memories.search.ranking import (
+    NO_MESSAGE,
+    Flags,
+    Halves,
+    Numbers,
+    Scores,
+    Vectors,
+)
 from server.memories.search.time_spans import closeness
 from server.storage.postgres.rows import to_memory, to_passage
 from server.storage.postgres.scope_index import (
-    NO_MESSAGE,
     State,
     StateCache,
     number_of_value,
@@ -45,8 +51,8 @@ class Candidates:
 
     `ids`, `event_times`, `states` and the numbers of speakers belong to all items of the source,
     which a scope index shares with its searches; `numbers` are the candidates' places in them. The
-    scores, `halves` (of ids), `messages`, `lengths` and `vectors` belong to the candidates alone,
-    as in `Scored`. A state is None if a statement ranked the item.
+    scores, `halves` (of ids), `messages`, `lengths`, `short_shares` and `vectors` belong to the
+    candidates alone, as in `Scored`. A state is None if a statement ranked the item.
     """
 
     numbers: Sequence[int]
@@ -55,6 +61,7 @@ class Candidates:
     halves: Halves
     messages: Numbers
     lengths: Numbers
+    short_shares: Scores
     speakers: Numbers
     known_speakers: Sequence[Speaker]
     ids: Sequence[UUID]
@@ -78,6 +85,7 @@ class Candidates:
             self.lexical,
             self.messages,
             self.lengths,
+            self.short_shares,
             self._graph(query) if query.graph else None,
             self._time(query) if query.question_times else None,
             self._is_another_speaker(query.text),
@@ -110,13 +118,16 @@ def candidates_of(rows: Sequence[Row]) -> Candidates:
     high, low = halves.astype(np.uint64).T
     messages: dict[UUID | None, int] = {None: NO_MESSAGE}
     speakers: dict[Speaker, int] = {}
+    numbers = _numbers(number_of_value(row["message_id"], messages) for row in rows)
+    lengths = _numbers(row["text_length"] for row in rows)
     return Candidates(
         numbers=range(len(rows)),
         dense=np.array([row["dense"] for row in rows], dtype=np.float64),
         lexical=np.array([row["lexical"] for row in rows], dtype=np.float64),
         halves=(high, low),
-        messages=_numbers(number_of_value(row["message_id"], messages) for row in rows),
-        lengths=_numbers(row["text_length"] for row in rows),
+        messages=numbers,
+        lengths=lengths,
+        short_shares=short_shares(numbers, lengths),
         speakers=_numbers(number_of_value((row["role"], row["name"]), speakers) for row in rows),
         known_speakers=list(speakers),
         ids=ids,

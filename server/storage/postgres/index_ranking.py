@@ -18,6 +18,7 @@ from server.memories.search.ranking import (
     BM25_K1,
     CONTEXT_SHARE,
     FAR_SHARE,
+    NO_MESSAGE,
     PAIR_REACH,
     PAIR_SHARE,
     REACH,
@@ -30,7 +31,6 @@ from server.memories.search.ranking import (
 )
 from server.storage.postgres.candidates import Candidates
 from server.storage.postgres.scope_index import (
-    NO_MESSAGE,
     Occurrences,
     ScopeIndex,
     places_in,
@@ -63,18 +63,15 @@ class QuestionWords:
         self._question = dict(words_in(question))
         related = dict.fromkeys(self._related(meanings))
         looked_up = ((word, view.index.occurrences(word)) for word in self._question | related)
-        found = [(word, occurrences) for word, occurrences in looked_up if occurrences is not None]
-        self._found: Sequence[Occurrences] = [occurrences for _, occurrences in found]
-        self._words, self._items = self._occurrences()
+        found = {word: occurrences for word, occurrences in looked_up if occurrences is not None}
+        self._found: Sequence[Occurrences] = list(found.values())
+        self._words, self._items, self._repeats = self._entries()
         self.scores: Scores = np.zeros(len(view), dtype=np.float64)
-        in_question = np.array([word in self._question for word, _ in found], dtype=np.bool_)
-        counts = self._add_scores(in_question)
+        # The question's own words come first.
+        own = [word for word in found if word in self._question]
+        counts = self._add_scores(len(own)).tolist()
         # The numbers of the question's words that a visible item contains.
-        self._known = {
-            word: number
-            for number, (word, _) in enumerate(found)
-            if counts[number] and in_question[number]
-        }
+        self._known = {word: number for number, word in enumerate(own) if counts[number]}
 
     def _related(self, meanings: Sequence[bytes]) -> Iterator[bytes]:
         """Yields the words that are related to words of the question in no visible item."""
@@ -106,32 +103,32 @@ class QuestionWords:
         result: Scores = np.where(self.scores[chosen] > 0, np.minimum(1.0, with_pairs), scores)
         return result
 
-    def _occurrences(self) -> tuple[Numbers, Numbers]:
-        """Returns all occurrences by word and item: the number of the word, and the item's."""
-        counts = [len(occurrences.items) for occurrences in self._found]
-        words = np.repeat(np.arange(len(counts)), counts)
+    def _entries(self) -> tuple[Numbers, Numbers, Numbers]:
+        """Returns which word occurs in which item how often, by word and item, as numbers."""
+        sizes = [len(found.items) for found in self._found]
+        words = np.arange(len(sizes)).repeat(sizes)
         items = np.frombuffer(b"".join([found.items for found in self._found]), dtype=np.uint32)
-        return words, items.astype(np.int64)
+        repeats = np.frombuffer(b"".join([found.counts for found in self._found]), dtype=np.uint16)
+        return words, items.astype(np.int64), repeats.astype(np.int64)
 
-    def _add_scores(self, in_question: Flags) -> Numbers:
+    def _add_scores(self, own: int) -> Numbers:
         """Computes the scores; returns for each word how many visible items have it.
 
-        `in_question` says which words are the question's own: scores are divided by the sum of
-        their weights, or of all weights if no item has such a word.
+        The first `own` words are the question's: scores are divided by the sum of their weights, or
+        of all weights if no item has such a word.
         """
         view = self._view
-        words, items = self._words, self._items
+        words, items, repeats = self._words, self._items, self._repeats
         is_visible = view.is_visible(items)
         if is_visible is not None:
-            words, items = words[is_visible], view.places[items[is_visible]]
-        begins = np.flatnonzero(_changes(words * (len(view) + 1) + items))
-        repeats = np.diff(begins, append=len(items))
-        words, items = words[begins], items[begins]
+            words, repeats = words[is_visible], repeats[is_visible]
+            items = view.places[items[is_visible]]
         counts = np.bincount(words, minlength=len(self._found))
         weights = np.log(1 + (len(view) - counts + 0.5) / (counts + 0.5))
         gained = weights[words] * repeats * (BM25_K1 + 1) / (repeats + view.damping[items])
-        occurs = counts > 0
-        total = sum(weights[occurs & in_question].tolist()) or sum(weights[occurs].tolist())
+        # A word that no visible item has weighs nothing.
+        summed = (weights * (counts > 0)).tolist()
+        total = sum(summed[:own]) or sum(summed)
         if total:
             added = np.bincount(items, weights=gained, minlength=len(view))
             self.scores = np.minimum(1.0, added / total)
@@ -174,10 +171,10 @@ class QuestionWords:
         """
         new_numbers = np.full(self._view.index.size, -1, dtype=np.int64)
         new_numbers[self._view.numbers[chosen]] = np.arange(len(chosen))
-        items = new_numbers[self._items]
+        items = new_numbers[self._items].repeat(self._repeats)
         wanted = np.flatnonzero(items >= 0)
         places = places_in(b"".join([found.places for found in self._found]))[wanted]
-        words, items = self._words[wanted], items[wanted]
+        words, items = self._words.repeat(self._repeats)[wanted], items[wanted]
         return words, items, (words * len(chosen) + items) * _TEXT_SPAN + places
 
 
@@ -190,6 +187,8 @@ def _changes(values: Numbers) -> Flags:
 
 _UNIT: Final = 1e8
 """Shares that items lend are summed as integers, as in search.sql, so that sums are exact."""
+
+_SHARES: Final = np.array([[FAR_SHARE], [CONTEXT_SHARE]])
 
 _SITTING_MICROSECONDS: Final = int(SITTING.total_seconds() * 1e6)
 
@@ -207,8 +206,12 @@ class Conversations:
         starts = endings - lengths
         openings = np.flatnonzero(opens)
         sitting = np.cumsum(opens) - 1
-        self._follows = ~opens[1:]
-        self._is_short = lengths <= REACH
+        self._is_short = (lengths <= REACH).astype(np.float64)
+        # The places of the items before and after each item in its sitting. Places are counted from
+        # 1; place 0 stands for no item.
+        places, follows = np.arange(1, len(items) + 1), ~opens
+        self._before = np.where(follows, places - 1, 0)
+        self._after = np.where(np.append(follows[1:], False), places + 1, 0)
         # The items within reach of a message are at the places from `first` to before `end`.
         self._first = np.maximum(
             openings[sitting], np.searchsorted(starts, starts - REACH - 1, side="right")
@@ -221,18 +224,15 @@ class Conversations:
     def with_context(self, own: Scores) -> Scores:
         """Returns the lexical scores with the shares that messages lend to each other."""
         scores = own[self._items]
-        lenders = np.flatnonzero(scores)
-        lending = scores[lenders]
-        far, near = np.zeros((2, len(scores)), dtype=np.int64)
-        lent = np.log(1 - FAR_SHARE * lending)
-        far[lenders] = np.rint(_UNIT * lent)
-        reaching = np.where(self._is_short[lenders], lent, 0)
-        near[lenders] = np.rint(_UNIT * (np.log(1 - CONTEXT_SHARE * lending) - reaching))
-        sums = np.zeros(len(scores) + 1, dtype=np.int64)
-        np.cumsum(far, out=sums[1:])
-        rest = sums[self._end] - sums[self._first] - far
-        rest[1:] += near[:-1] * self._follows
-        rest[:-1] += near[1:] * self._follows
+        lenders = scores.nonzero()[0]
+        lent = np.log(1 - _SHARES * scores[lenders])
+        lent[1] -= lent[0] * self._is_short[lenders]
+        lending = np.zeros((2, len(scores) + 1), dtype=np.int64)
+        lending[:, lenders + 1] = np.rint(_UNIT * lent)
+        far, near = lending
+        sums = far.cumsum()
+        within_reach = sums[self._end] - sums[self._first] - far[1:]
+        rest = within_reach + near[self._before] + near[self._after]
         result = own.copy()
         result[self._items] = 1 - (1 - scores) * np.exp(rest / _UNIT)
         return result
@@ -285,6 +285,7 @@ class IndexRanking:
             halves=(view.order[0][chosen], view.order[1][chosen]),
             messages=view.messages[chosen],
             lengths=view.lengths[chosen],
+            short_shares=view.short_shares(chosen),
             speakers=view.speakers[chosen],
             known_speakers=view.index.speakers(),
             ids=view.index.ids,

@@ -16,7 +16,7 @@ import numpy as np
 
 from server.core.clock import microseconds
 from server.memories.search.question_clues import Speaker
-from server.memories.search.ranking import Flags, Numbers, Vectors
+from server.memories.search.ranking import NO_MESSAGE, Flags, Numbers, Vectors
 
 if TYPE_CHECKING:
     from server.storage.postgres.rows import Row
@@ -29,22 +29,21 @@ _COLUMNS: Final = (
     *("stamp", "scope", "created", "happened", "length", "expires"),
     *("speaker", "high", "low", "message", "message_high", "message_low"),
 )
-NO_MESSAGE: Final = -1
-"""The number of an unknown message."""
 
 _LEAST_ROOM: Final = 8
 _BYTES_PER_PLACE: Final = 2
-_BYTES_PER_OCCURRENCE: Final = 4 + _BYTES_PER_PLACE
+_BYTES_PER_ENTRY: Final = 4 + 2
 
 _BYTES_PER_ITEM: Final = 950
-_BYTES_PER_WORD: Final = 400
+_BYTES_PER_WORD: Final = 480
 """The size of an item without its vector and occurrences, with derived values (`tracemalloc`)."""
 
 
 class Occurrences(NamedTuple):
-    """The occurrences of a word: for each, the number of the item and the place in its text."""
+    """The numbers of the items that contain a word, how often each does, and all the places."""
 
     items: array[int]
+    counts: array[int]
     places: bytearray
 
 
@@ -79,7 +78,7 @@ class ScopeIndex:
         self._messages: dict[UUID | None, int] = {None: NO_MESSAGE}
         self._speakers: dict[Speaker, int] = {}
         self._columns = {name: array("q") for name in _COLUMNS}
-        self._occurrence_count = 0
+        self._occurrence_bytes = 0
         self._alive = array("b")
 
     def __len__(self) -> int:
@@ -103,7 +102,7 @@ class ScopeIndex:
             self._vectors.nbytes
             + self.size * _BYTES_PER_ITEM
             + len(self._occurrences) * _BYTES_PER_WORD
-            + self._occurrence_count * _BYTES_PER_OCCURRENCE
+            + self._occurrence_bytes
         )
 
     def put(self, rows: Iterable[Row]) -> None:
@@ -170,11 +169,11 @@ class ScopeIndex:
         for word, places in words_in(row["words"]):
             found = self._occurrences.get(word)
             if found is None:
-                found = self._occurrences[word] = Occurrences(array("I"), bytearray())
-            count = len(places) // _BYTES_PER_PLACE
-            found.items.extend((number,) * count)
+                found = self._occurrences[word] = Occurrences(array("I"), array("H"), bytearray())
+            found.items.append(number)
+            found.counts.append(len(places) // _BYTES_PER_PLACE)
             found.places.extend(places)
-            self._occurrence_count += count
+            self._occurrence_bytes += _BYTES_PER_ENTRY + len(places)
 
     def _columns_of(self, row: Row) -> Iterator[tuple[str, int]]:
         yield "stamp", row["stamp"]

@@ -12,6 +12,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from server.memories.search.fusion import short_shares
 from server.memories.search.ranking import (
     BM25_B,
     BM25_K1,
@@ -65,6 +66,17 @@ class ScopeView:
     def places(self) -> Numbers:
         """The place of each number of the index among the visible items."""
         return np.cumsum(self._is_visible) - 1
+
+    def short_shares(self, chosen: Numbers) -> Scores:
+        """Returns the `short_shares` of some of the visible items."""
+        if len(chosen) == len(self):
+            return self._short_shares
+        return short_shares(self.messages[chosen], self.lengths[chosen])
+
+    @cached_property
+    def _short_shares(self) -> Scores:
+        """Those of all visible items. Only they are cached, because they depend on each other."""
+        return short_shares(self.messages, self.lengths)
 
     def is_visible(self, numbers: Numbers) -> Flags | None:
         """Returns which of these numbers are visible; None if all items are."""

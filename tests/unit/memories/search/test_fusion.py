@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 
 from server.memories.memory import ArmScore
 from server.memories.search import fusion
-from server.memories.search.fusion import lower_repeated, lower_short
+from server.memories.search.fusion import lower_repeated, short_shares
 from server.memories.search.ranking import (
     DEFAULT_WEIGHTS,
     FIRST_HITS,
     GRAPH_CEILING,
+    NO_MESSAGE,
     REPEATED_SHARE,
     SHORT_LENGTH,
     SHORT_SHARE,
@@ -26,7 +27,7 @@ from server.memories.search.ranking import (
 )
 
 A, B, C = (UUID(int=number) for number in (1, 2, 3))
-NO_MESSAGE, ONE, OTHER = -1, 1, 2
+ONE, OTHER = 1, 2
 
 
 class Scored(NamedTuple):
@@ -67,10 +68,13 @@ def fuse(
         "graph": np.array([candidate.graph for candidate in found], dtype=np.float64),
         "time": np.array([candidate.time for candidate in found], dtype=np.float64),
     }
+    messages = np.array([candidate.message for candidate in found], dtype=np.int64)
+    lengths = np.array([candidate.length for candidate in found], dtype=np.int64)
     scored = fusion.Scored(
         ids=(np.zeros_like(low), low),
-        messages=np.array([candidate.message for candidate in found], dtype=np.int64),
-        lengths=np.array([candidate.length for candidate in found], dtype=np.int64),
+        messages=messages,
+        lengths=lengths,
+        short_shares=short_shares(messages, lengths),
         vectors=(
             np.array([candidate.vector for candidate in found], dtype=np.float32)
             if found and found[0].vector
@@ -254,27 +258,18 @@ def test_another_message_comes_before_a_second_hit_of_the_best_one() -> None:
 
 
 def test_hits_of_short_messages_lose_a_part_of_their_score() -> None:
-    scores = np.array([0.8, 0.8, 0.8, 0.8])
-    lower_short(
-        scores,
-        np.array([0, 1, 2, 3]),
-        np.array([0, SHORT_LENGTH // 2, SHORT_LENGTH, 10 * SHORT_LENGTH]),
-    )
-    assert scores.tolist() == pytest.approx(
-        [0.8 * (1 - SHORT_SHARE), 0.8 * (1 - SHORT_SHARE / 2), 0.8, 0.8]
-    )
+    lengths = np.array([0, SHORT_LENGTH // 2, SHORT_LENGTH, 10 * SHORT_LENGTH])
+    shares = short_shares(np.array([0, 1, 2, 3]), lengths)
+    assert shares.tolist() == pytest.approx([1 - SHORT_SHARE, 1 - SHORT_SHARE / 2, 1, 1])
 
 
 def test_what_is_left_of_a_long_message_is_not_short() -> None:
-    scores = np.array([0.8, 0.6])
-    lower_short(scores, np.array([ONE, ONE]), np.array([5, SHORT_LENGTH]))
-    assert scores.tolist() == [0.8, 0.6]
+    shares = short_shares(np.array([ONE, ONE]), np.array([5, SHORT_LENGTH]))
+    assert shares.tolist() == [1, 1]
 
 
 def test_a_memory_without_a_message_is_not_short() -> None:
-    scores = np.array([0.8])
-    lower_short(scores, np.array([NO_MESSAGE]), np.array([5]))
-    assert scores.tolist() == [0.8]
+    assert short_shares(np.array([NO_MESSAGE]), np.array([5])).tolist() == [1]
 
 
 def test_a_remark_comes_after_a_statement() -> None:
