@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
 from server.core.background import in_thread_if_many
+from server.core.caches import SizedCache
 from server.core.values import Vector
 from server.memories.add.inference import Candidate
 from server.memories.changes import Addition, ChangeSet, Deletion, Update
 from server.memories.queries import AddInputs, Committed
 from server.operations.ports import ScopeLease
 from server.storage.postgres.rows import to_candidate, to_categories, to_halfvec
-from server.storage.postgres.scope_index import State, StateCache
+from server.storage.postgres.scope_index import State
 from server.storage.postgres.statements import load_sql
 
 if TYPE_CHECKING:
@@ -50,7 +51,9 @@ class AddInputsReader:
         """The server with `server_id` holds the leases."""
         self._database = database
         self._server_id = server_id
-        self._kept = StateCache(most_bytes, _byte_size)
+        self._kept: SizedCache[tuple[str, UUID, State], Candidate] = SizedCache(
+            most_bytes, _byte_size
+        )
 
     async def begin(
         self,
@@ -93,21 +96,21 @@ class AddInputsReader:
         if changes.lease is not None:
             for candidate in _written(changes, committed):
                 state = State(candidate.version, changes.call.time)
-                self._kept.keep(changes.call.project_id, candidate.id, state, candidate)
+                self._kept.put((changes.call.project_id, candidate.id, state), candidate)
 
     async def _candidates(
         self, connection: Connection, project_id: str, states: Mapping[UUID, State]
     ) -> list[Candidate]:
         """Returns the candidates in this order, except those that no longer exist."""
-        found = self._kept.find(project_id, states)
-        if missing := [id_ for id_ in states if id_ not in found]:
+        found = {id_: self._kept.get((project_id, id_, state)) for id_, state in states.items()}
+        if missing := [id_ for id_, candidate in found.items() if candidate is None]:
             rows = await connection.fetch(
                 *SQL["read_candidates"](project_id=project_id, memory_ids=missing)
             )
             for state, candidate in await in_thread_if_many(len(rows), _read, rows):
-                self._kept.keep(project_id, candidate.id, state, candidate)
+                self._kept.put((project_id, candidate.id, state), candidate)
                 found[candidate.id] = candidate
-        return [found[id_] for id_ in states if id_ in found]
+        return [candidate for candidate in found.values() if candidate is not None]
 
 
 def _states(row: Row) -> dict[UUID, State]:

@@ -16,6 +16,7 @@ from uuid import UUID
 import numpy as np
 
 from server.core.background import in_thread_if_many
+from server.core.caches import SizedCache
 from server.memories.memory import Memory
 from server.memories.passages import Passage, Source
 from server.memories.queries import SearchQuery
@@ -33,7 +34,6 @@ from server.memories.search.time_spans import closeness
 from server.storage.postgres.rows import to_memory, to_passage
 from server.storage.postgres.scope_index import (
     State,
-    StateCache,
     number_of_value,
     vector_in,
 )
@@ -69,13 +69,10 @@ class Candidates:
     states: Sequence[State] | None = None
     vectors: Vectors | None = None
 
-    def id_of(self, candidate: int) -> UUID:
-        """Returns the id of a candidate."""
-        return self.ids[self.numbers[candidate]]
-
-    def state_of(self, candidate: int) -> State | None:
-        """Returns the state of a candidate that a scope index ranked, else None."""
-        return None if self.states is None else self.states[self.numbers[candidate]]
+    def identity_of(self, candidate: int) -> tuple[UUID, State | None]:
+        """Returns the id of a candidate, and its state if a scope index ranked it."""
+        number = self.numbers[candidate]
+        return self.ids[number], None if self.states is None else self.states[number]
 
     def scored(self, query: SearchQuery) -> Scored:
         """Returns the scores in all arms."""
@@ -164,25 +161,34 @@ class FoundItems:
 
     def __init__(self, most_bytes: int) -> None:
         """`most_bytes` is the approximate maximum size of all cached items."""
-        self._kept: StateCache[Item] = StateCache(most_bytes, _byte_size)
+        self._kept: SizedCache[tuple[str, UUID, State], Item] = SizedCache(most_bytes, _byte_size)
 
     async def read(
-        self, connect: Connect, query: SearchQuery, states: Mapping[UUID, State | None]
-    ) -> dict[UUID, Item]:
-        """Returns the items with these ids by id, except items that no longer exist.
+        self,
+        connect: Connect,
+        query: SearchQuery,
+        identities: Sequence[tuple[UUID, State | None]],
+    ) -> list[Item | None]:
+        """Returns the items with these ids, None for those that no longer exist.
 
-        It connects only if it has to read one.
-
-        `states` are the states that a statement of this search has just confirmed; an item whose
-        state is None is read again.
+        It connects only if it has to read one. The states are those that a statement of this search
+        has just confirmed; an item whose state is None is read again.
         """
-        found = self._kept.find(query.project_id, states)
-        if lacking := [id_ for id_ in states if id_ not in found]:
-            async with connect() as connection:
-                read = await _read(connection, query, lacking)
-            self._keep(query.project_id, read, states)
-            found |= read
-        return found
+        project_id = query.project_id
+        found = [
+            None if state is None else self._kept.get((project_id, id_, state))
+            for id_, state in identities
+        ]
+        lacking = [id_ for (id_, _), item in zip(identities, found, strict=True) if item is None]
+        if not lacking:
+            return found
+        async with connect() as connection:
+            read = await _read(connection, query, lacking)
+        self._keep(project_id, read, dict(identities))
+        return [
+            read.get(id_) if item is None else item
+            for (id_, _), item in zip(identities, found, strict=True)
+        ]
 
     def _keep(
         self, project_id: str, items: Mapping[UUID, Item], states: Mapping[UUID, State | None]
@@ -191,7 +197,7 @@ class FoundItems:
             state = _state_of(item)
             # An item may have changed since it was ranked.
             if state == states[id_]:
-                self._kept.keep(project_id, id_, state, item)
+                self._kept.put((project_id, id_, state), item)
 
 
 def _state_of(item: Item) -> State:

@@ -1,15 +1,11 @@
-"""The items of a scope in a server's memory, so that a search need not read all of them.
-
-Also a cache of items by their states, which never change.
-"""
+"""The items of a scope in a server's memory, so that a search need not read all of them."""
 
 from __future__ import annotations
 
 from array import array
-from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 from uuid import UUID
 
 import numpy as np
@@ -48,7 +44,9 @@ class Occurrences(NamedTuple):
 
 
 class State(NamedTuple):
-    """The identity of an item's state: version and time. A passage has version 0.
+    """The identity of an item's state, which never changes: version and time.
+
+    A passage has version 0.
 
     The version alone is not enough, because deleting a project and importing it from an archive can
     give a memory the same version twice.
@@ -235,47 +233,3 @@ def _halves(id_: UUID) -> tuple[int, int]:
     """Returns the two halves of an id, signed as the columns are, in the order of ids."""
     high, low = divmod(id_.int, _HALF)
     return high - _HALF // 2, low - _HALF // 2
-
-
-Item = TypeVar("Item")
-_StateKey: TypeAlias = tuple[str, UUID, State]
-
-
-class StateCache(Generic[Item]):
-    """Caches items of all projects, and drops the least recently used if there is no room.
-
-    An add or a search asks for twenty items, for which cachetools, which moves keys in Python, took
-    1.4 % of an add.
-    """
-
-    def __init__(self, most_bytes: int, byte_size: Callable[[Item], int]) -> None:
-        """`most_bytes` is the maximum size of all items, and `byte_size` the size of one."""
-        self._most_bytes = most_bytes
-        self._byte_size = byte_size
-        self._items: OrderedDict[_StateKey, Item] = OrderedDict()
-        self._bytes = 0
-
-    def find(self, project_id: str, states: Mapping[UUID, State | None]) -> dict[UUID, Item]:
-        """Returns the cached items that have these ids and states; None is no state."""
-        items = self._items
-        found = {}
-        for id_, state in states.items():
-            if state is not None:
-                key = project_id, id_, state
-                item = items.get(key)
-                if item is not None:
-                    items.move_to_end(key)
-                    found[id_] = item
-        return found
-
-    def keep(self, project_id: str, id_: UUID, state: State, item: Item) -> None:
-        """Caches an item, unless it is larger than the whole cache."""
-        size = self._byte_size(item)
-        key = project_id, id_, state
-        if size > self._most_bytes or key in self._items:
-            return
-        self._items[key] = item
-        self._bytes += size
-        while self._bytes > self._most_bytes:
-            _, dropped = self._items.popitem(last=False)
-            self._bytes -= self._byte_size(dropped)

@@ -121,10 +121,14 @@ class Searches:
     async def _hits(
         self, query: SearchQuery, candidates: Candidates, connect: Connect
     ) -> list[Hit]:
-        found = [(candidates.id_of(hit.number), hit) for hit in _fused(query, candidates)]
-        states = {id_: candidates.state_of(ranked.number) for id_, ranked in found}
-        items = await self._items.read(connect, query, states)
-        return [Hit(items[id_], ranked.score, ranked.arms) for id_, ranked in found if id_ in items]
+        ranked = _fused(query, candidates)
+        identities = [candidates.identity_of(each.number) for each in ranked]
+        found = await self._items.read(connect, query, identities)
+        return [
+            Hit(item, each.score, each.arms)
+            for each, item in zip(ranked, found, strict=True)
+            if item is not None
+        ]
 
     async def _rank(self, connection: Connection, query: SearchQuery) -> Sequence[Row]:
         if query.time is not None or query.filters is not None or query.categories:

@@ -34,6 +34,7 @@ from server.storage.postgres.statements import BoundStatement
 from tests.support.builders import (
     ALICE,
     NOW,
+    PROJECT,
     NewMemory,
     addition,
     call,
@@ -147,11 +148,11 @@ async def test_an_item_that_changed_since_it_was_ranked_is_not_kept(database: Da
     [tea] = await world.add("tea")
     await rewrite(database, "a boat", 2)
 
-    async def read(version: int | None) -> str:
+    async def read(version: int | None, project_id: str = PROJECT) -> str | None:
         state = None if version is None else State(version, tea.memory.update_time)
-        states = {tea.memory.id: state}
-        [item] = (await found.read(database.connection, QUESTION, states)).values()
-        return item.text
+        asked = replace(QUESTION, project_id=project_id)
+        [item] = await found.read(database.connection, asked, [(tea.memory.id, state)])
+        return None if item is None else item.text
 
     assert await read(1) == "a boat"
     assert await read(None) == "a boat"
@@ -160,19 +161,19 @@ async def test_an_item_that_changed_since_it_was_ranked_is_not_kept(database: Da
     assert await read(2) == "rain"
     await rewrite(database, "never read", 2)
     assert await read(2) == "rain"
+    assert await read(2, "another") is None
     assert await read(None) == "never read"
 
 
 async def test_found_items_stay_within_their_limit(database: Database) -> None:
     world, found = World(database), FoundItems(most_bytes=5_000)
     added = await world.add("tea", "rain", "a boat " * 1_000)
-    states = {item.memory.id: State(1, item.memory.update_time) for item in added}
-    for id_, state in states.items():
-        assert len(await found.read(database.connection, QUESTION, {id_: state})) == 1
+    identities = [(item.memory.id, State(1, item.memory.update_time)) for item in added]
+    for identity in identities:
+        assert None not in await found.read(database.connection, QUESTION, [identity])
     await rewrite(database, "read again", 1)
-    read = await found.read(database.connection, QUESTION, states)
-    texts = [item.text for item in read.values()]
-    assert sorted(texts) == ["rain", "read again", "read again"]
+    read = await found.read(database.connection, QUESTION, identities)
+    assert [item and item.text for item in read] == ["read again", "rain", "read again"]
 
 
 def embedding(chance: random.Random) -> Vector:

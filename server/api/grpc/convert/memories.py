@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import Final
 
-from cachetools import LRUCache, cached
 from memoir.v1 import memory_pb2, memory_service_pb2
 
 from server.api.grpc.convert.tokens import (
@@ -15,6 +15,7 @@ from server.api.grpc.convert.tokens import (
     read_number_page_token,
 )
 from server.api.grpc.convert.values import to_struct, to_timestamp
+from server.core.caches import SizedCache
 from server.core.values import MAX_ITEMS_BYTES
 from server.graph.model import StatedRelation
 from server.memories.add.add_memories import AddedChange, AddMemoriesOutcome
@@ -60,13 +61,17 @@ def memory_message(memory: Memory) -> memory_pb2.Memory:
 
 
 # Searches of a scope find the same memories again and again, and their messages never change.
-@cached(
-    LRUCache(_ENCODED_BYTES, getsizeof=len),
-    key=lambda memory: (memory.project_id, memory.id, memory.version, memory.update_time),
-)
+_encoded_memories: Final[SizedCache[Hashable, bytes]] = SizedCache(_ENCODED_BYTES, len)
+
+
 def _encoded(memory: Memory) -> bytes:
     """Returns the message of a memory in binary form, which is faster to copy than to build."""
-    return memory_message(memory).SerializeToString()
+    key = memory.project_id, memory.id, memory.version, memory.update_time
+    encoded = _encoded_memories.get(key)
+    if encoded is None:
+        encoded = memory_message(memory).SerializeToString()
+        _encoded_memories.put(key, encoded)
+    return encoded
 
 
 def event_message(event: MemoryEvent) -> memory_pb2.MemoryEvent:
@@ -178,17 +183,16 @@ def search_response(
         ),
     )
     start = read_number_page_token(tokens, request, request.page_token)
-    budget = MAX_ITEMS_BYTES - response.ByteSize()
+    others = response.ByteSize()
     for hit in outcome.hits[start:]:
         # Filled in place, because separate results would be copied.
         _fill(response.results.add(), hit, explain=request.explain)
-    # At least one, so that every page makes progress.
-    count = max(1, fitting_count(response.results, budget))
-    has_more = count < len(response.results)
-    del response.results[count:]
-    response.next_page_token = number_page_token(
-        tokens, request, start + count if has_more else None
-    )
+    if response.ByteSize() > MAX_ITEMS_BYTES:
+        # At least one, so that every page makes progress.
+        count = max(1, fitting_count(response.results, MAX_ITEMS_BYTES - others))
+        if count < len(response.results):
+            del response.results[count:]
+            response.next_page_token = number_page_token(tokens, request, start + count)
     return response
 
 
