@@ -24,11 +24,12 @@ from server.projects.manage_project import DeleteProject
 from server.projects.ports import ProjectStore
 from server.runtime.composition.models import open_models
 from server.runtime.settings import Settings
+from server.storage.postgres.maintenance import PostgresMaintenance
 from server.storage.postgres.mem0_table import open_mem0_table
 from server.storage.postgres.operations import PostgresOperations
 from server.storage.postgres.pool import PostgresOptions, open_database
 from server.storage.postgres.projects import PostgresProjectStore
-from server.storage.postgres.schema import PostgresMaintenance, migrate
+from server.storage.postgres.schema import migrate
 from server.storage.postgres.vector_index import PostgresSearchIndexing
 
 Opened = TypeVar("Opened")
