@@ -7,17 +7,14 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeAlias
 
 from server.embedded.child import ChildProcess, Escalation
-from server.embedded.directory import (
-    POLL_SECONDS,
-    DirectoryLock,
-    EmbeddedError,
-    Progress,
-    StartError,
-    tail,
-)
+from server.embedded.directory import POLL_SECONDS, DirectoryLock, tail
+from server.embedded.errors import EmbeddedError, StartError
+
+Progress: TypeAlias = Callable[[str], None]
+"""Receives a short sentence at the beginning of each step. Must not block or raise."""
 
 FIRST_PAUSE_SECONDS = 0.25
 LONGEST_PAUSE_SECONDS = 30.0
@@ -26,6 +23,10 @@ STABLE_SECONDS = 60.0
 """A process that ran for this many seconds is restarted after the shortest pause."""
 
 Spawn = Callable[[], Awaitable[ChildProcess]]
+
+
+def no_progress(_step: str) -> None:
+    """Reports nothing."""
 
 
 class SupervisedProcess:
