@@ -19,14 +19,14 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from itertools import pairwise
 
 from server.core.text import is_word_character, words
 from server.graph.model import entity_key
 from server.memories.add.inference import Candidate
 from server.memories.add.others_text import OthersText, OthersTextKind, find_others_text
-from server.memories.add.proposals import Action, Notice, NoticeReason, counted
+from server.memories.add.proposals import Notice, NoticeReason, counted
 from server.memories.add.quotes import Quote
 from server.memories.conversation import Message, Role
 
@@ -51,12 +51,12 @@ def may_change(message: Message, candidate: Candidate) -> bool:
 def is_own_statement(message: Message, text: str) -> bool:
     """Whether the text attributes the statement to the speaker of the message.
 
-    Statements of users need no such attribution.
+    Statements of users need no such attribution. An assistant that is named `User` is no user.
     """
     if message.role is Role.USER:
         return True
-    names = [message.role.value, *([message.name] if message.name else [])]
-    return any(begins_with(text, name) for name in names)
+    names = [message.role.value, message.name or ""]
+    return any(begins_with(text, name) for name in names if entity_key(name) not in _USER_KEYS)
 
 
 def user_keys(messages: Iterable[Message]) -> frozenset[str]:
@@ -120,13 +120,7 @@ say says said saying think thinks thought claim claims claimed believe believes 
 reckons tell tells told ask asks asked wonder wonders suspect suspects assume assumes insist insists
 hope hopes fear fears sagt sagte meint glaubt dice dijo cree dit croit""")
 # The words before a verb such as `told` that show that the speaker reports their own statement.
-_OWN_REPORT = frozenset({"i", "we", "just", "already"})
-_FORGET_STEMS = tuple(
-    _words("""
-forget unlearn delet remov eras drop discard clear wipe purg disregard vergess vergiss lösch olvid
-borra elimin oubli effac supprim dimentic cancell esquec apag vergeet zapomn забуд удал""")
-)
-_KEEP_STEMS = ("remember", "memori", "stor", "sav", "keep", "record")
+OWN_REPORT = frozenset({"i", "we", "just", "already"})
 
 # How far to look for the end of a clause, in characters.
 _LONGEST_CLAUSE = 1000
@@ -139,20 +133,22 @@ class OwnWords:
         self._messages = messages
         self._others: dict[int, list[OthersText]] = {}
 
-    def state(self, quote: Quote, action: Action) -> bool:
-        """Whether the quote is its speaker's own statement, as far as the action requires it."""
-        touched = [
-            span
-            for span in self._others_text(quote.message_index)
-            if span.start < quote.end and quote.start < span.end
-        ]
+    def state(self, quote: Quote, *, may_quote: bool) -> bool:
+        """Whether the quote is its speaker's own statement, if allowed with a quotation in it."""
+        touched = self._touched(quote)
         if not touched:
             return True
-        if action in {Action.UPDATE, Action.DELETE}:
+        if not may_quote or any(span.kind is not OthersTextKind.QUOTATION for span in touched):
             return False
-        if any(span.kind is not OthersTextKind.QUOTATION for span in touched):
-            return False
-        return self._words_outside(quote, touched) >= MIN_WORDS
+        content = self._messages[quote.message_index].content or ""
+        outside = _outside(quote, touched)
+        return sum(count_words(content, start, end) for start, end in outside) >= MIN_WORDS
+
+    def part_of(self, quote: Quote) -> str:
+        """Returns the quote without somebody else's text."""
+        content = self._messages[quote.message_index].content or ""
+        outside = _outside(quote, self._touched(quote))
+        return " ".join(content[start:end] for start, end in outside)
 
     def notices(self) -> list[Notice]:
         """Returns notices of users' text that counts as somebody else's, except for quotations."""
@@ -174,15 +170,19 @@ class OwnWords:
             self._others[index] = find_others_text(self._messages[index].content or "")
         return self._others[index]
 
-    def _words_outside(self, quote: Quote, touched: Sequence[OthersText]) -> int:
-        content = self._messages[quote.message_index].content or ""
-        starts = [quote.start, *(span.end for span in touched)]
-        ends = [*(span.start for span in touched), quote.end]
-        return sum(
-            count_words(content, start, end)
-            for start, end in zip(starts, ends, strict=True)
-            if start < end
-        )
+    def _touched(self, quote: Quote) -> list[OthersText]:
+        return [
+            span
+            for span in self._others_text(quote.message_index)
+            if span.start < quote.end and quote.start < span.end
+        ]
+
+
+def _outside(quote: Quote, touched: Sequence[OthersText]) -> Iterator[tuple[int, int]]:
+    """Yields where the parts of the quote begin and end that lie outside of the spans."""
+    starts = [quote.start, *(span.end for span in touched)]
+    ends = [*(span.start for span in touched), quote.end]
+    return ((start, end) for start, end in zip(starts, ends, strict=True) if start < end)
 
 
 def asserted_end(quote: Quote, content: str) -> int:
@@ -214,12 +214,17 @@ def is_cut_from_negation(quote: Quote, content: str) -> bool:
     "It isn't true that I live in Oslo" does not state "I live in Oslo". The words are English, and
     those of some other languages.
     """
-    return any(word in _NEGATIONS or word.endswith("n't") for word in _words_before(quote, content))
+    return any(map(is_negation, words_before(quote, content)))
+
+
+def is_negation(word: str) -> bool:
+    """Whether the word, in lower case, negates what it stands beside."""
+    return word in _NEGATIONS or word.endswith("n't")
 
 
 def is_cut_from_condition(quote: Quote, content: str) -> bool:
     """Whether `if`, `I wish` or the like stands before the quote, so that it asserts nothing."""
-    return not _NOT_REAL.isdisjoint(_words_before(quote, content))
+    return not _NOT_REAL.isdisjoint(words_before(quote, content))
 
 
 def is_imagined(quote: Quote, content: str) -> bool:
@@ -232,32 +237,31 @@ def is_reported(quote: Quote, content: str) -> bool:
 
     After "I told you that", it is the speaker's own statement.
     """
+    return is_report(_first_clause(quote, content))
+
+
+def is_report(clause: Sequence[str], own: Set[str] = OWN_REPORT) -> bool:
+    """Whether somebody says or thinks something, other than after the `own` words."""
     return any(
-        word in _REPORTING_VERBS and subject not in _OWN_REPORT
-        for subject, word in pairwise(["", *_first_clause(quote, content)])
+        word in _REPORTING_VERBS and subject not in own for subject, word in pairwise(["", *clause])
     )
 
 
 def _first_clause(quote: Quote, content: str) -> list[str]:
     """Returns the words of the clause in which the quote begins, up to its end in the quote."""
-    parts = _CONJUNCTION.split(_CLAUSE_END.split(quote.text.lstrip())[0])
-    first = next(filter(str.strip, parts), "")
-    return [*_words_before(quote, content), *words(first.lower())]
+    return [*words_before(quote, content), *next(clauses(quote.text), [])]
 
 
-def _words_before(quote: Quote, content: str) -> list[str]:
+def clauses(text: str) -> Iterator[list[str]]:
+    """Yields the words of each clause in lower case, as far as punctuation and `and` show them."""
+    for part in _CLAUSE_END.split(text):
+        yield from filter(None, (words(clause.lower()) for clause in _CONJUNCTION.split(part)))
+
+
+def words_before(quote: Quote, content: str) -> list[str]:
     """Returns the words before the quote in its clause, in lower case."""
     *_, before = _CONJUNCTION.split(_same_clause(content, quote.start))
     return words(before.lower())
-
-
-def asks_to_forget(text: str) -> bool:
-    """Whether the text is about forgetting, or not keeping, as far as its language is known."""
-    found = words(text.lower())
-    return any(word.startswith(_FORGET_STEMS) for word in found) or any(
-        word.startswith(_KEEP_STEMS) and (before in {"stop", *_NEGATIONS} or before.endswith("n't"))
-        for before, word in pairwise(found)
-    )
 
 
 def _begins_clause(content: str, start: int) -> bool:

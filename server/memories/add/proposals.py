@@ -114,6 +114,8 @@ def _target_problems(
 def _text_problems(text: str) -> list[str]:
     if not text:
         return ["empty text"]
+    if not any(map(str.isalnum, text)):
+        return ["text without a word"]
     if len(text) > MAX_TEXT_LENGTH:
         return [f"text of {len(text)} characters, at most {MAX_TEXT_LENGTH} are allowed"]
     return []

@@ -10,7 +10,6 @@ from server.graph.model import entity_key
 from server.memories.add.evidence import (
     MIN_WORDS,
     OwnWords,
-    asks_to_forget,
     asserted_end,
     begins_with,
     count_words,
@@ -20,7 +19,9 @@ from server.memories.add.evidence import (
     is_own_statement,
     is_reported,
     may_change,
+    words_before,
 )
+from server.memories.add.forgetting import asks_to_forget, asks_to_remember
 from server.memories.add.inference import InferenceRequest, MemoryPolicy
 from server.memories.add.proposals import (
     MAX_OPERATIONS,
@@ -32,8 +33,6 @@ from server.memories.add.proposals import (
 )
 from server.memories.add.quotes import Quote, QuoteFinder, clean_text
 from server.memories.conversation import Message, Role, is_small_talk
-
-_REPLACING = frozenset({Action.UPDATE, Action.DELETE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,26 +105,33 @@ class Screening:
             elif is_small_talk(quote.text):
                 problem = "its quote is a courtesy"
                 reason = NoticeReason.NO_EVIDENCE
-            elif _is_asked(quote, content) and not _is_request(proposal, quote):
-                problem = "its quote is a question"
-                reason = NoticeReason.NO_EVIDENCE
-            elif is_cut_from_negation(quote, content):
-                problem = "its quote leaves out that its clause is denied"
-                reason = NoticeReason.NO_EVIDENCE
-            elif is_cut_from_condition(quote, content) or (
-                proposal.action in _REPLACING and is_imagined(quote, content)
-            ):
-                problem = "its clause is only imagined"
-                reason = NoticeReason.NO_EVIDENCE
-            elif proposal.action in _REPLACING and is_reported(quote, content):
-                problem = "its quote is what somebody else says or thinks"
-                reason = NoticeReason.NOT_OWN_TEXT
-            elif self._own_words.state(quote, proposal.action):
-                return quote
+            elif refusal := self._against_clause(proposal, quote, content):
+                problem, reason = refusal
             else:
-                problem = "its quote is somebody else's text"
-                reason = NoticeReason.NOT_OWN_TEXT
+                return quote
         return Refusal(proposal.number, problem, reason)
+
+    def _against_clause(
+        self, proposal: Proposal, quote: Quote, content: str
+    ) -> tuple[str, NoticeReason] | None:
+        """Returns why the quote does not state what the proposal rests on, if it does not.
+
+        A proposal to forget something needs a request. If the quote is not known to be one, perhaps
+        because of its language, it must state something, as for a deletion.
+        """
+        forgets = proposal.action is Action.FORGET
+        said = (self._own_words.part_of(quote), words_before(quote, content)) if forgets else None
+        asks = said is not None and asks_to_forget(*said)
+        replaces = proposal.action is not Action.ADD and not asks
+        if said is not None and not asks and asks_to_remember(*said):
+            return "its quote says not to forget", NoticeReason.NO_EVIDENCE
+        if problem := _not_asserted(quote, content, asks=asks, replaces=replaces):
+            return problem, NoticeReason.NO_EVIDENCE
+        if replaces and is_reported(quote, content):
+            return "its quote is what somebody else says or thinks", NoticeReason.NOT_OWN_TEXT
+        if not self._own_words.state(quote, may_quote=not replaces):
+            return "its quote is somebody else's text", NoticeReason.NOT_OWN_TEXT
+        return None
 
     def _has_clause(self, index: int, content: str) -> bool:
         """Whether the message has enough words for evidence; computed once for each message."""
@@ -188,13 +194,20 @@ class Screening:
         return tuple(dict.fromkeys(self._spelling[n] for n in names if n in self._spelling))
 
 
+def _not_asserted(quote: Quote, content: str, *, asks: bool, replaces: bool) -> str | None:
+    """Returns why the quote asserts nothing, if it does not; a question may ask to forget."""
+    if _is_asked(quote, content) and not asks:
+        return "its quote is a question"
+    if is_cut_from_negation(quote, content):
+        return "its quote leaves out that its clause is denied"
+    if is_cut_from_condition(quote, content) or (replaces and is_imagined(quote, content)):
+        return "its clause is only imagined"
+    return None
+
+
 def _is_asked(quote: Quote, content: str) -> bool:
     end = asserted_end(quote, content)
     return end < quote.end and count_words(content, quote.start, end) < MIN_WORDS
-
-
-def _is_request(proposal: Proposal, quote: Quote) -> bool:
-    return proposal.action is Action.FORGET and asks_to_forget(quote.text)
 
 
 def _against_change(proposal: Proposal, message: Message) -> Refusal | None:

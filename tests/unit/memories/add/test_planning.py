@@ -93,6 +93,8 @@ def test_an_update_and_a_deletion_are_planned() -> None:
         (operation(text=" \0\n"), "empty text"),
         (operation(text="\ud800"), "empty text"),
         (operation("UPDATE", "", target=1), "empty text"),
+        (operation("UPDATE", "\u200b\u2060", target=1), "text without a word"),
+        (operation(text="..."), "text without a word"),
         (operation(text="x" * 8193), "text of 8193 characters, at most 8192 are allowed"),
     ],
 )
