@@ -167,6 +167,41 @@ async def test_a_deletion_that_contradicts_itself_deletes_nothing(
     assert len(listed.memories) == 1
 
 
+@pytest.mark.parametrize(
+    ("query", "body", "wrong"),
+    [
+        ({"categories": "food"}, None, "categories"),
+        ({"filter": '{"text": "x"}'}, None, "filter"),
+        ({"filters": "{}"}, None, "filters"),
+        ({"filters": "null"}, None, "filters"),
+        ({"metadata": "{}"}, None, "metadata"),
+        ({"filters": '{"metadata": {}}'}, None, "filters.metadata"),
+        ({"filters": '{"AND": []}'}, None, "filters.AND"),
+        ({"filters": '{"text": "x", "metadata": {}}'}, None, "filters.metadata"),
+        ({"user_id": "somebody"}, None, "user_id"),
+        ({}, {"filters": {"text": "x"}}, ""),
+    ],
+)
+async def test_a_deletion_that_is_not_understood_deletes_nothing(
+    server: ServerProcess,
+    client: Client,
+    key: str,
+    user: str,
+    query: dict[str, str],
+    body: Any,
+    wrong: str,
+) -> None:
+    async with http(server, key) as session:
+        await answer(await session.post(ADD, json=add_body(user)), 200)
+        sent = [("user_id", user), *query.items()]
+        refusal = await answer(await session.delete(V1, params=sent, json=body), 400)
+    assert [each["field"] for each in refusal["details"]["violations"]] == [wrong]
+    listed = await client.memory.ListMemories(
+        ListMemoriesRequest(user_id=user), metadata=client.metadata
+    )
+    assert len(listed.memories) == 1
+
+
 async def test_batches_name_fields_as_they_were_sent(server: ServerProcess, key: str) -> None:
     memories = [{"memory_id": 3, "text": 4}, {"memory_id": "x", "timestamp": 5}]
     async with http(server, key) as session:

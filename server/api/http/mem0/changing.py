@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any, Final
 
@@ -34,6 +34,7 @@ from server.core.errors import FieldViolation, InvalidRequest
 from server.memories.scope import SCOPE_FIELDS
 
 _CHANGES: Final = ("text", "metadata", "categories", "expiration_date")
+_FILTERS: Final = ("filters", "metadata")
 _FIXED: Final = "the time of a memory is that of its conversation and cannot be changed"
 
 
@@ -99,18 +100,37 @@ def _write_deleted(_response: object, _exchange: Exchange) -> object:
 
 
 def _read_delete_many(exchange: Exchange) -> DeleteMemoriesRequest:
-    """Converts a deletion by ids, at the top level or in `filters`; the contract requires one."""
+    """Converts a deletion by ids, at the top level or in `filters`; the contract requires one.
+
+    Whatever could narrow the deletion but is not understood is refused, and not ignored.
+    """
     names = {*SCOPE_FIELDS, *fields.PROJECT_FIELDS}
     sent = fields.query_fields(exchange)
-    known = fields.used_fields(exchange, sent, names | {"filters", "metadata"})
-    values = {name: value for name, value in known.items() if name in names}
+    violations = list(_not_understood(exchange, sent, names))
+    values = {name: value for name, value in sent.items() if name in names}
     # A filter that has other conditions than ids is passed on as a filter.
     with suppress(InvalidRequest):
-        values |= plain_ids(known.get("filters"), values)
-        known.pop("filters", None)
-    if (filters := fields.filters_of(known)) is not None:
+        values |= plain_ids(sent.get("filters"), values)
+        sent.pop("filters", None)
+    if (filters := fields.filters_of(sent)) is not None:
         values["filters"] = filters
-    return message_of(DeleteMemoriesRequest, {**values, **_request_id(exchange)})
+    return message_of(DeleteMemoriesRequest, {**values, **_request_id(exchange)}, violations)
+
+
+def _not_understood(
+    exchange: Exchange, sent: Mapping[str, object], names: Collection[str]
+) -> Iterator[FieldViolation]:
+    if exchange.body:
+        yield FieldViolation("", "this method takes no body; send `filters` in the query")
+    for name, value in sent.items():
+        if len(exchange.request.query_params.getlist(name)) > 1:
+            yield FieldViolation(name, "is given twice")
+        elif name in _FILTERS:
+            if not value:
+                yield FieldViolation(name, "must not be empty")
+        elif name not in names:
+            known = ", ".join([*SCOPE_FIELDS, *fields.PROJECT_FIELDS, *_FILTERS])
+            yield FieldViolation(name, f"is not a field of a deletion; fields are {known}")
 
 
 def _write_deleted_many(response: DeleteMemoriesResponse, _exchange: Exchange) -> object:

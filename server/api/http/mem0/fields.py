@@ -149,7 +149,7 @@ def translated_filter(value: object, depth: int = 0) -> Any:
     for name, item in value.items():
         if name in {"AND", "OR", "NOT"}:
             result[name] = _translated_inner(item, depth)
-        elif name == "metadata" and isinstance(item, Mapping):
+        elif name == "metadata" and isinstance(item, Mapping) and item:
             conditions += [{f"metadata.{key}": value} for key, value in item.items()]
         elif (contract_name := _NAMES.get(name, name)) in result:
             # Mem0 has two names for this field, and each has its own condition.
@@ -178,7 +178,7 @@ def filters_of(sent: Mapping[str, Any], conditions: Iterable[Any] = ()) -> Any:
     filters = sent.get("filters")
     if filters is not None and not isinstance(filters, Mapping):
         return filters
-    metadata = {"metadata": sent["metadata"]} if "metadata" in sent else None
+    metadata = {"metadata": sent["metadata"]} if sent.get("metadata") else None
     return conjunction([translated_filter(filters), translated_filter(metadata), *conditions])
 
 
@@ -206,7 +206,7 @@ def _collect_ids(
         return
     for name, item in value.items():
         contract_name = _NAMES.get(name, name)
-        if name == "AND" and isinstance(item, list):
+        if name == "AND" and isinstance(item, list) and item and all(item):
             for index, each in enumerate(item):
                 _collect_ids(each, f"{path}.AND[{index}]", ids, violations)
         elif contract_name not in SCOPE_FIELDS:

@@ -26,7 +26,10 @@ def test_two_names_of_one_field_become_two_conditions() -> None:
     }
 
 
-@pytest.mark.parametrize("value", [None, 3, "x", {"OR": "x"}, {"AND": {"user_id": "a"}}])
+@pytest.mark.parametrize(
+    "value",
+    [None, 3, "x", {"OR": "x"}, {"AND": {"user_id": "a"}}, {"user_id": "a", "metadata": {}}],
+)
 def test_invalid_filters_are_left_to_the_contract(value: object) -> None:
     assert translated_filter(value) == value
 
@@ -49,6 +52,12 @@ def test_ids_are_found_at_the_top_level_and_under_and() -> None:
 def test_ids_that_contradict_each_other_are_refused(filters: object, named: dict[str, str]) -> None:
     with pytest.raises(InvalidRequest):
         plain_ids(filters, named)
+
+
+@pytest.mark.parametrize("items", [[], [{}], [{"user_id": "a"}, {}]])
+def test_an_empty_condition_is_no_filter_of_ids(items: list[dict[str, str]]) -> None:
+    with pytest.raises(InvalidRequest):
+        plain_ids({"AND": items}, {"user_id": "a"})
 
 
 def test_an_add_uses_only_ids_from_filters() -> None:
