@@ -42,16 +42,17 @@ class Scored:
     """The scores of all candidates in the arms; 0 if an arm did not find one.
 
     Of equal candidates the one with the lowest id comes first. `messages` are equal for candidates
-    of one message, and NO_MESSAGE if it is unknown. `lengths` are in characters, and `short_shares`
-    what `short_shares` returns for them. `other_speaker` is true if the question asks for somebody
-    else's words. A column is None if it would be the same for all candidates, and `vectors` if so
-    few hits are wanted that none is raised by resemblance.
+    of one message, and NO_MESSAGE if it is unknown; None if no two candidates are of one message.
+    `lengths` are in characters, and `short_shares` what `short_shares` returns for them.
+    `other_speaker` is true if the question asks for somebody else's words. It and the other columns
+    are None if they would be the same for all candidates, and `vectors` if so few hits are wanted
+    that none is raised by resemblance.
     """
 
     ids: Halves
     dense: Scores
     lexical: Scores
-    messages: Numbers
+    messages: Numbers | None
     lengths: Numbers
     short_shares: Scores
     graph: Scores | None = None
@@ -79,7 +80,8 @@ def fuse(
     """
     shares = _speaker_shares(scored, weights)
     scores = _raised(scored, weights, _text_scores(scored, weights) * shares)
-    lower_repeated(scores, scored.messages)
+    if scored.messages is not None:
+        lower_repeated(scores, scored.messages)
     scores *= scored.short_shares
     # Before scores are limited to 0, negative cosines still order distant memories.
     high, low = scored.ids

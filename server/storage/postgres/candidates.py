@@ -59,7 +59,7 @@ class Candidates:
     dense: Scores
     lexical: Scores
     halves: Halves
-    messages: Numbers
+    messages: Numbers | None
     lengths: Numbers
     short_shares: Scores
     speakers: Numbers

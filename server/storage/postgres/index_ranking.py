@@ -283,7 +283,7 @@ class IndexRanking:
             dense=dense[chosen],
             lexical=words.with_pairs(lexical, chosen),
             halves=(view.order[0][chosen], view.order[1][chosen]),
-            messages=view.messages[chosen],
+            messages=view.messages[chosen] if view.shares_messages else None,
             lengths=view.lengths[chosen],
             short_shares=view.short_shares(chosen),
             speakers=view.speakers[chosen],

@@ -18,6 +18,7 @@ from server.memories.search.ranking import (
     BM25_K1,
     CENTRE_SAMPLE,
     CENTRE_SHRINKAGE,
+    NO_MESSAGE,
     Flags,
     Numbers,
     Scores,
@@ -56,6 +57,12 @@ class ScopeView:
     def messages(self) -> Numbers:
         """The messages of the visible items, by number."""
         return self.column("message")
+
+    @cached_property
+    def shares_messages(self) -> bool:
+        """Whether several visible items are of the same message."""
+        known = self.messages[self.messages != NO_MESSAGE]
+        return len(np.unique(known)) < len(known)
 
     @cached_property
     def speakers(self) -> Numbers:
