@@ -28,14 +28,14 @@ from rich.table import Table
 
 from benchmarks.scope_loading import copy_others, fill, insert_some, question
 from benchmarks.servers import PROJECT, postgres
-from server.maintenance.store import EmbedderIdentity
+from server.maintenance import EmbedderIdentity
 from server.memories.queries import SearchQuery
 from server.memories.scope import Scope
 from server.models.offline.embedder import OfflineEmbedder
 from server.models.ports import EmbeddingPurpose
 from server.runtime.composition.commands import migrate_database
-from server.storage.postgres.maintenance import PostgresMaintenance
 from server.storage.postgres.pool import Database, PostgresOptions, open_database
+from server.storage.postgres.schema import PostgresMaintenance
 from server.storage.postgres.scope_indexes import MOST_BYTES, ScopeIndexes
 from server.storage.postgres.search import ScopeSizes, Searches
 from server.storage.postgres.vector_index import PostgresSearchIndexing

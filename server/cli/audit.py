@@ -11,10 +11,10 @@ from datetime import UTC, datetime, timedelta
 from rich.markup import escape
 from rich.table import Column, Table
 
+from server.cli.administration import duration
 from server.cli.backends import opened
 from server.cli.console import out, shown_time
-from server.cli.keys import duration
-from server.projects.audit_log import all_events
+from server.projects.administration import all_events
 from server.projects.project import AuditEvent
 from server.runtime.composition.commands import open_projects
 

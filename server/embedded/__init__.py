@@ -4,15 +4,16 @@ Each has its own data directory, listens only on this machine, keeps its data ac
 does not outlive the process that started it, however that process ends.
 """
 
-from server.embedded.errors import (
+from server.embedded.directory import (
     DataDirectoryInUseError,
     EmbeddedError,
     MissingDependencyError,
+    Progress,
     StartError,
+    no_progress,
 )
 from server.embedded.neo4j import EmbeddedNeo4j, running_at
 from server.embedded.postgres import EmbeddedPostgres
-from server.embedded.process import Progress, no_progress
 
 __all__ = [
     "DataDirectoryInUseError",

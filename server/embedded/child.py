@@ -17,9 +17,7 @@ from pathlib import Path
 import psutil
 
 from server.embedded import launch
-from server.embedded.account import Account
-from server.embedded.directory import POLL_SECONDS, open_log
-from server.embedded.errors import EmbeddedError
+from server.embedded.directory import POLL_SECONDS, Account, EmbeddedError, open_log
 
 Escalation = Sequence[tuple[signal.Signals, float]]
 """Signals to send one after another, each with the seconds to wait for its effect."""

@@ -13,10 +13,15 @@ from neo4j.exceptions import AuthError, DriverError, Neo4jError
 from server.core.values import Neo4jAddress
 from server.embedded import neo4j_home
 from server.embedded.child import ChildCommand, ChildProcess, Escalation, evict
-from server.embedded.directory import make_private
-from server.embedded.errors import EmbeddedError, MissingDependencyError, StartError
+from server.embedded.directory import (
+    EmbeddedError,
+    MissingDependencyError,
+    Progress,
+    StartError,
+    make_private,
+)
 from server.embedded.neo4j_home import LOOPBACK, find_java
-from server.embedded.process import EmbeddedServer, Progress, SupervisedProcess
+from server.embedded.process import EmbeddedServer, SupervisedProcess
 
 NAME = "Neo4j"
 SERVER_JARS = "neo4j-server-*.jar"

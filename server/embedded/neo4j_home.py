@@ -11,8 +11,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from server.embedded.directory import write_private
-from server.embedded.errors import MissingDependencyError
+from server.embedded.directory import MissingDependencyError, write_private
 
 LOOPBACK = "127.0.0.1"
 

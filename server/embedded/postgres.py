@@ -12,12 +12,19 @@ from urllib.parse import quote
 import asyncpg
 import psutil
 
-from server.embedded.account import Account, choose_account
 from server.embedded.child import ChildCommand, ChildProcess, Escalation, evict
-from server.embedded.directory import make_private, tail
-from server.embedded.errors import EmbeddedError, MissingDependencyError, StartError
-from server.embedded.process import EmbeddedServer, Progress, SupervisedProcess
-from server.embedded.socket_directory import SocketDirectory
+from server.embedded.directory import (
+    Account,
+    EmbeddedError,
+    MissingDependencyError,
+    Progress,
+    SocketDirectory,
+    StartError,
+    choose_account,
+    make_private,
+    tail,
+)
+from server.embedded.process import EmbeddedServer, SupervisedProcess
 
 MAJOR_VERSION = "18"
 

@@ -7,14 +7,17 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Self, TypeAlias
+from typing import Self
 
 from server.embedded.child import ChildProcess, Escalation
-from server.embedded.directory import POLL_SECONDS, DirectoryLock, tail
-from server.embedded.errors import EmbeddedError, StartError
-
-Progress: TypeAlias = Callable[[str], None]
-"""Receives a short sentence at the beginning of each step. Must not block or raise."""
+from server.embedded.directory import (
+    POLL_SECONDS,
+    DirectoryLock,
+    EmbeddedError,
+    Progress,
+    StartError,
+    tail,
+)
 
 FIRST_PAUSE_SECONDS = 0.25
 LONGEST_PAUSE_SECONDS = 30.0
@@ -23,10 +26,6 @@ STABLE_SECONDS = 60.0
 """A process that ran for this many seconds is restarted after the shortest pause."""
 
 Spawn = Callable[[], Awaitable[ChildProcess]]
-
-
-def no_progress(_step: str) -> None:
-    """Reports nothing."""
 
 
 class SupervisedProcess:

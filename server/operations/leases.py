@@ -17,10 +17,8 @@ from uuid import uuid4
 import structlog
 
 from server import failpoints
-from server.core.background import Background
+from server.core.background import Background, backoff, give_back, keep_lease
 from server.core.errors import MemoirError
-from server.core.held_leases import give_back, keep_lease
-from server.core.pauses import backoff
 from server.core.request_context import parked
 from server.operations.ports import Leases, ScopeLease
 from server.telemetry.recording import stage

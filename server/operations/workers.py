@@ -15,7 +15,7 @@ import structlog
 from pydantic import BaseModel, ConfigDict, Field
 
 from server import failpoints
-from server.core.background import Background, running
+from server.core.background import Background, Wakeup, backoff, give_back, keep_lease, running
 from server.core.errors import (
     ConcurrentChange,
     DeadlineExceeded,
@@ -24,8 +24,6 @@ from server.core.errors import (
     OperationAbandoned,
 )
 from server.core.fairness import Holdings, share_of
-from server.core.held_leases import give_back, keep_lease
-from server.core.pauses import Wakeup, backoff
 from server.core.request_context import (
     BackgroundPlace,
     RequestContext,

@@ -1,17 +1,20 @@
-"""Creates projects and keys, for operators."""
+"""Creates projects and keys, for operators, and reads the audit log."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Final
 
 from server.core.clock import Clock
 from server.core.errors import FieldViolation, InvalidRequest, NotFound
+from server.core.values import Page, page_of
 from server.memories.scope import MAX_SCOPE_ID_LENGTH, Scope
 from server.projects.ports import ProjectStore
 from server.projects.project import (
     ApiKey,
+    AuditEvent,
     KeyRole,
     Project,
     ProjectUnknown,
@@ -218,3 +221,42 @@ class Administration:
 
 def _no_active_key(identifier: str) -> NotFound:
     return NotFound(f"there is no active key {identifier!r}; python -m server keys list shows all")
+
+
+_AUDIT_BATCH: Final = 500
+
+
+class ListAuditEvents:
+    """Reads a project's audit log page by page, newest event first.
+
+    The transaction that performs an administrative or destructive act also records it.
+    """
+
+    def __init__(self, projects: ProjectStore) -> None:
+        self._projects = projects
+
+    async def __call__(
+        self, project_id: str, page_size: int, before: int = 0
+    ) -> Page[AuditEvent, int]:
+        """Returns the newest events before the position `before`; 0 means the newest of all.
+
+        Raises:
+            StoreUnavailable: the log cannot be read.
+        """
+        events = await self._projects.latest_audit_events(project_id, before, page_size + 1)
+        return page_of(events, page_size, lambda event: event.position)
+
+
+async def all_events(
+    projects: ProjectStore, project_id: str | None, since: datetime
+) -> AsyncIterator[AuditEvent]:
+    """Yields all events of one project, or of all, since a time, oldest first.
+
+    Raises:
+        StoreUnavailable: the log cannot be read.
+    """
+    position = 0
+    while batch := await projects.audit_events(project_id, since, position, _AUDIT_BATCH):
+        for event in batch:
+            yield event
+        position = batch[-1].position

@@ -10,8 +10,7 @@ import structlog
 
 from server.core.errors import MemoirError
 from server.core.transient_errors import StoreUnavailable
-from server.maintenance.ports import StoreMaintenance
-from server.maintenance.readiness import EmbedderConflict, embedder_fault
+from server.maintenance import EmbedderConflict, StoreMaintenance, embedder_fault
 from server.models.ports import Embedder
 
 INTERVAL_SECONDS: Final = 1.0

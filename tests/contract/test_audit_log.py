@@ -21,7 +21,7 @@ from server.core.request_context import (
 from server.memories.changes import Deletion
 from server.memories.ports import MemoryStore
 from server.memories.scope import Scope
-from server.projects.audit_log import ListAuditEvents, all_events
+from server.projects.administration import ListAuditEvents, all_events
 from server.projects.ports import ProjectStore
 from server.projects.project import ApiKey, AuditEvent, KeyRole, Project, key_digest
 from server.storage.postgres.pool import Database

@@ -11,9 +11,13 @@ import asyncpg
 
 from server.core.background import running
 from server.operations.ports import Channel
-from server.storage.postgres.leases import PostgresLeases, new_server_id
-from server.storage.postgres.notifications import NotificationOptions, PostgresNotifications
 from server.storage.postgres.pool import Database
+from server.storage.postgres.servers import (
+    NotificationOptions,
+    PostgresLeases,
+    PostgresNotifications,
+    new_server_id,
+)
 
 NOTICE = Channel.MEMORY_EVENTS
 FAST = NotificationOptions(

@@ -9,17 +9,17 @@ from datetime import timedelta
 import pytest
 import pytest_asyncio
 
-from server.maintenance.store import EmbedderIdentity
+from server.maintenance import EmbedderIdentity
 from server.memories.changes import Call, Deletion
 from server.memories.conversation import Role
 from server.memories.ports import MemoryStore
 from server.memories.scope import DeletionReceipt, Scope
 from server.projects.archive.export_import import ExportProject, ImportProject
 from server.projects.project import Project
-from server.storage.postgres.maintenance import PostgresMaintenance
 from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.pool import Database
 from server.storage.postgres.projects import PostgresProjectStore
+from server.storage.postgres.schema import PostgresMaintenance
 from tests.support.builders import ALICE, NOW, PROJECT, addition, call, change_set, message, vector
 from tests.support.dump import tables_with
 from tests.support.fakes import FakeEmbedder

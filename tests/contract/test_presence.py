@@ -14,10 +14,14 @@ import pytest_asyncio
 from server.core.errors import ConcurrentChange
 from server.memories.scope import Scope
 from server.operations.ports import ClaimedOperation, ScopeLease, Shares
-from server.storage.postgres.leases import PostgresLeases, enter, new_server_id
 from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.operations import PostgresOperations
 from server.storage.postgres.pool import Database
+from server.storage.postgres.servers import (
+    PostgresLeases,
+    enter,
+    new_server_id,
+)
 from tests.support.builders import ALICE, PROJECT, adding
 from tests.support.submissions import change, submission
 

@@ -7,11 +7,10 @@ import asyncio
 import pytest
 
 from server.core.values import Vector
-from server.maintenance.ports import StoreMaintenance
-from server.maintenance.store import EmbedderIdentity, ReembeddingConflict, TextPlace
-from server.storage.postgres.maintenance import PostgresMaintenance
+from server.maintenance import EmbedderIdentity, ReembeddingConflict, StoreMaintenance, TextPlace
 from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.pool import Database
+from server.storage.postgres.schema import PostgresMaintenance
 from tests.support.builders import addition, call, change_set, message, vector
 
 FORMER, ONE, OTHER = (EmbedderIdentity(f"test/{name}", 3) for name in ("former", "one", "other"))

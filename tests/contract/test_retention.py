@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from server.maintenance.retention import PurgeExpired
+from server.maintenance import PurgeExpired
 from server.memories.changes import Call, Deletion, Replacement
 from server.memories.ports import MemoryStore
 from server.memories.scope import DeletionReceipt, Scope

@@ -13,9 +13,9 @@ from server.core.errors import ConcurrentChange
 from server.memories.memory import ListOrder
 from server.memories.queries import ListQuery
 from server.operations.ports import Leases, ScopeLease
-from server.storage.postgres.leases import PostgresLeases
 from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.pool import Database
+from server.storage.postgres.servers import PostgresLeases
 from tests.support.builders import ALICE, NOW, PROJECT, adding, addition, call, change_set, revision
 from tests.support.fake_store import FakeLeases
 

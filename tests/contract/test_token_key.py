@@ -6,7 +6,7 @@ import asyncio
 
 from server.api.grpc.convert.tokens import KEY_BYTES, Tokens
 from server.storage.postgres.pool import Database
-from server.storage.postgres.token_key import PostgresTokenKey
+from server.storage.postgres.schema import PostgresTokenKey
 
 
 async def test_servers_that_start_together_share_one_key(database: Database) -> None:

@@ -10,8 +10,8 @@ import pytest
 from neo4j import AsyncDriver
 
 from server.core.values import Neo4jAddress
+from server.embedded.directory import no_progress
 from server.embedded.neo4j import EmbeddedNeo4j
-from server.embedded.process import no_progress
 from server.storage.neo4j.calls import open_driver
 from server.storage.neo4j.graph import Neo4jGraph
 

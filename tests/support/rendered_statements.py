@@ -23,11 +23,11 @@ from server.memories.queries import ListQuery, SearchQuery
 from server.memories.scope import Scope, ScopeKind
 from server.storage import postgres
 from server.storage.postgres import (
-    deletions,
+    erasing,
     memory_store,
     search_statements,
 )
-from server.storage.postgres.deletions import CHANGES
+from server.storage.postgres.erasing import CHANGES
 from server.storage.postgres.erasing import SQL as ERASE
 from server.storage.postgres.filters import filter_condition, scope_condition
 from server.storage.postgres.memory_history import STREAM_SQL as EVENTS
@@ -82,10 +82,10 @@ def _with_slots() -> Iterator[tuple[str, str]]:
     yield from _searches()
     yield from _lists()
     scope, filters = scope_condition(_RUN).text, filter_condition(_FILTER).text
-    yield "delete_memories", deletions.deletion_statement(_CALL, _FILTER)[0]
+    yield "delete_memories", erasing.deletion_statement(_CALL, _FILTER)[0]
     for name in ("erase_matching_passages", "lock_matching"):
         yield name, ERASE[name].fill(scope=scope, filters=filters).text
-    yield "erase_scope", deletions.erasure_statement(_CALL, ScopeKind.USER, "alice")[0]
+    yield "erase_scope", erasing.erasure_statement(_CALL, ScopeKind.USER, "alice")[0]
     for name in ("list_scopes", "lock_operations", "lock_scope", "lock_passages"):
         yield name, CHANGES[name].fill(column=ScopeKind.USER).text
     for name in ("recall", "spaces", "memories_with_aliases"):

@@ -12,9 +12,9 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Final
 
+from server.core.background import in_thread_if_many
 from server.core.clock import Clock
 from server.core.errors import FieldViolation, InvalidRequest
-from server.core.threads import in_thread_if_many
 from server.core.values import Page
 from server.graph.explore.computed_space import ComputedSpace, relations_of, spaces_of
 from server.graph.explore.traversal import explore

@@ -14,9 +14,7 @@ from itertools import groupby
 import structlog
 
 from server import failpoints
-from server.core.background import running
-from server.core.held_leases import give_back, keep_lease
-from server.core.pauses import Wakeup, backoff
+from server.core.background import Wakeup, backoff, give_back, keep_lease, running
 from server.core.transient_errors import GraphUnavailable, StoreUnavailable
 from server.graph.ports import Graph
 from server.graph.project.ports import DirtyMemory, Outbox

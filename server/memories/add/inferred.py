@@ -8,9 +8,9 @@ from functools import partial
 
 import structlog
 
+from server.core.background import in_thread_if_many
 from server.core.clock import Clock
 from server.core.errors import ConcurrentChange, ExtractionFailed
-from server.core.threads import in_thread_if_many
 from server.core.values import Vector
 from server.memories.add.add_memories import (
     AddMemoriesCommand,

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from server.core.background import in_thread_if_many
 from server.core.clock import Clock, new_id
-from server.core.threads import in_thread_if_many
 from server.core.values import Vector
 from server.memories.add.add_memories import (
     AddMemoriesCommand,

@@ -14,8 +14,7 @@ from typing import TypeAlias, TypeVar
 
 from server.core.clock import Clock
 from server.core.transient_errors import StoreUnavailable
-from server.maintenance.readiness import require_ready
-from server.maintenance.reembed import Reembed
+from server.maintenance import Reembed, require_ready
 from server.models.ports import Embedder
 from server.operations.ports import Operations
 from server.projects.administration import Administration
@@ -24,12 +23,11 @@ from server.projects.manage_project import DeleteProject
 from server.projects.ports import ProjectStore
 from server.runtime.composition.models import open_models
 from server.runtime.settings import Settings
-from server.storage.postgres.maintenance import PostgresMaintenance
-from server.storage.postgres.mem0_table import open_mem0_table
+from server.storage.postgres.archive import open_mem0_table
 from server.storage.postgres.operations import PostgresOperations
 from server.storage.postgres.pool import PostgresOptions, open_database
 from server.storage.postgres.projects import PostgresProjectStore
-from server.storage.postgres.schema import migrate
+from server.storage.postgres.schema import PostgresMaintenance, migrate
 from server.storage.postgres.vector_index import PostgresSearchIndexing
 
 Opened = TypeVar("Opened")

@@ -8,10 +8,9 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from server.api.grpc.services.graph import GraphUseCases
-from server.core.background import running
+from server.core.background import in_thread, running
 from server.core.circuit_breaker import CircuitBreaker
 from server.core.clock import Clock
-from server.core.threads import in_thread
 from server.core.transient_errors import GraphUnavailable
 from server.core.values import Neo4jAddress
 from server.graph.explore.access import VisibleGraph

@@ -32,7 +32,7 @@ from server.operations.ports import Channel, ClaimedOperation, Leases, Operation
 from server.operations.workers import OperationLimits, OperationWorkers
 from server.runtime.composition.models import Models
 from server.runtime.settings import Settings
-from server.storage.postgres.notifications import PostgresNotifications
+from server.storage.postgres.servers import PostgresNotifications
 from server.telemetry.statistics import Statistics
 from server.telemetry.tally import tallied
 

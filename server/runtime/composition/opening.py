@@ -28,9 +28,8 @@ from server.runtime.composition.models import open_models
 from server.runtime.composition.service import Opened, Service, compose_service
 from server.runtime.composition.worker_figures import Worker, answering_others
 from server.runtime.settings import Settings
-from server.storage.postgres.leases import new_server_id
-from server.storage.postgres.notifications import PostgresNotifications
 from server.storage.postgres.pool import open_database
+from server.storage.postgres.servers import PostgresNotifications, new_server_id
 
 
 @asynccontextmanager

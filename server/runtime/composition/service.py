@@ -21,13 +21,13 @@ from server.api.grpc.services.memory import MemoryService
 from server.api.grpc.services.operations import OperationsService
 from server.api.grpc.services.project import AuditService, ProjectService, StatisticsService
 from server.core.clock import Clock
-from server.maintenance.retention import PurgeExpired
+from server.maintenance import PurgeExpired
 from server.memories.add.add_memories import Add
 from server.memories.history.events import WatchMemoryEvents
 from server.memories.history.tails import EventTails
 from server.operations.leases import ScopeTurns
 from server.operations.ports import Channel
-from server.projects.audit_log import ListAuditEvents
+from server.projects.administration import ListAuditEvents
 from server.projects.authorization import Authenticate, Authorize, KeyUses
 from server.projects.manage_project import GetProject, UpdateProject
 from server.projects.quotas import ProjectQuotas
@@ -46,15 +46,13 @@ from server.runtime.composition.worker_figures import Worker
 from server.runtime.lifecycle import drain
 from server.runtime.readiness import ReadinessProbe
 from server.runtime.settings import Settings
-from server.storage.postgres.leases import PostgresLeases
-from server.storage.postgres.maintenance import PostgresMaintenance
 from server.storage.postgres.memory_store import PostgresMemoryStore
-from server.storage.postgres.notifications import PostgresNotifications
 from server.storage.postgres.operations import PostgresOperations
 from server.storage.postgres.outbox import PostgresOutbox
 from server.storage.postgres.pool import Database
 from server.storage.postgres.projects import PostgresProjectStore
-from server.storage.postgres.token_key import PostgresTokenKey
+from server.storage.postgres.schema import PostgresMaintenance, PostgresTokenKey
+from server.storage.postgres.servers import PostgresLeases, PostgresNotifications
 from server.telemetry.statistics import Statistics
 
 

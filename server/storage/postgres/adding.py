@@ -11,8 +11,8 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
+from server.core.background import in_thread_if_many
 from server.core.caches import SizedCache
-from server.core.threads import in_thread_if_many
 from server.core.values import Vector
 from server.memories.add.inference import Candidate
 from server.memories.changes import Addition, ChangeSet, Deletion, Update

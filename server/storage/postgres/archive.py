@@ -1,12 +1,15 @@
-"""Whole projects on PostgreSQL as rows of JSON."""
+"""Whole projects on PostgreSQL as rows of JSON, and the memories table of Mem0 OSS."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING
 
 import asyncpg
 
+from server.core.transient_errors import StoreUnavailable
 from server.core.values import Vector
 from server.projects.archive.format import (
     EMBEDDED,
@@ -15,12 +18,16 @@ from server.projects.archive.format import (
     ProjectOccupied,
     RowKind,
 )
-from server.projects.ports import ProjectSnapshot
+from server.projects.archive.mem0 import Mem0Memory
+from server.projects.ports import Mem0Source, ProjectSnapshot
 from server.projects.project import ProjectUnknown
 from server.storage.postgres.connections import transaction
-from server.storage.postgres.pool import Database
+from server.storage.postgres.pool import UNAVAILABLE, Database
 from server.storage.postgres.rows import to_halfvec
 from server.storage.postgres.statements import load_sql
+
+if TYPE_CHECKING:
+    PlainConnection = asyncpg.Connection[asyncpg.Record]
 
 ARCHIVE_SQL = load_sql("archive.sql")
 
@@ -108,3 +115,40 @@ def translate_faults(kind: RowKind) -> Iterator[None]:
             f"a {kind} does not fit the tables ({type(error).__name__}); "
             "correct or remove it in the archive, and import the archive again"
         ) from error
+
+
+MEM0_BATCH = 200
+CONNECT_SECONDS = 10.0
+
+MEM0_SQL = load_sql("mem0.sql")
+
+
+async def _memories(connection: PlainConnection, statement: str) -> AsyncIterator[list[Mem0Memory]]:
+    async with connection.transaction(isolation="repeatable_read", readonly=True):
+        cursor = await connection.cursor(statement)
+        while batch := await cursor.fetch(MEM0_BATCH):
+            yield [Mem0Memory(row["id"], json.loads(row["payload"] or "{}")) for row in batch]
+
+
+@asynccontextmanager
+async def open_mem0_table(dsn: str, name: str) -> AsyncIterator[Mem0Source]:
+    """Opens the table with this name, which may include its schema.
+
+    Raises:
+        StoreUnavailable: its database cannot be reached.
+        ArchiveUnusable: there is no table with this name, `id uuid` and `payload jsonb`.
+    """
+    try:
+        connection = await asyncpg.connect(dsn, timeout=CONNECT_SECONDS)
+    except (TimeoutError, *UNAVAILABLE) as error:
+        raise StoreUnavailable from error
+    try:
+        statements = await connection.fetchrow(*MEM0_SQL["statements"](table_name=name))
+        if statements is None:
+            raise ArchiveUnusable(
+                f"there is no table {name!r} with the columns id (uuid) and payload (jsonb)"
+            )
+        count = int(await connection.fetchval(statements["count"]))
+        yield Mem0Source(count, _memories(connection, statements["memories"]))
+    finally:
+        await connection.close()

@@ -15,8 +15,8 @@ from uuid import UUID
 
 import numpy as np
 
+from server.core.background import in_thread_if_many
 from server.core.caches import SizedCache
-from server.core.threads import in_thread_if_many
 from server.memories.memory import Memory
 from server.memories.passages import Passage, Source
 from server.memories.queries import SearchQuery

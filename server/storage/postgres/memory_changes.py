@@ -17,20 +17,22 @@ from server.memories.memory import EventType
 from server.memories.scope import DeletionReceipt, ScopeKind, ScopeSummary, StoredDeletion
 from server.storage.postgres.commit import purge_expired, translate_conflicts
 from server.storage.postgres.connections import transaction
-from server.storage.postgres.deletions import (
+from server.storage.postgres.erasing import (
     CHANGES,
     NothingToErase,
     OnlyValidated,
+    erase,
     erase_matching,
     erasure_statement,
+    purge,
     remove_matching,
+    to_deletion,
+    translate_version_conflicts,
 )
 from server.storage.postgres.erasing import SQL as ERASE
-from server.storage.postgres.erasing import erase, to_deletion, translate_version_conflicts
 from server.storage.postgres.filters import reads_values
 from server.storage.postgres.pool import Database
 from server.storage.postgres.record_calls import call_values
-from server.storage.postgres.retention import purge
 from server.storage.postgres.rows import from_entities, from_evidence, from_relations, to_halfvec
 from server.storage.postgres.statements import BoundStatement
 from server.telemetry.recording import record_changes, stage

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
-from server.core.threads import in_thread_if_many
+from server.core.background import in_thread_if_many
 from server.memories.memory import EventType, Memory, MemoryEvent, PastVersion, StreamCursor
 from server.memories.queries import StreamedEvent, StreamPage
 from server.memories.scope import Scope

@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
-from server.core.threads import in_thread_if_many
+from server.core.background import in_thread_if_many
 from server.core.values import Vector
 from server.memories.changes import ChangeSet
 from server.memories.conversation import Message, Role

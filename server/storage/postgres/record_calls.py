@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from server.core.background import in_thread_if_many
 from server.core.request_context import current_origin, current_request
-from server.core.threads import in_thread_if_many
 from server.memories.changes import Addition, Call, ChangeSet, NewPassage
 from server.memories.conversation import StoredMessage
 from server.memories.memory import today

@@ -18,7 +18,7 @@ import asyncpg
 
 from server.core.background import running
 from server.core.transient_errors import StoreUnavailable
-from server.maintenance.store import StoreUnready
+from server.maintenance import StoreUnready
 from server.storage.postgres.pool import UNAVAILABLE
 from server.storage.postgres.statements import SqlStatement, load_sql
 

@@ -15,10 +15,10 @@ from server.memories.add.add_memories import AddMemories, AddMemoriesCommand
 from server.memories.add.inferred import AddInferred
 from server.memories.add.verbatim import AddVerbatim
 from server.operations.leases import ScopeTurns
-from server.storage.postgres.leases import PostgresLeases
 from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.pool import Database
 from server.storage.postgres.record_calls import committed_in
+from server.storage.postgres.servers import PostgresLeases
 from tests.support.builders import ALICE, PROJECT
 from tests.support.fakes import FakeClock, FakeEmbedder, FakeLanguageModel
 from tests.support.inference import HELLO, add

@@ -14,11 +14,11 @@ from server.memories.memory import ListCursor, ListOrder
 from server.memories.queries import ListQuery
 from server.memories.scope import Scope, ScopeKind
 from server.storage.postgres import memory_history
-from server.storage.postgres.deletions import CHANGES, deletion_statement, erasure_statement
+from server.storage.postgres.erasing import CHANGES, deletion_statement, erasure_statement
+from server.storage.postgres.erasing import RETENTION_SQL as RETENTION
 from server.storage.postgres.erasing import SQL as ERASE
 from server.storage.postgres.memory_store import list_statement
 from server.storage.postgres.record_calls import call_values
-from server.storage.postgres.retention import RETENTION_SQL as RETENTION
 from server.storage.postgres.search_statements import rank_statement
 from tests.support.builders import ALICE, NOW, PROJECT, call
 from tests.support.postgres import connected_after, copied_database

@@ -7,7 +7,7 @@ from types import ModuleType
 
 import pytest
 
-from server.core.threads import FEW_ITEMS
+from server.core.background import FEW_ITEMS
 from server.memories.queries import SearchQuery
 from server.memories.search.ranking import ArmWeights
 from server.storage.postgres import candidates, record_calls

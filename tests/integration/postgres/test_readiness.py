@@ -9,11 +9,10 @@ import pytest
 import pytest_asyncio
 
 from server.core.transient_errors import StoreUnavailable
-from server.maintenance.store import EmbedderIdentity
-from server.storage.postgres.maintenance import SQL, PostgresMaintenance
+from server.maintenance import EmbedderIdentity
 from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.pool import Database
-from server.storage.postgres.schema import load_migrations, migrate
+from server.storage.postgres.schema import SQL, PostgresMaintenance, load_migrations, migrate
 from tests.support.builders import PROJECT, adding
 from tests.support.postgres import opened
 

@@ -24,10 +24,10 @@ from server.memories.memory import ListOrder
 from server.memories.queries import ListQuery, SearchQuery
 from server.memories.scope import Scope
 from server.operations.leases import ScopeTurns
-from server.storage.postgres.leases import PostgresLeases
 from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.outbox import PostgresOutbox
 from server.storage.postgres.pool import Database
+from server.storage.postgres.servers import PostgresLeases
 from tests.support.builders import ALICE, PROJECT, adding, addition, call, change_set, revision
 from tests.support.fakes import FakeClock, FakeEmbedder, FakeLanguageModel
 from tests.support.postgres import opened

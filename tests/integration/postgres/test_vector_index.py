@@ -10,12 +10,12 @@ import pytest
 import pytest_asyncio
 
 from server.core.values import Vector
-from server.maintenance.store import EmbedderIdentity, StoreUnready
+from server.maintenance import EmbedderIdentity, StoreUnready
 from server.memories.queries import SearchQuery
 from server.memories.scope import Scope
 from server.memories.search.ranking import ArmWeights
-from server.storage.postgres.maintenance import PostgresMaintenance
 from server.storage.postgres.pool import Database
+from server.storage.postgres.schema import PostgresMaintenance
 from server.storage.postgres.search import ScopeSizes, Searches
 from server.storage.postgres.search_statements import ScopeSize, rank_large_statement
 from server.storage.postgres.vector_index import PostgresSearchIndexing, VectorIndex, cast_to

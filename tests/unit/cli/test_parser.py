@@ -11,7 +11,7 @@ from datetime import timedelta
 import pytest
 
 from server import __main__ as main
-from server.cli import keys, operations, projects, serve, stores
+from server.cli import administration, operations, serve, stores
 from server.cli.console import fail
 from server.core.errors import FieldViolation, InvalidRequest, NotFound
 from server.core.transient_errors import StoreUnavailable
@@ -31,23 +31,23 @@ def parse(line: str) -> argparse.Namespace:
     [
         ("serve", serve.run, {}),
         ("migrate", stores.migrate, {}),
-        ("projects create one", projects.create_project, {"project": "one"}),
-        ("projects create one", projects.create_project, {"org": "default"}),
-        ("projects create one --org acme", projects.create_project, {"org": "acme"}),
-        ("projects list", projects.list_projects, {}),
+        ("projects create one", administration.create_project, {"project": "one"}),
+        ("projects create one", administration.create_project, {"org": "default"}),
+        ("projects create one --org acme", administration.create_project, {"org": "acme"}),
+        ("projects list", administration.list_projects, {}),
         (
             "keys create --project one",
-            keys.create_key,
+            administration.create_key,
             {"project": "one", "org": None, "label": ""},
         ),
         (
             "keys create --org acme --label laptop",
-            keys.create_key,
+            administration.create_key,
             {"project": None, "org": "acme", "label": "laptop"},
         ),
         (
             "keys create --project one --role read --expires 90d --user alice --run r1",
-            keys.create_key,
+            administration.create_key,
             {
                 "role": KeyRole.READ,
                 "expires": timedelta(days=90),
@@ -58,22 +58,22 @@ def parse(line: str) -> argparse.Namespace:
         ),
         (
             "keys create --project one",
-            keys.create_key,
+            administration.create_key,
             {"role": KeyRole.ADMIN, "expires": None},
         ),
-        ("keys list", keys.list_keys, {}),
+        ("keys list", administration.list_keys, {}),
         (
             "keys rotate 0123456789ab --overlap 90m",
-            keys.rotate_key,
+            administration.rotate_key,
             {"key": "0123456789ab", "overlap": timedelta(minutes=90)},
         ),
-        ("keys rotate 0123456789ab", keys.rotate_key, {"overlap": timedelta(days=1)}),
+        ("keys rotate 0123456789ab", administration.rotate_key, {"overlap": timedelta(days=1)}),
         (
             "operations list --project one --state FAILED",
             operations.list_operations,
             {"project": "one", "state": "FAILED"},
         ),
-        ("keys revoke 0123456789ab", keys.revoke_key, {"key": "0123456789ab"}),
+        ("keys revoke 0123456789ab", administration.revoke_key, {"key": "0123456789ab"}),
     ],
 )
 def test_each_command_line_runs_its_command(

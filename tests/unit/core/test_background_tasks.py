@@ -6,9 +6,7 @@ import asyncio
 from collections.abc import Iterator
 from datetime import timedelta
 
-from server.core.background import Background
-from server.core.held_leases import give_back, keep_lease
-from server.core.pauses import Wakeup
+from server.core.background import Background, Wakeup, give_back, keep_lease
 
 HOUR = timedelta(hours=1)
 

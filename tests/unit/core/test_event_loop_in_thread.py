@@ -10,7 +10,7 @@ from contextvars import ContextVar
 
 import pytest
 
-from server.core.threads import in_thread
+from server.core.background import in_thread
 
 PATIENCE_SECONDS = 5.0
 PLACE: ContextVar[str] = ContextVar("place", default="")

@@ -8,8 +8,8 @@ import time
 
 import pytest
 
+from server.core.background import FEW_ITEMS, in_thread_if_many
 from server.core.request_context import RequestContext, current_request
-from server.core.threads import FEW_ITEMS, in_thread_if_many
 from tests.support.request_context import in_request
 
 

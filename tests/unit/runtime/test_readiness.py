@@ -13,8 +13,7 @@ from structlog.testing import capture_logs
 
 from server.core.transient_errors import StoreUnavailable
 from server.core.values import Vector
-from server.maintenance.readiness import EmbedderConflict
-from server.maintenance.store import EmbedderIdentity, TextPlace
+from server.maintenance import EmbedderConflict, EmbedderIdentity, TextPlace
 from server.runtime import readiness
 from server.runtime.readiness import ReadinessProbe
 from tests.support.fakes import FakeEmbedder

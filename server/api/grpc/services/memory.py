@@ -20,7 +20,7 @@ from server.api.grpc.convert.requests import (
 from server.api.grpc.convert.tokens import Tokens, fitting_page, page_token
 from server.api.grpc.interceptors.access import current_caller
 from server.api.grpc.services.memory_changes import ChangeUseCases, MemoryChanges
-from server.core.threads import in_thread_if_many
+from server.core.background import in_thread_if_many
 from server.memories.add.add_memories import Add
 from server.memories.search.read_memories import GetMemory, ListMemories
 from server.memories.search.search_memories import SearchMemories

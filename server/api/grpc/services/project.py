@@ -26,7 +26,7 @@ from server.api.grpc.convert.values import to_struct, to_timestamp
 from server.api.grpc.interceptors.access import current_caller
 from server.core.caches import SharedAnswers
 from server.core.transient_errors import ShuttingDown
-from server.projects.audit_log import ListAuditEvents
+from server.projects.administration import ListAuditEvents
 from server.projects.manage_project import GetProject, UpdateProject
 from server.projects.project import AuditEvent
 from server.projects.statistics import GetStatistics

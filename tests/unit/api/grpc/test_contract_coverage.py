@@ -36,7 +36,7 @@ from server.memories.search.arms import GraphArm, RerankArm
 from server.memories.search.read_memories import GetMemory, ListMemories
 from server.memories.search.search_memories import SearchMemories
 from server.operations.manage_operations import ManageOperations, SubmitAdd
-from server.projects.audit_log import ListAuditEvents
+from server.projects.administration import ListAuditEvents
 from server.projects.manage_project import GetProject, UpdateProject
 from server.projects.ports import PoolUsage
 from server.projects.statistics import GetStatistics

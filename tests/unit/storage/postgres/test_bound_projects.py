@@ -21,7 +21,6 @@ _ADMIN = "only for operators, on the command line"
 # A file name means all its statements.
 EXCEPTIONS: Mapping[str, str] = {
     "readiness.sql": _STORE,
-    "schema.sql": _STORE,
     "presence.sql": _STORE,
     "connections.sql": _STORE,
     "token_key.sql": _STORE,

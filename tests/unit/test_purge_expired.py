@@ -10,7 +10,7 @@ from datetime import date, timedelta
 from structlog.testing import capture_logs
 
 from server.core.transient_errors import StoreUnavailable
-from server.maintenance.retention import PURGE_EXPIRED, PurgeExpired
+from server.maintenance import PURGE_EXPIRED, PurgeExpired
 from server.memories.changes import Call
 from server.memories.scope import DeletionReceipt, Scope
 from tests.support.builders import NOW, PROJECT

@@ -1,1 +1,0 @@
-"""Maintenance of a store: readiness, re-embedding, retention."""
