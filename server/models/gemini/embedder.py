@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
+from array import array
 from collections.abc import Sequence
 
+import numpy as np
+import orjson
 import structlog
 
 from server.core.request_context import parked
@@ -13,12 +17,6 @@ from server.core.values import Vector
 from server.models.gemini.batcher import EmbeddingBatcher
 from server.models.gemini.client import EMBEDDINGS, GeminiClient, ModelRequest, model_span
 from server.models.gemini.options import GeminiOptions
-from server.models.gemini.vectors import (
-    InvalidEmbeddings,
-    mean_direction,
-    read_embeddings,
-    unit_vectors,
-)
 from server.models.ports import EmbeddingPurpose
 
 # Also for a single text, so that there is only one format of requests and responses.
@@ -41,6 +39,10 @@ _NEAR_DUPLICATE_SIMILARITY = 0.9
 _DENSE_WEIGHT = 1.5
 
 log = structlog.get_logger()
+
+
+class InvalidEmbeddings(ValueError):
+    """The vectors cannot be used; the message gives the reason, without texts."""
 
 
 class GeminiEmbedder:
@@ -134,3 +136,51 @@ class GeminiEmbedder:
         if self._has_task_type:
             entry["taskType"] = _TASK_TYPES[purpose]
         return entry
+
+
+def read_embeddings(text: str) -> list[Sequence[float]]:
+    """Returns the vectors in a response; only its shape is checked.
+
+    https://ai.google.dev/api/embeddings#response-body_1
+
+    Raises:
+        ValueError, TypeError: the text is not JSON, or JSON of another shape.
+    """
+    # Checking thousands of numbers with pydantic takes half as long again.
+    embeddings = dict(orjson.loads(text)).get("embeddings", ())
+    return [array("d", dict(embedding).get("values", ())) for embedding in embeddings]
+
+
+def unit_vectors(rows: Sequence[Sequence[float]], *, count: int, dimensions: int) -> list[Vector]:
+    """Returns the rows, scaled to length 1 (L2), in single precision.
+
+    Raises:
+        InvalidEmbeddings: there are not `count` rows of `dimensions` finite numbers, or one of them
+            has no direction.
+    """
+    if len(rows) != count:
+        raise InvalidEmbeddings(f"{len(rows)} embeddings for {count} texts")
+    if wrong := {len(row) for row in rows} - {dimensions}:
+        raise InvalidEmbeddings(f"embeddings of {sorted(wrong)} dimensions, not {dimensions}")
+    with np.errstate(over="ignore"):
+        return [_unit_vector(np.asarray(row, dtype=np.float64)) for row in rows]
+
+
+def _unit_vector(row: np.ndarray[tuple[int], np.dtype[np.float64]]) -> Vector:
+    norm = math.sqrt(row.dot(row))
+    if not math.isfinite(norm):
+        raise InvalidEmbeddings("an embedding that is not finite")
+    if not norm:
+        raise InvalidEmbeddings("an embedding of zeros")
+    return _vector((row / norm).astype(np.float32))
+
+
+def mean_direction(one: Vector, other: Vector) -> Vector:
+    """Returns the unit vector halfway between two; the first if they are opposite."""
+    total = np.frombuffer(one, dtype=np.float32) + np.frombuffer(other, dtype=np.float32)
+    norm = np.linalg.norm(total)
+    return _vector(total / norm) if norm else one
+
+
+def _vector(row: np.ndarray[tuple[int], np.dtype[np.float32]]) -> Vector:
+    return array("f", row.tobytes())

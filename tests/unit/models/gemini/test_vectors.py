@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.models.gemini.vectors import InvalidEmbeddings, mean_direction, unit_vectors
+from server.models.gemini.embedder import InvalidEmbeddings, mean_direction, unit_vectors
 
 numbers = st.floats(min_value=-1e6, max_value=1e6).filter(lambda x: x == 0 or abs(x) > 1e-6)
 rows = st.lists(
