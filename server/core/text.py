@@ -56,6 +56,19 @@ def normalized(text: str) -> str:
     return composed(text).translate(_APOSTROPHES)
 
 
+_SPACES = "\u00a0\u00ad\u202f\u205f\u2060\u3000\ufeff" + "".join(map(chr, range(0x2000, 0x200C)))
+_LINE_BREAKS = "\u0085\u2028\u2029"
+_PLAIN_SPACES = str.maketrans(_SPACES + _LINE_BREAKS, " " * len(_SPACES) + "\n" * len(_LINE_BREAKS))
+
+
+def with_plain_spaces(text: str) -> str:
+    """Returns the text with a plain space or line break for each special or invisible one.
+
+    Pasted mail and web pages contain them. The text keeps its length.
+    """
+    return text if text.isascii() else text.translate(_PLAIN_SPACES)
+
+
 def is_word_character(character: str) -> bool:
     """Whether a character is a letter, a digit or a combining mark, which many scripts need."""
     return character.isalnum() or unicodedata.category(character).startswith("M")

@@ -123,6 +123,9 @@ def _search(request: memory_service_pb2.SearchMemoriesRequest, now: datetime) ->
         yield from _past(request.as_of, now)
         if request.latest_only:
             yield FieldViolation("latest_only", "cannot be combined with as_of")
+    for index, category in enumerate(request.categories):
+        if "\0" in category:
+            yield FieldViolation(f"categories[{index}]", "must not contain NUL characters")
 
 
 def _past(as_of: Timestamp, now: datetime) -> Violations:

@@ -17,6 +17,7 @@ from enum import StrEnum
 from itertools import groupby
 
 from server.core.patterns import Patterns, data_file
+from server.core.text import with_plain_spaces
 
 
 class OthersTextKind(StrEnum):
@@ -83,6 +84,7 @@ _QUOTATION = _pattern("quotation")
 
 def find_others_text(content: str) -> list[OthersText]:
     """Returns the parts that are somebody else's, in order and without overlaps."""
+    content = with_plain_spaces(content)
     spans: list[OthersText] = []
     if "\n" in content or ":" in content or "\uff1a" in content or ">" in content:
         spans += _blocks(content)

@@ -47,7 +47,10 @@ class Quote:
 
 
 class QuoteFinder:
-    """Finds quotes in messages, ignoring case, white space and the style of quotation marks."""
+    """Finds quotes in messages.
+
+    Case, white space, invisible characters and the style of quotation marks are ignored.
+    """
 
     def __init__(self, messages: Sequence[Message]) -> None:
         self._messages = messages
@@ -81,7 +84,7 @@ class _Folded:
         after_space = True
         for index, character in enumerate(text):
             piece = _fold(character)
-            if piece == " " and after_space:
+            if not piece or (piece == " " and after_space):
                 continue
             after_space = piece == " "
             pieces.append(piece)
@@ -113,8 +116,12 @@ def _fold(character: str) -> str:
     """Folds one character for comparison; all white space becomes a single space.
 
     Decomposition (NFKD) makes precomposed and combining accents equal, character by character.
+    Format characters (Cf) such as soft hyphens are dropped: pasted texts have them, models do not
+    repeat them.
     """
     if character.isspace():
         return " "
+    if not character.isprintable() and unicodedata.category(character) == "Cf":
+        return ""
     folded = unicodedata.normalize("NFKD", character.translate(_TYPOGRAPHIC)).casefold()
     return " " if folded.isspace() else folded

@@ -145,7 +145,7 @@ def search_command(
         query=without_nul(request.query),
         top_k=request.top_k if request.HasField("top_k") else DEFAULT_TOP_K,
         threshold=request.threshold if request.HasField("threshold") else None,
-        categories=tuple(map(without_nul, request.categories)),
+        categories=tuple(request.categories),
         show_expired=request.show_expired,
         filters=filters_of(request),
         rerank=request.rerank,

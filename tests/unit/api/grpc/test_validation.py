@@ -207,6 +207,13 @@ def test_latest_only_is_refused_with_as_of() -> None:
     assert violations(search) == {"latest_only": "cannot be combined with as_of"}
 
 
+def test_categories_of_a_search_have_no_nul() -> None:
+    search = memory_service_pb2.SearchMemoriesRequest(
+        user_id="u", query="q", categories=["food", "fo\0od"]
+    )
+    assert violations(search) == {"categories[1]": "must not contain NUL characters"}
+
+
 def test_an_update_of_settings_names_known_settings() -> None:
     request = UPDATE_PROJECT(project={}, update_mask={"paths": ["id"]})
     assert list(violations(request)) == ["update_mask"]

@@ -26,6 +26,7 @@ from tests.support.proposals import (
     LISBON,
     PORTO,
     operation,
+    request,
     run,
 )
 
@@ -154,6 +155,7 @@ def test_an_immutable_candidate_is_not_changed() -> None:
         ("like tea and", "like  TEA\nand"),
         (" strasse CAFE\u0301s", "Stra\u00dfe caf\u00e9s"),
         ("like tea", "like  TEA"),
+        ("I\u200b moved to Lis\u00adbon", "I moved to Lisbon"),
     ],
 )
 def test_a_quote_is_stored_as_in_its_message(quote: str, stored: str) -> None:
@@ -161,7 +163,13 @@ def test_a_quote_is_stored_as_in_its_message(quote: str, stored: str) -> None:
     assert quotes_of(found) == [(1, stored)]
 
 
-@pytest.mark.parametrize("quote", ["", " ", "I moved to Paris", "You are helpful"])
+def test_a_quote_is_found_among_invisible_characters() -> None:
+    said = "I mo\u00adved\u200b to Lisbon."
+    found = run(operation(quote="I moved to Lisbon"), given=request(said))
+    assert quotes_of(found) == [(1, said.removesuffix("."))]
+
+
+@pytest.mark.parametrize("quote", ["", " ", "\u200b", "I moved to Paris", "You are helpful"])
 def test_a_quote_that_is_in_no_message_is_not_evidence(quote: str) -> None:
     lone = operation(quote=quote)
     assert failure(lone) == ("unsupported", ("operation 1: its quote is not in the message",))

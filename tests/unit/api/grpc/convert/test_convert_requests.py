@@ -176,7 +176,7 @@ def test_all_fields_of_a_search_are_converted() -> None:
         user_id="alice",
         top_k=3,
         threshold=0.0,
-        categories=["food", "he\0alth"],
+        categories=["food", "health"],
         show_expired=True,
     )
     assert search_command(request, TOKENS) == SearchMemoriesCommand(
