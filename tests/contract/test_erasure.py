@@ -221,6 +221,22 @@ async def test_earlier_deletions_are_erased_too(
         await changes.erase(call(), Deletion(memory.id, 3))
 
 
+async def test_the_message_that_had_the_memory_deleted_is_erased_too(
+    store: MemoryStore, changes: MemoryStore, database: Database
+) -> None:
+    [memory] = await remembered(store, (SAID, SAID))
+    forget = change_set(
+        call(),
+        [message(f"Forget {CANARY}, please."), message("And I like tea.", 1)],
+        deleted=[Deletion(memory.id, 1)],
+    )
+    await store.commit(forget)
+    await remembered(store, ("tea", "I like tea."), said="I like tea.")
+    await changes.erase(call(), Deletion(memory.id, 2))
+    assert await contents(database) == ["I like tea."]
+    assert await tables_with(database, CANARY) == set()
+
+
 async def test_failed_operations_keep_no_erased_messages(
     store: MemoryStore, changes: MemoryStore, database: Database
 ) -> None:

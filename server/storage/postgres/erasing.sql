@@ -18,15 +18,14 @@ WHERE e.project_id = :project_id AND e.memory_id = ANY (:memory_ids::uuid[]) AND
   AND stated.phrase <> '';
 
 -- name: delete_messages
--- Deletes the messages of the calls that wrote the memories, and messages of the same scopes that
--- consist of a phrase, unless they are evidence of another memory, past or present: a message is
+-- Deletes the messages of the calls that wrote or deleted the memories, and messages of the same scopes
+-- that consist of a phrase, unless they are evidence of another memory, past or present: a message is
 -- cited by an event of its own call. `sentence_ends` are the characters that may end a sentence.
 WITH erased AS MATERIALIZED (SELECT unnest(:memory_ids::uuid[]) AS memory_id),
 source_calls AS MATERIALIZED (
     SELECT DISTINCT e.call_id
     FROM erased
     JOIN memory_events AS e ON e.project_id = :project_id AND e.memory_id = erased.memory_id
-    WHERE e.state IS NOT NULL
 ),
 erased_phrases AS MATERIALIZED (
     SELECT scope_key, lower(phrase) AS folded
@@ -115,7 +114,7 @@ WHERE m.project_id = :project_id AND m.call_id = given.call_id AND m.ordinal = g
 WITH source_calls AS MATERIALIZED (
     SELECT DISTINCT call_id
     FROM memory_events
-    WHERE project_id = :project_id AND memory_id = ANY (:memory_ids::uuid[]) AND state IS NOT NULL
+    WHERE project_id = :project_id AND memory_id = ANY (:memory_ids::uuid[])
 ),
 erased_phrases AS MATERIALIZED (
     SELECT scope_key, array_agg(phrase) AS phrases

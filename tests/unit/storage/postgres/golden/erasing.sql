@@ -16,7 +16,6 @@ source_calls AS MATERIALIZED (
     SELECT DISTINCT e.call_id
     FROM erased
     JOIN memory_events AS e ON e.project_id = $2 AND e.memory_id = erased.memory_id
-    WHERE e.state IS NOT NULL
 ),
 erased_phrases AS MATERIALIZED (
     SELECT scope_key, lower(phrase) AS folded
@@ -99,7 +98,7 @@ WHERE m.project_id = $4 AND m.call_id = given.call_id AND m.ordinal = given.ordi
 WITH source_calls AS MATERIALIZED (
     SELECT DISTINCT call_id
     FROM memory_events
-    WHERE project_id = $1 AND memory_id = ANY ($2::uuid[]) AND state IS NOT NULL
+    WHERE project_id = $1 AND memory_id = ANY ($2::uuid[])
 ),
 erased_phrases AS MATERIALIZED (
     SELECT scope_key, array_agg(phrase) AS phrases
