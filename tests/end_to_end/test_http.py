@@ -152,6 +152,32 @@ async def test_fields_without_a_meaning_are_reported(
     assert response.headers["memoir-ignored"] == "enable_graph, a\\r\\nb"
 
 
+async def test_the_notices_of_an_add_are_in_a_header(
+    server: ServerProcess, key: str, user: str
+) -> None:
+    said = {
+        "messages": [{"role": "user", "content": "Forget that I own a yacht."}],
+        "user_id": user,
+    }
+    async with http(server, key) as session:
+        response = await session.post(V1, json=said)
+        assert await answer(response, 200) == []
+        assert "No memory matched" in response.headers["memoir-notice"]
+        response = await session.post(ADD, json=said | {"async_mode": False})
+        assert (await answer(response, 200))["results"] == []
+        assert "No memory matched" in response.headers["memoir-notice"]
+        event_id = (await answer(await session.post(ADD, json=said), 200))["event_id"]
+
+        async def has_succeeded() -> bool:
+            response = await session.get(f"/v1/event/{event_id}/")
+            if (await answer(response, 200))["status"] != "SUCCEEDED":
+                return False
+            assert "No memory matched" in response.headers["memoir-notice"]
+            return True
+
+        await eventually(has_succeeded, WAIT_SECONDS)
+
+
 async def test_a_deletion_that_contradicts_itself_deletes_nothing(
     server: ServerProcess, client: Client, key: str, user: str
 ) -> None:

@@ -23,7 +23,7 @@ from server.api.grpc.convert.values import from_struct
 from server.api.http.door import OneCall, Session, SeveralCalls
 from server.api.http.exchange import Exchange, message_of
 from server.api.http.mem0 import fields
-from server.api.http.mem0.shapes import event_json
+from server.api.http.mem0.shapes import added_by, event_json, notice_texts
 from server.core.errors import FieldViolation, InvalidRequest
 
 _SETTINGS: Final = ("custom_instructions", "custom_categories")
@@ -98,7 +98,9 @@ async def _event(exchange: Exchange, session: Session) -> object:
     request = message_of(GetProjectRequest, fields.project_of(exchange))
     project: GetProjectResponse = await session.call(request)
     name = f"projects/{project.project.id}/operations/{exchange.path['id']}"
-    return event_json(await session.call(operations_proto_pb2.GetOperationRequest(name=name)))
+    operation = await session.call(operations_proto_pb2.GetOperationRequest(name=name))
+    exchange.notices += notice_texts(added_by(operation))
+    return event_json(operation)
 
 
 async def _feedback(exchange: Exchange, session: Session) -> object:

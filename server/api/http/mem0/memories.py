@@ -21,6 +21,7 @@ from server.api.http.mem0.shapes import (
     added_relations_json,
     event_id,
     hit_json,
+    notice_texts,
     relation_json,
 )
 
@@ -70,16 +71,18 @@ def _write_add_v1(response: AddMemoriesResponse, exchange: Exchange) -> object:
     """Returns the changes: a list for `output_format` v1.0, an object for v1.1."""
     if response.HasField("operation"):
         return [_pending(response)]
+    exchange.notices += notice_texts(response)
     results = added_json(response)
     if exchange.json_object().get("output_format") != "v1.1":
         return results
     return {"results": results, "relations": added_relations_json(response)}
 
 
-def _write_add_v3(response: AddMemoriesResponse, _exchange: Exchange) -> object:
+def _write_add_v3(response: AddMemoriesResponse, exchange: Exchange) -> object:
     """Returns the event to poll, or the changes."""
     if response.HasField("operation"):
         return _pending(response)
+    exchange.notices += notice_texts(response)
     return {
         "message": _STORED,
         "status": "SUCCEEDED",

@@ -123,12 +123,25 @@ def history_json(event: memory_pb2.MemoryEvent) -> dict[str, Any]:
     }
 
 
+def notice_texts(response: memory_service_pb2.AddMemoriesResponse) -> list[str]:
+    """Returns the notices of an add, for which Mem0's answers have no place."""
+    return [notice.text for notice in response.notices]
+
+
+def added_by(
+    operation: operations_proto_pb2.Operation,
+) -> memory_service_pb2.AddMemoriesResponse:
+    """Returns the response of an asynchronous add; an empty one if it has none."""
+    response = memory_service_pb2.AddMemoriesResponse()
+    if operation.HasField("response"):
+        operation.response.Unpack(response)
+    return response
+
+
 def event_json(operation: operations_proto_pb2.Operation) -> dict[str, Any]:
     """Returns an asynchronous add as an event of Mem0."""
     metadata = memory_service_pb2.OperationMetadata()
     operation.metadata.Unpack(metadata)
-    response = memory_service_pb2.AddMemoriesResponse()
-    has_response = operation.HasField("response") and operation.response.Unpack(response)
     times = {
         name: optional(metadata, field)
         for name, field in (
@@ -145,7 +158,7 @@ def event_json(operation: operations_proto_pb2.Operation) -> dict[str, Any]:
         "event_type": "ADD",
         "status": _STATUS.get(metadata.state, "PENDING"),
         "payload": {name: optional(metadata, name) for name in SCOPE_FIELDS},
-        "results": added_json(response) if has_response else [],
+        "results": added_json(added_by(operation)),
         **{name: time_json(value) if value else None for name, value in times.items()},
         "updated_at": time_json(changed) if changed else None,
         "latency": latency,
