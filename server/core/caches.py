@@ -9,6 +9,8 @@ from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from cachetools import TTLCache
+
 from server.core.request_context import current_request, enter_request
 from server.telemetry.recording import record_cache_read
 
@@ -17,38 +19,22 @@ V = TypeVar("V")
 
 
 class TtlCache(Generic[K, V]):
-    """Holds at most `size` entries, each for `seconds`, and counts hits and misses.
-
-    Every call reads one or two of them, for each of which cachetools takes 8 µs.
-    """
+    """Holds at most `size` entries, each for `seconds`, and counts hits and misses."""
 
     def __init__(
         self, seconds: float, size: int, monotonic: Callable[[], float] = time.monotonic
     ) -> None:
-        self._seconds = seconds
-        self._size = size
-        self._monotonic = monotonic
-        # Values, and the ends of their times. The oldest entry, which ends first, comes first.
-        self._entries: OrderedDict[K, tuple[V, float]] = OrderedDict()
+        self._entries: TTLCache[K, V] = TTLCache(size, seconds, monotonic)
 
     def get(self, key: K) -> V | None:
         """Returns the value if it was stored less than `seconds` ago."""
-        entry = self._entries.get(key)
-        value = entry[0] if entry is not None and self._monotonic() < entry[1] else None
+        value = self._entries.get(key)
         record_cache_read(hit=value is not None)
         return value
 
     def put(self, key: K, value: V) -> None:
-        """Stores the value, evicting the oldest if there is no room."""
-        now = self._monotonic()
-        self._entries[key] = value, now + self._seconds
-        self._entries.move_to_end(key)
-        while len(self._entries) > self._size or self._first_end() <= now:
-            self._entries.popitem(last=False)
-
-    def _first_end(self) -> float:
-        _, end = next(iter(self._entries.values()))
-        return end
+        """Stores the value, evicting the least recently used if there is no room."""
+        self._entries[key] = value
 
 
 class SizedCache(Generic[K, V]):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -32,17 +30,6 @@ def test_storing_an_entry_extends_its_time_and_reading_does_not() -> None:
     cache.put("put", 2)
     watch.now = 6.0
     assert (cache.get("read"), cache.get("put")) == (None, 2)
-
-
-def test_entries_whose_time_is_over_take_no_memory() -> None:
-    watch = HandClock()
-    cache, value = TtlCache[str, object](5.0, 10, watch), {"held"}
-    held = weakref.ref(value)
-    cache.put("a", value)
-    del value
-    watch.now = 5.0
-    cache.put("b", 1)
-    assert held() is None
 
 
 @given(st.lists(st.integers(0, 9)), st.integers(1, 4))
