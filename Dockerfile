@@ -20,7 +20,7 @@ COPY --from=dependencies /opt/memoir/venv venv
 COPY pyproject.toml README.md ./
 COPY server server
 COPY generated generated
-# Modules are compiled here, because the user may not write these folders at the start.
+# Modules are compiled here, because the server's user cannot write to these folders.
 RUN venv/bin/python -m compileall -q server generated
 ENV PATH=/opt/memoir/venv/bin:$PATH \
     PYTHONPATH=/opt/memoir:/opt/memoir/generated \

@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-# With it, each of the many test processes would compile all modules again.
+# If it were set, each of the many test processes would compile all modules again.
 unexport PYTHONDONTWRITEBYTECODE
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 
@@ -92,7 +92,7 @@ PROMTOOL          := $(STAMPS)/promtool-$(PROMTOOL_VERSION)
 TOXIPROXY         := $(STAMPS)/toxiproxy-$(TOXIPROXY_VERSION)
 HELM              := $(STAMPS)/helm-$(HELM_VERSION)
 
-tools: $(GRPCURL) $(GRPC_HEALTH_PROBE) $(GITLEAKS) $(GHZ) $(PROMTOOL) $(TOXIPROXY) $(HELM) ## Build the tools of checks and tests (needs Go)
+tools: $(GRPCURL) $(GRPC_HEALTH_PROBE) $(GITLEAKS) $(GHZ) $(PROMTOOL) $(TOXIPROXY) $(HELM) ## Build the tools that checks and tests need (with Go)
 	@:
 
 define go-tool
@@ -145,7 +145,7 @@ $(NEO4J_LIB): deploy/neo4j/pom.xml | $(VENV)/.installed
 	@$(call say,Downloading Neo4j $(NEO4J_VERSION) with Maven: about a minute)
 	@$(BIN)/python scripts/fetch_neo4j.py deploy/neo4j/pom.xml $@
 
-# Only for tests, which start Neo4j many times; a server that finds the file uses it too.
+# Made for the tests, which start Neo4j many times; a server that finds the file uses it too.
 $(NEO4J_CLASSES): $(NEO4J_LIB)
 	@$(call say,Archiving the classes of Neo4j: half a minute)
 	@$(BIN)/python -m scripts.archive_neo4j $(NEO4J_LIB)
@@ -171,7 +171,7 @@ $(LOCAL)/adapters/%/.installed: tests/support/adapters/%.txt | $(VENV)/.installe
 	$(install_alone)
 
 # Only with Debian's apt-get, and only as root, so that no test asks for a password.
-chromium: ## Install Debian's Chromium, for the tests of the web page (as root)
+chromium: ## Install Debian's Chromium, for the tests of the web page (run it as root)
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || { \
 	  command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] || { \
 	    echo 'Chromium is missing, and installing it needs apt-get and root.' >&2; exit 1; }; \
@@ -191,7 +191,7 @@ run: install ## Start PostgreSQL, Neo4j and the server; Ctrl-C stops them
 demo: install ## Send a short conversation to the running server
 	@$(BIN)/python examples/demo.py
 
-bench: install ## Measure calls per second, also under overload and beside a hostile project, and the cost of telemetry
+bench: install ## Measure speed, overload, a hostile project and the cost of telemetry
 	@$(MAKE) neo4j
 	@$(MAKE) --silent $(GHZ)
 	@$(BIN)/python -m benchmarks
@@ -207,8 +207,8 @@ bench-telemetry: install ## Measure only the cost of logs, metrics and traces
 
 # --- checking -----------------------------------------------------------------------------------
 
-# The number of processes that share the tests, a file at a time. Each has its own databases (about 1.5 GB). They
-# share a hash seed, because the names of some tests depend on the order of a set. Three keep two cores busy.
+# The number of processes that share the tests, a file at a time. Each has its own databases (about 1.5 GB). Three
+# keep two cores busy. All have the same hash seed, because the names of some tests depend on the order of a set.
 TEST_WORKERS ?= 3
 
 test: install ## Run every test against real PostgreSQL and Neo4j
@@ -268,14 +268,14 @@ screenshots: install ## Recreate the pictures in docs/images from a busy server
 	@$(MAKE) --silent chromium
 	@$(BIN)/python -m scripts.screenshots
 
-golden: install ## Render the SQL statements again, for tests and reviews
+golden: install ## Render the SQL statements into golden files, for tests and reviews
 	@$(BIN)/python -m tests.support.rendered_statements
 
-manifests: install ## Render deploy/kubernetes from the chart again
+manifests: install ## Render the Helm chart into deploy/kubernetes
 	@$(MAKE) --silent $(HELM)
 	@PATH="$(CURDIR)/$(TOOLS):$$PATH" $(BIN)/python -m scripts.render_manifests
 
-vendor: install ## Fetch the web page's libraries from npm again, and check their digests
+vendor: install ## Download the web page's libraries from npm again, and check their digests
 	@$(BIN)/python scripts/vendor_page.py
 
 # --- building -----------------------------------------------------------------------------------

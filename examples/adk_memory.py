@@ -2,7 +2,7 @@
 
     MEMOIR_API_KEY=mem_... python examples/adk_memory.py [ADDRESS]
 
-It needs `memoir[adk]` and a running server, and neither a model nor a key of one.
+It needs `memoir[adk]` and a running server, but no language model.
 """
 
 from __future__ import annotations

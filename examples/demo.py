@@ -2,7 +2,8 @@
 
     python examples/demo.py [--address 127.0.0.1:50051] [--key KEY]
 
-By default it finds the server that runs on the data directory (`make run`) and its development key.
+By default the data directory tells it the address and the development key of the server that
+`make run` started.
 """
 
 from __future__ import annotations
@@ -208,7 +209,7 @@ def show_result(result: memory_service_pb2.AddMemoriesResult) -> None:
 
 
 def find_server() -> tuple[str, str]:
-    """Returns address and key: from the arguments, else of the server on the data directory."""
+    """Returns the address and the key: from the arguments, else from the data directory."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--address", help="host:port of the server")
     parser.add_argument("--key", help="API key")
@@ -219,7 +220,7 @@ def find_server() -> tuple[str, str]:
         key = arguments.key or (data_dir / "development-key").read_text(encoding="utf-8").strip()
     except (OSError, ValueError, KeyError):
         sys.exit(
-            f"no server runs on {data_dir}: start one with `make run`, or give --address and --key"
+            f"no server uses {data_dir}: start one with `make run`, or give --address and --key"
         )
     return address, key
 

@@ -2,7 +2,7 @@
 
     MEMOIR_API_KEY=mem_... python examples/langgraph_store.py [ADDRESS]
 
-It needs `memoir[langgraph]` and a running server, and neither a model nor a key of one.
+It needs `memoir[langgraph]` and a running server, but no language model.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Turn(TypedDict, total=False):
 
 
 def answer(turn: Turn, *, store: BaseStore) -> Turn:
-    """Answers by what the user said before, and remembers what the user says now."""
+    """Answers with what the user said before, and remembers what the user says now."""
     namespace = ("users", turn["user"])
     found = store.search(namespace, query=turn["said"], limit=1)
     store.put(namespace, str(uuid4()), {"text": turn["said"]})

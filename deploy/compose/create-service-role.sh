@@ -1,6 +1,6 @@
 #!/bin/sh
-# PostgreSQL's image runs this when it creates the database: it creates the role of the servers, which owns
-# nothing; `migrate --service-role` grants it what it needs.
+# Creates the role of the servers; PostgreSQL's image runs this when it creates the database. The role owns
+# nothing, and `migrate --service-role` grants it what it needs.
 set -eu
 
 password=$(cat "${SERVICE_PASSWORD_FILE:-/passwords/service/postgres}")
