@@ -228,6 +228,23 @@ async def test_a_deletion_that_is_not_understood_deletes_nothing(
     assert len(listed.memories) == 1
 
 
+async def test_a_deletion_of_a_user_takes_no_other_fields(
+    server: ServerProcess, client: Client, key: str, user: str
+) -> None:
+    path = f"/v2/entities/user/{user}/"
+    async with http(server, key) as session:
+        await answer(await session.post(ADD, json=add_body(user)), 200)
+        refusal = await answer(await session.delete(path, params={"categories": "food"}), 400)
+        assert [each["field"] for each in refusal["details"]["violations"]] == ["categories"]
+        await answer(await session.delete(path, json={"filters": {"text": "x"}}), 400)
+        request = ListMemoriesRequest(user_id=user)
+        listed = await client.memory.ListMemories(request, metadata=client.metadata)
+        assert len(listed.memories) == 1
+        await answer(await session.delete(path), 200)
+        listed = await client.memory.ListMemories(request, metadata=client.metadata)
+    assert not listed.memories
+
+
 async def test_batches_name_fields_as_they_were_sent(server: ServerProcess, key: str) -> None:
     memories = [{"memory_id": 3, "text": 4}, {"memory_id": "x", "timestamp": 5}]
     async with http(server, key) as session:

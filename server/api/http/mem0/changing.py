@@ -104,9 +104,9 @@ def _read_delete_many(exchange: Exchange) -> DeleteMemoriesRequest:
 
     Whatever could narrow the deletion but is not understood is refused, and not ignored.
     """
-    names = {*SCOPE_FIELDS, *fields.PROJECT_FIELDS}
+    names = (*SCOPE_FIELDS, *fields.PROJECT_FIELDS)
     sent = fields.query_fields(exchange)
-    violations = list(_not_understood(exchange, sent, names))
+    violations = list(_not_understood(exchange, sent, (*names, *_FILTERS)))
     values = {name: value for name, value in sent.items() if name in names}
     # A filter that has other conditions than ids is passed on as a filter.
     with suppress(InvalidRequest):
@@ -121,16 +121,15 @@ def _not_understood(
     exchange: Exchange, sent: Mapping[str, object], names: Collection[str]
 ) -> Iterator[FieldViolation]:
     if exchange.body:
-        yield FieldViolation("", "this method takes no body; send `filters` in the query")
+        yield FieldViolation("", "this method takes no body; its fields are in the query")
     for name, value in sent.items():
         if len(exchange.request.query_params.getlist(name)) > 1:
             yield FieldViolation(name, "is given twice")
-        elif name in _FILTERS:
-            if not value:
-                yield FieldViolation(name, "must not be empty")
         elif name not in names:
-            known = ", ".join([*SCOPE_FIELDS, *fields.PROJECT_FIELDS, *_FILTERS])
-            yield FieldViolation(name, f"is not a field of a deletion; fields are {known}")
+            problem = f"is not a field of this deletion; fields are {', '.join(names)}"
+            yield FieldViolation(name, problem)
+        elif name in _FILTERS and not value:
+            yield FieldViolation(name, "must not be empty")
 
 
 def _write_deleted_many(response: DeleteMemoriesResponse, _exchange: Exchange) -> object:
@@ -145,7 +144,7 @@ def _write_deleted_many(response: DeleteMemoriesResponse, _exchange: Exchange) -
 def _read_delete_entity(exchange: Exchange) -> DeleteScopeRequest:
     """Converts the deletion of the user, agent, app or run in the path."""
     kind = KINDS.get(exchange.path["type"])
-    violations: list[FieldViolation] = []
+    violations = list(_not_understood(exchange, exchange.query, fields.PROJECT_FIELDS))
     if kind is None:
         violations.append(FieldViolation("type", f"must be one of {', '.join(KINDS)}"))
     value = {
