@@ -18,6 +18,8 @@ _FORGET_STEMS = (
 _KEEP_STEMS = ("remember", "memori", "stor", "sav", "keep", "record")
 # The words before `ask` and `tell` that show that the speaker asks: "let me ask you to forget".
 _OWN_REQUEST = OWN_REPORT | {"me", "to"}
+# Negations only beside a verb: in English, `no` also answers a question.
+_NEGATIONS_OF_VERBS = frozenset({"stop", "no", "nie", "не"})
 # Words that stand between a negation and its verb, as in "never ever forget".
 _BETWEEN = frozenset({"ever"})
 
@@ -28,7 +30,7 @@ def asks_to_forget(text: str, before: Sequence[str] = ()) -> bool:
     `before` are the words in front of the text in its clause.
     """
     return any(
-        clause[place].startswith(_KEEP_STEMS if negated else _FORGET_STEMS)
+        _without_elision(clause[place]).startswith(_KEEP_STEMS if negated else _FORGET_STEMS)
         and not is_report(clause[:place], _OWN_REQUEST)
         for clause, place, negated in _each_word(text, before)
     )
@@ -37,7 +39,7 @@ def asks_to_forget(text: str, before: Sequence[str] = ()) -> bool:
 def asks_to_remember(text: str, before: Sequence[str] = ()) -> bool:
     """Whether the text denies forgetting, as in "don't forget" and "I will never forget"."""
     return any(
-        negated and clause[place].startswith(_FORGET_STEMS)
+        negated and _without_elision(clause[place]).startswith(_FORGET_STEMS)
         for clause, place, negated in _each_word(text, before)
     )
 
@@ -50,4 +52,13 @@ def _each_word(text: str, before: Sequence[str]) -> Iterator[tuple[Sequence[str]
         start = []
         for place in range(len(clause)):
             beside = (*clause[:place][-1:], *clause[place + 1 : place + 2])
-            yield clause, place, any(word == "stop" or is_negation(word) for word in beside)
+            yield clause, place, any(map(_negates, beside))
+
+
+def _negates(word: str) -> bool:
+    return word in _NEGATIONS_OF_VERBS or is_negation(word)
+
+
+def _without_elision(word: str) -> str:
+    """Returns the verb of a word such as French `n'oublie`."""
+    return word.rpartition("'")[2]

@@ -250,6 +250,27 @@ KINDS = {
         proposed("FORGET", "Never delete my address", target=4),
         known=["User owns a kayak", "User was in Turin", "User owns a boat", "User's address"],
     ),
+    "forget: what is not to be forgotten stays, in other languages": case(
+        "N'oublie pas mon bateau. No olvides mi casa. Nie zapomnij o kocie. "
+        "Прошу не забудь мой дом. Non dimenticare Torino.",
+        proposed("FORGET", "N'oublie pas mon bateau", target=1),
+        proposed("FORGET", "No olvides mi casa", target=2),
+        proposed("FORGET", "Nie zapomnij o kocie", target=3),
+        proposed("FORGET", "Прошу не забудь мой дом", target=4),
+        proposed("FORGET", "Non dimenticare Torino", target=5),
+        known=["User owns a boat", "User owns a house", "User has a cat", "User's dom", "Turin"],
+    ),
+    "forget: a request in other languages": case(
+        "Oublie mon bateau. No, olvida mi casa. Zapomnij o kocie. Забудь мой дом. "
+        "住所を忘れてください。",
+        proposed("FORGET", "Oublie mon bateau", target=1),
+        proposed("FORGET", "No, olvida mi casa", target=2),
+        proposed("FORGET", "Zapomnij o kocie", target=3),
+        proposed("FORGET", "Забудь мой дом", target=4),
+        proposed("FORGET", "住所を忘れてください", target=5),
+        outcome=["DELETE boat", "DELETE house", "DELETE cat", "DELETE dom", "DELETE address"],
+        known=["boat", "house", "cat", "dom", "address"],
+    ),
     "forget: what is no request must be stated, as for a deletion": case(
         "If I sold the kayak I could move. My sister thinks I sold the flat. The landlord keeps "
         'shouting "I sold the boat".',
