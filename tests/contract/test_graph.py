@@ -179,7 +179,7 @@ async def test_a_relation_of_an_entity_to_itself_is_there_once(graph: Graph) -> 
     assert await triples(graph, entity="alice") == [itself]
 
 
-async def test_projects_are_apart(graph: Graph) -> None:
+async def test_projects_are_kept_apart(graph: Graph) -> None:
     await graph.project([stating(1, WORKS), stating(1, LIVES, project_id="project-2")])
     assert await triples(graph) == [WORKS]
     assert await triples(graph, project_id="project-2") == [LIVES]
@@ -187,7 +187,7 @@ async def test_projects_are_apart(graph: Graph) -> None:
     assert await triples(graph, project_id="project-2") == [LIVES]
 
 
-async def test_users_are_apart(graph: Graph) -> None:
+async def test_users_are_kept_apart(graph: Graph) -> None:
     shouted = ("ALICE", "knows", "Bob")
     await graph.project(
         [

@@ -119,7 +119,7 @@ async def test_matches_are_listed_page_by_page(graph: Graph) -> None:
 
 
 @pytest.mark.parametrize("query", ["Katharina", "katha", "kathrina", "Catharina", "weiss kat"])
-async def test_names_are_found_by_beginnings_and_nearly(graph: Graph, query: str) -> None:
+async def test_names_are_found_by_beginnings_and_when_misspelt(graph: Graph, query: str) -> None:
     await graph.project([stating(1, ("Katharina Weiss", "knows", "Bob"))])
     assert await listed(graph, query) == ["Katharina Weiss"]
 

@@ -209,7 +209,7 @@ async def test_a_deletion_reaches_the_graph_if_an_earlier_change_was_given_up(
     assert [dirty.memory_id for dirty in await outbox.claim(10, LEASE)] == [emptied.memory_id]
 
 
-async def test_only_who_holds_the_lease_settles_and_releases(
+async def test_only_the_holder_of_the_lease_settles_and_releases(
     store: MemoryStore, outbox: Outbox
 ) -> None:
     await store.commit(adding("one"))

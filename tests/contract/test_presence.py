@@ -97,7 +97,7 @@ async def test_a_dead_server_is_missing(
     assert await presence.missing() == set()
 
 
-async def test_a_server_is_there_while_one_of_its_sessions_is(
+async def test_a_server_is_present_while_one_of_its_sessions_is(
     presence: PostgresLeases, server: Server, postgres_dsn: str
 ) -> None:
     """As if PostgreSQL had not noticed yet that a replaced connection is lost."""

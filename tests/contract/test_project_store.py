@@ -90,7 +90,7 @@ async def test_a_deletion_closes_the_project_and_frees_its_id_at_the_end(
     assert not await projects.begin_deletion("nobody's", NOW)
 
 
-async def test_settings_are_changed_by_who_has_seen_the_latest_state(
+async def test_settings_are_changed_only_from_their_latest_state(
     projects: ProjectStore,
 ) -> None:
     await projects.create_project(project())

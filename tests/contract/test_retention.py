@@ -1,4 +1,4 @@
-"""The contract of erasing what has expired, and whole projects, held on PostgreSQL."""
+"""The contract of erasing expired memories and whole projects, held on PostgreSQL."""
 
 from __future__ import annotations
 

@@ -137,7 +137,7 @@ async def test_a_refused_change_leaves_the_lease(
     assert await stored_leases.renew(mine, LONG)
 
 
-async def test_an_expired_memory_in_the_way_does_not_cost_the_lease(
+async def test_replacing_an_expired_memory_keeps_the_lease_valid(
     stored_leases: PostgresLeases, store: PostgresMemoryStore
 ) -> None:
     new_call = call(time=NOW - timedelta(days=3))

@@ -63,7 +63,7 @@ only_on_postgres = pytest.mark.parametrize("store", ["postgres"], indirect=True)
 
 
 async def fill(store: MemoryStore) -> dict[str, UUID]:
-    """Stores a memory in every scope of two projects; the ids in the first."""
+    """Stores a memory in every scope of two projects; returns the ids of those in the first."""
     ids = {}
     for text, scope in SCOPES.items():
         ours = adding(text, scope=scope, relations=[LISBON])

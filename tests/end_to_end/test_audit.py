@@ -1,4 +1,4 @@
-"""The audit log over the wire and on the command line, and which key did what."""
+"""The audit log over the wire and on the command line; it names the key that did something."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ def own_server(folder: Path, neo4j: Path = ROOT / ".local/neo4j/5.18.0/lib") -> 
 
 @pytest_asyncio.fixture
 async def without_graph(tmp_path: Path) -> AsyncIterator[ServerProcess]:
-    """Such a server of the test's own, where Neo4j, which takes longest to start, is missing."""
+    """A server of the test's own without Neo4j, which takes longest to start."""
     server = own_server(tmp_path, neo4j=tmp_path / "none")
     yield server
     await server.stop()

@@ -164,7 +164,7 @@ HARMFUL = [
 
 
 @pytest.mark.parametrize("filters", HARMFUL, ids=str)
-async def test_a_senseless_filter_deletes_nothing(
+async def test_a_filter_that_matches_everything_by_mistake_is_refused(
     client: Client, user: str, filters: dict[str, object]
 ) -> None:
     await add(client, user, "I sing.", infer=False)

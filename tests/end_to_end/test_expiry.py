@@ -95,7 +95,7 @@ async def test_it_is_listed_and_found_only_on_request(
     assert [result.memory.id for result in shown.results] == [expired]
 
 
-async def test_the_past_counts_expiry_by_its_own_day(
+async def test_in_the_past_expiry_depends_on_the_day_of_that_time(
     client: Client, user: str, expired: str
 ) -> None:
     instant = Timestamp()

@@ -46,7 +46,7 @@ async def test_the_history_of_a_deleted_memory_is_read_page_by_page(
     assert history[0].provenance == first.provenance
 
 
-async def test_a_memory_that_never_was_has_no_history(client: Client) -> None:
+async def test_an_unknown_memory_has_no_history(client: Client) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await events(client, str(uuid4()))
     assert details_of(caught.value).reason == "MEMORY_NOT_FOUND"

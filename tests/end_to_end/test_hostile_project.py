@@ -67,7 +67,7 @@ async def test_streams_of_one_project_leave_some_to_another(home: Home) -> None:
             stream.cancel()
 
 
-async def test_a_long_queue_of_one_project_goes_in_turns_with_another(home: Home) -> None:
+async def test_a_long_queue_of_one_project_takes_turns_with_another(home: Home) -> None:
     idle = home.server(MEMOIR_OPERATIONS_CONCURRENCY="0")
     await idle.start()
     async with (

@@ -125,7 +125,7 @@ async def test_an_idempotency_key_has_one_effect(
         assert len(listed.memories) == 1
 
 
-async def test_ids_of_the_trace_and_of_the_call_come_back(
+async def test_the_trace_and_the_correlation_id_are_returned(
     server: ServerProcess, key: str, user: str
 ) -> None:
     trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -255,7 +255,7 @@ async def test_batches_name_fields_as_they_were_sent(server: ServerProcess, key:
     assert refusal["details"]["correlation_id"] == response.headers["x-correlation-id"]
 
 
-async def test_paths_and_methods_that_are_not_there(server: ServerProcess, key: str) -> None:
+async def test_unknown_paths_and_methods_are_refused(server: ServerProcess, key: str) -> None:
     async with http(server, key) as session:
         await answer(await session.get("/v9/memories/"), 404)
         # No redirect either, which Mem0's clients would not follow.

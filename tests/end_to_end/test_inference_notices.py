@@ -141,7 +141,7 @@ async def test_careless_answers_to_each_kind_of_message_leave_true_memories_alon
     assert "quoted mail in 1 message" in response.notices[0].text
 
 
-async def test_an_operation_answers_the_notices_too(on_gemini: GeminiServer) -> None:
+async def test_an_operation_returns_the_notices_too(on_gemini: GeminiServer) -> None:
     accepted = await add(on_gemini, [("user", FORGET)], proposal("FORGET", FORGET), async_mode=True)
     done: operations_proto_pb2.Operation = await on_gemini.client.channel.unary_unary(
         "/google.longrunning.Operations/WaitOperation",

@@ -47,7 +47,7 @@ def delete_scope(client: Client, user: str) -> Awaitable[Any]:
     return client.memory.DeleteScope(request, metadata=client.metadata)
 
 
-async def test_a_role_bounds_what_a_key_does(client: Client, shared_home: Home, user: str) -> None:
+async def test_a_role_limits_what_a_key_does(client: Client, shared_home: Home, user: str) -> None:
     denied = grpc.StatusCode.PERMISSION_DENIED
     async with holding(client, shared_home, KeyRole.READ) as reader:
         assert await reason(add(reader, user, "I like tea")) == (
@@ -126,7 +126,7 @@ async def test_a_confined_key_works_in_its_scope_without_naming_it(
             )
 
 
-async def test_what_lies_outside_does_not_exist_for_a_confined_key(
+async def test_memories_outside_do_not_exist_for_a_confined_key(
     client: Client, shared_home: Home, user: str
 ) -> None:
     added = await add(client, f"not-{user}", "I live in Porto", infer=False)

@@ -108,7 +108,7 @@ async def kept(own: Client, user: str, *texts: str) -> list[str]:
 
 
 async def add_verbatim(version: str, mem0: Mem0Client, user: str, text: str, **more: Any) -> str:
-    """Stores one message with the client; returns the memory's id."""
+    """Stores one message with the client and returns the memory's id."""
     if version.startswith("1."):
         more["async_mode"] = False
     answer = await mem0.call("add", user_message(text), user_id=user, infer=False, **more)
@@ -185,7 +185,7 @@ async def test_an_inferred_add_is_an_event_that_ends(
     assert results_of_event[0]["event"] == "ADD"
 
 
-async def test_search_finds_what_grpc_knows(
+async def test_search_finds_what_grpc_stored(
     version: str, mem0: Mem0Client, own: Client, user: str
 ) -> None:
     await kept(own, user, "I play the cello", "I moved to Lisbon", "I am allergic to nuts")
@@ -198,7 +198,7 @@ async def test_search_finds_what_grpc_knows(
     assert hits == sorted(hits, key=lambda hit: -hit["score"])
 
 
-async def test_lists_are_those_of_grpc(
+async def test_lists_hold_what_grpc_stored(
     version: str, mem0: Mem0Client, own: Client, user: str
 ) -> None:
     await kept(own, user, "one", "two", "three")
@@ -227,7 +227,7 @@ async def test_pages_count_everything_and_repeat_nothing(
     assert sorted(ids) == sorted(await stored(own, user))
 
 
-async def test_filters_mean_what_they_say(
+async def test_filters_select_what_they_describe(
     version: str, mem0: Mem0Client, own: Client, user: str
 ) -> None:
     kept_one = await add_verbatim(version, mem0, user, "I like tea", metadata={"topic": "drink"})
@@ -281,7 +281,7 @@ async def test_delete_all_removes_the_scope_and_no_other(
     assert len(await stored(own, other)) == 1
 
 
-async def test_delete_all_takes_filters_that_are_printed_by_python(
+async def test_delete_all_accepts_filters_in_pythons_notation(
     version: str, mem0: Mem0Client, own: Client, user: str
 ) -> None:
     await kept(own, user, "it's one")
@@ -289,7 +289,9 @@ async def test_delete_all_takes_filters_that_are_printed_by_python(
     assert not await stored(own, user)
 
 
-async def test_a_bare_delete_all_is_refused(mem0: Mem0Client, own: Client, user: str) -> None:
+async def test_delete_all_without_arguments_is_refused(
+    mem0: Mem0Client, own: Client, user: str
+) -> None:
     await kept(own, user, "I stay")
     with pytest.raises(Mem0Error, match="user_id"):
         await mem0.call("delete_all")
@@ -388,7 +390,7 @@ async def test_invalid_arguments_are_named(version: str, mem0: Mem0Client, user:
     assert "expiration_date" in str(caught.value)
 
 
-async def test_a_memory_that_is_not_there_is_not_found(version: str, mem0: Mem0Client) -> None:
+async def test_an_unknown_memory_is_not_found(version: str, mem0: Mem0Client) -> None:
     with pytest.raises(Mem0Error, match="there is no such memory") as caught:
         await mem0.call("get", str(uuid4()))
     # The asynchronous methods of older clients raise httpx's own errors.

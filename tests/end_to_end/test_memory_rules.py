@@ -1,4 +1,4 @@
-"""Rules for memories regardless of inference: immutability, metadata, context."""
+"""Rules for memories that hold with every model: immutability, metadata, context."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ async def refusal(pending: Awaitable[object]) -> tuple[grpc.StatusCode, str]:
 
 
 @pytest.mark.parametrize("infer", [True, False])
-async def test_an_operation_answers_what_the_call_would_have(
+async def test_an_operation_answers_as_the_call_would_have(
     client: Client, user: str, infer: bool
 ) -> None:
     text = "I work at Acme and I love hiking."
@@ -84,7 +84,7 @@ async def test_a_request_id_has_one_effect_however_often_it_comes(
     assert await refusal(other) == (grpc.StatusCode.ALREADY_EXISTS, "REQUEST_ID_REUSED")
 
 
-async def test_an_operation_answers_what_a_call_before_it_did(client: Client, user: str) -> None:
+async def test_an_operation_answers_as_an_earlier_call_did(client: Client, user: str) -> None:
     again = {"request_id": str(uuid4()), "infer": False}
     now = await add(client, user, "only once", **again)
     later = await add(client, user, "only once", async_mode=True, **again)
@@ -117,7 +117,7 @@ async def test_operations_are_listed_by_state_page_by_page(home: Home) -> None:
     await server.stop()
 
 
-async def test_what_is_cancelled_has_no_effect(home: Home) -> None:
+async def test_a_cancelled_operation_has_no_effect(home: Home) -> None:
     idle = home.server(MEMOIR_OPERATIONS_CONCURRENCY="0")
     await idle.start()
     key = await key_of(home)

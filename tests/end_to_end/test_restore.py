@@ -80,7 +80,7 @@ async def test_a_deleted_memory_is_back_in_reads_searches_and_the_graph(
     assert past == [restored]
 
 
-async def test_a_rewritten_memory_is_as_it_was_and_watchers_and_statistics_know(
+async def test_an_earlier_text_is_restored_and_seen_by_watchers_and_in_statistics(
     client: Client, user: str
 ) -> None:
     memory = await remembered(client, user, "I work at Acme.")

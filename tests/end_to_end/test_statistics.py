@@ -74,7 +74,7 @@ async def test_the_graph_is_counted_once_it_follows(
     await eventually(is_projected, 30, "the graph's counts")
 
 
-async def test_projects_see_themselves_alone(
+async def test_projects_see_only_their_own_statistics(
     measured: tuple[ServerProcess, Client], home: Home
 ) -> None:
     _, client = measured
@@ -88,7 +88,7 @@ async def test_projects_see_themselves_alone(
     assert (found.store.memories, found.last_hour.memories_added) == (0, 0)
 
 
-async def test_watching_sends_them_again_and_again(
+async def test_watching_sends_statistics_repeatedly(
     measured: tuple[ServerProcess, Client],
 ) -> None:
     process, client = measured

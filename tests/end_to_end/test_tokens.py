@@ -16,7 +16,7 @@ USER = "alice"
 
 
 async def add(client: Client, text: str) -> str:
-    """Adds a message; the token of the add."""
+    """Adds a message and returns the token of the add."""
     response = await client.memory.AddMemories(
         memory_service_pb2.AddMemoriesRequest(
             user_id=USER, infer=False, messages=[memory_pb2.Message(role="user", content=text)]

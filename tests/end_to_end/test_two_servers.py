@@ -1,4 +1,4 @@
-"""Two servers on one database: adds to one scope, and deliveries of one call, take turns."""
+"""Two servers on one database: adds to one scope take turns, and so do repetitions of one call."""
 
 from __future__ import annotations
 

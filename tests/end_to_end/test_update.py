@@ -45,7 +45,7 @@ async def test_a_text_is_changed_searched_and_leaves_the_graph(client: Client, u
     assert list(related.relations) == []
 
 
-async def test_a_named_and_absent_field_is_cleared(client: Client, user: str) -> None:
+async def test_a_field_in_the_mask_without_a_value_is_cleared(client: Client, user: str) -> None:
     memory = await remembered(
         client, user, "I work at Acme.", expiration_date="2999-12-31", metadata=to_struct({"a": 1})
     )

@@ -66,7 +66,7 @@ async def test_events_of_every_server_arrive_once_in_order(
     resumed.cancel()
 
 
-async def test_concurrent_adds_are_all_seen_by_who_resumes_at_every_event(
+async def test_a_watcher_that_resumes_at_every_event_sees_all_concurrent_adds(
     client: Client, other: tuple[ServerProcess, Client], user: str
 ) -> None:
     cursor = await begin_of(client, user)

@@ -14,7 +14,7 @@ TEXT = "I work at Acme and I live in Oslo."
 
 
 async def add(client: Client, user: str, *, later: bool = False) -> str:
-    """The correlation id under which something was added."""
+    """Adds a message and returns the correlation id of the call."""
     correlation_id = f"watched-{uuid4().hex}"
     request = memory_service_pb2.AddMemoriesRequest(user_id=user, async_mode=later)
     request.messages.add(role="user", content=TEXT)

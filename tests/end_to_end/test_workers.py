@@ -92,7 +92,7 @@ class Callers:
         return [result.id for result in response.results]
 
     async def add_repeatedly(self, number: int) -> list[str]:
-        """The same, repeated as by a client whose worker died before it answered."""
+        """Adds one message, and sends the call again if its worker died before it answered."""
         async with asyncio.timeout(20):
             while True:
                 try:

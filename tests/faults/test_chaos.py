@@ -1,7 +1,7 @@
 """Faults under load in a random order, and then a check of the stored data.
 
-`CHAOS_MINUTES` makes it longer (without it 30 s of faults), `CHAOS_SEED` repeats an order.
-What is injected and checked is printed.
+Faults are injected for 30 s, or for `CHAOS_MINUTES`; `CHAOS_SEED` repeats the order of a run. The
+test prints what it injects and checks.
 """
 
 from __future__ import annotations

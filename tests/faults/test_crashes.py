@@ -1,4 +1,4 @@
-"""The data after a process is killed: promises P1, P4 and P9, one fault each."""
+"""What clients find after one process was killed or stopped: promises P1, P4 and P9."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ GRAPH_SECONDS = 60.0
 
 
 async def add(client: Client, text: str, *, infer: bool = True) -> str:
-    """Adds one memory; its id."""
+    """Adds one memory and returns its id."""
     response = await client.memory.AddMemories(
         memory_service_pb2.AddMemoriesRequest(
             user_id="alice",
@@ -35,7 +35,7 @@ async def add(client: Client, text: str, *, infer: bool = True) -> str:
 
 
 async def texts(client: Client) -> set[str]:
-    """Alice's memories."""
+    """Returns the texts of Alice's memories, at most 1,000."""
     response = await client.memory.ListMemories(
         memory_service_pb2.ListMemoriesRequest(user_id="alice", page_size=1000),
         metadata=client.metadata,
@@ -135,7 +135,7 @@ async def test_kill_9_during_adds_loses_nothing_acknowledged_and_halves_nothing(
 
 
 async def all_texts(client: Client) -> set[str]:
-    """Alice's memories, from all pages."""
+    """Returns the texts of all of Alice's memories, page by page."""
     found: set[str] = set()
     token = ""
     while True:

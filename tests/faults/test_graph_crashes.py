@@ -1,6 +1,6 @@
 """Neo4j and PostgreSQL are killed at random moments during changes; the graph is compared.
 
-`GRAPH_CRASH_SEED` repeats an order.
+`GRAPH_CRASH_SEED` repeats the order of a run.
 """
 
 from __future__ import annotations

@@ -54,7 +54,7 @@ async def accepting(shared: Home) -> AsyncIterator[Client]:
         (False, "add.after_commit_before_answer", 1),
     ],
 )
-async def test_a_crash_at_work_leaves_one_effect(
+async def test_a_crash_during_an_operation_leaves_one_effect(
     shared: Home,
     accepting: Client,
     user: str,

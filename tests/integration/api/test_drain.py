@@ -48,14 +48,14 @@ async def test_a_call_that_was_accepted_is_answered_and_a_new_one_refused(
 
 
 async def refusal(harness: Harness) -> Outcome:
-    """The first call is not refused because of its key, which is not even read."""
+    """Returns the drain's first refusal, which comes before the key of a call is read."""
     async with asyncio.timeout(20):
         while (outcome := await harness.call(metadata=())).reason == "API_KEY_INVALID":
             pass
     return outcome
 
 
-async def test_before_calls_are_refused_endpoints_have_time_to_notice(harness: Harness) -> None:
+async def test_endpoints_have_time_to_notice_before_calls_are_refused(harness: Harness) -> None:
     draining = asyncio.create_task(drain(harness.server, harness.health, harness.gate, LONG, LONG))
     raw = health_pb2.HealthCheckRequest(service=READINESS).SerializeToString()
     send: Any = harness.channel.unary_unary("/grpc.health.v1.Health/Check")
@@ -99,7 +99,7 @@ async def test_a_call_that_does_not_end_in_time_is_cut_off(harness: Harness) -> 
     assert (await harness.log("server.stopped"))["cut_off"] == 1
 
 
-async def test_calls_after_the_last_answer_are_refused_in_order(
+async def test_calls_after_the_last_answer_are_still_refused_with_a_reason(
     harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lifecycle, "QUIET_SECONDS", LONG)

@@ -104,7 +104,7 @@ async def test_what_a_model_said_is_neither_sent_nor_logged(harness: Harness) ->
     assert "Alice" not in repr((outcome, harness.logs))
 
 
-async def test_a_timeout_inside_is_a_deadline(harness: Harness) -> None:
+async def test_a_timeout_in_a_handler_is_an_exceeded_deadline(harness: Harness) -> None:
     harness.service.add = fails_with(TimeoutError())
     outcome = await harness.call()
     assert outcome.code is grpc.StatusCode.DEADLINE_EXCEEDED
@@ -246,12 +246,14 @@ async def test_more_violations_than_metadata_can_carry_are_counted(harness: Harn
     assert carried < 8 * 1024 * 3 // 4
 
 
-async def test_a_flood_of_messages_is_refused_before_it_costs(harness: Harness) -> None:
+async def test_far_too_many_messages_are_refused_cheaply(harness: Harness) -> None:
     outcome = await harness.call(request=b"\x0a\x00" * 100_000)
     assert outcome.fields == ["messages"]
 
 
-async def test_an_unoffered_method_is_refused_after_validation(harness: Harness) -> None:
+async def test_a_method_without_implementation_is_refused_after_validation(
+    harness: Harness,
+) -> None:
     method = "/memoir.v1.GraphService/GetEntity"
     invalid = await harness.call(method, b"")
     outcome = await harness.call(method, b"\x0a\x01e\x12\x01u")

@@ -83,7 +83,7 @@ def test_the_plain_manifests_are_current() -> None:
 
 
 @VALUES
-def test_pods_may_do_as_little_as_possible(values: tuple[str, ...]) -> None:
+def test_pods_have_the_fewest_privileges(values: tuple[str, ...]) -> None:
     user = re.search(r"--uid (\d+)", (ROOT / "Dockerfile").read_text("utf-8"))
     assert user is not None
     for pod in pods(rendered(*values)):

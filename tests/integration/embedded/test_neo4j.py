@@ -1,3 +1,5 @@
+"""The embedded Neo4j: how it starts, stops and restarts, and what it says if it cannot."""
+
 import asyncio
 import os
 import signal

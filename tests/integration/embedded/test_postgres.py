@@ -1,3 +1,5 @@
+"""The embedded PostgreSQL: how it starts, stops, survives crashes and keeps others out."""
+
 import asyncio
 import os
 import signal

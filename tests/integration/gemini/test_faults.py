@@ -63,7 +63,7 @@ def due_in(seconds: float) -> RequestContext:
 
 
 @pytest.mark.parametrize("fault", PASSING)
-async def test_a_passing_fault_is_overcome(
+async def test_a_transient_fault_is_overcome(
     embedder: GeminiEmbedder, endpoint: GeminiEndpoint, fault: Fault
 ) -> None:
     endpoint.fail(EMBED, fault, times=2)
@@ -143,7 +143,7 @@ async def test_a_configuration_fault_is_not_retried(
 
 
 @pytest.mark.parametrize("fault", [gemini_faults.hang, gemini_faults.drip])
-async def test_the_deadline_ends_a_request_that_does_not(
+async def test_the_deadline_ends_a_hanging_request(
     embedder: GeminiEmbedder, endpoint: GeminiEndpoint, fault: Fault
 ) -> None:
     endpoint.fail(EMBED, fault)
@@ -255,7 +255,7 @@ async def test_all_calls_succeed_after_many_refusals(endpoint: GeminiEndpoint) -
     await client.close()
 
 
-async def test_while_the_provider_asks_to_wait_no_other_call_asks_it(
+async def test_no_call_is_sent_while_the_provider_asks_to_wait(
     endpoint: GeminiEndpoint,
 ) -> None:
     client = GeminiClient("k", GeminiOptions(base_url=endpoint.base_url))

@@ -129,7 +129,7 @@ async def test_an_answer_that_ends_early_is_refused(
     assert len(endpoint.requests) == 1
 
 
-async def test_a_request_that_fails_in_passing_is_repeated(
+async def test_a_request_is_repeated_after_a_transient_failure(
     reranker: GeminiReranker, endpoint: GeminiEndpoint
 ) -> None:
     endpoint.fail("generateContent", gemini_faults.status(503, "UNAVAILABLE"), times=2)

@@ -76,7 +76,7 @@ def test_panels_have_the_units_of_their_metrics(path: Path) -> None:
 
 
 @each_dashboard
-def test_its_legends_show_labels_that_are_left(path: Path) -> None:
+def test_its_legends_show_only_labels_that_expressions_keep(path: Path) -> None:
     targets = [target for panel in panels(path) for target in panel["targets"]]
     assert {
         f"{target['expr']}: {label}" for target in targets for label in labels_lost(target)

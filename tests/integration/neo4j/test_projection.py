@@ -144,7 +144,7 @@ async def test_a_projection_changes_no_other_project(
     assert await read_contents(neo4j_driver) == expected_contents([other])
 
 
-async def test_what_no_index_takes_is_refused_and_leaves_nothing(
+async def test_a_value_too_long_for_an_index_is_refused_and_leaves_nothing(
     graph: Neo4jGraph, neo4j_driver: AsyncDriver
 ) -> None:
     endless = stating(2, KNOWS, scope=Scope(user_id="u" * 9_000))

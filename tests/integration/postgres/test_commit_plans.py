@@ -1,4 +1,4 @@
-"""An add looks up digests one by one, whatever statistics PostgreSQL has of the table."""
+"""An add looks up single digests, whatever statistics PostgreSQL has about the table."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ SCOPES = [*ONE_PART, (Scope(user_id="user-7", run_id="run-7"), "memories_run")]
 
 @pytest.fixture(params=SCOPES, ids=lambda param: "+".join(dict(param[0].parts())))
 def scoped(request: pytest.FixtureRequest) -> tuple[Scope, str]:
-    """A scope and the index that holds the fewest memories beside it."""
+    """A scope, and of the indexes that cover it the one with the fewest other memories."""
     scope, index = request.param
     return scope, index
 

@@ -48,7 +48,7 @@ async def test_a_login_that_is_refused_is_unavailable(postgres_dsn: str) -> None
         assert isinstance(raised.value.__cause__, asyncpg.InvalidAuthorizationSpecificationError)
 
 
-async def test_a_schema_that_is_not_there_is_unavailable(database: Database) -> None:
+async def test_a_missing_schema_is_unavailable(database: Database) -> None:
     with pytest.raises(StoreUnavailable):
         await ask(database, "SELECT 1 FROM not_migrated_yet")
 

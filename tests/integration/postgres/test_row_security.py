@@ -62,7 +62,7 @@ async def fetch(database: Database, statement: str, project_id: str | None = Non
     return await asyncio.create_task(fetched())
 
 
-async def test_every_table_with_a_project_is_locked_for_its_owner_too(
+async def test_row_level_security_also_holds_for_the_owner_of_a_table(
     owner: asyncpg.Connection[asyncpg.Record],
 ) -> None:
     tables = {row["name"]: row["is_locked"] for row in await owner.fetch(TENANTS_TABLES)}

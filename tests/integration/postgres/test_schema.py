@@ -138,14 +138,12 @@ async def test_steps_of_a_newer_build_are_left_alone(postgres_dsn: str) -> None:
 
 
 @pytest.mark.parametrize("database", ["there_is_no_such_database"])
-async def test_a_database_that_is_not_there_is_unavailable(
-    postgres_server: str, database: str
-) -> None:
+async def test_a_missing_database_is_unavailable(postgres_server: str, database: str) -> None:
     with pytest.raises(StoreUnavailable):
         await run(with_database(postgres_server, database))
 
 
-async def test_a_server_that_is_not_there_is_unavailable() -> None:
+async def test_an_unreachable_server_is_unavailable() -> None:
     with pytest.raises(StoreUnavailable):
         await run("postgresql://postgres@127.0.0.1:1/memoir")
 

@@ -134,7 +134,7 @@ async def test_found_items_are_read_once_for_each_version(database: Database) ->
     assert await world.same() == []
 
 
-async def test_a_version_that_is_given_twice_is_read_twice(database: Database) -> None:
+async def test_a_version_that_is_assigned_twice_is_read_twice(database: Database) -> None:
     world = World(database)
     await world.add("tea")
     await world.hold()
@@ -247,7 +247,9 @@ async def test_changes_by_plain_sql_are_seen(database: Database) -> None:
     assert len(await world.same()) == 1
 
 
-async def test_a_memory_is_found_though_its_call_is_older_than_another(database: Database) -> None:
+async def test_a_memory_is_found_whose_call_is_older_than_those_held(
+    database: Database,
+) -> None:
     world = World(database)
     late, early = (call(time=NOW + timedelta(minutes=minute)) for minute in (2, 1))
     await world.store.commit(change_set(late, added=[addition(late, "tea")]))
@@ -256,7 +258,7 @@ async def test_a_memory_is_found_though_its_call_is_older_than_another(database:
     assert {hit.text for hit in await world.same()} == {"tea", "a boat"}
 
 
-async def test_searches_beside_changes_find_the_stored_memories(database: Database) -> None:
+async def test_searches_during_changes_find_the_stored_memories(database: Database) -> None:
     world = World(database)
     await world.add("tea")
     await world.hold()
@@ -330,7 +332,7 @@ async def test_a_scope_that_is_searched_does_not_make_way_for_a_new_one(
     assert await world.is_held(OF_BOB)
 
 
-async def test_a_scope_that_does_not_fit_is_not_read_again_and_again(database: Database) -> None:
+async def test_a_scope_that_does_not_fit_is_not_read_repeatedly(database: Database) -> None:
     for most_bytes in (0, 3_000):
         world = World(database, most_bytes)
         await world.add(*(f"a boat {most_bytes} {number}" for number in range(4)))
