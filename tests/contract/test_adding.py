@@ -113,8 +113,8 @@ async def test_candidates_belong_to_exactly_the_scope_nearest_first(store: Memor
     assert [candidate.immutable for candidate in both if candidate.text == "z"] == [True]
 
 
-async def test_what_an_add_wrote_is_a_candidate_of_the_next(store: MemoryStore) -> None:
-    """The memories are known from their commit; this is the same as what is read."""
+async def test_memories_of_an_add_are_candidates_of_the_next(store: MemoryStore) -> None:
+    """They are kept from the commit, and equal what is read from the database."""
     mine = lease()
     await begun(store, of=mine, duration=LONG)
     new_call = call()

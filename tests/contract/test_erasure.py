@@ -93,7 +93,7 @@ async def test_nothing_of_an_erased_memory_is_left_in_any_table(
     await store.commit(
         change_set(later, [message(f"no: {CANARY}2")], updated=[revision(item, f"{CANARY}2")])
     )
-    # The same once more: nothing is added, and the message is kept.
+    # The same message again: nothing is added, and the message is kept.
     await store.commit(change_set(call(), [message(SAID.rstrip(".").upper())]))
     notice = Notice(NoticeReason.FORGET_UNMATCHED, f"No memory matched 'that {SAID}'.")
     await store.commit(change_set(replace(call(), notices=(notice,))))

@@ -61,7 +61,7 @@ async def test_pages_hold_each_event_once(store: MemoryStore, limit: int) -> Non
     assert len(seen) == len(set(seen)) == 6
 
 
-async def test_a_scope_sees_its_own_and_its_deletions(store: MemoryStore) -> None:
+async def test_a_scope_sees_only_its_own_events_and_its_deletions(store: MemoryStore) -> None:
     await add_with_history(store, Scope(user_id="bob", run_id="r"))
     for scope, count in (
         (Scope(user_id="bob"), 3),

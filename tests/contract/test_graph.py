@@ -54,7 +54,7 @@ async def test_preparing_can_be_repeated_and_keeps_what_is_there(graph: Graph) -
     assert await triples(graph) == [WORKS]
 
 
-async def test_relations_come_with_their_memory_time_and_types(graph: Graph) -> None:
+async def test_relations_have_their_memory_and_time_and_types(graph: Graph) -> None:
     entities = (Entity("Alice", "person"), Entity("Acme", "organization"))
     await graph.project([stating(1, WORKS, entities=entities, minute=5)])
     [stated] = await graph.list_relations(RelationQuery(GraphScope(PROJECT, ALICE), limit=10))
@@ -71,7 +71,7 @@ async def test_event_times_keep_their_microseconds(graph: Graph) -> None:
     assert stated.event_time == exact
 
 
-async def test_nothing_to_project_is_fine(graph: Graph) -> None:
+async def test_an_empty_projection_succeeds(graph: Graph) -> None:
     await graph.project([])
     assert await triples(graph) == []
 
@@ -95,7 +95,7 @@ async def test_a_deleted_memory_takes_its_relations_along(graph: Graph) -> None:
     assert await triples(graph) == [LIVES]
 
 
-async def test_deleting_what_was_never_there_changes_nothing(graph: Graph) -> None:
+async def test_deleting_an_unknown_memory_changes_nothing(graph: Graph) -> None:
     await graph.project([stating(1, WORKS)])
     await graph.project([gone(2)])
     assert await triples(graph) == [WORKS]

@@ -135,7 +135,9 @@ async def test_a_text_is_found_by_other_forms_of_its_words(
     assert next(iter(await lexical(store, question))) == text
 
 
-async def test_a_question_of_no_certain_language_finds_what_is_in_any(store: MemoryStore) -> None:
+async def test_a_question_in_an_uncertain_language_finds_texts_in_any(
+    store: MemoryStore,
+) -> None:
     await add(store, memory("Wir haben eine Katze und einen Hund"), memory("We have a cat"))
 
     assert list(await lexical(store, "Katze")) == ["Wir haben eine Katze und einen Hund"]

@@ -308,7 +308,7 @@ async def test_a_restoration_decided_on_an_older_version_writes_nothing(
     assert await store.get(PROJECT, memory.id, None) is None
 
 
-async def test_a_restored_memory_never_doubles_what_is_visible(
+async def test_a_restoration_never_makes_two_visible_memories_equal(
     store: MemoryStore, changes: MemoryStore
 ) -> None:
     memory = await stored(store)
@@ -323,7 +323,7 @@ async def test_a_restored_memory_never_doubles_what_is_visible(
     assert await store.get(PROJECT, rival.id, None) is None
 
 
-async def test_an_immutable_memory_is_not_restored_while_it_is_there(
+async def test_an_immutable_memory_is_not_restored_while_it_exists(
     store: MemoryStore, changes: MemoryStore
 ) -> None:
     memory = await stored(store, immutable=True)

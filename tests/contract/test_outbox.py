@@ -224,7 +224,7 @@ async def test_only_the_holder_of_the_lease_settles_and_releases(
 async def test_entries_projected_without_the_lease_are_projected_again(
     store: MemoryStore, outbox: Outbox
 ) -> None:
-    """The late one may have overwritten the newer state with an older one, unnoticed."""
+    """The projector that lost its lease may have overwritten a newer state with an older one."""
     await store.commit(adding("one"))
     late = await outbox.claim(10, NO_LEASE)
     assert await outbox.settle(await outbox.claim(10, LEASE)) == 0

@@ -222,7 +222,7 @@ async def test_quotas_are_read_back(projects: ProjectStore) -> None:
     assert await projects.get_project("p1") == project()
 
 
-async def test_what_is_held_is_counted_for_projects_with_quotas(
+async def test_storage_is_counted_for_projects_with_quotas(
     stored_projects: ProjectStore, database: Database
 ) -> None:
     await stored_projects.create_project(project())

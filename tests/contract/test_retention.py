@@ -61,7 +61,7 @@ async def test_what_expired_before_the_day_is_erased_with_its_messages(
     assert await store.get(PROJECT, never, None) is not None
 
 
-async def test_the_history_of_a_deleted_memory_goes_by_its_last_expiration(
+async def test_a_deleted_memory_is_erased_by_its_last_expiration_date(
     store: MemoryStore, changes: MemoryStore, database: Database
 ) -> None:
     past = TODAY - timedelta(days=1)

@@ -224,7 +224,7 @@ async def test_an_erasure_concerns_one_kind_of_scope_in_one_project(
     assert await texts(store, "project-2") == set(SCOPES)
 
 
-async def test_erasing_what_is_not_there_writes_nothing(
+async def test_erasing_an_empty_scope_writes_nothing(
     store: MemoryStore, scopes: MemoryStore, commits: list[None]
 ) -> None:
     new_call = call(scope=Scope(), request_id=uuid4())

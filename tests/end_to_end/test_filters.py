@@ -45,7 +45,7 @@ def places(response: memory_service_pb2.ListMemoriesResponse) -> list[str]:
 
 
 @pytest.mark.usefixtures("notes")
-async def test_a_list_keeps_to_its_filter(client: Client, user: str) -> None:
+async def test_a_list_holds_only_what_its_filter_matches(client: Client, user: str) -> None:
     filters = {
         "AND": [
             {"create_time": {"gte": "2026-01-01"}},
@@ -59,7 +59,7 @@ async def test_a_list_keeps_to_its_filter(client: Client, user: str) -> None:
 
 
 @pytest.mark.usefixtures("notes")
-async def test_pages_of_a_filtered_list(client: Client, user: str) -> None:
+async def test_a_page_token_belongs_to_one_filter(client: Client, user: str) -> None:
     query = {"filters": {"user_id": user, "metadata.rank": {"in": [1, 3]}}, "page_size": 1}
     first = await listed(client, **query)
     second = await listed(client, **query, page_token=first.next_page_token)

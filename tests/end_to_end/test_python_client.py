@@ -165,7 +165,7 @@ async def test_a_correlation_id_is_sent_along(sync_client: memoir.Client, user: 
     await asyncio.to_thread(calls)
 
 
-async def test_settings_and_statistics_of_the_project(home: Home) -> None:
+async def test_settings_and_statistics_of_the_project_are_read(home: Home) -> None:
     key = await key_of_new(home)
     server = home.server()
     await server.start()
@@ -185,7 +185,9 @@ async def test_settings_and_statistics_of_the_project(home: Home) -> None:
     await server.stop()
 
 
-async def test_a_wrong_key_and_a_server_that_is_not_there(server: ServerProcess, user: str) -> None:
+async def test_a_wrong_key_and_an_unreachable_server_have_their_own_errors(
+    server: ServerProcess, user: str
+) -> None:
     async with memoir.AsyncClient(server.address, "mem_wrong") as stranger:
         with pytest.raises(memoir.Unauthenticated):
             await stranger.search("q", user_id=user)

@@ -35,7 +35,7 @@ async def next_page(client: Client) -> str:
 
 
 async def cursor(client: Client) -> str:
-    """The cursor of now."""
+    """A cursor that is after all events so far."""
     stream = client.memory.WatchMemoryEvents(
         memory_service_pb2.WatchMemoryEventsRequest(user_id=USER), metadata=client.metadata
     )

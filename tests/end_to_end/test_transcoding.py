@@ -62,7 +62,7 @@ def path_of(binding: Binding) -> str:
 
 
 @EVERY_BINDING
-async def test_every_method_wants_a_key(server: ServerProcess, binding: Binding) -> None:
+async def test_every_method_needs_a_key(server: ServerProcess, binding: Binding) -> None:
     async with aiohttp.ClientSession(server.http_address) as session:
         refusal = await call(session, binding.http_method, path_of(binding), 401)
     assert refusal["details"]["reason"] == "ERROR_REASON_API_KEY_INVALID"
@@ -77,7 +77,7 @@ async def test_every_method_names_a_field_that_it_does_not_have(
     assert "no_such" in {each["field"] for each in refusal["details"]["violations"]}
 
 
-async def test_answers_are_those_of_grpc(
+async def test_answers_equal_those_of_grpc(
     http: aiohttp.ClientSession, client: Client, user: str
 ) -> None:
     answer = await added(http, user, "I moved to Lisbon", metadata={"rank": 1})
@@ -96,7 +96,9 @@ async def test_answers_are_those_of_grpc(
     ]
 
 
-async def test_lists_by_query_and_by_body(http: aiohttp.ClientSession, user: str) -> None:
+async def test_lists_take_their_fields_from_the_query_or_the_body(
+    http: aiohttp.ClientSession, user: str
+) -> None:
     await added(http, user, "one", "two", "three")
     filters = {"user_id": user}
     query = {"filters": json.dumps(filters), "page_size": "2", "show_expired": "true"}

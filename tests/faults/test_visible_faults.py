@@ -64,7 +64,9 @@ async def refusal(call: Callable[[], Awaitable[None]]) -> str:
     return details_of(caught.value).reason
 
 
-async def test_an_unavailable_neo4j(home: Home, neo4j_route: Neo4jRoute, tmp_path: Path) -> None:
+async def test_an_unavailable_neo4j_is_visible(
+    home: Home, neo4j_route: Neo4jRoute, tmp_path: Path
+) -> None:
     server = at(home, neo4j_route.address, MEMOIR_METRICS_PORT="0")
     async with serving(home, server) as client:
         await shows(server, 'memoir_dependency_up{dependency="neo4j"} 1.0')
@@ -88,7 +90,7 @@ async def test_an_unavailable_neo4j(home: Home, neo4j_route: Neo4jRoute, tmp_pat
     assert '"error":"GraphUnavailable"' in server.log
 
 
-async def test_an_unavailable_postgresql(
+async def test_an_unavailable_postgresql_is_visible(
     own_postgres: EmbeddedPostgres, neo4j_address: Neo4jAddress, home: Home, tmp_path: Path
 ) -> None:
     of_its_own = await make_home(own_postgres.dsn, neo4j_address, home.directory)
@@ -122,7 +124,9 @@ def on(gemini: GeminiEndpoint, home: Home) -> ServerProcess:
     )
 
 
-async def test_an_unavailable_model(home: Home, gemini: GeminiEndpoint, tmp_path: Path) -> None:
+async def test_an_unavailable_model_is_visible(
+    home: Home, gemini: GeminiEndpoint, tmp_path: Path
+) -> None:
     server = on(gemini, home)
     async with serving(home, server) as client:
         await add(client, "I like tea.")
@@ -140,7 +144,9 @@ async def test_an_unavailable_model(home: Home, gemini: GeminiEndpoint, tmp_path
     assert '"event":"gemini_call.given_up"' in server.log
 
 
-async def test_a_quota_that_is_used_up(home: Home, gemini: GeminiEndpoint, tmp_path: Path) -> None:
+async def test_an_exhausted_quota_is_visible(
+    home: Home, gemini: GeminiEndpoint, tmp_path: Path
+) -> None:
     server = on(gemini, home)
     gemini.fail("generateContent", gemini_faults.quota(retry_after=3600), times=20)
     async with serving(home, server) as client:

@@ -80,7 +80,7 @@ async def test_watchers_see_every_change_and_the_drain(harness: Harness) -> None
     assert (entry["log_level"], entry["code"]) == ("debug", "CANCELLED")
 
 
-async def test_watching_an_unknown_service_says_so(harness: Harness) -> None:
+async def test_watching_an_unknown_service_reports_it_as_unknown(harness: Harness) -> None:
     watch = _stub(harness).Watch(health_pb2.HealthCheckRequest(service="nobody"))
     async with asyncio.timeout(20):
         assert (await watch.read()).status == SERVICE_UNKNOWN

@@ -207,7 +207,7 @@ async def test_a_killed_server_restarts_on_the_same_address(home: Path, steps: S
         assert steps.texts[-1] == "PostgreSQL ended with status -9: restarting it in 0.25 s"
 
 
-async def test_a_failed_start_says_why_and_leaves_nothing(home: Path) -> None:
+async def test_a_failed_start_gives_its_reason_and_leaves_nothing(home: Path) -> None:
     with pytest.raises(StartError, match="no_such_setting"):
         await EmbeddedPostgres(home, no_progress, {"no_such_setting": "1"}).start()
     assert processes_of(home) == []

@@ -96,7 +96,7 @@ async def test_a_request_id_costs_one_look_up_more(recorded: RecordedConnection)
 
 
 async def test_an_inferred_add_is_two_statements(recorded: RecordedConnection) -> None:
-    """And one more only for candidates that another server has written."""
+    """A third is sent only if candidates were written by another server."""
     model, leases = FakeLanguageModel(), PostgresLeases(recorded.database)
     clock, turns = Clock(), ScopeTurns(leases)
     add = AddInferred(recorded.store, FakeEmbedder(), model, clock, turns, max_deletions=5)
@@ -144,7 +144,7 @@ async def test_reads_are_one_statement_and_a_search_is_two(recorded: RecordedCon
 async def test_aliases_of_many_users_are_stored_together(
     recorded: RecordedConnection, users: int
 ) -> None:
-    """Reading the memories; a transaction of six; and a look for what others left unfinished."""
+    """It reads the memories, runs a transaction of six, and looks for work that others left."""
     outbox = PostgresOutbox(recorded.database, Clock())
     # An alias of two entities joins neither, so nobody else is affected.
     named = [Entity(name, aliases=("Bob",)) for name in ("Robert Smith", "Robin Hood")]

@@ -99,7 +99,7 @@ def question(number: int) -> Vector:
     return vector(*(((number * place) % 7) - 3 for place in range(1, DIMENSIONS + 1)))
 
 
-async def test_it_is_used_for_scopes_that_are_a_large_part_of_everything(
+async def test_it_is_used_for_scopes_that_are_a_large_part_of_the_table(
     database: Database, indexing: PostgresSearchIndexing
 ) -> None:
     assert not await serves(database, MEMORIES)
