@@ -27,7 +27,7 @@ def store(database: Database) -> MemoryStore:
 
 @pytest.fixture
 def changes(request: pytest.FixtureRequest, store: MemoryStore, commits: list[None]) -> MemoryStore:
-    """The same data as `store`, also if a suite uses a fake."""
+    """A store with the same data as `store`, even if a suite uses a fake."""
 
     def on_commit() -> None:
         commits.append(None)

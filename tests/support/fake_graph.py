@@ -16,7 +16,7 @@ from server.projects.project import GraphCounts
 
 
 class FakeGraph(SpacesReader):
-    """Holds what it was told last of each memory; `queries` are all queries for relations.
+    """Holds the last projected state of each memory; `queries` are all queries for relations.
 
     It passes tests/contract/test_graph.py and test_graph_reader.py.
     """
@@ -27,13 +27,13 @@ class FakeGraph(SpacesReader):
         self._held: dict[tuple[str, UUID], MemorySubgraph] = {}
 
     async def prepare(self) -> None:
-        """Nothing to prepare."""
+        """Does nothing, because there is nothing to prepare."""
 
     async def rehearse(self) -> None:
-        """It does not get faster."""
+        """Does nothing, because it would not get faster."""
 
     async def check(self) -> None:
-        """Always there."""
+        """Does nothing, because the graph is always available."""
 
     async def project(self, subgraphs: Sequence[MemorySubgraph]) -> None:
         self.hold(*subgraphs)

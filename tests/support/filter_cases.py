@@ -145,7 +145,7 @@ def _of_a_time(field: str, time: str) -> list[tuple[JsonObject, str]]:
 
 
 _OTHERS = [
-    # id and run_id: both memories have one.
+    # id and run_id, which both memories have
     *_only("full", {"id": str(FULL.id)}, {"id": {"in": [str(FULL.id).upper(), "x"]}}),
     *_only("full", {"id": {"gte": str(FULL.id)}}, {"id": {"contains": str(FULL.id)[20:]}}),
     *_only("bare", {"id": {"ne": str(FULL.id)}}, {"id": {"icontains": str(BARE.id).upper()}}),
@@ -168,7 +168,7 @@ _OTHERS = [
     *_only("none", {"categories": "health"}, {"categories": {"contains": "Heal"}}),
     *_only("none", {"categories": {"icontains": "heal"}}),
     *_only("full bare", {"categories": {"ne": "travel"}}),
-    # immutable: both have it
+    # immutable, which both memories have
     *_only(
         "full", {"immutable": True}, {"immutable": {"ne": False}}, {"immutable": {"in": [True]}}
     ),

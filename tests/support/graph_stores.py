@@ -52,7 +52,7 @@ class GraphStores:
             pass
 
     async def differences(self) -> Counter[DifferenceKind]:
-        """What differs."""
+        """Returns how the graph differs from PostgreSQL."""
         return +(await self.verify()).differences
 
 

@@ -51,5 +51,5 @@ async def neo4j_graph(neo4j_driver: AsyncDriver) -> Neo4jGraph:
 
 @pytest.fixture
 def graph(neo4j_graph: Neo4jGraph) -> Neo4jGraph:
-    """The same, which the suite of a port replaces by each of its adapters."""
+    """An empty graph, which the suite of a port replaces by each of its adapters."""
     return neo4j_graph

@@ -31,7 +31,7 @@ def request(user: str, text: str, **fields: object) -> memory_service_pb2.AddMem
 async def add(
     client: Client, user: str, text: str, **fields: object
 ) -> memory_service_pb2.AddMemoriesResponse:
-    """Sends such a request."""
+    """Sends an asynchronous add; its response names the operation."""
     return await client.memory.AddMemories(request(user, text, **fields), metadata=client.metadata)
 
 

@@ -20,7 +20,8 @@ from tests.support.tls_proxy import copy
 class Neo4jRoute:
     """A port that leads to the Neo4j of all tests, until it is cut.
 
-    To a server this looks as if Neo4j was stopped, whose next start would take six seconds of CPU.
+    To a server, a cut looks as if Neo4j had stopped. Starting a stopped Neo4j again would take six
+    seconds of CPU.
     """
 
     def __init__(self, neo4j: Neo4jAddress) -> None:

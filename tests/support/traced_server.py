@@ -33,7 +33,7 @@ class Traced:
 
 @pytest_asyncio.fixture
 async def traced(home: Home, gemini: GeminiEndpoint, collector: Collector) -> AsyncIterator[Traced]:
-    """Such a server for one test."""
+    """A traced server for one test."""
     server = home.server(
         MEMOIR_MODELS="gemini",
         GEMINI_API_KEY=API_KEY,

@@ -23,7 +23,7 @@ CONVERGE_SECONDS = 120.0
 class Deployment:
     """Two servers and their databases.
 
-    After every fault all processes run again or are starting; it returns a description.
+    Each fault returns a description. After it, all processes run again or are starting.
     """
 
     home: Home

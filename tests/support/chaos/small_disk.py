@@ -52,7 +52,7 @@ def _free_bytes(disk: Path) -> int:
 
 
 def _take(descriptor: int, size: int) -> bool:
-    """Allocates `size` bytes; whether there was room."""
+    """Allocates `size` bytes, and returns whether there was room."""
     try:
         if size:
             os.posix_fallocate(descriptor, 0, size)
