@@ -2,8 +2,8 @@
 
 People paste mail, chats, code and documents into their messages. Such a part is no evidence of
 facts about them or of changes. Parts are found by their structure: quotation marks, markers at the
-beginning of lines, headings, and requests that announce a text. When in doubt, a part counts as
-somebody else's. The patterns are in `others_text.toml`.
+beginning of lines, headings, and requests or questions about a text. When in doubt, a part counts
+as somebody else's. The patterns are in `others_text.toml`.
 
 The time is linear in the length of the message.
 """
@@ -267,11 +267,11 @@ def _is_about_user(line: _Line) -> bool:
 
 
 def _material(lines: Sequence[_Line], end: int) -> Iterator[OthersText]:
-    """Yields text to summarize, translate, rewrite and so on, or that a heading announces.
+    """Yields text that one asks to translate and so on or asks about, or that a heading announces.
 
-    After a request it extends to the end of the message, or only over a quotation if one follows. A
-    request about `this` at the end refers to the text before it. Words after `said:` within a line
-    extend to the end of that line.
+    After a request or a question about a text it extends to the end of the message, or only over a
+    quotation if one follows. A request about `this` at the end refers to the text before it. Words
+    after `said:` within a line extend to the end of that line.
     """
     for number, line in enumerate(lines):
         following = lines[number + 1 : number + 2]

@@ -43,6 +43,15 @@ OTHERS = [
     (K.MATERIAL, "Can you translate this into French?", "\nI live in Rome.", ""),
     (K.MATERIAL, "Here's the e-mail that I got:", "\nHi, I am Bob.", ""),
     (K.MATERIAL, "", "I am a pilot. I live in Nice.\n\n", "Translate this to German."),
+    (K.MATERIAL, "What does this poem mean?", "\n\nI live in a house of glass,\nI am old.", ""),
+    (K.MATERIAL, "Hi! Who wrote these lyrics?", "\nI live in Rome.", ""),
+    (K.MATERIAL, "Put this notice from Bob into plain English:", "\n\nI own the kennels.", ""),
+    (K.MATERIAL, "Put the following into formal German.", "\n\nI live in Graz.", ""),
+    (K.MATERIAL, "Is this grammar right?", "\n\nI has three cats.", ""),
+    (K.MATERIAL, "What does this mean?", "\n\nI am a Berliner.", ""),
+    (K.MATERIAL, "I got this letter. What should I do?", "\n\nI am your landlord.", ""),
+    (K.MATERIAL, "Tell me what this letter says.", "\n\nI am your landlord.", ""),
+    (K.MATERIAL, "", "I live in a house of glass.\n\n", "What does this poem mean?"),
     (K.MATERIAL, "My wife said: ", "I live in Rome.", "\nI like tea."),
     (K.MATERIAL, "", "<document>\nI live in Rome\n</document>", "\nI like tea."),
     (K.QUOTATION, "My neighbour said ", '"I live in Ohio"', "."),
@@ -67,6 +76,20 @@ OWN = [
     "My memories: the sea.",
     "My username is ada.\nI design user interfaces.",
     "The user interface is what I care about.",
+    "Can you help me with my plan?\n\nI live in Oslo and I have two kids.",
+    "What should I cook?\n\nI am vegan.",
+    "Please remember this:\n\nI am allergic to nuts.",
+    "Can you save this note?\n\nI am allergic to nuts.",
+    "Here is something about me:\n\nI live in Bonn.",
+    "Update my profile:\n\nI moved to Ulm",
+    "I love this song.\n\nI live in Bonn.",
+    "This is my first message. Is anybody there?\n\nI live in Bonn.",
+    "I want to finish this essay.\n\nI am a student in Kiel.",
+    "What can I do about this?\n\nI am allergic to my cat.",
+    "What does this mean for me?\n\nI live in Oslo.",
+    "What do I say in this year's review?\n\nI lead a team of five.",
+    "Can you keep this conversation private?\n\nI am getting divorced.",
+    "I am diabetic.\n\nHave you seen this article? It is on example.com.",
 ]
 
 
@@ -110,6 +133,7 @@ def test_spans_are_in_bounds_sorted_and_disjoint(content: str) -> None:
 UNITS = ["a", '"', "'", "\n", "> ", "a: b\n", "Lea: ", "I wrote: ", "said: \n> a\n", "``` \n"]
 UNITS += ["I said 'a ", "[1:00 ", "<a>\n", "On a wrote:\n> a\n", "please ", "summarize ", "\u201e"]
 UNITS += ["Relevant memories:\n\n", "can you ", "email "]
+UNITS += ["this text ", "this text? ", "remember this ", "what? ", "the following\n"]
 
 
 @pytest.mark.parametrize("unit", UNITS)
