@@ -128,11 +128,11 @@ class _ErasureModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErasureMo
     """
     ERASURE_MODE_ERASE: _ErasureMode.ValueType  # 2
     """The history is deleted permanently too: texts, metadata, embeddings, entities and relations of
-    every version, and the messages of the calls that made them. A message that is evidence of another
-    memory stays, with the quotes of this memory blanked out, except where they overlap with quotes of
-    another memory. Repetitions of its quotes in other messages of the scope are blanked out as well.
-    What stays is one DELETE event with the memory's id, its scope and the time, and the calls without
-    their content.
+    every version, and the messages of the calls that made them or deleted the memory (such as a request
+    to forget it). A message that is evidence of another memory stays, with the quotes of this memory
+    blanked out, except where they overlap with quotes of another memory. Repetitions of its quotes in
+    other messages of the scope are blanked out as well. What stays is one DELETE event with the memory's
+    id, its scope and the time, and the calls without their content.
     """
 
 class ErasureMode(_ErasureMode, metaclass=_ErasureModeEnumTypeWrapper):
@@ -147,11 +147,11 @@ RestoreMemory brings it back.
 """
 ERASURE_MODE_ERASE: ErasureMode.ValueType  # 2
 """The history is deleted permanently too: texts, metadata, embeddings, entities and relations of
-every version, and the messages of the calls that made them. A message that is evidence of another
-memory stays, with the quotes of this memory blanked out, except where they overlap with quotes of
-another memory. Repetitions of its quotes in other messages of the scope are blanked out as well.
-What stays is one DELETE event with the memory's id, its scope and the time, and the calls without
-their content.
+every version, and the messages of the calls that made them or deleted the memory (such as a request
+to forget it). A message that is evidence of another memory stays, with the quotes of this memory
+blanked out, except where they overlap with quotes of another memory. Repetitions of its quotes in
+other messages of the scope are blanked out as well. What stays is one DELETE event with the memory's
+id, its scope and the time, and the calls without their content.
 """
 Global___ErasureMode: _TypeAlias = ErasureMode  # noqa: Y015
 
