@@ -52,6 +52,18 @@ OTHERS = [
     (K.MATERIAL, "I got this letter. What should I do?", "\n\nI am your landlord.", ""),
     (K.MATERIAL, "Tell me what this letter says.", "\n\nI am your landlord.", ""),
     (K.MATERIAL, "", "I live in a house of glass.\n\n", "What does this poem mean?"),
+    (K.MATERIAL, "Write a reply.", "\n\nDear tenant, I own the house.", ""),
+    (K.MATERIAL, "Draft an answer to my landlord's e-mail:", "\n\nI am selling the flat.", ""),
+    (K.MATERIAL, "Make a summary.", "\n\nI grew up in Lagos.", ""),
+    (K.MATERIAL, "Can you make a German version?", "\n\nI am your neighbour.", ""),
+    (K.MATERIAL, "Make me sound friendlier.", "\n\nI does sales in Kiel.", ""),
+    (K.MATERIAL, "Make my e-mail sound friendlier.", "\n\nI is waiting.", ""),
+    (K.MATERIAL, "Write my essay in better English.", "\n\nI has two brother.", ""),
+    (K.MATERIAL, "Make a table out of the notes.", "\n\nI have three cats.", ""),
+    (K.MATERIAL, "Draft a polite refusal to the offer below.", "\n\nI offer 500.", ""),
+    (K.MATERIAL, "I got this letter. Write a note to Bob.", "\n\nI own the house.", ""),
+    (K.MATERIAL, "Bob sent me this. Write a note to him.", "\n\nI own the house.", ""),
+    (K.MATERIAL, "", "I am a pilot.\n\n", "Write a bio about that."),
     (K.MATERIAL, "My wife said: ", "I live in Rome.", "\nI like tea."),
     (K.MATERIAL, "", "<document>\nI live in Rome\n</document>", "\nI like tea."),
     (K.QUOTATION, "My neighbour said ", '"I live in Ohio"', "."),
@@ -90,6 +102,19 @@ OWN = [
     "What do I say in this year's review?\n\nI lead a team of five.",
     "Can you keep this conversation private?\n\nI am getting divorced.",
     "I am diabetic.\n\nHave you seen this article? It is on example.com.",
+    "Write me a workout plan.\n\nI am 40 and I live in Kiel.",
+    "Write a letter to my landlord: I live in flat 12.",
+    "Write me a plan for this week.\n\nI run three times a week.",
+    "Help me write my CV.\n\nI worked at Acme and I speak Dutch.",
+    "Make me a shopping list.\n\nI am vegan.",
+    "Make some suggestions for dinner that are quick.\n\nI am vegan.",
+    "Draft an e-mail to my boss:\n\nI have the flu.",
+    "Answer me honestly.\n\nI am 34 and I have no pension.",
+    "Reply to me in English.\n\nI live in Graz.",
+    "Can you translate for me on Friday?\n\nI don't speak Greek.",
+    "Please put this in your memory:\n\nI am allergic to nuts.",
+    "Write this down:\n\nI am allergic to nuts.",
+    "Please make a note of this:\n\nI am allergic to nuts.",
 ]
 
 
@@ -133,6 +158,7 @@ def test_spans_are_in_bounds_sorted_and_disjoint(content: str) -> None:
 UNITS = ["a", '"', "'", "\n", "> ", "a: b\n", "Lea: ", "I wrote: ", "said: \n> a\n", "``` \n"]
 UNITS += ["I said 'a ", "[1:00 ", "<a>\n", "On a wrote:\n> a\n", "please ", "summarize ", "\u201e"]
 UNITS += ["Relevant memories:\n\n", "can you ", "email "]
+UNITS += ["please, ", "write a, ", "make a note, "]
 UNITS += ["this text ", "this text? ", "remember this ", "what? ", "the following\n"]
 
 
