@@ -1,294 +1,435 @@
-"""A fact: an asserted clause in the words that are kept, and its meaning for comparisons.
-
-Its slots are functional properties, which have one value at a time, such as a home town."""
+"""A fact: an asserted clause in the words that are kept, and its meaning for comparisons."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from server.graph.model import Entity, Relation
 from server.graph.project.supersession import is_functional
 from server.models.offline import lexicon
-from server.models.offline.lexicon import KINSHIP, PETS, listed, pattern, word_set
-from server.models.offline.people import Subject, is_personal_name, without_recency
-from server.models.offline.phrases import (
-    Complement,
-    content_stems,
-    is_quantity,
-    names_in,
-    states_quantity,
-)
-from server.models.offline.sentences import Token, joined, lowered
-from server.models.offline.statements import Statement, Who
-from server.models.offline.status import Ending, contrast_place, read_ending
+from server.models.offline.clauses import Clause, Sense, read_clauses
+from server.models.offline.lexicon import lists, pattern, verb_stem, word_set
+from server.models.offline.people import Subject, content_stems, read_subject
+from server.models.offline.relations import relations_of
+from server.models.offline.tokens import QUOTES, Token, after_adverbs, joined, lowered, names_in, tokenize
+
+_NEWS = pattern("news")
+_OF_KIND = {verb_stem(word): kind for kind, found in lists("one_at_a_time").items() for word in found}
+_PROMOTED = (["made"], ["promoted"])
+
+
+@dataclass(frozen=True, slots=True)
+class Speaker:
+    """The speaker of the words, by name and type in the graph."""
+
+    name: str
+    type: str = "person"
+
+    def said(self, text: str) -> str:
+        """Returns verbatim text as something that the speaker said."""
+        return f"{self.name} said: {' '.join(text.split())}"
 
 
 @dataclass(frozen=True)
 class Fact:
     """The meaning of a clause, and the words in which it is kept.
 
-    A qualified fact holds only on some occasions, or for one thing among others: it neither
-    replaces nor retracts another fact. `contrast` are the keys of what is denied: `tea, not
+    After the verb come `lead`, the words that belong to it (`allergic to`), the `items` of a list,
+    and the `tail`. A qualified fact holds only on some occasions, or for one thing among others: it
+    neither replaces nor retracts another. `contrast` are the keys of what is denied: `tea, not
     coffee`.
     """
 
     text: str
-    statement: Statement
+    clause: Clause
     subject: Subject
-    complement: Complement
-    relations: tuple[Relation, ...]
+    lead: str
+    items: tuple[str, ...]
+    tail: tuple[Token, ...]
     is_qualified: bool
+    relations: tuple[Relation, ...] = ()
     contrast: frozenset[str] = frozenset()
     is_correction: bool = False
 
     @property
     def stem(self) -> str:
         """The stem of the verb."""
-        return self.statement.stem
+        return self.clause.stem
+
+    def has(self, sense: Sense) -> bool:
+        """Whether the clause is meant in any of these ways."""
+        return bool(self.clause.sense & sense)
 
     @cached_property
     def attitude(self) -> int:
         """1 if somebody likes something, -1 if they dislike it, else 0."""
-        if self.statement.is_retraction:
+        if self.has(Sense.RETRACTED):
             return -(self.stem in _DISLIKED_IF_DENIED)
         return (self.stem in lexicon.TASTES) - (self.stem in lexicon.DISTASTES)
 
-    @property
-    def verb_phrase(self) -> str:
-        """The stem of the verb and the words after it."""
-        return " ".join([self.stem, *lowered(self.statement.rest)])
+    @cached_property
+    def things(self) -> frozenset[str]:
+        """The keys of its items."""
+        return frozenset(item.casefold() for item in self.items)
 
-    @property
+    @cached_property
+    def tail_stems(self) -> frozenset[str]:
+        """The stems of the words after the items, empty if they may belong to one item only."""
+        return frozenset() if _LISTING & set(lowered(self.tail)) else content_stems(joined(self.tail))
+
+    @cached_property
     def words(self) -> frozenset[str]:
-        """The stems of all of its words."""
-        return content_stems(joined(self.statement.tokens))
+        """The stems of its words."""
+        return content_stems(joined(self.clause.tokens)) | {self.stem}
 
     @cached_property
-    def is_moved(self) -> bool:
-        """Whether its subject gets another value, time or place: `my rent went up`."""
-        return not _CHANGING.isdisjoint(lowered(self.statement.tokens[self.statement.verb :]))
-
-    @property
-    def is_dated(self) -> bool:
-        """Whether it states a move or a change in a certain year."""
-        return self.statement.is_past and bool(_IN_A_YEAR.search(self.text))
+    def own_things(self) -> frozenset[str]:
+        """The speaker's own things after the verb: `my flat`."""
+        rest = joined(self.clause.rest).lower()
+        mine = [f"{my} {key}" for key in self.things for my in ("my", "our", "their")]
+        owner = self.subject.owner.key
+        return frozenset(f"{owner}'s {m.partition(' ')[2]}" for m in mine if m in rest)
 
     @cached_property
-    def ending(self) -> Ending:
-        """Whatever the fact says has ended."""
-        return read_ending(self.statement, self.complement)
+    def role(self) -> str:
+        """What a named subject is to the speaker: `Jasmin is my team lead`; "" for nothing."""
+        found = lowered(self.clause.rest[after_adverbs(self.clause.rest, 0) :])
+        is_role = self.stem == "be" and found[:1] in (["my"], ["our"]) and not self.subject.noun
+        noun = " ".join(word for word in found[1:] if word not in {"new", *lexicon.ADVERBS})
+        return f"{self.subject.owner.key}'s {noun}" if is_role and noun else ""
 
     @cached_property
-    def is_ending(self) -> bool:
-        """Whether it states that something has ended."""
-        return bool(self.ending)
+    def about(self) -> frozenset[str]:
+        """The names of its subject."""
+        return self.subject.names | ({self.role} if self.role else set())
 
-    @property
-    def may_retract(self) -> bool:
-        """Whether it can take back something of another fact."""
-        return self.is_ending or bool(self.ending.over) or self.attitude < 0
-
-    @cached_property
-    def is_news(self) -> bool:
-        """Whether it states that something holds from now on."""
-        is_told = _NEWS.search(joined(self.statement.tokens).lower())
-        is_new = self.subject.is_new or self.is_promotion
-        return is_new or bool(_new_value(self) or is_told)
-
-    @cached_property
-    def frame(self) -> str:
-        """The text with placeholders for numbers, days and names; "" if it has none of them.
-
-        Names that are the object itself are kept, because people may speak several languages.
-        """
-        rest = self.statement.rest
-        frame = " ".join(map(_left_open, rest[: contrast_place(rest)]))
-        frame = _UNITS.sub("#", _NEWS.sub("", frame))
-        frame = re.sub(r"(\w\w)s\b", r"\1", frame)
-        frame = _UNTIL.sub("", " ".join(re.sub(r"([#@])(?: \1)+", r"\1", frame).split()))
-        is_event = self.statement.is_past or self.statement.is_limited
-        is_open = not is_event and ("#" in frame or " @" in frame)
-        return f"{self.stem} {frame}" if is_open else ""
-
-    @property
-    def is_measure(self) -> bool:
-        """Whether it states how old, tall or long its subject is, or the like."""
-        return self.frame.startswith(("be #", "be in #", "be in own #", "be in @ #"))
-
-    @property
-    def is_promotion(self) -> bool:
-        """Whether it states another role with the same employer."""
-        return lowered(self.statement.rest[:1]) in (["made"], ["promoted"])
-
-    def with_employer_of(self, other: Fact) -> Fact:
-        """Returns the promotion with the employer in the other fact."""
-        employer = next((r for r in other.relations if r.relation == "works_at"), None)
+    def with_employer_of(self, old: Fact) -> Fact:
+        """Returns a promotion with the employer in the other fact."""
+        employer = next((r for r in old.relations if r.relation == "works_at"), None)
         if not self.is_promotion or employer is None:
             return self
         text = f"{self.text.rstrip('.')} at {employer.target.name}"
         return replace(self, text=text, relations=(*self.relations, employer))
 
     @property
-    def tells_name(self) -> bool:
-        """Whether it states the name of somebody who had none: `my mom's name is Helga`."""
-        known = self.subject.relations
-        kinds = {relation.relation for relation in known}
-        new_relations = (r for r in self.relations if r.relation in kinds and r not in known)
-        return self.stem == "be" and any(new_relations)
-
-    def is_like(self, other: Fact) -> bool:
-        """Whether both relate to their items in the same words: `allergic to`."""
-        return (self.stem, self.complement.lead) == (other.stem, other.complement.lead)
-
-    def shares_subject(self, other: Fact) -> bool:
-        """Whether both have the same subject."""
-        return not self.about.isdisjoint(other.about)
-
-    def values(self, relation: str) -> frozenset[str]:
-        """Returns the keys of the targets of this relation."""
-        return frozenset(r.target.key for r in self.relations if r.relation == relation)
-
-    def mentioned(self) -> Iterator[tuple[str, str]]:
-        """Yields possible names of people, each with the word before it, except in relations."""
-        rest = self.statement.rest
-        known = {e.key for r in self.relations for e in (r.source, r.target) if e.type}
-        for place, name in names_in(rest):
-            before = rest[place - 1].lower if place else self.stem
-            is_person = before not in _NOT_BEFORE_PEOPLE and is_personal_name(name)
-            if is_person and Entity(name).key not in known:
-                yield name, before
+    def names(self) -> Iterator[str]:
+        """The names in it that can be people's."""
+        for place, name in names_in(self.clause.rest):
+            before = self.clause.rest[place - 1].lower if place else self.stem
+            if before not in _NOT_BEFORE_PEOPLE and self.relations == self.subject.relations:
+                yield name
 
     @cached_property
-    def stated(self) -> frozenset[tuple[str, str, str]]:
-        """The identities of its relations."""
-        return frozenset(relation.identity for relation in self.relations)
+    def is_news(self) -> bool:
+        """Whether it states that something holds from now on."""
+        is_told = _NEWS.search(joined(self.clause.tokens).lower()) or self.moved_to
+        return bool(self.subject.is_new or is_told or self.is_promotion)
+
+    @property
+    def is_promotion(self) -> bool:
+        """Whether it states another role with the same employer."""
+        return lowered(self.clause.rest[:1]) in _PROMOTED
 
     @cached_property
-    def things(self) -> frozenset[str]:
-        """The keys of its items."""
-        return frozenset(item.key for item in self.complement.items)
+    def moved_to(self) -> str:
+        """The new value, time or place of its subject: `my rent went up to 1000 euros`."""
+        is_moved = self.lead.endswith("to") and bool(self.items)
+        found = lowered(self.clause.tokens[self.clause.verb :])
+        return self.items[0].casefold() if is_moved and not _CHANGING.isdisjoint(found) else ""
 
     @cached_property
-    def own_things(self) -> frozenset[str]:
-        """The speaker's own things after the verb: `my flat`."""
-        rest = joined(self.statement.rest).lower()
-        owner = self.subject.owner.key
-        return frozenset(
-            f"{owner}'s {key}"
-            for key in self.things
-            for my in ("my", "our", "their")
-            if f"{my} {key}" in rest
-        )
+    def parts(self) -> tuple[dict[str, frozenset[str]], frozenset[str]]:
+        """What in it may change by itself, by kind, and the stems of the other words.
 
-    @cached_property
-    def about(self) -> frozenset[str]:
-        """The names of its subjects."""
-        return self.subject.names | ({self.role} if self.role else set())
-
-    @cached_property
-    def role(self) -> str:
-        """The role of a named subject for the speaker: `Jasmin is my team lead`; "" for none."""
-        words = [word for word in lowered(self.statement.rest) if word not in lexicon.ADVERBS]
-        is_role = self.stem == "be" and words[:1] in (["my"], ["our"]) and len(words) > 1
-        if not is_role or self.statement.who is not Who.NAMED:
-            return ""
-        return f"{self.subject.owner.key}'s {' '.join(without_recency(words[1:]))}"
+        These are numbers and days, names after a preposition, and what one does in one way at a
+        time, such as going to work.
+        """
+        clause, values, others = self.clause, defaultdict(set), {self.stem}
+        told = (*clause.tokens[: clause.begin], *clause.rest)
+        is_name = False
+        for place, token in enumerate(told):
+            after = told[place - 1].lower if place else ""
+            is_name = token.is_name and (is_name or after in lexicon.PREPOSITIONS)
+            if token.lower in self.contrast:
+                break
+            kind = _OF_KIND.get(verb_stem(token.lower), "")
+            kind = "#" if lexicon.is_quantity(token.lower) else "@" if is_name else kind
+            if kind:
+                values[kind].add(token.lower)
+            elif not _NEWS.match(token.lower):
+                others |= content_stems(token.lower)
+        if kind := _OF_KIND.get(self.stem, ""):
+            values[kind].add(self.stem)
+        return {kind: frozenset(found) for kind, found in values.items()}, frozenset(others)
 
     @cached_property
     def slots(self) -> dict[str, str]:
-        """The functional properties of its subject that it states, by name.
+        """The properties of which its subject has one value at a time, with their values."""
+        found = {} if self.has(Sense.RETRACTED) else self._possession()
+        for r in self.relations:
+            is_own = r.source.key in self.subject.names or r.source == self.subject.owner
+            if r.relation in _SOFT or (is_own and is_functional(r.relation)):
+                found[r.relation] = r.target.key
+            if is_own and r.relation in _MARITAL_STATUS:
+                found.setdefault("marital_status", _MARITAL_STATUS[r.relation])
+        return found
 
-        The values are keys of entities, or words.
-        """
-        return _slots_of(self)
+    def _possession(self) -> dict[str, str]:
+        """Returns who somebody's boss is, or what something of theirs is like, is, or costs."""
+        subject, rest = self.subject, self.clause.rest
+        if self.role:
+            return _single(self.role, subject.entity.key)
+        if subject.entity == subject.owner or not subject.noun:
+            return {}
+        thing = f"{subject.owner.key}'s {subject.noun}"
+        if subject.is_somebody:
+            targets = [r for r in self.relations if r not in subject.relations]
+            named = subject.entity if subject.text.endswith(subject.entity.name) else None
+            named = targets[0].source if targets else named
+            return _single(thing, named.key) if named and named.name[:1].isupper() else {}
+        if self.moved_to:
+            return {f"where {thing}": self.moved_to, f"which {thing}": self.moved_to}
+        words = " ".join(lowered(rest))
+        if self.stem != "be" or self.has(Sense.PAST):
+            return {}
+        is_where = words.startswith(("with ", "at ", "on ", "in "))
+        is_valued = any(t.is_name or lexicon.is_quantity(t.lower) for t in rest)
+        return {f"{'where' if is_where else 'which' if is_valued else 'how'} {thing}": words}
 
 
-def _left_open(token: Token) -> str:
-    if token.lower in {"my", "our", "their"}:
-        return "own"
-    if is_quantity(token.lower):
-        return "#"
-    return "@" if token.is_name else _SAME.get(token.lower, token.lower)
-
-
-_NEWS, _UNITS = pattern("news"), pattern("units")
-_SAME = {"an": "a", "once": "# times", "twice": "# times"}
-_UNTIL = re.compile(r" (?:until|since) #$")
-_NOT_BEFORE_PEOPLE = word_set("in at near on the a an")
-_IN_A_YEAR = re.compile(r"\bin (?:\w+ )?\d{4}\b")
-_CHANGING = word_set(
-    "up down went rose increased dropped fell decreased changed moved raised slipped"
-    " postponed pushed delayed rescheduled shifted"
-)
-_MARITAL_STATUS = lexicon.pairs("marital_status")
 _DISLIKED_IF_DENIED = lexicon.stems("stand bear like enjoy")
-_WHERE = ("with ", "at ", "on ", "in ")
-_JOBLESS = word_set("unemployed jobless retired self-employed")
+_CHANGING = lexicon.listed("changing")
 _SOFT = word_set("works_as follows_diet dates")
-_SEVERAL = listed("several_kin")
+_MARITAL_STATUS = lexicon.pairs("marital_status")
+_NOT_BEFORE_PEOPLE = word_set("in at on to from for near live work")
+_SEVERAL = lexicon.listed("several_kin") | lexicon.PETS
+_LISTING = frozenset({",", "and", "or", "&"})
 
 
-def _slots_of(fact: Fact) -> dict[str, str]:
-    """Returns the slots of a fact with their values: keys of entities, or words."""
-    subject, words = fact.subject, lowered(fact.statement.rest)
-    found = {} if fact.statement.is_former else _possession_slots(fact)
-    for r in fact.relations:
-        is_own = r.source.key in subject.names
-        if r.relation in _SOFT | {subject.attribute} or (is_own and is_functional(r.relation)):
-            found[r.relation] = r.target.key
-        if is_own and r.relation in _MARITAL_STATUS:
-            found.setdefault("marital_status", _MARITAL_STATUS[r.relation])
-    if fact.stem == "be" and not _JOBLESS.isdisjoint(words[:1]):
-        found["works_at"] = ""
-    if "meat" in fact.values("eats"):
-        found["follows_diet"] = "meat"
-    return found
-
-
-def _possession_slots(fact: Fact) -> dict[str, str]:
-    """Returns who somebody's boss is, which car they have, or what it is like, by name."""
-    subject = fact.subject
-    is_named = subject.is_new and not subject.entity.name.startswith(f"{subject.owner.name}'s ")
-    if fact.role and not fact.is_ending:
-        owner, _, noun = fact.role.partition("'s ")
-        return _slot(owner, noun, subject.entity.key)
-    if subject.kin and (fact.tells_name or is_named):
-        first = fact.relations[0]
-        other = first.target if first.source == subject.owner else first.source
-        return _slot(subject.owner.key, subject.kin, other.key)
-    is_thing = not subject.kin and subject.entity != subject.owner
-    return _thing_slots(fact) if is_thing else {}
-
-
-def _thing_slots(fact: Fact) -> dict[str, str]:
-    """Returns which one somebody's thing is, where it is, or what it is like."""
-    subject, rest = fact.subject, fact.statement.rest
-    words = " ".join(lowered(rest))
-    name = min(subject.names - {subject.owner.key}, default="")
-    is_where = words.startswith(_WHERE)
-    is_valued = bool(subject.attribute) or any(t.is_name for t in rest) or states_quantity(rest)
-    if value := _new_value(fact):
-        is_put = fact.complement.lead == "moved to" and not states_quantity(rest)
-        slots = [f"where {name}"] if is_put else [f"where {name}", f"which {name}", "how"]
-        return dict.fromkeys(slots, value)
-    if fact.stem == "be" and (is_where or is_valued):
-        return {f"where {name}" if is_where else f"which {name}": words}
-    return {"how": words} if fact.stem == "be" else {}
-
-
-def _slot(owner: str, noun: str, value: str) -> dict[str, str]:
+def _single(thing: str, value: str) -> dict[str, str]:
     """Returns the value for somebody's boss or car; nothing if people have several."""
-    *which, last = noun.split()
-    if last in _SEVERAL | PETS and "best" not in which:
-        return {}
-    kind = noun if "best" in which else KINSHIP.get(last, noun)
-    return {f"which {owner}'s {kind}": value}
+    which, noun = thing.rsplit(maxsplit=1)
+    is_several = noun in _SEVERAL and not which.endswith("best")
+    return {} if is_several else {f"which {which} {lexicon.KINSHIP.get(noun, noun)}": value}
 
 
-def _new_value(fact: Fact) -> str:
-    """Returns the new value of something: `my rent went up to 1000 euros`; "" if unknown."""
-    leads_to = fact.complement.lead.endswith("to") and bool(fact.complement.items)
-    return fact.complement.items[0].key if fact.is_moved and leads_to else ""
+# --- reading --------------------------------------------------------------------------------------
+
+
+def read_fact(clause: Clause, speaker: Speaker, meant: Subject | None = None) -> Fact | None:
+    """Returns the fact in a clause; None if its subject is unclear."""
+    subject = read_subject(clause.subject, Entity(speaker.name, speaker.type), meant)
+    if subject is None:
+        return None
+    rest = clause.rest
+    end = next((p for p in range(1, len(rest)) if _is_contrast(rest, p)), len(rest))
+    lead, items, tail = read_complement(rest[:end], after_be=clause.stem in {"be", "get"})
+    contrast = frozenset(lowered(rest[end + 1 :])) - lexicon.FUNCTION_WORDS
+    is_own = subject.entity == subject.owner
+    text = _third_person(clause, speaker, subject, is_own=is_own)
+    fact = Fact(
+        text or speaker.said(joined(clause.tokens)), clause, subject, lead, items, tail,
+        _is_qualified(clause, lead, items, tail), contrast=contrast,
+    )  # fmt: skip
+    relations = list(relations_of(clause, subject, lead, items))
+    if fact.is_qualified:
+        is_averse = fact.has(Sense.DENIED) or clause.stem in lexicon.DISTASTES
+        relations = [r for r in relations if not (is_averse or is_functional(r.relation))]
+    if clause.subject[0].lower in {"neither", "either", "no"}:
+        relations = []
+    return replace(fact, relations=tuple(dict.fromkeys(relations)))
+
+
+@lru_cache(maxsize=8_192)
+def facts_of(text: str, speaker: Speaker) -> tuple[Fact, ...]:
+    """Returns the facts in a memory."""
+    said = text.removeprefix(speaker.said(""))
+    found = (read_fact(clause, speaker) for clause in read_clauses(tokenize(said)))
+    return tuple(fact for fact in found if fact is not None)
+
+
+def without_items(fact: Fact, gone: Sequence[str]) -> Fact | None:
+    """Returns the fact without some of its items; None if none is left."""
+    kept = [item for item in fact.items if item not in gone]
+    start = fact.text.find(fact.items[0]) if fact.items else -1
+    last = fact.text.find(fact.items[-1], start) if fact.items else -1
+    if not kept or min(start, last) < 0:
+        return None
+    before = fact.text[:start]
+    if lexicon.kind_of(fact.items[0].split()[-1]) and kept[0] == fact.items[0] and len(kept) > 1:
+        # `We have two dogs, Rex and Luna` becomes `We have Luna`: they are no longer two.
+        kept, before = kept[1:], f"{before.rsplit(maxsplit=1)[0]} "
+    listing = " and ".join(filter(None, [", ".join(kept[:-1]), kept[-1]]))
+    keys = {item.casefold() for item in gone}
+    text = before + listing + fact.text[last + len(fact.items[-1]) :]
+    relations = tuple(r for r in fact.relations if r.target.key not in keys)
+    return replace(fact, text=text, items=tuple(kept), relations=relations)
+
+
+_PARTICLES = lexicon.PREPOSITIONS | {"up", "down", "out", "off", "back", "away"}
+_BEFORE_PERIODS = word_set("last next this every all")
+_BEFORE_DATES = word_set("in on since until before after during")
+_MOST_ITEM_WORDS = 8
+
+
+def read_complement(
+    tokens: Sequence[Token], *, after_be: bool
+) -> tuple[str, tuple[str, ...], tuple[Token, ...]]:
+    """Returns the words after a verb in parts: the lead, the items and the tail."""
+    start = 0
+    if after_be:
+        near = [token.lower in lexicon.PREPOSITIONS for token in tokens[:3]]
+        is_lead = any(near) and tokens[0].lower not in lexicon.DETERMINERS
+        start = near.index(True) + 1 if is_lead else 0
+    else:
+        while start < len(tokens) and tokens[start].lower in _PARTICLES:
+            start += 1
+    before = tokens[start - 1].lower if start else ""
+    if before == "since" or (before in _BEFORE_DATES and _is_date(tokens, start)):
+        return joined(tokens[: start - 1]).lower(), (), tuple(tokens[start - 1 :])
+    items, end = _items(tokens, start)
+    return joined(tokens[:start]).lower(), items, tuple(tokens[end:])
+
+
+def _items(tokens: Sequence[Token], start: int) -> tuple[tuple[str, ...], int]:
+    found: list[str] = []
+    place = end = start
+    while place < len(tokens) and (stop := _item_end(tokens, place)) > place:
+        while place < stop - 1 and tokens[place].lower in lexicon.DETERMINERS:
+            place += 1
+        found.append(joined(tokens[place:stop]).strip(QUOTES))
+        place = end = stop
+        while place < len(tokens) and tokens[place].lower in _LISTING:
+            place += 1
+        # The preposition may be repeated: `allergic to nuts and to milk`.
+        if start > 0 and end < place < len(tokens):
+            place += tokens[place].lower == tokens[start - 1].lower
+        if place == end:
+            break
+    return tuple(found), end
+
+
+def _item_end(tokens: Sequence[Token], place: int) -> int:
+    """Returns the end of the noun phrase that begins here."""
+    end = place
+    while end < min(len(tokens), place + _MOST_ITEM_WORDS):
+        token = tokens[end]
+        is_mark = not token.is_word and token.text not in "@.-%\u20ac$'/:+"
+        if is_mark or token.lower in _ITEM_ENDS or _is_period(tokens, end):
+            break
+        end += 1
+    return end
+
+
+_ITEM_ENDS = lexicon.PHRASE_ENDS | _LISTING | {"back"}
+
+
+def _is_period(tokens: Sequence[Token], place: int) -> bool:
+    """Whether words such as `last week`, `a month` or `two months ago` begin here."""
+    first, second, third = [*lowered(tokens[place : place + 3]), "", "", ""][:3]
+    is_time = second in lexicon.PERIODS or second in lexicon.DAYS | lexicon.MONTHS
+    is_rate = first in {"a", "per"} and is_time
+    is_over = f"{first} {second}" in {"any more", "any longer", "no longer", "no more"}
+    return is_over or is_rate or (first in _BEFORE_PERIODS and is_time) or third == "ago"
+
+
+def _is_date(tokens: Sequence[Token], place: int) -> bool:
+    """Whether a month, a weekday or a year begins here."""
+    word = tokens[place].lower if place < len(tokens) else ""
+    is_year = len(word) == len("2000") and word.isdigit()
+    return is_year or word in lexicon.DAYS | lexicon.MONTHS or _is_period(tokens, place)
+
+
+def _is_contrast(rest: Sequence[Token], place: int) -> bool:
+    """Whether `, not coffee` or `instead of coffee` begins here."""
+    before, word, after = [*lowered(rest[place - 1 : place + 2]), ""][:3]
+    is_not = word == "not" and before in {",", "and"}
+    return is_not or (word, after) in {("instead", "of"), ("rather", "than")}
+
+
+_NEUTRAL, _FROM_NOW_ON = pattern("neutral"), pattern("from_now_on")
+_ON_A_DAY, _SEASON, _PLACE_TAIL = pattern("on_a_day"), pattern("season"), pattern("place_tail")
+_MOVING = lexicon.stems("move live")
+
+
+def _is_qualified(
+    clause: Clause, lead: str, items: Sequence[str], tail: Sequence[Token]
+) -> bool:
+    """Whether a clause holds only on some occasions, or for one thing among others.
+
+    The words around the items may only state since when, where or how the fact holds. Something
+    that is denied for one place or day can still hold for others.
+    """
+    is_event = Sense.PAST in clause.sense
+    if Sense.LIMITED in clause.sense or not _is_neutral(clause.tokens[: clause.begin], is_event):
+        return True
+    if Sense.DENIED in clause.sense and Sense.OVER not in clause.sense and items:
+        return not _FROM_NOW_ON.fullmatch(joined(tail).lower())
+    first = lowered(tail[:1])
+    if clause.stem in _MOVING and first in (["with"], ["to"]):
+        return bool(_SEASON.search(joined(tail).lower()))
+    if items and first in (["a"], ["an"], ["per"]):
+        tail = tail[2:]  # `500 euros a month` is an amount.
+    return not _is_neutral(tail, is_event or not items)
+
+
+def _is_neutral(tokens: Sequence[Token], is_event: bool) -> bool:
+    """Whether the words do not qualify a fact. The day of an event does not."""
+    text = joined(tokens)
+    if is_event:
+        text = _ON_A_DAY.sub("", text)
+    if _PLACE_TAIL.search(text) and not _SEASON.search(text):
+        text = _PLACE_TAIL.sub(" ", text)
+    return bool(_NEUTRAL.fullmatch(text.lower()))
+
+
+# --- the third person -----------------------------------------------------------------------------
+
+_OTHERS_PRESENT = word_set("you your yours yourself we us ours ourselves")
+_PLURAL = {"am": "are", "was": "were"}
+_OWN = {"my": "their", "our": "their", "i": "they", "me": "them", "mine": "theirs",
+        "myself": "themself"}  # fmt: skip
+
+
+def _third_person(
+    clause: Clause, speaker: Speaker, subject: Subject, *, is_own: bool
+) -> str | None:
+    """Returns the clause in the third person; None if it speaks for or to several people."""
+    is_i = clause.subject[-1].lower == "i" and len(clause.subject) == 1
+    if is_own and not (is_i or joined(clause.subject) == speaker.name):
+        return None
+    front = _without_pronouns(clause.tokens[: clause.begin], speaker, is_own=False)
+    rest = _without_pronouns(clause.rest, speaker, is_own=is_own)
+    if front is None or rest is None:
+        return None
+    verbs = list(clause.tokens[clause.end : clause.verb + 1])
+    if is_i:
+        first = after_adverbs(verbs, 0)
+        verbs[first] = verbs[first]._replace(text=lexicon.third_person(verbs[first].lower))
+    gap = " " if clause.rest and clause.rest[0].spaced else ""
+    text = f"{front} {subject.text} {joined(verbs)}{gap}{rest}".strip()
+    return text[:1].upper() + text[1:]
+
+
+def _without_pronouns(tokens: Sequence[Token], speaker: Speaker, *, is_own: bool) -> str | None:
+    """Returns the words with the speaker's pronouns replaced; None if that is not safe.
+
+    `is_own` is whether the speaker is the subject, so that `they` and `their` mean the speaker.
+    """
+    found: list[Token] = []
+    after_i = False
+    for token in tokens:
+        text, word = token.text, token.lower
+        if word in _OTHERS_PRESENT:
+            return None
+        if word in _OWN and text not in {"ME", "MINE"}:
+            possessive = f"{speaker.name}'s" if word in {"my", "our", "mine"} else speaker.name
+            text = _OWN[word] if is_own else possessive
+        elif after_i and word not in lexicon.ADVERBS:
+            text = _PLURAL.get(word, text) if is_own else lexicon.third_person(text)
+        after_i = word == "i" or (after_i and word in lexicon.ADVERBS)
+        found.append(token._replace(text=text))
+    return joined(found)

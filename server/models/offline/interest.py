@@ -14,86 +14,73 @@ from server.core.text import english_stem, words
 from server.memories.add.inference import Category
 from server.memories.conversation import COURTESIES, Role
 from server.models.offline import lexicon
+from server.models.offline.clauses import Sense
+from server.models.offline.effects import Effect
 from server.models.offline.facts import Fact
-from server.models.offline.phrases import states_quantity
-from server.models.offline.sentences import joined
-from server.models.offline.statements import Who
+from server.models.offline.lexicon import listed, stems, verb_stem
+from server.models.offline.tokens import joined
 
-_POLITE = COURTESIES - lexicon.listed("periods")  # Not the `night` of `I work at night`.
+_POLITE = COURTESIES - lexicon.PERIODS  # Not the `night` of `I work at night`.
 _POINTING = lexicon.word_set("it that this them those these him her so you your one both")
-_REMARKING = lexicon.verbs_listed("remarking")
+_REMARKING = stems(listed("remarking"))
 _AROUND = lexicon.ADVERBS | lexicon.PREPOSITIONS
-_MOODS, _TALK = lexicon.listed("moods"), lexicon.verbs_listed("talk")
-_FINDING_OUT = lexicon.listed("finding_out")
-_ASSISTANTS = lexicon.stems("assistant model bot chatbot program agent ai")
-_DONE_BY_ASSISTANT = lexicon.verbs_listed("done_by_assistant")
+_MOODS, _TALK, _FINDING_OUT = listed("moods"), stems(listed("talk")), listed("finding_out")
+_ASSISTANTS = stems("assistant model bot chatbot program agent ai")
+_DONE_BY_ASSISTANT = stems(listed("done_by_assistant"))
 _DATED, _IN_PASSING = lexicon.pattern("dated"), lexicon.pattern("in_passing")
 
 
 def is_of_interest(fact: Fact, role: Role) -> bool:
     """Whether a fact is worth keeping."""
-    statement = fact.statement
+    subject = fact.subject
     if role is Role.ASSISTANT:
-        return statement.who is Who.SPEAKER and _is_of_assistant(fact)
-    if _is_remark(fact):
+        return subject.entity == subject.owner and _is_of_assistant(fact)
+    if not fact.clause.rest and fact.stem == "be":
         return False
-    if statement.who is Who.THING or statement.is_planned:
-        return bool(fact.is_ending or _DATED.search(fact.text))
-    if fact.stem != "be":
+    if Effect(fact).is_ending:
         return True
-    # `Tom is tall` is not: nobody said who Tom is.
-    says_who = statement.who is not Who.NAMED or fact.relations or fact.role
-    return bool(statement.rest and (says_who or fact.is_ending or fact.ending.over))
+    if fact.clause.subject[0].lower == "the" or fact.has(Sense.PLANNED):
+        return bool(_DATED.search(fact.text))
+    if fact.stem == "be" and subject.entity != subject.owner and not subject.noun:
+        # `Tom is tall` is not: nobody said who Tom is.
+        return bool(fact.relations or fact.role)
+    return not _is_remark(fact)
 
 
 def _is_of_assistant(fact: Fact) -> bool:
-    statement = fact.statement
-    has_done = statement.is_past and not statement.is_planned and fact.stem in _DONE_BY_ASSISTANT
-    says_what = fact.stem == "be" and any(i.head in _ASSISTANTS for i in fact.complement.items)
-    return has_done or says_what
+    is_past = fact.has(Sense.PAST | Sense.PERFECT) and not fact.has(Sense.PLANNED)
+    says_what = fact.stem == "be" and any(
+        not stems(item).isdisjoint(_ASSISTANTS) for item in fact.items
+    )
+    return (is_past and fact.stem in _DONE_BY_ASSISTANT) or says_what
 
 
 def _is_remark(fact: Fact) -> bool:
     """Whether it is only a reply, a reference to the conversation, or about the moment."""
-    statement = fact.statement
-    words = [t.lower for t in statement.rest if t.is_word and (t.is_name or t.lower not in _POLITE)]
-    if statement.who is Who.OWNED:
-        is_talk = lexicon.verb_stem(statement.subject_tokens[-1].lower) in _TALK
-        return is_talk and not states_quantity(statement.rest)  # `My locker code is 4471.`
-    if statement.who is not Who.SPEAKER:
-        return False
-    if _is_about_the_moment(fact, words[:1]):
+    rest, subject = fact.clause.rest, fact.subject
+    found = [t.lower for t in rest if t.is_word and (t.is_name or t.lower not in _POLITE)]
+    if subject.entity != subject.owner:
+        is_talk = verb_stem(fact.clause.subject[-1].lower) in _TALK
+        return is_talk and not any(map(lexicon.is_quantity, found))  # `My locker code is 4471.`
+    mood = found[:1] if fact.stem == "be" else [fact.clause.tokens[fact.clause.verb].lower]
+    if not _MOODS.isdisjoint(mood) or (fact.stem == "be" and _IN_PASSING.match(joined(rest).lower())):
         return True
-    if lexicon.ADVERBS.issuperset(words):
+    if lexicon.ADVERBS.issuperset(found):
         return fact.stem in _REMARKING
-    pointed = {word for word in words if word not in _AROUND}
-    asks = words[0] == "to" and not _FINDING_OUT.isdisjoint(words[1:2])
-    talks = any(item.head in _TALK for item in fact.complement.items[:1])
-    return pointed <= _POINTING or asks or talks
+    asks = found[0] == "to" and not _FINDING_OUT.isdisjoint(found[1:2])
+    talks = any(verb_stem(item.split()[-1]) in _TALK for item in fact.items[:1])
+    return asks or talks or {word for word in found if word not in _AROUND} <= _POINTING
 
 
-def _is_about_the_moment(fact: Fact, first: Sequence[str]) -> bool:
-    """Whether it states a mood, regret or something passing; `first` is the word after the verb."""
-    statement = fact.statement
-    verb = statement.tokens[statement.verb].lower
-    if fact.stem != "be":
-        mood = [verb] if verb.endswith("ing") else []
-        return not (_MOODS.isdisjoint(mood) or fact.ending.over)
-    if _IN_PASSING.match(joined(statement.rest).lower()):
-        return True
-    return not (_MOODS.isdisjoint(first) or fact.ending.over)
-
-
-_ASKING = frozenset(map(english_stem, lexicon.FUNCTION_WORDS | lexicon.listed("asking")))
+_ASKING = stems(lexicon.FUNCTION_WORDS | listed("asking"))
 MAX_CATEGORIES = 3
 _FALLBACK = "misc"
-
 _MORE_KEYWORDS = {
     "family": lexicon.PETS | lexicon.KINSHIP.keys(),
-    "professional_details": lexicon.listed("jobs"),
+    "professional_details": listed("jobs"),
 }
 _KEYWORD_STEMS = {
-    name: frozenset(map(english_stem, found | _MORE_KEYWORDS.get(name, frozenset())))
+    name: stems(found | _MORE_KEYWORDS.get(name, frozenset()))
     for name, found in lexicon.lists("categories").items()
 }
 

@@ -10,7 +10,6 @@ that a fact replaces or ends, and changes.py collects the operations.
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -27,17 +26,16 @@ from server.memories.add.inference import (
 )
 from server.memories.add.proposals import MAX_OPERATIONS, MAX_TEXT_LENGTH
 from server.memories.conversation import Message, Role
-from server.models.offline.changes import Entry, Ledger, read_request
-from server.models.offline.clauses import split
-from server.models.offline.facts import Fact
+from server.models.offline.changes import Entry, Ledger
+from server.models.offline.clauses import Clause, read_clauses
+from server.models.offline.facts import Fact, Speaker, facts_of, read_fact
+from server.models.offline.forgetting import read_request
 from server.models.offline.interest import categories_of, is_of_interest
-from server.models.offline.lexicon import AUXILIARIES, GENDERS_MEANT, NEGATED
-from server.models.offline.phrases import names_in
-from server.models.offline.reading import People, facts_of, read_fact
+from server.models.offline.people import GENDERS, People
 from server.models.offline.relations import find_aliases
 from server.models.offline.relative_dates import with_calendar_dates
-from server.models.offline.rewriting import Speaker, attributed, tokenize
-from server.models.offline.sentences import Sentence, lowered, own_sentences
+from server.models.offline.sentences import Sentence, own_sentences
+from server.models.offline.tokens import names_in, tokenize
 from server.models.ports import RerankFailed
 from server.telemetry.recording import model_call
 
@@ -45,9 +43,6 @@ _MAX_SPEAKER_LENGTH = 64
 _MAX_ENTITIES = 20
 _MAX_SENTENCE_LENGTH = 1_000
 """Longer texts are hardly sentences, and the time grows with the square of the length."""
-
-# Also in `she's`, which is one word until it is split.
-_PRONOUN = re.compile(rf"\b(?:{'|'.join(GENDERS_MEANT)})\b", re.IGNORECASE)
 
 _SPEAKERS = {Role.USER: Speaker("User"), Role.ASSISTANT: Speaker("Assistant", "assistant")}
 
@@ -65,32 +60,39 @@ class Extraction:
         """Returns the changes by the conversation, in order."""
         for message in self._request.context:
             if message.role is Role.USER:
-                self._note_people(message)
+                for sentence, speaker in _sentences(message):
+                    list(self._facts(sentence.statement, speaker))  # Whom pronouns may mean.
         for number, message in enumerate(self._request.messages, start=1):
             for sentence, speaker in _sentences(message):
                 self._take(sentence, speaker, number, message.role)
         return self._ledger.operations()[:MAX_OPERATIONS]
-
-    def _note_people(self, message: Message) -> None:
-        """Collects from an earlier message only the people that pronouns may refer to."""
-        for sentence, speaker in _sentences(message):
-            for _ in _facts(sentence.statement, speaker, self._people):
-                pass
 
     def _take(self, sentence: Sentence, speaker: Speaker, number: int, role: Role) -> None:
         operation = ProposedOperation("ADD", "", number, sentence.text)
         if role is Role.USER and (forget := read_request(sentence.text)):
             self._ledger.forget(forget, speaker.name, replace(operation, action="FORGET"))
         elif sentence.is_foreign:
-            text = attributed(sentence.statement, speaker)
+            text = speaker.said(sentence.statement)
             if sentence.statement and role is Role.USER and self._is_wanted(text):
-                self._ledger.say(text, operation)
+                self._ledger.say(text, (), operation)
         else:
-            for fact in _facts(sentence.statement, speaker, self._people):
+            for fact in self._facts(sentence.statement, speaker):
                 text = with_calendar_dates(fact.text, self._request.event_time)
                 if is_of_interest(fact, role) and self._is_wanted(text):
                     stated = replace(fact, text=text, is_correction=sentence.is_correction)
                     self._ledger.state(stated, operation)
+
+    def _facts(self, statement: str, speaker: Speaker) -> Iterator[Fact]:
+        """Yields the facts in a sentence, and remembers the people in it."""
+        if len(statement) > _MAX_SENTENCE_LENGTH:
+            return
+        for clause in _clauses(statement):
+            pronoun = next((token.lower for token in clause.tokens if token.lower in GENDERS), None)
+            meant = self._people.meant(pronoun) if pronoun else None
+            fact = read_fact(clause, speaker, meant) if pronoun else _read(clause, speaker)
+            if fact is not None:
+                self._people.hear(fact.subject, fact.relations, fact.names)
+                yield fact
 
     def _is_wanted(self, text: str) -> bool:
         is_wished = self._wish is None or self._wish.is_about(
@@ -109,7 +111,9 @@ class Extraction:
         found += [entity for r in relations for entity in (r.source, r.target)]
         entities = {entity.key: entity for entity in reversed(found)}
         entities = {entity.key: entities[entity.key] for entity in found}
-        for entity in _named(text):
+        tokens = tokenize(text)
+        for place, name in names_in(tokens, 1):
+            entity = Entity(name, "place" if tokens[place - 1].lower in {"in", "near"} else "")
             if len(entities) < _MAX_ENTITIES and not any(entity.key in key for key in entities):
                 entities[entity.key] = entity
         aliases = find_aliases(text)
@@ -127,15 +131,21 @@ class Extraction:
         )
 
     def _known(self) -> Iterator[Entry]:
-        user = _SPEAKERS[Role.USER]
-        speakers = dict.fromkeys(s for m in self._request.messages if (s := _speaker(m)))
-        others = [(s, (f"{s.name} ", f"{s.name}'")) for s in speakers if s != user]
+        speakers = [s for message in self._request.messages if (s := _speaker(message))]
         for number, candidate in enumerate(self._request.candidates, start=1):
             text = candidate.text
-            by = user
-            for speaker, begins in others:
-                by = speaker if text.startswith(begins) else by
+            own = (s for s in speakers if text.startswith((f"{s.name} ", f"{s.name}'")))
+            by = next(own, _SPEAKERS[Role.USER])
             yield Entry(text, facts_of(text, by), number, candidate.immutable)
+
+
+@lru_cache(maxsize=2_048)
+def _clauses(statement: str) -> Sequence[Clause]:
+    return tuple(read_clauses(tokenize(statement)))
+
+
+_read = lru_cache(maxsize=2_048)(read_fact)
+"""Reads a fact without personal pronouns, which does not depend on others."""
 
 
 def _sentences(message: Message) -> Iterator[tuple[Sentence, Speaker]]:
@@ -143,50 +153,6 @@ def _sentences(message: Message) -> Iterator[tuple[Sentence, Speaker]]:
     if speaker := _speaker(message):
         for sentence in own_sentences(message.content or ""):
             yield sentence, speaker
-
-
-def _facts(statement: str, speaker: Speaker, people: People) -> Iterator[Fact]:
-    """Yields the facts in a sentence, and remembers the people in it."""
-    if len(statement) > _MAX_SENTENCE_LENGTH:
-        return
-    found = (
-        _read_facts(statement, speaker, people)
-        if _PRONOUN.search(statement)
-        else _read(statement, speaker)
-    )
-    for fact in found:
-        people.hear(fact, speaker.name)
-        yield fact
-
-
-@lru_cache(maxsize=2_048)
-def _read(statement: str, speaker: Speaker) -> Sequence[Fact]:
-    """Returns the facts in a sentence without personal pronouns, which do not depend on others."""
-    return tuple(_read_facts(statement, speaker, People()))
-
-
-def _read_facts(statement: str, speaker: Speaker, people: People) -> Iterator[Fact]:
-    """Yields the facts in a sentence, up to the first clause that is not asserted."""
-    is_open = True
-    for clause in split(tokenize(statement)):
-        if not is_open and not (clause.joined_by in {"but", ";"} and clause.is_whole):
-            continue
-        words = lowered(clause.tokens)
-        pronoun = next((word for word in words if word in GENDERS_MEANT), None)
-        fact = read_fact(clause, speaker, people.meant(pronoun) if pronoun else None)
-        # `That's wrong` and `I don't` state nothing by themselves, and do not affect other clauses.
-        is_short = words[-1] in AUXILIARIES or words[-1] in NEGATED
-        is_open = fact is not None or is_short or words[0] in {"that", "this", "it", "there"}
-        if fact is not None:
-            yield fact
-
-
-def _named(text: str) -> Iterator[Entity]:
-    """Yields the names in a text, except its first word; a name after `in` is a place."""
-    tokens = tokenize(text)
-    for place, name in names_in(tokens, 1):
-        is_place = tokens[place - 1].lower in {"in", "near"}
-        yield Entity(name, "place" if is_place else "")
 
 
 def _speaker(message: Message) -> Speaker | None:

@@ -5,132 +5,174 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from server.graph.model import Entity, Relation, entity_key
+from server.core.patterns import data_file
+from server.graph.model import Entity, Relation, entity_key, relation_name
 from server.models.offline import lexicon
-from server.models.offline.lexicon import KINSHIP, listed, pattern, rules, stems, word_set
-from server.models.offline.people import Subject, introduced
-from server.models.offline.phrases import Complement, read_name
-from server.models.offline.sentences import lowered
-from server.models.offline.statements import Statement
+from server.models.offline.clauses import Clause, Sense
+from server.models.offline.lexicon import KINSHIP, kind_of, listed, pairs, pattern, stems, word_set
+from server.models.offline.people import Subject, related
+from server.models.offline.tokens import Token, lowered, read_name
 
-_NAMED, _STATES = rules("name"), rules("state")
+_RULES = data_file(lexicon.PACKAGE, "rules")
+_NAMED = [(pattern.compiled(r["before"]), r["relation"], r["type"]) for r in _RULES["name"]]
+_STATES = [
+    (pattern.compiled(r["phrase"]), r["relation"], r.get("type", "")) for r in _RULES["state"]
+]
 _RELATING = {lexicon.verb_stem(verb): verb for verb in listed("relating")}
-_SAME_RELATION = lexicon.pairs("same_relation")
+_SAME_RELATION, _DENIED = pairs("same_relation"), pairs("denied")
 _LEADS = {"allergic to": "allergic_to", "fan of": "likes"}
-_DENIED = lexicon.pairs("denied")
-_NAMES_WITHIN = 10
-"""The maximum number of words between the verb and a name."""
-
-_STREETS = listed("streets")
+_ATTRIBUTES, _SAME_ATTRIBUTE = listed("attributes"), pairs("same_attribute")
+_NATIONALITIES, _STREETS = listed("nationalities"), listed("streets")
 _NOT_PLACES = frozenset().union(*lexicon.lists("one_at_a_time").values())
 _PAST_MEANS_OVER = stems("live reside work intern study come")
 _LASTING = word_set("since for always all now")
-_TELLING_VALUES = stems("be change")
-_ANY = re.compile(r"\S")
-_VALUES = {
-    "email": re.compile("@"),
-    "works_at": re.compile(r"[A-Z\d]"),
-    "lives_in": re.compile("[A-Z]"),
-} | dict.fromkeys(
-    ("phone_number", "age", "height", "weight", "birthday", "anniversary"), re.compile(r"\d")
+_HAVING = stems("have adopt get rescue buy own")
+_NAMES_WITHIN = 10
+_VALUES = {"email": "@", "works_at": r"[A-Z\d]", "lives_in": "[A-Z]"} | dict.fromkeys(
+    ("phone_number", "age", "height", "weight", "birthday", "anniversary"), r"\d"
 )
 """Patterns of values, where known."""
 
 
-def stated(
-    statement: Statement, subjects: Sequence[Subject], complement: Complement
+def relations_of(
+    clause: Clause, subject: Subject, lead: str, items: Sequence[str]
 ) -> Iterator[Relation]:
-    """Yields the relations of its subjects that an asserted clause states."""
-    for subject in subjects:
-        yield from tuple(introduced(statement, subject)) or subject.relations
-        found = _attributes(statement, subject, complement)
-        if not subject.attribute:
-            found = [*found, *_targets(statement, subject, complement)]
-        for relation, target in found:
-            about = subject.owner if subject.attribute else subject.entity
-            if target.key not in {"", subject.entity.key}:
-                yield Relation(about, relation, target)
+    """Yields the relations of its subject that an asserted clause states."""
+    yield from tuple(_introduced(clause, subject)) or subject.relations
+    if attribute := attribute_named(subject.noun):
+        about, found = subject.owner, _value(clause, attribute, lead, items)
+    else:
+        about, found = subject.entity, _targets(clause, subject, lead, items)
+    for relation, target in found:
+        if target.key not in {"", about.key}:
+            yield Relation(about, relation, target)
 
 
-def _attributes(
-    statement: Statement, subject: Subject, complement: Complement
-) -> list[tuple[str, Entity]]:
-    """Returns attributes: `my favourite colour is blue`."""
-    relation = subject.attribute
-    if relation == "job" and complement.lead in {"at", "with"}:
-        relation = "works_at"
-    is_told = statement.stem in _TELLING_VALUES and not (
-        statement.is_retraction or statement.is_former
-    )
-    value = complement.items[0].text if is_told and complement.items else ""
-    is_value = relation and _VALUES.get(relation, _ANY).search(value)
-    return [(relation, Entity(value))] if is_value else []
+def attribute_named(noun: str) -> str:
+    """Returns the relation for things that people have one of: `phone number`; else ""."""
+    words = noun.replace("e-mail", "email").replace("favourite", "favorite").split()
+    if not words or (words[0] != "favorite" and words[-1] not in _ATTRIBUTES):
+        return ""
+    attribute = relation_name(" ".join(words))
+    return _SAME_ATTRIBUTE.get(attribute, attribute)
+
+
+def _value(
+    clause: Clause, attribute: str, lead: str, items: Sequence[str]
+) -> Iterator[tuple[str, Entity]]:
+    """Yields an attribute: `my favourite colour is blue`."""
+    if attribute == "job" and lead in {"at", "with"}:
+        attribute = "works_at"
+    is_former = clause.stem == "be" and Sense.PAST in clause.sense
+    is_told = clause.stem in {"be", "chang"} and not (is_former or Sense.RETRACTED & clause.sense)
+    if is_told and items and re.search(_VALUES.get(attribute, r"\S"), items[0]):
+        yield attribute, Entity(items[0])
 
 
 def _targets(
-    statement: Statement, subject: Subject, complement: Complement
+    clause: Clause, subject: Subject, lead: str, items: Sequence[str]
 ) -> Iterator[tuple[str, Entity]]:
-    is_held = not (statement.is_retraction or statement.is_planned or statement.is_ability)
-    if is_held:
-        yield from _named(statement, subject)
+    sense = clause.sense
+    is_former = clause.stem == "be" and Sense.PAST in sense and lowered(clause.rest[:1]) != ["born"]
+    if not sense & (Sense.RETRACTED | Sense.PLANNED | Sense.ABILITY) and not is_former:
+        yield from _named(clause, subject)
         if subject.is_somebody:
-            yield from _being(statement)
-    relation = next((_LEADS[lead] for lead in _LEADS if complement.lead.endswith(lead)), "")
-    if statement.stem in _RELATING and not complement.lead:
-        relation = lexicon.third_person(_RELATING[statement.stem])
+            yield from _being(clause)
+    relation = next((_LEADS[known] for known in _LEADS if lead.endswith(known)), "")
+    if clause.stem in _RELATING and not lead:
+        relation = lexicon.third_person(_RELATING[clause.stem])
         relation = _SAME_RELATION.get(relation, relation)
-    is_intended = statement.is_planned and statement.stem not in lexicon.DISTASTES
-    if statement.is_denied and not statement.is_over:
-        relation = _DENIED.get(relation, "")
-    elif statement.is_over or is_intended or (statement.is_ability and relation != "speaks"):
-        relation = ""
-    if relation:
-        for item in complement.items:
-            yield relation, Entity(item.text, "language" if relation == "speaks" else "")
-
-
-def _named(statement: Statement, subject: Subject) -> Iterator[tuple[str, Entity]]:
-    """Yields the relations to names after the verb, the first of each kind."""
-    rest, words = statement.rest, lowered(statement.rest)
-    known = _NAMED.get(statement.stem, ())
-    if not known or statement.is_former or _has_been(statement):
+    if Sense.OVER in sense:
         return
-    within = range(min(len(rest), _NAMES_WITHIN))
-    places = [place for place in within if read_name(rest, place, several=True)]
+    if Sense.DENIED in sense:
+        relation = _DENIED.get(relation, "")
+    elif Sense.ABILITY in sense and relation != "speaks":
+        return
+    elif Sense.PLANNED in sense and clause.stem not in lexicon.DISTASTES:
+        return
+    for item in items if relation else ():
+        yield relation, Entity(item, "language" if relation == "speaks" else "")
+
+
+def _named(clause: Clause, subject: Subject) -> Iterator[tuple[str, Entity]]:
+    """Yields the relations to names after the verb, the first of each kind."""
+    rest, words = clause.rest, lowered(clause.rest)
+    sense = clause.sense
+    is_lasting = Sense.PROGRESSIVE in sense or not _LASTING.isdisjoint(lowered(clause.tokens))
+    is_event = Sense.PAST in sense and not (Sense.PERFECT in sense and is_lasting)
+    if is_event and clause.stem in _PAST_MEANS_OVER:
+        return  # `I worked at Acme.`
     found: dict[str, Entity] = {}
-    for rule in known:
-        (relation,) = rule.relations
-        for place in places:
-            name = read_name(rest, place, several=rule.type == "organization")
-            if name is None or (rule.type == "place" and name[0].lower() in _NOT_PLACES):
+    for place in range(min(len(rest), _NAMES_WITHIN)):
+        name = read_name(rest, place)
+        if name is None:
+            continue
+        before = " ".join([clause.stem, *words[:place]])
+        for pattern_before, relation, kind in _NAMED:
+            if relation in found or not pattern_before.fullmatch(before):
                 continue
-            if relation in found or not rule.lead.fullmatch(" ".join(words[:place])):
+            if kind == "place" and name[0].lower() in _NOT_PLACES:
                 continue
-            is_home = relation == "lives_in"
-            if is_home and name[0].split()[-1].lower() in _STREETS:
-                found["address"] = Entity(name[0], rule.type)
-            elif not (is_home and words[place - 1 : place] == ["on"]):
-                found[relation] = Entity(name[0], rule.type)
-    if subject.kin:
+            is_street = name[0].split()[-1].lower() in _STREETS and relation == "lives_in"
+            found["address" if is_street else relation] = Entity(name[0], kind)
+    if subject.noun:
         found.pop("named", None)
     yield from found.items()
 
 
-def _has_been(statement: Statement) -> bool:
-    """Whether it states where somebody lived or worked once: `I worked at Acme`."""
-    is_lasting = statement.is_progressive or not _LASTING.isdisjoint(lowered(statement.tokens))
-    is_event = statement.is_past and not (statement.is_perfect and is_lasting)
-    return is_event and statement.stem in _PAST_MEANS_OVER
-
-
-def _being(statement: Statement) -> Iterator[tuple[str, Entity]]:
+def _being(clause: Clause) -> Iterator[tuple[str, Entity]]:
     """Yields relations of `I am a nurse`, `I am vegan`, `I am 30` and `I turned 30`."""
-    words = lowered(statement.rest)
-    if statement.is_former:
+    phrase = clause.phrase
+    for known, relation, kind in _STATES:
+        if state := known.fullmatch(phrase):
+            yield relation, Entity(state.group(1), kind)
+
+
+def _introduced(clause: Clause, subject: Subject) -> Iterator[Relation]:
+    """Yields who is introduced: `I have a sister named Ana`, `Ana is my sister`, `I am Ana`."""
+    rest = clause.rest
+    while rest and rest[-1].lower in lexicon.ADVERBS:
+        rest = rest[:-1]
+    if not rest or clause.sense & (Sense.RETRACTED | Sense.PLANNED):
         return
-    for rule in _STATES.get(statement.stem, ()):
-        if state := rule.rest.fullmatch(" ".join(words)):
-            yield rule.relations[0], Entity(state.group(1), rule.type)
+    if clause.stem in _HAVING and subject.is_somebody:
+        yield from _possessions(rest, subject.entity)
+    elif clause.stem == "be":
+        start = int(rest[0].lower in {"called", "named"})
+        name = read_name(rest, start)
+        is_name = name and name[1] == len(rest) and name[0].lower() not in _NATIONALITIES
+        kind = kind_of(rest[-1].lower) if rest[0].lower in {"my", "our", "his", "her"} else None
+        if subject.relations and name and is_name:
+            named = Entity(name[0], subject.entity.type)
+            for relation in subject.relations:
+                yield related(subject.owner, relation.relation, named)
+        elif subject.entity == subject.owner and name and is_name and not start:
+            yield Relation(subject.entity, "named", Entity(name[0], "person"))
+        elif kind and subject.entity != subject.owner:
+            yield related(subject.owner, kind[0], subject.entity)
+
+
+def _possessions(rest: Sequence[Token], owner: Entity) -> Iterator[Relation]:
+    """Yields people and animals: `a friend Mikkel`, `two dogs, Rex and Luna`."""
+    words = lowered(rest)
+    place = next((p for p, word in enumerate(words[:5]) if kind_of(word)), None)
+    kind = kind_of(words[place]) if place is not None else None
+    if place is None or kind is None or any("'s" in word for word in words[:place]):
+        return
+    noun, names = words[place], []
+    while True:
+        place += 1
+        while place < len(rest) and words[place] in {",", "and", "named", "called", "&"}:
+            place += 1
+        name = read_name(rest, place)
+        if name is None:
+            break
+        names.append(name[0])
+        place = name[1] - 1
+    if not names and kind[1] == "animal":
+        names = [noun if noun in lexicon.PETS else noun[:-1]]
+    for each in names:
+        yield related(owner, kind[0], Entity(each, kind[1]))
 
 
 # People have only one or few of these; with two of them the words are ambiguous and join neither.
@@ -140,10 +182,10 @@ _KNOWN_AS, _RELATIVE = pattern("known_as"), pattern("relative")
 
 def find_aliases(text: str) -> dict[str, tuple[str, ...]]:
     """Returns the aliases of each entity in the text, by the key of its name."""
-    pairs = [_longer_first(match[1], match[2]) for match in _KNOWN_AS.finditer(text)]
-    pairs += [(match[3], match[1]) for match in _RELATIVE.finditer(text) if match[2] in _OWN]
+    pairs_found = [_longer_first(match[1], match[2]) for match in _KNOWN_AS.finditer(text)]
+    pairs_found += [(m[3], m[1]) for m in _RELATIVE.finditer(text) if m[2] in _OWN]
     found: dict[str, dict[str, None]] = {}
-    for name, alias in pairs:
+    for name, alias in pairs_found:
         found.setdefault(entity_key(name), {})[alias] = None
     return {key: tuple(aliases) for key, aliases in found.items()}
 
