@@ -40,12 +40,16 @@ class Sense(Flag):
 
 @dataclass(frozen=True, slots=True)
 class Clause:
-    """An asserted clause: its subject is `tokens[begin:end]`, its verb `tokens[verb]`."""
+    """An asserted clause: its subject is `tokens[begin:end]`, its verb `tokens[verb]`.
+
+    `stem` is the stem of the verb, and `after` the place of what follows it and its adverbs.
+    """
 
     tokens: tuple[Token, ...]
     begin: int
     end: int
     verb: int
+    after: int
     stem: str
     sense: Sense
 
@@ -57,7 +61,7 @@ class Clause:
     @property
     def rest(self) -> tuple[Token, ...]:
         """The words after the verb."""
-        return self.tokens[self.verb + 1 :]
+        return self.tokens[self.after :]
 
     @property
     def phrase(self) -> str:
@@ -309,7 +313,10 @@ def _read(words: Sequence[Token]) -> Clause | None:
     verb, sense = read
     word = tokens[verb].lower
     stem = verb_stem(lexicon.NEGATED.get(word, word))
-    rest = lowered(tokens[verb + 1 :])
+    after = after_adverbs(tokens, verb + 1) if stem == "be" else verb + 1
+    rest = lowered(tokens[after:])
+    if word == "got" and Sense.PERFECT in sense and rest and rest[0] in lexicon.DETERMINERS:
+        stem = "have"
     if rest[:1] == ["no"] and stem in lexicon.POSSESSING:
         sense |= Sense.DENIED
     if ("no", "longer") in pairwise(rest):
@@ -318,9 +325,11 @@ def _read(words: Sequence[Token]) -> Clause | None:
         sense |= Sense.OVER
     if Sense.DENIED in sense and Sense.PERFECT in sense and {"for", "since"} & {*rest}:
         sense |= Sense.OVER  # `I haven't smoked for a year.`
-    if stem == "wish" or _depends_on_another(tokens[verb + 1 :]):
+    if stem == "wish" or _depends_on_another(
+        tokens[after:], may_begin_at_once=stem not in {"have", "get"}
+    ):
         return None
-    return Clause(tuple(tokens), begin, end, verb, stem, sense)
+    return Clause(tuple(tokens), begin, end, verb, after, stem, sense)
 
 
 def _read_verb(tokens: Sequence[Token], begin: int, place: int) -> tuple[int, Sense] | None:
@@ -425,7 +434,7 @@ def _trimmed(tokens: Sequence[Token]) -> Sequence[Token]:
     return tokens[begin:end]
 
 
-def _depends_on_another(rest: Sequence[Token]) -> bool:
+def _depends_on_another(rest: Sequence[Token], *, may_begin_at_once: bool) -> bool:
     """Whether a clause with another subject follows, which the speaker does not assert."""
     words = lowered(rest)
     for place, word in enumerate(words):
@@ -433,9 +442,8 @@ def _depends_on_another(rest: Sequence[Token]) -> bool:
             continue
         if word in _CLEAR_SUBJECTS:
             return True
-        begins = {place + 1 if word == "that" else place, *([0] if place == 0 else [])}
-        if (place == 0 or word in {"you", "it", "that"}) and any(
-            _subject_end(rest, begin) for begin in begins
-        ):
+        begin = place + (word == "that")
+        may_begin = (place == 0 and may_begin_at_once) or word in {"you", "it", "that"}
+        if may_begin and _subject_end(rest, begin) is not None:
             return True
     return False

@@ -6,6 +6,7 @@ ends others by a verb such as `sell` or `quit`, or by denying them. When in doub
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 from server.core.patterns import data_file
@@ -15,7 +16,7 @@ from server.models.offline.clauses import Sense
 from server.models.offline.facts import Fact, read_complement
 from server.models.offline.lexicon import listed, pattern, stems, word_set
 from server.models.offline.people import UNIQUE_KIN, content_stems
-from server.models.offline.tokens import lowered
+from server.models.offline.tokens import joined, lowered
 
 Gone = tuple[str, ...] | None
 """The items of a fact that no longer hold, () if nothing of it does, None if all of it does."""
@@ -48,13 +49,19 @@ _UNSAID = content_stems(
     "subscription membership job position trip flight journey holiday vacation visit school degree"
     " course class lessons"
 )
+_ACTIVITIES = listed("activities")
 _BELONGING = word_set("member subscriber subscribed part in on enrolled")
 _ENDED_BY_DENIAL = {
     ("work", "at"): {"works_at"}, ("work", "for"): {"works_at"}, ("work", "as"): {"works_as"},
     ("live", "in"): {"lives_in"}, ("be", "with"): {"works_at", *_PARTNERS},
 }  # fmt: skip
+_GROUPS = {
+    (f"{each}_of", "person"): (f"{group}_of", "person")
+    for each, group in {"brother": "sibling", "sister": "sibling", "son": "child", "daughter": "child"}.items()
+}
 _GENERAL = stems("pet kid child children sibling")
-_ROUTINE = stems(listed("routine"))
+_ROUTINE = stems(listed("routine")) | _SWITCHING
+_MEASURE, _YEAR = pattern("measure"), re.compile(r"\b(?:19|20)\d\d\b")
 
 
 class Effect:
@@ -77,6 +84,12 @@ class Effect:
         """Whether the fact states that something has ended."""
         ends_relation = any(relations for _, _, relations, _, _ in self._endings)
         return bool(self._is_denial or self._partings or ends_relation)
+
+    @property
+    def is_event(self) -> bool:
+        """Whether the fact tells of a change, and not only denies something."""
+        is_over = self._fact.has(Sense.OVER)
+        return bool(is_over or self._partings or self._endings)
 
     def on(self, old: Fact) -> Gone:
         """Returns what of the other fact no longer holds."""
@@ -106,7 +119,8 @@ class Effect:
         new = self._fact
         for _, over, relations, is_named, about in self._endings:
             if over.match(old.clause.phrase) and self._concerns(old, shares, about):
-                return not self._is_elsewhere(old)
+                if about != "place" or not self._is_elsewhere(old):
+                    return True
             if relations and self._ends_relation(old, relations, is_named, about):
                 return True
         ended = _ENDED_BY_DENIAL.get((new.stem, new.lead), set()) if new.has(Sense.OVER) else set()
@@ -171,7 +185,8 @@ class Effect:
             is_meant = any(content_stems(item) <= old.words for item in new.items)
             return () if is_meant else None
         if "giving up" in kinds and shares:
-            named = [content_stems(item) - _UNSAID for item in new.items]
+            found = [content_stems(item) for item in new.items]
+            named = [words - _UNSAID or words for words in found]
             return _named(named, old) if self._can_give_up(old) else None
         return None
 
@@ -179,7 +194,7 @@ class Effect:
         """Whether giving up something can end the other fact. `Leave` and `drop` mean much else."""
         new = self._fact
         if old.stem == "be":
-            is_office = new.lead in {"down as", "as"}
+            is_office = new.lead in {"down as", "as"} or old.subject.noun in _ACTIVITIES
             return is_office or not _BELONGING.isdisjoint(lowered(old.clause.rest[:3]))
         if old.lead == "with":
             return True
@@ -231,7 +246,7 @@ def _is_kind(item: str, denied: str) -> bool:
         return True
     kinds = [lexicon.kind_of(words.split()[-1]) for words in (item, denied)]
     is_general = not content_stems(denied).isdisjoint(_GENERAL)
-    return is_general and None not in kinds and kinds[0] == kinds[1]
+    return is_general and None not in kinds and kinds[1] in (kinds[0], _GROUPS.get(kinds[0]))
 
 
 def _named(things: Iterable[frozenset[str]], old: Fact) -> Gone:
@@ -258,9 +273,12 @@ def _replaces(new: Fact, old: Fact, shares: bool) -> bool:
         return True
     if _is_another(new, old):
         return True
-    is_dated = new.has(Sense.PAST) and any(t.text.isdigit() for t in new.clause.rest)
+    is_dated = new.has(Sense.PAST) and bool(_YEAR.search(joined(new.clause.rest)))
     if new.is_qualified or old.is_qualified or new.has(Sense.PLANNED) or is_dated:
         return False
+    is_narrowed = "only" in lowered(new.clause.tokens) and new.things < old.things
+    if is_narrowed and (new.stem, new.lead) == (old.stem, old.lead):
+        return True
     is_changed = new.attitude * old.attitude < 0 and new.things == old.things
     return is_changed or _has_another_value(new, old) or _is_moved(new, old)
 
@@ -268,7 +286,7 @@ def _replaces(new: Fact, old: Fact, shares: bool) -> bool:
 def _has_other_parts(new: Fact, old: Fact) -> bool:
     """Whether both say the same except for a number, a day, a place or a way of doing it."""
     (values, others), (known, others_known) = new.parts, old.parts
-    is_measure = new.stem in {"be", "weigh"} and new.clause.phrase[3:4].isdigit()
+    is_measure = bool(_MEASURE.match(new.clause.phrase))
     if not (new.is_news or is_measure or new.stem in _SWITCHING):
         return False
     if new.has(Sense.PAST | Sense.LIMITED) and new.stem not in _SWITCHING:
@@ -329,7 +347,7 @@ def _is_another(new: Fact, old: Fact) -> bool:
 
 def _is_moved(new: Fact, old: Fact) -> bool:
     """Whether both state where one spends the days, or what one chooses: `I prefer tea now`."""
-    is_staying = new.stem in _STAYING and new.lead in {"at", "in", "for", "as", "on"}
+    is_staying = new.stem in _STAYING and new.lead in {"at", "in", "for", "as", "on", "near"}
     is_like = (new.stem, new.lead) == (old.stem, old.lead)
     is_one = is_like and (is_staying or new.stem in _CHOOSING)
     return is_one and new.is_news and not (new.has(Sense.PAST) or old.has(Sense.PAST))

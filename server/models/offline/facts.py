@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 
+from server.core.text import words
 from server.graph.model import Entity, Relation
 from server.graph.project.supersession import is_functional
 from server.models.offline import lexicon
@@ -96,10 +97,10 @@ class Fact:
     @cached_property
     def role(self) -> str:
         """What a named subject is to the speaker: `Jasmin is my team lead`; "" for nothing."""
-        found = lowered(self.clause.rest[after_adverbs(self.clause.rest, 0) :])
-        is_role = self.stem == "be" and found[:1] in (["my"], ["our"]) and not self.subject.noun
-        noun = " ".join(word for word in found[1:] if word not in {"new", *lexicon.ADVERBS})
-        return f"{self.subject.owner.key}'s {noun}" if is_role and noun else ""
+        is_own = lowered(self.clause.rest[:1]) in (["my"], ["our"]) and bool(self.items)
+        noun = self.items[0].casefold().removeprefix("new ") if is_own else ""
+        is_role = noun and self.stem == "be" and not self.subject.noun
+        return f"{self.subject.owner.key}'s {noun}" if is_role else ""
 
     @cached_property
     def about(self) -> frozenset[str]:
@@ -148,21 +149,22 @@ class Fact:
         time, such as going to work.
         """
         clause, values, others = self.clause, defaultdict(set), {self.stem}
-        told = (*clause.tokens[: clause.begin], *clause.rest)
-        is_name = False
-        for place, token in enumerate(told):
-            after = told[place - 1].lower if place else ""
+        told = _NEWS.sub("", joined((*clause.tokens[: clause.begin], *clause.rest)))
+        after, is_name = "", False
+        for token in map(_token, words(told)):
             is_name = token.is_name and (is_name or after in lexicon.PREPOSITIONS)
-            if token.lower in self.contrast:
-                break
             kind = _OF_KIND.get(verb_stem(token.lower), "")
             kind = "#" if lexicon.is_quantity(token.lower) else "@" if is_name else kind
+            if token.lower in self.contrast:
+                break
             if kind:
                 values[kind].add(token.lower)
-            elif not _NEWS.match(token.lower):
+            else:
                 others |= content_stems(token.lower)
+            after = after if token.lower in lexicon.DETERMINERS else token.lower
         if kind := _OF_KIND.get(self.stem, ""):
             values[kind].add(self.stem)
+            others.remove(self.stem)
         return {kind: frozenset(found) for kind, found in values.items()}, frozenset(others)
 
     @cached_property
@@ -192,12 +194,18 @@ class Fact:
             return _single(thing, named.key) if named and named.name[:1].isupper() else {}
         if self.moved_to:
             return {f"where {thing}": self.moved_to, f"which {thing}": self.moved_to}
-        words = " ".join(lowered(rest))
+        value = " ".join(lowered(rest))
         if self.stem != "be" or self.has(Sense.PAST):
             return {}
-        is_where = words.startswith(("with ", "at ", "on ", "in "))
-        is_valued = any(t.is_name or lexicon.is_quantity(t.lower) for t in rest)
-        return {f"{'where' if is_where else 'which' if is_valued else 'how'} {thing}": words}
+        is_where = value.startswith(("with ", "at ", "on ", "in "))
+        is_valued = value.startswith(("a ", "an ")) or any(
+            t.is_name or lexicon.is_quantity(t.lower) for t in rest
+        )
+        return {f"{'where' if is_where else 'which' if is_valued else 'how'} {thing}": value}
+
+
+def _token(word: str) -> Token:
+    return Token(word, word.lower())
 
 
 _DISLIKED_IF_DENIED = lexicon.stems("stand bear like enjoy")
@@ -405,7 +413,7 @@ def _third_person(
     rest = _without_pronouns(clause.rest, speaker, is_own=is_own)
     if front is None or rest is None:
         return None
-    verbs = list(clause.tokens[clause.end : clause.verb + 1])
+    verbs = list(clause.tokens[clause.end : clause.after])
     if is_i:
         first = after_adverbs(verbs, 0)
         verbs[first] = verbs[first]._replace(text=lexicon.third_person(verbs[first].lower))

@@ -37,7 +37,7 @@ def is_of_interest(fact: Fact, role: Role) -> bool:
         return subject.entity == subject.owner and _is_of_assistant(fact)
     if not fact.clause.rest and fact.stem == "be":
         return False
-    if Effect(fact).is_ending:
+    if Effect(fact).is_event:
         return True
     if fact.clause.subject[0].lower == "the" or fact.has(Sense.PLANNED):
         return bool(_DATED.search(fact.text))

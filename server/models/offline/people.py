@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from server.core.text import words
-from server.graph.model import Entity, Relation
+from server.graph.model import Entity, Relation, relation_name
 from server.models.offline import lexicon
-from server.models.offline.lexicon import kind_of, listed, verb_stem, word_set
+from server.models.offline.lexicon import kind_of, listed, pairs, verb_stem, word_set
 from server.models.offline.tokens import Token, joined, lowered, read_name
 
 GENDERS: Final = {"he": {"he", ""}, "his": {"he", ""}, "she": {"she", ""}, "her": {"she", ""},
@@ -20,6 +20,7 @@ UNIQUE_KIN: Final = listed("unique_kin")
 _FEMALE, _MALE = listed("female"), listed("male")
 _FROM_OWNER = word_set("married_to partner_of engaged_to has_pet")
 _OWNERS, _THEIRS = word_set("my our"), word_set("his her")
+_ATTRIBUTES, _SAME_ATTRIBUTE = listed("attributes"), pairs("same_attribute")
 _RECENT = word_set("new current now currently nowadays")
 
 
@@ -112,7 +113,8 @@ def _owned(tokens: Sequence[Token], owner: Entity) -> Subject:
     kind = kind_of(found[place]) if place < len(found) else None
     if kind is None or "and" in found or (after < len(tokens) and name is None and "," not in found):
         noun = " ".join(word for word in found if word not in _RECENT)
-        return Subject(text, Entity(text), owner, frozenset({f"{owner.key}'s {noun}"}), noun, is_new)
+        names = {f"{owner.key}'s {noun}", *([owner.key] if attribute_named(noun) else [])}
+        return Subject(text, Entity(text), owner, frozenset(names), noun, is_new)
     described = f"{owner.name}'s {joined(tokens[: place + 1])}"
     entity = Entity(name[0] if name else described, kind[1])
     # `My sister` may mean this subject, unless it is one of several sisters.
@@ -121,6 +123,15 @@ def _owned(tokens: Sequence[Token], owner: Entity) -> Subject:
     noun = f"best {found[place]}" if "best" in found[:place] else found[place]
     relation = related(owner, kind[0], entity)
     return Subject(text, entity, owner, frozenset(names), noun, is_new, (relation,))
+
+
+def attribute_named(noun: str) -> str:
+    """Returns the relation for things that people have one of: `phone number`; else ""."""
+    words = noun.replace("e-mail", "email").replace("favourite", "favorite").split()
+    if not words or (words[0] != "favorite" and words[-1] not in _ATTRIBUTES):
+        return ""
+    attribute = relation_name(" ".join(words))
+    return _SAME_ATTRIBUTE.get(attribute, attribute)
 
 
 class People:

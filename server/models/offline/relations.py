@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterator, Sequence
 
 from server.core.patterns import data_file
-from server.graph.model import Entity, Relation, entity_key, relation_name
+from server.graph.model import Entity, Relation, entity_key
 from server.models.offline import lexicon
 from server.models.offline.clauses import Clause, Sense
 from server.models.offline.lexicon import KINSHIP, kind_of, listed, pairs, pattern, stems, word_set
-from server.models.offline.people import Subject, related
+from server.models.offline.people import Subject, attribute_named, related
 from server.models.offline.tokens import Token, lowered, read_name
 
 _RULES = data_file(lexicon.PACKAGE, "rules")
@@ -21,7 +21,6 @@ _STATES = [
 _RELATING = {lexicon.verb_stem(verb): verb for verb in listed("relating")}
 _SAME_RELATION, _DENIED = pairs("same_relation"), pairs("denied")
 _LEADS = {"allergic to": "allergic_to", "fan of": "likes"}
-_ATTRIBUTES, _SAME_ATTRIBUTE = listed("attributes"), pairs("same_attribute")
 _NATIONALITIES, _STREETS = listed("nationalities"), listed("streets")
 _NOT_PLACES = frozenset().union(*lexicon.lists("one_at_a_time").values())
 _PAST_MEANS_OVER = stems("live reside work intern study come")
@@ -46,15 +45,6 @@ def relations_of(
     for relation, target in found:
         if target.key not in {"", about.key}:
             yield Relation(about, relation, target)
-
-
-def attribute_named(noun: str) -> str:
-    """Returns the relation for things that people have one of: `phone number`; else ""."""
-    words = noun.replace("e-mail", "email").replace("favourite", "favorite").split()
-    if not words or (words[0] != "favorite" and words[-1] not in _ATTRIBUTES):
-        return ""
-    attribute = relation_name(" ".join(words))
-    return _SAME_ATTRIBUTE.get(attribute, attribute)
 
 
 def _value(
