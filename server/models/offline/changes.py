@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 
 from server.memories.add.inference import ProposedOperation
 from server.memories.memory import fact_digest
-from server.models.offline.clauses import Sense
 from server.models.offline.effects import Effect
 from server.models.offline.facts import Fact, without_items
 from server.models.offline.forgetting import ForgetRequest
+from server.models.offline.verbs import Sense
 
 Describe = Callable[[ProposedOperation, str, Sequence[Fact]], ProposedOperation]
 """Adds the text, and the entities and relations of its facts, to an operation."""

@@ -10,32 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from enum import Flag, auto
 from itertools import pairwise
 
 from server.memories.add.evidence import HEDGES
 from server.models.offline import lexicon
-from server.models.offline.lexicon import is_past, listed, stems, verb_stem, word_set
-from server.models.offline.tokens import JOINING, Token, after_adverbs, joined, lowered, may_be_verb
-
-
-class Sense(Flag):
-    """How a clause is meant."""
-
-    PLAIN = 0
-    DENIED = auto()
-    OVER = auto()
-    """It no longer holds: `no longer`, `any more`, `used to`, `stopped`."""
-
-    PAST = auto()
-    PERFECT = auto()
-    PROGRESSIVE = auto()
-    PLANNED = auto()
-    ABILITY = auto()
-    LIMITED = auto()
-    """It holds only on some occasions, or for one thing among others: `sometimes`, `also`."""
-
-    RETRACTED = DENIED | OVER
+from server.models.offline.lexicon import is_past, listed, word_set
+from server.models.offline.tokens import JOINING, Token, after_adverbs, lowered, may_be_verb
+from server.models.offline.verbs import Sense, read_verb
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +126,8 @@ def _noun_phrase_end(tokens: Sequence[Token], start: int, end: int) -> int | Non
     while end <= min(start + _MOST_SUBJECT_WORDS, len(tokens) - 1):
         if lowered(tokens[end : end + 2]) in (["and", "i"], ["nor", "i"]):
             return end + 2
+        if tokens[start].lower in {"a", "an"} and tokens[end].lower in {"called", "named"}:
+            return None  # `a cat called Pia` is what somebody has, and calls nobody.
         is_plural = any(token.lower == "and" for token in tokens[start + 1 : end - 1])
         if _is_verb(tokens, end, is_plural=is_plural):
             return end
@@ -153,8 +136,6 @@ def _noun_phrase_end(tokens: Sequence[Token], start: int, end: int) -> int | Non
         is_within = has_owner and tokens[end].lower in _WITHIN_SUBJECT
         if not tokens[end].is_word or (tokens[end].lower in _NO_SUBJECT and not is_within):
             return None
-        if tokens[start].lower in {"a", "an"} and tokens[end].lower in {"called", "named"}:
-            return None  # `a cat called Pia` is what somebody has, and calls nobody.
         end += 1
     return None
 
@@ -285,140 +266,22 @@ def _is_same_form(left: Sequence[Token], right: Sequence[Token], owner: Sequence
     return word in lexicon.VERBS and (shows_a_verb or word not in _MAYBE_NOUNS)
 
 
-# --- verbs ----------------------------------------------------------------------------------------
-
-_BE, _HAVE = word_set("am is are was were be been"), word_set("have has had")
-_DO, _WILL = word_set("do does did"), word_set("would rather like love prefer")
-_LIMITING = listed("limiting")
-_PARTLY = _LIMITING | word_set("always just only very")
-_STARTING, _STOPPING = stems("start begin"), stems(listed("giving_up"))
-_COMPLETING = stems("finish complete")
-_UNDER_WAY = listed("under_way")
-_ACTIVITIES = listed("activities")
-_ANY_MORE = {("any", "more"), ("any", "longer"), ("no", "more"), ("no", "longer")}
-
-
 def _read(words: Sequence[Token]) -> Clause | None:
     """Returns the clause in these words; None if they assert nothing, or it is uncertain."""
     tokens = _trimmed(words)
-    found = _main_subject(tokens)
-    if found is None or not HEDGES.isdisjoint(lowered(tokens)):
+    begin, end = _main_subject(tokens) or (0, 0)
+    if not end or not HEDGES.isdisjoint(lowered(tokens)):
         return None
-    begin, end = found
-    first = tokens[begin]
-    is_told = first.lower in _ASSERTING or first.is_name or tokens[end - 1].lower == "i"
-    read = _read_verb(tokens, begin, end) if is_told else None
+    first, last = tokens[begin], tokens[end - 1].lower
+    is_told = first.lower in _ASSERTING or first.is_name or last == "i"
+    read = read_verb(tokens, end) if is_told else None
     if read is None:
         return None
-    verb, sense = read
-    word = tokens[verb].lower
-    stem = verb_stem(lexicon.NEGATED.get(word, word))
-    after = after_adverbs(tokens, verb + 1) if stem == "be" else verb + 1
-    rest = lowered(tokens[after:])
-    if word == "got" and Sense.PERFECT in sense and rest and rest[0] in lexicon.DETERMINERS:
-        stem = "have"
-    if rest[:1] == ["no"] and stem in lexicon.POSSESSING:
-        sense |= Sense.DENIED
-    if ("no", "longer") in pairwise(rest):
-        sense |= Sense.DENIED
-    if "anymore" in rest or not _ANY_MORE.isdisjoint(pairwise(rest)):
-        sense |= Sense.OVER
-    if Sense.DENIED in sense and Sense.PERFECT in sense and {"for", "since"} & {*rest}:
-        sense |= Sense.OVER  # `I haven't smoked for a year.`
-    if stem == "wish" or _depends_on_another(
-        tokens[after:], may_begin_at_once=stem not in {"have", "get"}
-    ):
+    verb, after, stem, sense = read
+    is_unreal = Sense.UNREAL in sense or stem == "wish"
+    if is_unreal or _depends_on_another(tokens[after:], is_had=stem in {"have", "get"}):
         return None
     return Clause(tuple(tokens), begin, end, verb, after, stem, sense)
-
-
-def _read_verb(tokens: Sequence[Token], begin: int, place: int) -> tuple[int, Sense] | None:
-    """Returns the place of the main verb after the subject, and what the words before it mean."""
-    sense, end = Sense.PLAIN, place
-    while place < len(tokens):
-        helping = _helping(tokens, place, sense)
-        if helping is None:
-            break
-        length, meaning = helping
-        if length == 0:
-            return None
-        sense |= meaning
-        place += length
-    if place >= len(tokens) or not tokens[place].is_word:
-        return None
-    if tokens[place].text.endswith("ing") and place > end:
-        subject = lowered(tokens[begin:end])
-        if tokens[place - 1].lower in _BE and not _ACTIVITIES.isdisjoint(subject):
-            place -= 1  # `My hobby is climbing.`
-            sense &= ~Sense.PROGRESSIVE
-    word = tokens[place].lower
-    base = lexicon.NEGATED.get(word, word)
-    if word != base:
-        sense |= Sense.DENIED
-    if is_past(base) or base in {"was", "were"}:
-        sense |= Sense.PAST
-    if base in _BE and (skipped := after_adverbs(tokens, place + 1)) > place + 1:
-        for at in range(place + 1, skipped):
-            sense |= _adverb(lowered(tokens[at : at + 2]), sense)
-    return place, sense
-
-
-def _helping(tokens: Sequence[Token], place: int, sense: Sense) -> tuple[int, Sense] | None:
-    """Returns the length and meaning of adverbs and auxiliaries here; None at the main verb.
-
-    The length is 0 if they show that the clause asserts nothing, as `would` does.
-    """
-    word = tokens[place].lower
-    after = after_adverbs(tokens, place + 1)
-    following, later = [*lowered(tokens[after : after + 2]), "", ""][:2]
-    if word in lexicon.ADVERBS:
-        return 1, _adverb([word, *lowered(tokens[place + 1 : place + 2])], sense)
-    base = lexicon.NEGATED.get(word, word)
-    meaning = Sense.DENIED if word != base else Sense.PLAIN
-    if base in lexicon.MODALS or base == "will":
-        if base not in {"can", "will"} and following not in _WILL:
-            return 0, meaning
-        return 1, meaning | (Sense.ABILITY if base == "can" else Sense.PLANNED)
-    if base in _BE and following.endswith("ing") and not tokens[after].is_name:
-        meaning |= Sense.PROGRESSIVE
-        if following in _UNDER_WAY:
-            meaning |= Sense.PLANNED
-        return 1, meaning | (Sense.PAST if base in {"was", "were"} else Sense.PLAIN)
-    if base in _HAVE and (is_past(following) or following in {"been", "become", "come"}):
-        return 1, meaning | (Sense.PAST if base == "had" else Sense.PERFECT)
-    if base in _DO and (word != base or following in lexicon.VERBS):
-        return 1, meaning | (Sense.PAST if base == "did" else Sense.PLAIN)
-    stem = verb_stem(word)
-    if following == "to" and later and word in {"used", "had", "decided", "learned", "learnt"}:
-        kinds = {"used": Sense.OVER | Sense.PAST, "had": Sense.PAST, "decided": Sense.PLANNED}
-        if "not" in lowered(tokens[place:after]):
-            meaning |= Sense.DENIED
-        if Sense.DENIED in sense:
-            return after + 1 - place, meaning  # `I didn't use to like it.`
-        return after + 1 - place, meaning | kinds.get(word, Sense.ABILITY)
-    if following == "to" and stem in {"come", "grow"} and verb_stem(later) in lexicon.TASTES:
-        return 2, Sense.PLAIN
-    is_phrasal = following == "up" and stem == "give" and later.endswith("ing")
-    if is_phrasal or (stem in _STARTING | _STOPPING and following.endswith("ing")):
-        return 1 + is_phrasal, _stopping(stem, sense)
-    return None
-
-
-def _stopping(stem: str, sense: Sense) -> Sense:
-    """Returns what a verb such as `stopped` before one in -ing means; who did not stop goes on."""
-    if stem in _STARTING or Sense.DENIED in sense:
-        return Sense.PLAIN
-    return Sense.OVER if stem in _COMPLETING else Sense.OVER | Sense.DENIED
-
-
-def _adverb(words: Sequence[str], sense: Sense) -> Sense:
-    """Returns the meaning of an adverb, by it and the next word."""
-    if words == ["no", "longer"]:
-        return Sense.RETRACTED
-    if words[0] in {"not", "never"}:
-        return Sense.DENIED
-    partly = _PARTLY if Sense.DENIED in sense else _LIMITING
-    return Sense.LIMITED if words[0] in partly else Sense.PLAIN
 
 
 def _trimmed(tokens: Sequence[Token]) -> Sequence[Token]:
@@ -434,7 +297,7 @@ def _trimmed(tokens: Sequence[Token]) -> Sequence[Token]:
     return tokens[begin:end]
 
 
-def _depends_on_another(rest: Sequence[Token], *, may_begin_at_once: bool) -> bool:
+def _depends_on_another(rest: Sequence[Token], *, is_had: bool) -> bool:
     """Whether a clause with another subject follows, which the speaker does not assert."""
     words = lowered(rest)
     for place, word in enumerate(words):
@@ -443,7 +306,7 @@ def _depends_on_another(rest: Sequence[Token], *, may_begin_at_once: bool) -> bo
         if word in _CLEAR_SUBJECTS:
             return True
         begin = place + (word == "that")
-        may_begin = (place == 0 and may_begin_at_once) or word in {"you", "it", "that"}
+        may_begin = (place == 0 and not is_had) or word in {"you", "it", "that"}
         if may_begin and _subject_end(rest, begin) is not None:
             return True
     return False

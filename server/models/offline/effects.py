@@ -12,11 +12,11 @@ from collections.abc import Iterable, Sequence
 from server.core.patterns import data_file
 from server.graph.project.supersession import is_functional
 from server.models.offline import lexicon
-from server.models.offline.clauses import Sense
 from server.models.offline.facts import Fact, read_complement
 from server.models.offline.lexicon import listed, pattern, stems, word_set
 from server.models.offline.people import UNIQUE_KIN, content_stems
 from server.models.offline.tokens import joined, lowered
+from server.models.offline.verbs import Sense
 
 Gone = tuple[str, ...] | None
 """The items of a fact that no longer hold, () if nothing of it does, None if all of it does."""

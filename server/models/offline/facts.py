@@ -11,11 +11,12 @@ from server.core.text import words
 from server.graph.model import Entity, Relation
 from server.graph.project.supersession import is_functional
 from server.models.offline import lexicon
-from server.models.offline.clauses import Clause, Sense, read_clauses
+from server.models.offline.clauses import Clause, read_clauses
 from server.models.offline.lexicon import lists, pattern, verb_stem, word_set
 from server.models.offline.people import Subject, content_stems, read_subject
 from server.models.offline.relations import relations_of
 from server.models.offline.tokens import QUOTES, Token, after_adverbs, joined, lowered, names_in, tokenize
+from server.models.offline.verbs import Sense
 
 _NEWS = pattern("news")
 _OF_KIND = {verb_stem(word): kind for kind, found in lists("one_at_a_time").items() for word in found}
@@ -182,6 +183,8 @@ class Fact:
     def _possession(self) -> dict[str, str]:
         """Returns who somebody's boss is, or what something of theirs is like, is, or costs."""
         subject, rest = self.subject, self.clause.rest
+        if self.stem == "be" and self.has(Sense.PAST) and not self.moved_to:
+            return {}
         if self.role:
             return _single(self.role, subject.entity.key)
         if subject.entity == subject.owner or not subject.noun:
@@ -195,7 +198,7 @@ class Fact:
         if self.moved_to:
             return {f"where {thing}": self.moved_to, f"which {thing}": self.moved_to}
         value = " ".join(lowered(rest))
-        if self.stem != "be" or self.has(Sense.PAST):
+        if self.stem != "be":
             return {}
         is_where = value.startswith(("with ", "at ", "on ", "in "))
         is_valued = value.startswith(("a ", "an ")) or any(

@@ -14,11 +14,11 @@ from server.core.text import english_stem, words
 from server.memories.add.inference import Category
 from server.memories.conversation import COURTESIES, Role
 from server.models.offline import lexicon
-from server.models.offline.clauses import Sense
 from server.models.offline.effects import Effect
 from server.models.offline.facts import Fact
 from server.models.offline.lexicon import listed, stems, verb_stem
 from server.models.offline.tokens import joined
+from server.models.offline.verbs import Sense
 
 _POLITE = COURTESIES - lexicon.PERIODS  # Not the `night` of `I work at night`.
 _POINTING = lexicon.word_set("it that this them those these him her so you your one both")

@@ -8,10 +8,11 @@ from collections.abc import Iterator, Sequence
 from server.core.patterns import data_file
 from server.graph.model import Entity, Relation, entity_key
 from server.models.offline import lexicon
-from server.models.offline.clauses import Clause, Sense
+from server.models.offline.clauses import Clause
 from server.models.offline.lexicon import KINSHIP, kind_of, listed, pairs, pattern, stems, word_set
 from server.models.offline.people import Subject, attribute_named, related
 from server.models.offline.tokens import Token, lowered, read_name
+from server.models.offline.verbs import Sense
 
 _RULES = data_file(lexicon.PACKAGE, "rules")
 _NAMED = [(pattern.compiled(r["before"]), r["relation"], r["type"]) for r in _RULES["name"]]
