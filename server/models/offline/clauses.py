@@ -45,6 +45,13 @@ class Clause:
         return self.tokens[self.after :]
 
     @property
+    def is_former(self) -> bool:
+        """Whether it states what its subject was: `my boss was Tom`, not `I was hired`."""
+        first = self.rest[0].lower if self.rest else ""
+        was = self.stem == "be" and Sense.PAST in self.sense and Sense.PERFECT not in self.sense
+        return was and first != "born" and not is_past(first)
+
+    @property
     def phrase(self) -> str:
         """The stem of the verb and the words after it, in lower case."""
         return " ".join([self.stem, *lowered(self.rest)])

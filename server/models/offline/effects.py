@@ -41,7 +41,7 @@ _DONE = lexicon.USING | lexicon.TASTES | lexicon.POSSESSING
 _LIVING, _ATTENDING = stems("live stay"), stems("go attend study work")
 _STAYING, _CHOOSING = stems("live stay work study teach sleep"), stems("prefer support")
 _LEARNING = stems("learn study take attend do play train practise")
-_SWITCHING = stems("switch change move transfer upgrade downgrade")
+_SWITCHING = stems("switch change move transfer upgrade downgrade start begin")
 _PREPARING = stems("train prepare practise practice study revise save wait")
 _SEEKING, _FINDING = stems("look search"), stems("find get buy adopt have land start")
 _AMBIGUOUS = stems("drop leave stop")
@@ -94,7 +94,7 @@ class Effect:
     def on(self, old: Fact) -> Gone:
         """Returns what of the other fact no longer holds."""
         new = self._fact
-        if Effect(old).is_ending:
+        if (old.stem != "be" or old.has(Sense.RETRACTED)) and Effect(old).is_ending:
             return () if old.has(Sense.DENIED) and self._affirms(old) else None
         shares = not new.about.isdisjoint(old.about)
         if self._is_over(old, shares):
@@ -291,9 +291,9 @@ def _has_other_parts(new: Fact, old: Fact) -> bool:
         return False
     if new.has(Sense.PAST | Sense.LIMITED) and new.stem not in _SWITCHING:
         return False
-    changed = [kind for kind in values if values[kind] != known.get(kind)]
-    is_same_place = values.keys() == known.keys() and others - _ROUTINE <= others_known
-    return bool(changed) and is_same_place and not others_known - others - _ROUTINE
+    if not values.keys() <= {"#", "@"}:
+        others, others_known = others - _ROUTINE, others_known - _ROUTINE
+    return values.keys() == known.keys() and values != known and others == others_known
 
 
 def _has_another_value(new: Fact, old: Fact) -> bool:
@@ -340,7 +340,7 @@ def _is_another(new: Fact, old: Fact) -> bool:
         is_plain = not (new.is_qualified or old.tail or lexicon.kind_of(new.items[0].split()[-1]))
         return heads[0] == heads[1] and is_plain and is_like
     if heads[0] == heads[1]:
-        return old.stem not in lexicon.POSSESSING and not old.is_qualified
+        return (new.stem != "move" or old.stem not in lexicon.POSSESSING) and not old.is_qualified
     purpose = content_stems(" ".join(lowered(new.tail)))
     return bool(purpose) and purpose <= old.words
 

@@ -155,7 +155,7 @@ class Fact:
         for token in map(_token, words(told)):
             is_name = token.is_name and (is_name or after in lexicon.PREPOSITIONS)
             kind = _OF_KIND.get(verb_stem(token.lower), "")
-            kind = "#" if lexicon.is_quantity(token.lower) else "@" if is_name else kind
+            kind = kind or ("#" if lexicon.is_quantity(token.lower) else "@" if is_name else "")
             if token.lower in self.contrast:
                 break
             if kind:
@@ -183,7 +183,7 @@ class Fact:
     def _possession(self) -> dict[str, str]:
         """Returns who somebody's boss is, or what something of theirs is like, is, or costs."""
         subject, rest = self.subject, self.clause.rest
-        if self.stem == "be" and self.has(Sense.PAST) and not self.moved_to:
+        if self.clause.is_former:
             return {}
         if self.role:
             return _single(self.role, subject.entity.key)
@@ -196,7 +196,9 @@ class Fact:
             named = targets[0].source if targets else named
             return _single(thing, named.key) if named and named.name[:1].isupper() else {}
         if self.moved_to:
-            return {f"where {thing}": self.moved_to, f"which {thing}": self.moved_to}
+            is_put = self.lead == "moved to" and not lexicon.is_quantity(self.moved_to.split()[0])
+            kinds = ("where",) if is_put else ("where", "which", "how")
+            return {f"{kind} {thing}": self.moved_to for kind in kinds}
         value = " ".join(lowered(rest))
         if self.stem != "be":
             return {}

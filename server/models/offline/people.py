@@ -88,7 +88,10 @@ def read_subject(
         return _owned(tokens[name[1] :], Entity(name[0][:-2], "person"))
     if name is not None and first != "the":
         is_whole = name[1] == len(tokens) or tokens[name[1]].text == ","
-        entity = Entity(name[0] if is_whole else text, "" if lexicon.is_gerund(first) else "person")
+        entity = Entity(
+            name[0] if is_whole else text,
+            "" if lexicon.is_gerund(first) or "and" in found else "person",
+        )
         return Subject(text, entity, speaker, frozenset({entity.key}))
     noun = " ".join(found[1:])
     return Subject(text, Entity(text), speaker, frozenset({f"{speaker.key}'s {noun}"}), noun)
@@ -141,12 +144,16 @@ class People:
         self._known: dict[str, Subject] = {}
         self._others: dict[str, str] = {}
 
-    def hear(self, subject: Subject, relations: Iterable[Relation], names: Iterable[str]) -> None:
+    def hear(
+        self, subject: Subject, relations: Iterable[Relation], names: Iterable[str], speaker: str
+    ) -> None:
         """Adds the people in a fact, and other names in it, which may be people's."""
-        somebody = [subject] if subject.is_somebody and subject.entity != subject.owner else []
+        ends = {entity for relation in relations for entity in (relation.source, relation.target)}
+        is_known = subject.is_somebody and (subject.entity in ends or not subject.relations)
+        somebody = [subject] if is_known and subject.entity.name != speaker else []
         for relation in relations:
             for entity in (relation.source, relation.target):
-                if entity.type in {"person", "animal"} and entity != subject.owner:
+                if entity.type in {"person", "animal"} and entity.name != speaker:
                     noun = relation.relation.removesuffix("_of")
                     names_known = frozenset({entity.key})
                     somebody.append(Subject(entity.name, entity, subject.owner, names_known, noun))

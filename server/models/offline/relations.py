@@ -54,8 +54,8 @@ def _value(
     """Yields an attribute: `my favourite colour is blue`."""
     if attribute == "job" and lead in {"at", "with"}:
         attribute = "works_at"
-    is_former = clause.stem == "be" and Sense.PAST in clause.sense
-    is_told = clause.stem in {"be", "chang"} and not (is_former or Sense.RETRACTED & clause.sense)
+    is_over = clause.is_former or Sense.RETRACTED & clause.sense
+    is_told = clause.stem in {"be", "chang"} and not is_over
     if is_told and items and re.search(_VALUES.get(attribute, r"\S"), items[0]):
         yield attribute, Entity(items[0])
 
@@ -64,8 +64,8 @@ def _targets(
     clause: Clause, subject: Subject, lead: str, items: Sequence[str]
 ) -> Iterator[tuple[str, Entity]]:
     sense = clause.sense
-    is_former = clause.stem == "be" and Sense.PAST in sense and lowered(clause.rest[:1]) != ["born"]
-    if not sense & (Sense.RETRACTED | Sense.PLANNED | Sense.ABILITY) and not is_former:
+    is_unheld = sense & (Sense.RETRACTED | Sense.PLANNED | Sense.ABILITY)
+    if not (is_unheld or clause.is_former):
         yield from _named(clause, subject)
         if subject.is_somebody:
             yield from _being(clause)
