@@ -12,9 +12,10 @@ from collections.abc import Iterable, Sequence
 from server.core.patterns import data_file
 from server.graph.project.supersession import is_functional
 from server.models.offline import lexicon
-from server.models.offline.facts import Fact, read_complement
+from server.models.offline.facts import Fact
 from server.models.offline.lexicon import listed, pattern, stems, word_set
 from server.models.offline.people import UNIQUE_KIN, content_stems
+from server.models.offline.reading import read_complement
 from server.models.offline.tokens import joined, lowered
 from server.models.offline.verbs import Sense
 

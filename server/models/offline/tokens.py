@@ -1,7 +1,4 @@
-"""The tokens of a sentence: words, quotations and punctuation marks, and the names among them.
-
-Short forms become two tokens. `'s` can mean `is`, `has`, or a possessive.
-"""
+"""The tokens of a sentence: words, quotations and punctuation marks, and the names among them."""
 
 from __future__ import annotations
 
@@ -40,60 +37,45 @@ _TOKEN = re.compile(
     rf"|(?:Mr|Mrs|Ms|Dr|Prof|St)\.(?=\s)|{WORD_PATTERN}|[^\w\s]"
 )
 _SHORT = re.compile(r"(i|you|he|she|it|we|they|that|there|who)'(m|re|s|ve|ll|d)|(i)(m|ve)")
-_SPOKEN = {"gonna": "going", "wanna": "want", "gotta": "got"}
 _WHOLE = {"m": "am", "re": "are", "s": "is", "ve": "have", "ll": "will", "d": "would"}
 _STATES = listed("states") | listed("diets") | listed("marital")
 _OWNERS = word_set("my our his her")
 
 
 def tokenize(sentence: str) -> list[Token]:
-    """Returns the tokens of a sentence."""
-    tokens = list(_split(sentence))
-    for place, token in enumerate(tokens):
-        if token.lower == "'s":
-            verb = "has" if _is_perfect(tokens[place + 1 :]) else "is"
-            tokens[place] = Token(verb, verb)
-    return tokens
-
-
-def _split(sentence: str) -> Iterator[Token]:
-    """Yields the tokens, with `'s` wherever it stands for a verb."""
-    said, previous, is_plain = list[Token](), 0, sentence.isascii()
+    """Returns the tokens; short forms become two, such as `I'm` or `she's` for `she has`."""
+    said, previous = list[Token](), 0
     for match in _TOKEN.finditer(sentence):
         text = match.group()
-        lower = text.lower() if is_plain else normalized(text).lower()
-        said.append(Token(text, lower, match.start() > previous))
+        said.append(Token(text, normalized(text).lower(), match.start() > previous))
         previous = match.end()
+    tokens = list[Token]()
     for place, token in enumerate(said):
-        if short := _SHORT.fullmatch(token.lower):
-            first, ending = filter(None, short.groups())
-            yield token._replace(text="I" if first == "i" else token.text[: len(first)], lower=first)
-            verb = "'s" if ending == "s" else _WHOLE[ending]
-            yield Token(verb, verb)
-        elif verb := _SPOKEN.get(token.lower, ""):
-            yield token._replace(text=verb, lower=verb)
-            yield Token("to", "to")
-        elif _is_subject_with_verb(said, place):
-            yield token._replace(text=token.text[:-2], lower=token.lower[:-2])
-            yield Token("'s", "'s")
+        short = _SHORT.fullmatch(token.lower)
+        if short or _is_subject_with_verb(said, place):
+            first, ending = filter(None, short.groups()) if short else (token.lower[:-2], "s")
+            text = "I" if first == "i" else token.text[: len(first)]
+            is_perfect = ending == "s" and _is_perfect(said[place + 1 :])
+            verb = "has" if is_perfect else _WHOLE[ending]
+            tokens += [token._replace(text=text, lower=first), Token(verb, verb)]
         else:
-            yield token
+            tokens.append(token)
+    return tokens
 
 
 def _is_subject_with_verb(tokens: Sequence[Token], place: int) -> bool:
     """Whether this is `my sister's` for `my sister is`: no other verb follows in its clause."""
-    token = tokens[place]
-    if not token.lower.endswith("'s") or place + 1 >= len(tokens):
+    if not tokens[place].lower.endswith("'s"):
         return False
     start = next((p for p in range(place, 0, -1) if tokens[p - 1].lower in JOINING), 0)
     end = next((p for p in range(place, len(tokens)) if tokens[p].lower in JOINING), len(tokens))
-    is_owned = tokens[start].lower in _OWNERS and place - start in {1, 2, 3}
-    begins = is_owned or all(each.is_name for each in tokens[start : place + 1])
-    following = tokens[after_adverbs(tokens, place + 1) : end]
-    if not begins or not following or following[0].lower in lexicon.KINSHIP:
-        return False
-    is_possessive = any(may_be_verb(each.lower) for each in following[1:])
-    return not (is_possessive or (token.is_name and following[0].is_name))
+    after = tokens[after_adverbs(tokens, place + 1) : end]
+    is_owned = tokens[start].lower in _OWNERS and place > start
+    is_noun = after and (after[0].lower in lexicon.KINSHIP or after[0].is_name)
+    is_subject = is_owned or all(token.is_name for token in tokens[start : place + 1])
+    return bool(after and is_subject and not is_noun) and not any(
+        may_be_verb(token.lower) for token in after[1:]
+    )
 
 
 def may_be_verb(word: str) -> bool:
@@ -126,25 +108,22 @@ def after_adverbs(tokens: Sequence[Token], place: int) -> int:
     return place
 
 
-_NAME_PARTICLES = listed("name_particles")
+_PARTICLES = listed("name_particles")
 _INNER_NAME = re.compile(r"[a-z]{1,2}['\u2019][A-Z\u00c0-\u00de]")
 _MOST_NAME_WORDS = 8
 
 
 def read_name(tokens: Sequence[Token], place: int) -> tuple[str, int] | None:
     """Returns the name that begins here, without an article, and its end."""
-    if place < len(tokens) and tokens[place].lower == "the":
-        place += 1
-    start = end = place
-    for token in tokens[start : start + _MOST_NAME_WORDS]:
+    start = end = place + (lowered(tokens[place : place + 1]) == ["the"])
+    for at, token in enumerate(tokens[start : start + _MOST_NAME_WORDS], start):
         is_quoted = token.text[0] in QUOTES
         if is_quoted and end > start:
             break
         if token.is_name or is_quoted or _INNER_NAME.match(token.text):
-            end = place + 1
-        elif end == start or token.lower not in _NAME_PARTICLES:
+            end = at + 1
+        elif end == start or token.lower not in _PARTICLES:
             break
-        place += 1
     return (joined(tokens[start:end]).strip(QUOTES), end) if end > start else None
 
 
