@@ -95,9 +95,8 @@ class Ledger:
         is_kept = not (matches and fact.has(Sense.DENIED)) or fact.attitude < 0
         for entry, old, gone in matches:
             if is_kept and not gone and len(entry.facts) == 1:
-                new = fact.with_employer_of(old)
-                entry.text, entry.facts, is_kept = new.text, (new,), False
-                self._by_digest[fact_digest(new.text)] = entry
+                entry.text, entry.facts, is_kept = fact.text, (fact,), False
+                self._by_digest[fact_digest(fact.text)] = entry
                 self._change(entry, operation)
             else:
                 self._take_out(entry, old, gone, operation)

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 from server.core.text import words
-from server.graph.model import Entity, Relation
+from server.graph.model import Relation
 from server.graph.project.supersession import is_functional
 from server.models.offline import lexicon
 from server.models.offline.clauses import Clause
-from server.models.offline.lexicon import lists, pattern, verb_stem, word_set
+from server.models.offline.lexicon import lists, listed, pairs, pattern, stems, verb_stem, word_set
 from server.models.offline.people import Subject, content_stems
-from server.models.offline.tokens import Token, joined, lowered, names_in
+from server.models.offline.tokens import Token, joined, lowered
 from server.models.offline.verbs import Sense
 
 _NEWS = pattern("news")
-_OF_KIND = {verb_stem(word): kind for kind, found in lists("one_at_a_time").items() for word in found}
-_PROMOTED = (["made"], ["promoted"])
+_CHANGING = listed("changing")
+_KINDS = {verb_stem(word): kind for kind, found in lists("one_at_a_time").items() for word in found}
+_DISLIKED_IF_DENIED = stems("stand bear like enjoy")
+_SOFT = word_set("works_as follows_diet dates")
+_MARITAL_STATUS = pairs("marital_status")
+_SEVERAL = listed("several_kin") | lexicon.PETS
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,7 @@ class Fact:
 
     After the verb come `lead`, the words that belong to it (`allergic to`), the `items` of a list,
     and the `tail`. A qualified fact holds only on some occasions, or for one thing among others: it
-    neither replaces nor retracts another. `contrast` are the keys of what is denied: `tea, not
+    neither replaces nor retracts another. `contrast` are the words of what is denied: `tea, not
     coffee`.
     """
 
@@ -64,6 +66,10 @@ class Fact:
         """Whether the clause is meant in any of these ways."""
         return bool(self.clause.sense & sense)
 
+    def is_like(self, other: Fact) -> bool:
+        """Whether both relate to their items in the same words: `allergic to`."""
+        return (self.stem, self.lead) == (other.stem, other.lead)
+
     @cached_property
     def attitude(self) -> int:
         """1 if somebody likes something, -1 if they dislike it, else 0."""
@@ -77,22 +83,9 @@ class Fact:
         return frozenset(item.casefold() for item in self.items)
 
     @cached_property
-    def tail_stems(self) -> frozenset[str]:
-        """The stems of the words after the items, empty if they may belong to one item only."""
-        return frozenset() if _LISTING & set(lowered(self.tail)) else content_stems(joined(self.tail))
-
-    @cached_property
     def words(self) -> frozenset[str]:
         """The stems of its words."""
         return content_stems(joined(self.clause.tokens)) | {self.stem}
-
-    @cached_property
-    def own_things(self) -> frozenset[str]:
-        """The speaker's own things after the verb: `my flat`."""
-        rest = joined(self.clause.rest).lower()
-        mine = [f"{my} {key}" for key in self.things for my in ("my", "our", "their")]
-        owner = self.subject.owner.key
-        return frozenset(f"{owner}'s {m.partition(' ')[2]}" for m in mine if m in rest)
 
     @cached_property
     def role(self) -> str:
@@ -107,32 +100,11 @@ class Fact:
         """The names of its subject."""
         return self.subject.names | ({self.role} if self.role else set())
 
-    def with_employer_of(self, old: Fact) -> Fact:
-        """Returns a promotion with the employer in the other fact."""
-        employer = next((r for r in old.relations if r.relation == "works_at"), None)
-        if not self.is_promotion or employer is None:
-            return self
-        text = f"{self.text.rstrip('.')} at {employer.target.name}"
-        return replace(self, text=text, relations=(*self.relations, employer))
-
-    @property
-    def names(self) -> Iterator[str]:
-        """The names in it that can be people's."""
-        for place, name in names_in(self.clause.rest):
-            before = self.clause.rest[place - 1].lower if place else self.stem
-            if before not in _NOT_BEFORE_PEOPLE and self.relations == self.subject.relations:
-                yield name
-
     @cached_property
     def is_news(self) -> bool:
         """Whether it states that something holds from now on."""
-        is_told = _NEWS.search(joined(self.clause.tokens).lower()) or self.moved_to
-        return bool(self.subject.is_new or is_told or self.is_promotion)
-
-    @property
-    def is_promotion(self) -> bool:
-        """Whether it states another role with the same employer."""
-        return lowered(self.clause.rest[:1]) in _PROMOTED
+        is_told = _NEWS.search(joined(self.clause.tokens).lower())
+        return bool(self.subject.is_new or is_told or self.moved_to)
 
     @cached_property
     def moved_to(self) -> str:
@@ -142,35 +114,32 @@ class Fact:
         return self.items[0].casefold() if is_moved and not _CHANGING.isdisjoint(found) else ""
 
     @cached_property
-    def parts(self) -> tuple[dict[str, frozenset[str]], frozenset[str]]:
-        """What in it may change by itself, by kind, and the stems of the other words.
+    def values(self) -> frozenset[tuple[str, str]]:
+        """Its words, each with the kind of value that it is, or "".
 
-        These are numbers and days, names after a preposition, and what one does in one way at a
-        time, such as going to work.
+        Values are numbers and days ("#"), names after a preposition ("@"), and ways of doing what
+        is done in one way at a time, such as going to work. They can change by themselves.
         """
-        clause, values, others = self.clause, defaultdict(set), {self.stem}
+        clause, before, found = self.clause, "", set[tuple[str, str]]()
         told = _NEWS.sub("", joined((*clause.tokens[: clause.begin], *clause.rest)))
-        after, is_name = "", False
-        for token in map(_token, words(told)):
-            is_name = token.is_name and (is_name or after in lexicon.PREPOSITIONS)
-            kind = _OF_KIND.get(verb_stem(token.lower), "")
-            kind = kind or ("#" if lexicon.is_quantity(token.lower) else "@" if is_name else "")
+        for word in words(told):
+            token = Token(word, word.lower())
             if token.lower in self.contrast:
                 break
-            if kind:
-                values[kind].add(token.lower)
-            else:
-                others |= content_stems(token.lower)
-            after = after if token.lower in lexicon.DETERMINERS else token.lower
-        if kind := _OF_KIND.get(self.stem, ""):
-            values[kind].add(self.stem)
-            others.remove(self.stem)
-        return {kind: frozenset(found) for kind, found in values.items()}, frozenset(others)
+            is_name = token.is_name and (before in lexicon.PREPOSITIONS or before == "@")
+            kind = "#" if lexicon.is_quantity(token.lower) else "@" if is_name else ""
+            kind = _KINDS.get(verb_stem(token.lower), kind)
+            stated = {verb_stem(token.lower)} if kind else content_stems(token.lower)
+            found |= {(kind, stem) for stem in stated}
+            before = "@" if is_name else before if token.lower == "the" else token.lower
+        return frozenset(found | {(_KINDS.get(self.stem, ""), self.stem)})
 
     @cached_property
     def slots(self) -> dict[str, str]:
         """The properties of which its subject has one value at a time, with their values."""
-        found = {} if self.has(Sense.RETRACTED) else self._possession()
+        if self.has(Sense.RETRACTED) or self.clause.is_former:
+            return {}
+        found = self._possession()
         for r in self.relations:
             is_own = r.source.key in self.subject.names or r.source == self.subject.owner
             if r.relation in _SOFT or (is_own and is_functional(r.relation)):
@@ -180,49 +149,24 @@ class Fact:
         return found
 
     def _possession(self) -> dict[str, str]:
-        """Returns who somebody's boss is, or what something of theirs is like, is, or costs."""
-        subject, rest = self.subject, self.clause.rest
-        if self.clause.is_former:
-            return {}
-        if self.role:
-            return _single(self.role, subject.entity.key)
-        if subject.entity == subject.owner or not subject.noun:
-            return {}
-        thing = f"{subject.owner.key}'s {subject.noun}"
-        if subject.is_somebody:
-            targets = [r for r in self.relations if r not in subject.relations]
-            named = subject.entity if subject.text.endswith(subject.entity.name) else None
-            named = targets[0].source if targets else named
-            return _single(thing, named.key) if named and named.name[:1].isupper() else {}
+        """Returns who somebody's boss is, or which, where or how something of theirs is."""
+        subject, value = self.subject, " ".join(lowered(self.clause.rest))
+        thing = self.role or f"{subject.owner.key}'s {subject.noun}"
+        owner, _, noun = thing.rpartition(" ")
+        if self.role or (subject.relations and self.relations):
+            named = subject.entity if self.role else self.relations[0].source
+            named = self.relations[0].target if named == subject.owner else named
+            is_several = noun in _SEVERAL and not owner.endswith("best")
+            is_told = named.name[:1].isupper() and not is_several
+            is_told &= bool(self.role or self.relations[0] not in subject.relations)
+            return {f"{owner} {lexicon.KINSHIP.get(noun, noun)}": named.key} if is_told else {}
         if self.moved_to:
             is_put = self.lead == "moved to" and not lexicon.is_quantity(self.moved_to.split()[0])
-            kinds = ("where",) if is_put else ("where", "which", "how")
+            kinds = ["where"] if is_put else ["where", "which", "how"]
             return {f"{kind} {thing}": self.moved_to for kind in kinds}
-        value = " ".join(lowered(rest))
-        if self.stem != "be":
-            return {}
         is_where = value.startswith(("with ", "at ", "on ", "in "))
-        is_valued = value.startswith(("a ", "an ")) or any(
-            t.is_name or lexicon.is_quantity(t.lower) for t in rest
+        is_which = value.startswith(("a ", "an ")) or any(
+            token.is_name or lexicon.is_quantity(token.lower) for token in self.clause.rest
         )
-        return {f"{'where' if is_where else 'which' if is_valued else 'how'} {thing}": value}
-
-
-def _token(word: str) -> Token:
-    return Token(word, word.lower())
-
-
-_DISLIKED_IF_DENIED = lexicon.stems("stand bear like enjoy")
-_CHANGING = lexicon.listed("changing")
-_SOFT = word_set("works_as follows_diet dates")
-_MARITAL_STATUS = lexicon.pairs("marital_status")
-_NOT_BEFORE_PEOPLE = word_set("in at on to from for near live work")
-_SEVERAL = lexicon.listed("several_kin") | lexicon.PETS
-_LISTING = frozenset({",", "and", "or", "&"})
-
-
-def _single(thing: str, value: str) -> dict[str, str]:
-    """Returns the value for somebody's boss or car; nothing if people have several."""
-    which, noun = thing.rsplit(maxsplit=1)
-    is_several = noun in _SEVERAL and not which.endswith("best")
-    return {} if is_several else {f"which {which} {lexicon.KINSHIP.get(noun, noun)}": value}
+        kind = "where" if is_where else "which" if is_which else "how"
+        return {f"{kind} {thing}": value} if subject.noun and self.stem == "be" else {}

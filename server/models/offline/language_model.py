@@ -92,7 +92,7 @@ class Extraction:
             meant = self._people.meant(pronoun) if pronoun else None
             fact = read_fact(clause, speaker, meant) if pronoun else _read(clause, speaker)
             if fact is not None:
-                self._people.hear(fact.subject, fact.relations, fact.names, speaker.name)
+                self._people.hear(fact.subject, fact.relations, speaker.name)
                 yield fact
 
     def _is_wanted(self, text: str) -> bool:

@@ -142,10 +142,9 @@ class People:
 
     def __init__(self) -> None:
         self._known: dict[str, Subject] = {}
-        self._others: dict[str, str] = {}
 
     def hear(
-        self, subject: Subject, relations: Iterable[Relation], names: Iterable[str], speaker: str
+        self, subject: Subject, relations: Iterable[Relation], speaker: str
     ) -> None:
         """Adds the people in a fact, and other names in it, which may be people's."""
         ends = {entity for relation in relations for entity in (relation.source, relation.target)}
@@ -159,14 +158,11 @@ class People:
                     somebody.append(Subject(entity.name, entity, subject.owner, names_known, noun))
         for each in somebody:
             self._known.setdefault(each.entity.key, each)
-        for name in names:
-            self._others.setdefault(Entity(name).key, name)
 
     def meant(self, pronoun: str) -> Subject | None:
         """Returns the only person that the pronoun can mean, else None."""
         fitting = [s for s in self._known.values() if _gender(s) in GENDERS[pronoun]]
-        others = self._others.keys() - self._known.keys()
-        if len(fitting) != 1 or others:
+        if len(fitting) != 1:
             return None
         return replace(fitting[0], text=fitting[0].entity.name, relations=())
 
