@@ -177,6 +177,8 @@ def _is_verb(tokens: Sequence[Token], start: int, end: int) -> bool:
     if place >= len(tokens) or tokens[place].is_name or tokens[place].lower in _NO_VERBS:
         return False
     word = tokens[place].lower
+    if word in lexicon.HELPING:
+        return True
     is_plural = any(token.lower == "and" for token in tokens[start + 1 : end - 1])
     if word in lexicon.VERBS:
         return is_plural or (before.lower.endswith("s") and not before.lower.endswith(("'s", "his")))

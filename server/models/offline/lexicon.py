@@ -38,7 +38,8 @@ def lists(table: str) -> dict[str, frozenset[str]]:
 
 def pairs(name: str) -> dict[str, str]:
     """Returns a list of `word:meaning` in `words.toml`."""
-    return dict(pair.split(":") for pair in _TABLES["english"][name].split())
+    found = (pair.split(":") for pair in _TABLES["english"][name].split())
+    return {word.replace("+", " "): meaning for word, meaning in found}
 
 
 def stems(words: str | Iterable[str]) -> frozenset[str]:
@@ -55,6 +56,7 @@ NEGATED: Final = {
     for apostrophe in ("'", "")
 } | {"can't": "can", "cant": "can", "cannot": "can", "won't": "will", "wont": "will", "ain't": "is"}
 """Negated auxiliaries, with and without their apostrophe, and what they deny."""
+HELPING: Final = AUXILIARIES | MODALS | NEGATED.keys()
 
 PRONOUNS: Final = word_set("i we he she they you it")
 ADVERBS: Final = listed("adverbs")

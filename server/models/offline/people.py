@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -16,21 +16,17 @@ GENDERS: Final = {"he": {"he", ""}, "his": {"he", ""}, "she": {"she", ""}, "her"
                   "they": {"they"}}  # fmt: skip
 """The pronouns for others, and what `_gender` returns for those whom they can mean."""
 
-UNIQUE_KIN: Final = listed("unique_kin")
-_FEMALE, _MALE = listed("female"), listed("male")
+_FEMALE, _MALE, UNIQUE_KIN = listed("female"), listed("male"), listed("unique_kin")
 _FROM_OWNER = word_set("married_to partner_of engaged_to has_pet")
-_OWNERS, _THEIRS = word_set("my our"), word_set("his her")
 _ATTRIBUTES, _SAME_ATTRIBUTE = listed("attributes"), pairs("same_attribute")
 _RECENT = word_set("new current now currently nowadays")
+_FUNCTION_WORDS = (lexicon.PREPOSITIONS | lexicon.DETERMINERS | lexicon.ADVERBS) - lexicon.NUMBERS
 
 
 def content_stems(text: str) -> frozenset[str]:
     """Returns the stems of the words of a text except function words; verbs have one stem."""
     found = [word.lower().removesuffix("'s") for word in words(text)]
     return frozenset(verb_stem(word) for word in found if word not in _FUNCTION_WORDS)
-
-
-_FUNCTION_WORDS = (lexicon.PREPOSITIONS | lexicon.DETERMINERS | lexicon.ADVERBS) - lexicon.NUMBERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +58,8 @@ class Subject:
 
 def related(owner: Entity, relation: str, thing: Entity) -> Relation:
     """Returns the relation between an owner and a thing or person, in the right direction."""
-    ends = (owner, thing) if relation in _FROM_OWNER else (thing, owner)
-    return Relation(ends[0], relation, ends[1])
+    source, target = (owner, thing) if relation in _FROM_OWNER else (thing, owner)
+    return Relation(source, relation, target)
 
 
 def read_subject(
@@ -74,27 +70,22 @@ def read_subject(
     `meant` is the subject that a pronoun means, if it is known.
     """
     found, text = lowered(tokens), joined(tokens)
-    first = found[0]
+    first, name = found[0], read_name(tokens, 0)
     if found[-1] in {"i", "we"} or first == "me" or text == speaker.name:
         return Subject(speaker.name, speaker, speaker, frozenset({speaker.key}))
-    if first in GENDERS and (meant is None or first not in _THEIRS):
+    if first in GENDERS and (meant is None or first not in {"his", "her"}):
         return meant
-    if first in _OWNERS:
-        return _owned(tokens[1:], speaker)
-    if first in _THEIRS and meant is not None:
-        return _owned(tokens[1:], meant.entity)
-    name = read_name(tokens, 0)
-    if name is not None and name[0].endswith("'s") and name[1] < len(tokens):
+    if first in {"my", "our", "his", "her"}:
+        return _owned(tokens[1:], meant.entity if meant and first in GENDERS else speaker)
+    if name is None or first == "the":
+        noun = " ".join(found[1:])
+        return Subject(text, Entity(text), speaker, frozenset({f"{speaker.key}'s {noun}"}), noun)
+    if name[0].endswith("'s") and name[1] < len(tokens):
         return _owned(tokens[name[1] :], Entity(name[0][:-2], "person"))
-    if name is not None and first != "the":
-        is_whole = name[1] == len(tokens) or tokens[name[1]].text == ","
-        entity = Entity(
-            name[0] if is_whole else text,
-            "" if lexicon.is_gerund(first) or "and" in found else "person",
-        )
-        return Subject(text, entity, speaker, frozenset({entity.key}))
-    noun = " ".join(found[1:])
-    return Subject(text, Entity(text), speaker, frozenset({f"{speaker.key}'s {noun}"}), noun)
+    is_whole = name[1] == len(tokens) or tokens[name[1]].text == ","
+    kind = "" if lexicon.is_gerund(first) or "and" in found else "person"
+    entity = Entity(name[0] if is_whole else text, kind)
+    return Subject(text, entity, speaker, frozenset({entity.key}))
 
 
 def _owned(tokens: Sequence[Token], owner: Entity) -> Subject:
@@ -104,18 +95,16 @@ def _owned(tokens: Sequence[Token], owner: Entity) -> Subject:
         if token.lower.endswith("'s"):
             noun = token._replace(text=token.text[:-2], lower=token.lower[:-2])
             theirs = _owned([*tokens[:place], noun], owner)
-            if found[place + 1 :] != ["name"]:
-                theirs = _owned(tokens[place + 1 :], theirs.entity)
-            return replace(theirs, text=text)
-    is_new = "new" in found
-    if "," in found and not kind_of(found[0]):
-        found = found[: found.index(",")]
-    place = next((p for p, word in enumerate(found) if kind_of(word)), len(found))
-    after = place + 1 + (found[place + 1 : place + 2] == [","])
-    name = read_name(tokens, after)
-    kind = kind_of(found[place]) if place < len(found) else None
-    if kind is None or "and" in found or (after < len(tokens) and name is None and "," not in found):
-        noun = " ".join(word for word in found if word not in _RECENT)
+            is_name = found[place + 1 :] == ["name"]
+            return replace(
+                theirs if is_name else _owned(tokens[place + 1 :], theirs.entity), text=text
+            )
+    place = next((p for p, word in enumerate(found) if kind_of(word)), len(found) - 1)
+    name = read_name(tokens, place + 1 + (found[place + 1 : place + 2] == [","]))
+    kind, is_new = kind_of(found[place]), "new" in found
+    is_thing = bool(found[place + 1 :]) and name is None and "," not in found
+    if kind is None or "and" in found or is_thing:
+        noun = " ".join(word for word in found if word not in _RECENT).partition(" ,")[0]
         names = {f"{owner.key}'s {noun}", *([owner.key] if attribute_named(noun) else [])}
         return Subject(text, Entity(text), owner, frozenset(names), noun, is_new)
     described = f"{owner.name}'s {joined(tokens[: place + 1])}"
@@ -130,10 +119,10 @@ def _owned(tokens: Sequence[Token], owner: Entity) -> Subject:
 
 def attribute_named(noun: str) -> str:
     """Returns the relation for things that people have one of: `phone number`; else ""."""
-    words = noun.replace("e-mail", "email").replace("favourite", "favorite").split()
-    if not words or (words[0] != "favorite" and words[-1] not in _ATTRIBUTES):
+    found = noun.replace("e-mail", "email").replace("favourite", "favorite")
+    if not found.startswith("favorite ") and found.rpartition(" ")[2] not in _ATTRIBUTES:
         return ""
-    attribute = relation_name(" ".join(words))
+    attribute = relation_name(found)
     return _SAME_ATTRIBUTE.get(attribute, attribute)
 
 
@@ -143,28 +132,23 @@ class People:
     def __init__(self) -> None:
         self._known: dict[str, Subject] = {}
 
-    def hear(
-        self, subject: Subject, relations: Iterable[Relation], speaker: str
-    ) -> None:
-        """Adds the people in a fact, and other names in it, which may be people's."""
-        ends = {entity for relation in relations for entity in (relation.source, relation.target)}
-        is_known = subject.is_somebody and (subject.entity in ends or not subject.relations)
-        somebody = [subject] if is_known and subject.entity.name != speaker else []
-        for relation in relations:
-            for entity in (relation.source, relation.target):
-                if entity.type in {"person", "animal"} and entity.name != speaker:
-                    noun = relation.relation.removesuffix("_of")
-                    names_known = frozenset({entity.key})
-                    somebody.append(Subject(entity.name, entity, subject.owner, names_known, noun))
-        for each in somebody:
-            self._known.setdefault(each.entity.key, each)
+    def hear(self, subject: Subject, relations: Sequence[Relation], speaker: str) -> None:
+        """Adds the people in a fact."""
+        ends = [(end, r.relation) for r in relations for end in (r.source, r.target)]
+        if not subject.relations and subject.is_somebody:
+            self._known.setdefault(subject.entity.key, subject)
+        for end, relation in ends:
+            if end.type in {"person", "animal"} and end.name != speaker:
+                noun = subject.noun if end == subject.entity else relation.removesuffix("_of")
+                other = Subject(end.name, end, subject.owner, frozenset({end.key}), noun)
+                self._known.setdefault(end.key, other)
+        self._known.pop(Entity(speaker).key, None)
 
     def meant(self, pronoun: str) -> Subject | None:
         """Returns the only person that the pronoun can mean, else None."""
         fitting = [s for s in self._known.values() if _gender(s) in GENDERS[pronoun]]
-        if len(fitting) != 1:
-            return None
-        return replace(fitting[0], text=fitting[0].entity.name, relations=())
+        is_clear = len(fitting) == 1
+        return replace(fitting[0], text=fitting[0].entity.name, relations=()) if is_clear else None
 
 
 def _gender(subject: Subject) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 
 from server.core.patterns import data_file
@@ -11,111 +10,75 @@ from server.models.offline import lexicon
 from server.models.offline.clauses import Clause
 from server.models.offline.lexicon import KINSHIP, kind_of, listed, pairs, pattern, stems, word_set
 from server.models.offline.people import Subject, attribute_named, related
-from server.models.offline.tokens import Token, lowered, read_name
+from server.models.offline.tokens import lowered, names_in, read_name
 from server.models.offline.verbs import Sense
 
 _RULES = data_file(lexicon.PACKAGE, "rules")
 _NAMED = [(pattern.compiled(r["before"]), r["relation"], r["type"]) for r in _RULES["name"]]
-_STATES = [
-    (pattern.compiled(r["phrase"]), r["relation"], r.get("type", "")) for r in _RULES["state"]
-]
+_STATES = [(pattern.compiled(r["phrase"]), r["relation"], r["type"]) for r in _RULES["state"]]
 _RELATING = {lexicon.verb_stem(verb): verb for verb in listed("relating")}
-_SAME_RELATION, _DENIED = pairs("same_relation"), pairs("denied")
-_LEADS = {"allergic to": "allergic_to", "fan of": "likes"}
-_NATIONALITIES, _STREETS = listed("nationalities"), listed("streets")
-_NOT_PLACES = frozenset().union(*lexicon.lists("one_at_a_time").values())
-_PAST_MEANS_OVER = stems("live reside work intern study come")
-_LASTING = word_set("since for always all now")
-_HAVING = stems("have adopt get rescue buy own")
+_SAME_RELATION, _DENIED, _LEADS = pairs("same_relation"), pairs("denied"), pairs("leads")
+_NATIONALITIES = listed("nationalities")
+_HAVING, _PAST_MEANS_OVER = stems("have adopt get own"), stems("live work intern study come")
+_BETWEEN_NAMES = word_set(", and & named called")
 _NAMES_WITHIN = 10
-_VALUES = {"email": "@", "works_at": r"[A-Z\d]", "lives_in": "[A-Z]"} | dict.fromkeys(
-    ("phone_number", "age", "height", "weight", "birthday", "anniversary"), r"\d"
-)
-"""Patterns of values, where known."""
+_UNHELD = Sense.RETRACTED | Sense.PLANNED | Sense.ABILITY
 
 
 def relations_of(
     clause: Clause, subject: Subject, lead: str, items: Sequence[str]
 ) -> Iterator[Relation]:
     """Yields the relations of its subject that an asserted clause states."""
-    yield from tuple(_introduced(clause, subject)) or subject.relations
+    is_held = not (clause.sense & _UNHELD or clause.is_former)
+    yield from tuple(_introduced(clause, subject) if is_held else ()) or subject.relations
+    about, found = subject.entity, list(_liked(clause, lead, items))
     if attribute := attribute_named(subject.noun):
-        about, found = subject.owner, _value(clause, attribute, lead, items)
-    else:
-        about, found = subject.entity, _targets(clause, subject, lead, items)
+        is_told = is_held and clause.stem in {"be", "chang"} and items
+        is_number = attribute in {"phone_number", "age", "height", "weight", "birthday"}
+        is_value = is_told and (not is_number or any(map(str.isdigit, items[0])))
+        about, found = subject.owner, [(attribute, Entity(items[0]))] if is_value else []
+    elif is_held:
+        found += [*_named(clause, subject), *_being(clause, subject)]
     for relation, target in found:
         if target.key not in {"", about.key}:
             yield Relation(about, relation, target)
 
 
-def _value(
-    clause: Clause, attribute: str, lead: str, items: Sequence[str]
-) -> Iterator[tuple[str, Entity]]:
-    """Yields an attribute: `my favourite colour is blue`."""
-    if attribute == "job" and lead in {"at", "with"}:
-        attribute = "works_at"
-    is_over = clause.is_former or Sense.RETRACTED & clause.sense
-    is_told = clause.stem in {"be", "chang"} and not is_over
-    if is_told and items and re.search(_VALUES.get(attribute, r"\S"), items[0]):
-        yield attribute, Entity(items[0])
-
-
-def _targets(
-    clause: Clause, subject: Subject, lead: str, items: Sequence[str]
-) -> Iterator[tuple[str, Entity]]:
+def _liked(clause: Clause, lead: str, items: Sequence[str]) -> Iterator[tuple[str, Entity]]:
+    """Yields what somebody likes, eats, speaks and so on, by verbs that are relations."""
     sense = clause.sense
-    is_unheld = sense & (Sense.RETRACTED | Sense.PLANNED | Sense.ABILITY)
-    if not (is_unheld or clause.is_former):
-        yield from _named(clause, subject)
-        if subject.is_somebody:
-            yield from _being(clause)
-    relation = next((_LEADS[known] for known in _LEADS if lead.endswith(known)), "")
+    relation = next((name for known, name in _LEADS.items() if lead.endswith(known)), "")
     if clause.stem in _RELATING and not lead:
         relation = lexicon.third_person(_RELATING[clause.stem])
         relation = _SAME_RELATION.get(relation, relation)
-    if Sense.OVER in sense:
-        return
     if Sense.DENIED in sense:
         relation = _DENIED.get(relation, "")
-    elif Sense.ABILITY in sense and relation != "speaks":
-        return
-    elif Sense.PLANNED in sense and clause.stem not in lexicon.DISTASTES:
-        return
-    for item in items if relation else ():
-        yield relation, Entity(item, "language" if relation == "speaks" else "")
+    is_meant = relation == "speaks" or Sense.ABILITY not in sense
+    is_meant &= Sense.PLANNED not in sense or clause.stem in lexicon.DISTASTES
+    if relation and is_meant and Sense.OVER not in sense:
+        for item in items:
+            yield relation, Entity(item, "language" if relation == "speaks" else "")
 
 
 def _named(clause: Clause, subject: Subject) -> Iterator[tuple[str, Entity]]:
     """Yields the relations to names after the verb, the first of each kind."""
-    rest, words = clause.rest, lowered(clause.rest)
-    sense = clause.sense
-    is_lasting = Sense.PROGRESSIVE in sense or not _LASTING.isdisjoint(lowered(clause.tokens))
-    is_event = Sense.PAST in sense and not (Sense.PERFECT in sense and is_lasting)
-    if is_event and clause.stem in _PAST_MEANS_OVER:
+    rest, sense, found = clause.rest, clause.sense, dict[str, Entity]()
+    is_lasting = Sense.PERFECT in sense or Sense.PROGRESSIVE in sense
+    if Sense.PAST in sense and not is_lasting and clause.stem in _PAST_MEANS_OVER:
         return  # `I worked at Acme.`
-    found: dict[str, Entity] = {}
     for place in range(min(len(rest), _NAMES_WITHIN)):
         name = read_name(rest, place)
-        if name is None:
-            continue
-        before = " ".join([clause.stem, *words[:place]])
-        for pattern_before, relation, kind in _NAMED:
-            if relation in found or not pattern_before.fullmatch(before):
-                continue
-            if kind == "place" and name[0].lower() in _NOT_PLACES:
-                continue
-            is_street = name[0].split()[-1].lower() in _STREETS and relation == "lives_in"
-            found["address" if is_street else relation] = Entity(name[0], kind)
-    if subject.noun:
-        found.pop("named", None)
+        before = " ".join([clause.stem, *lowered(rest[:place])])
+        for known, relation, kind in _NAMED if name else ():
+            if name and known.fullmatch(before) and not (relation == "named" and subject.noun):
+                found.setdefault(relation, Entity(name[0], kind))
     yield from found.items()
 
 
-def _being(clause: Clause) -> Iterator[tuple[str, Entity]]:
+def _being(clause: Clause, subject: Subject) -> Iterator[tuple[str, Entity]]:
     """Yields relations of `I am a nurse`, `I am vegan`, `I am 30` and `I turned 30`."""
-    phrase = clause.phrase
-    for known, relation, kind in _STATES:
-        if state := known.fullmatch(phrase):
+    for known, relation, kind in _STATES if subject.is_somebody else ():
+        if state := known.fullmatch(clause.phrase):
             yield relation, Entity(state.group(1), kind)
 
 
@@ -124,46 +87,31 @@ def _introduced(clause: Clause, subject: Subject) -> Iterator[Relation]:
     rest = clause.rest
     while rest and rest[-1].lower in lexicon.ADVERBS:
         rest = rest[:-1]
-    if not rest or clause.sense & (Sense.RETRACTED | Sense.PLANNED):
+    found, owner = lowered(rest), subject.owner
+    place = next((p for p, word in enumerate(found[:5]) if kind_of(word)), None)
+    if clause.stem in _HAVING and place is not None and subject.is_somebody:
+        relation, kind = kind_of(found[place]) or ("", "")
+        names = list[str]()
+        for at, name in names_in(rest, place + 1):
+            if not names and not _BETWEEN_NAMES.issuperset(found[place + 1 : at]):
+                break
+            names.append(name)
+        if not names and kind == "animal":
+            names = [found[place].removesuffix("s")]
+        for each in names if not found[place - 1].endswith("'s") else ():
+            yield related(subject.entity, relation, Entity(each, kind))
+    if clause.stem != "be" or not rest:
         return
-    if clause.stem in _HAVING and subject.is_somebody:
-        yield from _possessions(rest, subject.entity)
-    elif clause.stem == "be":
-        start = int(rest[0].lower in {"called", "named"})
-        name = read_name(rest, start)
-        is_name = name and name[1] == len(rest) and name[0].lower() not in _NATIONALITIES
-        kind = kind_of(rest[-1].lower) if rest[0].lower in {"my", "our", "his", "her"} else None
-        if subject.relations and name and is_name:
-            named = Entity(name[0], subject.entity.type)
-            for relation in subject.relations:
-                yield related(subject.owner, relation.relation, named)
-        elif subject.entity == subject.owner and name and is_name and not start:
-            yield Relation(subject.entity, "named", Entity(name[0], "person"))
-        elif kind and subject.entity != subject.owner:
-            yield related(subject.owner, kind[0], subject.entity)
-
-
-def _possessions(rest: Sequence[Token], owner: Entity) -> Iterator[Relation]:
-    """Yields people and animals: `a friend Mikkel`, `two dogs, Rex and Luna`."""
-    words = lowered(rest)
-    place = next((p for p, word in enumerate(words[:5]) if kind_of(word)), None)
-    kind = kind_of(words[place]) if place is not None else None
-    if place is None or kind is None or any("'s" in word for word in words[:place]):
-        return
-    noun, names = words[place], []
-    while True:
-        place += 1
-        while place < len(rest) and words[place] in {",", "and", "named", "called", "&"}:
-            place += 1
-        name = read_name(rest, place)
-        if name is None:
-            break
-        names.append(name[0])
-        place = name[1] - 1
-    if not names and kind[1] == "animal":
-        names = [noun if noun in lexicon.PETS else noun[:-1]]
-    for each in names:
-        yield related(owner, kind[0], Entity(each, kind[1]))
+    start = int(found[0] in {"called", "named"})
+    name = read_name(rest, start)
+    is_name = name and name[1] == len(rest) and name[0].lower() not in _NATIONALITIES
+    if name and is_name and subject.relations:
+        for known in subject.relations:
+            yield related(owner, known.relation, Entity(name[0], subject.entity.type))
+    elif name and is_name and subject.entity == owner and not start:
+        yield Relation(owner, "named", Entity(name[0], "person"))
+    elif (role := kind_of(found[-1])) and subject.entity != owner and found[0] in {"my", "our"}:
+        yield related(owner, role[0], subject.entity)
 
 
 # People have only one or few of these; with two of them the words are ambiguous and join neither.
@@ -173,15 +121,14 @@ _KNOWN_AS, _RELATIVE = pattern("known_as"), pattern("relative")
 
 def find_aliases(text: str) -> dict[str, tuple[str, ...]]:
     """Returns the aliases of each entity in the text, by the key of its name."""
-    pairs_found = [_longer_first(match[1], match[2]) for match in _KNOWN_AS.finditer(text)]
-    pairs_found += [(m[3], m[1]) for m in _RELATIVE.finditer(text) if m[2] in _OWN]
-    found: dict[str, dict[str, None]] = {}
-    for name, alias in pairs_found:
-        found.setdefault(entity_key(name), {})[alias] = None
-    return {key: tuple(aliases) for key, aliases in found.items()}
+    found: dict[str, tuple[str, ...]] = {}
+    both = [sorted(m.groups(), key=_by_length) for m in _KNOWN_AS.finditer(text)]
+    both += [[m[3], m[1]] for m in _RELATIVE.finditer(text) if m[2] in _OWN]
+    for name, alias in both:  # The longer name is the entity's own.
+        known = found.get(entity_key(name), ())
+        found[entity_key(name)] = tuple(dict.fromkeys([*known, alias]))
+    return found
 
 
-def _longer_first(one: str, other: str) -> tuple[str, str]:
-    """Returns the entity's own name, the longer one, and its alias."""
-    name, alias = sorted((one, other), key=lambda it: (-len(it.split()), -len(it), it))
-    return name, alias
+def _by_length(name: str) -> tuple[int, int, str]:
+    return -len(name.split()), -len(name), name

@@ -80,8 +80,7 @@ def _is_subject_with_verb(tokens: Sequence[Token], place: int) -> bool:
 
 def may_be_verb(word: str) -> bool:
     """Whether the word is a verb that can stand after a noun."""
-    is_helping = word in lexicon.AUXILIARIES or word in lexicon.MODALS or word in lexicon.NEGATED
-    return is_helping or lexicon.is_past(word) or word in lexicon.THIRD_PERSONS
+    return word in lexicon.HELPING or lexicon.is_past(word) or word in lexicon.THIRD_PERSONS
 
 
 def _is_perfect(after: Sequence[Token]) -> bool:
