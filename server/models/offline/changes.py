@@ -8,16 +8,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from server.core.text import normalized, words
 from server.memories.add.inference import ProposedOperation
 from server.memories.memory import fact_digest
+from server.models.offline import lexicon
 from server.models.offline.effects import Effect
 from server.models.offline.facts import Fact
-from server.models.offline.forgetting import ForgetRequest
+from server.models.offline.people import content_stems
 from server.models.offline.reading import without_items
 from server.models.offline.verbs import Sense
 
 Describe = Callable[[ProposedOperation, str, Sequence[Fact]], ProposedOperation]
 """Adds the text, and the entities and relations of its facts, to an operation."""
+
+_REQUEST, _EVERYTHING = lexicon.pattern("forget_request"), lexicon.pattern("everything")
+_SAYS_NOTHING = lexicon.FUNCTION_WORDS | lexicon.listed("asking")
+_SYNONYMS = {name: lexicon.stems(found) for name, found in lexicon.lists("synonyms").items()}
 
 
 @dataclass(slots=True)
@@ -69,11 +75,11 @@ class Ledger:
 
     def say(self, text: str, facts: tuple[Fact, ...], operation: ProposedOperation) -> None:
         """Adds a memory, unless there is one with this text."""
-        self._read()
-        entry = Entry(text, facts)
-        if self._by_digest.setdefault(fact_digest(text), entry) is entry:
+        entries, entry, digest = self._read(), Entry(text, facts), fact_digest(text)
+        if digest not in self._by_digest or self._by_digest[digest].is_gone:
+            self._by_digest[digest] = entry
             entry.operation = self._describe(operation, text, facts)
-            self._entries.append(entry)
+            entries.append(entry)
 
     def state(self, fact: Fact, operation: ProposedOperation) -> None:
         """Adds a fact, and removes or replaces what it ends."""
@@ -105,22 +111,19 @@ class Ledger:
 
     def forget(self, request: ForgetRequest, speaker: str, operation: ProposedOperation) -> None:
         """Forgets the memories, or only the items of a list, that the request names."""
-        named = [
-            entry
-            for entry in self._read()
-            if entry.is_open and request.names(entry.text, entry.facts, speaker)
-        ]
+        named = [e for e in self._read() if e.is_open and request.names(e.text, e.facts, speaker)]
         for entry in named:
-            gone = _forgotten(entry, request, speaker)
+            items = [item for fact in entry.facts[:1] for item in fact.items]
+            gone = [item for item in items if request.stems <= content_stems(item)]
+            is_partial = len(entry.facts) == 1 and 0 < len(gone) < len(items)
             for fact in entry.facts:
-                self._take_out(entry, fact, gone, operation)
+                self._take_out(entry, fact, gone if is_partial else (), operation)
             if not entry.facts:
                 self._change(entry, operation)
         if not named:
             self._unmatched.append(operation)
 
     def _read(self) -> list[Entry]:
-        """Returns all memories, after reading those that are known."""
         for entry in self._unread:
             self._entries.append(entry)
             self._by_digest[fact_digest(entry.text)] = entry
@@ -130,37 +133,70 @@ class Ledger:
         self, entry: Entry, fact: Fact, gone: Sequence[str], operation: ProposedOperation
     ) -> None:
         """Removes a fact from a memory, or only some items of its list."""
-        left = list(entry.facts)
-        place = left.index(fact)
+        left, place = list(entry.facts), entry.facts.index(fact)
         shorter = without_items(fact, gone) if gone else None
         left[place : place + 1] = [shorter] if shorter else []
-        entry.facts = tuple(left)
-        entry.text = " and ".join(each.text for each in left)
+        entry.text, entry.facts = " and ".join(each.text for each in left), tuple(left)
         self._change(entry, operation)
 
     def _change(self, entry: Entry, operation: ProposedOperation) -> None:
         """Sets the operation on a memory whose facts have changed."""
-        entry.is_gone = not entry.facts
-        entry.operation = None
+        entry.is_gone, entry.operation = not entry.facts, None
         if entry.is_gone and entry.number is None:
             return
+        action = "DELETE" if entry.is_gone else "ADD" if entry.number is None else "UPDATE"
         if operation.action == "FORGET" and entry.is_gone:
             entry.operation = replace(operation, target=entry.number)
-            return
-        action = "DELETE" if entry.is_gone else "ADD" if entry.number is None else "UPDATE"
-        changed = replace(operation, action=action, target=entry.number)
-        entry.operation = self._describe(changed, entry.text, entry.facts)
+        else:
+            changed = replace(operation, action=action, target=entry.number)
+            entry.operation = self._describe(changed, entry.text, entry.facts)
 
 
-def _forgotten(entry: Entry, request: ForgetRequest, speaker: str) -> tuple[str, ...]:
-    """Returns the items of a list that the request names; () if these are none or all."""
-    if len(entry.facts) != 1:
-        return ()
-    fact = entry.facts[0]
-    gone = [
-        item
-        for item in fact.items
-        if (alone := without_items(fact, [i for i in fact.items if i != item]))
-        and request.names(alone.text, entry.facts, speaker)
-    ]
-    return tuple(gone) if len(gone) < len(fact.items) else ()
+@dataclass(frozen=True, slots=True)
+class ForgetRequest:
+    """A request to forget something. `is_own` is whether it concerns the speaker.
+
+    `is_bare` is whether the request does not mention memory (`delete my phone number`); as it could
+    be about something else, it only matches memories that state a relation.
+    """
+
+    stems: frozenset[str]
+    is_everything: bool
+    is_own: bool
+    is_bare: bool
+
+    def names(self, text: str, facts: Sequence[Fact], speaker: str) -> bool:
+        """Whether the request matches a memory, which contains all of its words."""
+        is_about_speaker = normalized(text).startswith((f"{speaker} ", f"{speaker}'s ")) or any(
+            fact.subject.owner.name == speaker and speaker in text for fact in facts
+        )
+        if self.is_everything or (self.is_own and not is_about_speaker):
+            return self.is_everything and is_about_speaker
+        relations = {relation.relation for fact in facts for relation in fact.relations}
+        is_subject = any(self.stems <= fact.subject.stems for fact in facts)
+        known = content_stems(f"{text} {' '.join(relations)}".replace("_", " "))
+        known = known.union(*(_SYNONYMS.get(each, ()) for each in {*relations, *words(text)}))
+        is_said = all(any(_is_same(s, k) for k in known) for s in self.stems)
+        return bool(self.stems) and is_said and bool(relations or is_subject or not self.is_bare)
+
+
+def read_request(sentence: str) -> ForgetRequest | None:
+    """Returns the request to forget in the sentence; None if it is no such request."""
+    match = _REQUEST.match(normalized(sentence))
+    if match is None:
+        return None
+    named = next(group for group in match.groups() if group)
+    found = [word.lower() for word in words(named)]
+    return ForgetRequest(
+        content_stems(" ".join(word for word in found if word not in _SAYS_NOTHING)),
+        is_everything=bool(_EVERYTHING.match(named)),
+        is_bare=match["own"] is not None,
+        is_own=bool({"i", "my", "me", "i'm", "i've"}.intersection(found)),
+    )
+
+
+def _is_same(one: str, other: str) -> bool:
+    """Whether two stems belong to one word: `allergi` and `allerg`."""
+    shorter, longer = sorted((one, other), key=len)
+    is_close = len(longer) - len(shorter) <= 1 and len(shorter) >= len("aller")
+    return one == other or (is_close and longer.startswith(shorter))

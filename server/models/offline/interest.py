@@ -16,92 +16,70 @@ from server.memories.conversation import COURTESIES, Role
 from server.models.offline import lexicon
 from server.models.offline.effects import Effect
 from server.models.offline.facts import Fact
-from server.models.offline.lexicon import listed, stems, verb_stem
+from server.models.offline.lexicon import listed, pattern, stems, verb_stem
 from server.models.offline.tokens import joined
 from server.models.offline.verbs import Sense
 
 _POLITE = COURTESIES - lexicon.PERIODS  # Not the `night` of `I work at night`.
-_POINTING = lexicon.word_set("it that this them those these him her so you your one both")
-_REMARKING = stems(listed("remarking"))
-_AROUND = lexicon.ADVERBS | lexicon.PREPOSITIONS
-_MOODS, _TALK, _FINDING_OUT = listed("moods"), stems(listed("talk")), listed("finding_out")
-_ASSISTANTS = stems("assistant model bot chatbot program agent ai")
-_DONE_BY_ASSISTANT = stems(listed("done_by_assistant"))
-_DATED, _IN_PASSING = lexicon.pattern("dated"), lexicon.pattern("in_passing")
+_POINTING = listed("pointing") | lexicon.ADVERBS | lexicon.PREPOSITIONS
+_REMARKING, _TALK = stems(listed("remarking")), stems(listed("talk"))
+_MOODS, _FINDING_OUT = listed("moods"), listed("finding_out")
+_DONE_BY_ASSISTANT, _ASSISTANTS = stems(listed("done_by_assistant")), stems(listed("assistants"))
+_DATED, _IN_PASSING = pattern("dated"), pattern("in_passing")
 
 
 def is_of_interest(fact: Fact, role: Role) -> bool:
     """Whether a fact is worth keeping."""
-    subject = fact.subject
+    is_own, is_plan = fact.subject.entity == fact.subject.owner, fact.has(Sense.PLANNED)
+    is_event, is_be = Effect(fact).is_event, fact.stem == "be"
     if role is Role.ASSISTANT:
-        return subject.entity == subject.owner and _is_of_assistant(fact)
-    if not fact.clause.rest and fact.stem == "be":
-        return False
-    if Effect(fact).is_event:
-        return True
-    if fact.clause.subject[0].lower == "the" or fact.has(Sense.PLANNED):
+        is_done = fact.has(Sense.PAST) and not is_plan and fact.stem in _DONE_BY_ASSISTANT
+        says_what = is_be and not stems(words(" ".join(fact.items))).isdisjoint(_ASSISTANTS)
+        return is_own and (is_done or says_what)
+    if is_event or not (fact.clause.rest or not is_be):
+        return is_event
+    if is_plan or fact.clause.subject[0].lower == "the":
         return bool(_DATED.search(fact.text))
-    if fact.stem == "be" and subject.entity != subject.owner and not subject.noun:
-        # `Tom is tall` is not: nobody said who Tom is.
-        return bool(fact.relations or fact.role)
-    return not _is_remark(fact)
+    if is_be and not (is_own or fact.subject.noun):
+        return bool(fact.relations or fact.role)  # `Tom is tall` does not say who Tom is.
+    return not _is_remark(fact, is_own=is_own)
 
 
-def _is_of_assistant(fact: Fact) -> bool:
-    is_past = fact.has(Sense.PAST | Sense.PERFECT) and not fact.has(Sense.PLANNED)
-    says_what = fact.stem == "be" and any(
-        not stems(item).isdisjoint(_ASSISTANTS) for item in fact.items
-    )
-    return (is_past and fact.stem in _DONE_BY_ASSISTANT) or says_what
-
-
-def _is_remark(fact: Fact) -> bool:
+def _is_remark(fact: Fact, *, is_own: bool) -> bool:
     """Whether it is only a reply, a reference to the conversation, or about the moment."""
-    rest, subject = fact.clause.rest, fact.subject
+    rest = fact.clause.rest
     found = [t.lower for t in rest if t.is_word and (t.is_name or t.lower not in _POLITE)]
-    if subject.entity != subject.owner:
+    if not is_own:
         is_talk = verb_stem(fact.clause.subject[-1].lower) in _TALK
         return is_talk and not any(map(lexicon.is_quantity, found))  # `My locker code is 4471.`
-    mood = found[:1] if fact.stem == "be" else [fact.clause.tokens[fact.clause.verb].lower]
-    if not _MOODS.isdisjoint(mood) or (fact.stem == "be" and _IN_PASSING.match(joined(rest).lower())):
-        return True
+    mood = found[0] if fact.stem == "be" and found else fact.clause.tokens[fact.clause.verb].lower
     if lexicon.ADVERBS.issuperset(found):
-        return fact.stem in _REMARKING
+        return mood in _MOODS or fact.stem in {*_REMARKING, "be"}
+    is_passing = fact.stem == "be" and _IN_PASSING.match(joined(rest).lower())
     asks = found[0] == "to" and not _FINDING_OUT.isdisjoint(found[1:2])
     talks = any(verb_stem(item.split()[-1]) in _TALK for item in fact.items[:1])
-    return asks or talks or {word for word in found if word not in _AROUND} <= _POINTING
+    return bool(mood in _MOODS or is_passing or asks or talks or _POINTING.issuperset(found))
 
 
 _ASKING = stems(lexicon.FUNCTION_WORDS | listed("asking"))
 MAX_CATEGORIES = 3
 _FALLBACK = "misc"
-_MORE_KEYWORDS = {
-    "family": lexicon.PETS | lexicon.KINSHIP.keys(),
-    "professional_details": listed("jobs"),
-}
-_KEYWORD_STEMS = {
-    name: stems(found | _MORE_KEYWORDS.get(name, frozenset()))
-    for name, found in lexicon.lists("categories").items()
-}
+_KEYWORD_STEMS = {name: stems(found) for name, found in lexicon.lists("categories").items()}
+_KEYWORD_STEMS["family"] |= stems(lexicon.PETS | lexicon.KINSHIP.keys())
+_KEYWORD_STEMS["professional_details"] |= stems(listed("jobs"))
 
 
 def _stems(text: str) -> frozenset[str]:
     return frozenset(english_stem(word.lower().removesuffix("'s")) for word in words(text))
 
 
-@lru_cache(maxsize=256)
-def keyword_stems(category: Category) -> frozenset[str]:
-    """Returns the stems of a category's keywords: built-in ones, its name and description."""
-    own = _stems(f"{category.name.replace('_', ' ')} {category.description}") - _ASKING
-    return _KEYWORD_STEMS.get(category.name, frozenset()) | own
-
-
 @lru_cache(maxsize=64)
 def _named_by_stem(categories: tuple[Category, ...]) -> dict[str, list[str]]:
-    """Returns the categories of each stem."""
+    """Returns the categories of each stem: of keywords, and of a category's own words."""
     found = defaultdict(list)
     for category in categories:
-        for stem in keyword_stems(category):
+        own = _stems(f"{category.name.replace('_', ' ')} {category.description}") - _ASKING
+        for stem in _KEYWORD_STEMS.get(category.name, frozenset()) | own:
             found[stem].append(category.name)
     return dict(found)
 
@@ -111,6 +89,4 @@ def categories_of(text: str, categories: Sequence[Category]) -> tuple[str, ...]:
     named, names = _named_by_stem(tuple(categories)), [category.name for category in categories]
     scores = Counter(name for stem in _stems(text) for name in named.get(stem, ()))
     best = sorted(scores, key=lambda name: (-scores[name], names.index(name)))
-    if best or _FALLBACK not in names:
-        return tuple(best[:MAX_CATEGORIES])
-    return (_FALLBACK,)
+    return tuple(best[:MAX_CATEGORIES] or ([_FALLBACK] if _FALLBACK in names else []))

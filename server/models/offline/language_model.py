@@ -26,10 +26,9 @@ from server.memories.add.inference import (
 )
 from server.memories.add.proposals import MAX_OPERATIONS, MAX_TEXT_LENGTH
 from server.memories.conversation import Message, Role
-from server.models.offline.changes import Entry, Ledger
+from server.models.offline.changes import Entry, Ledger, read_request
 from server.models.offline.clauses import Clause, read_clauses
 from server.models.offline.facts import Fact, Speaker
-from server.models.offline.forgetting import read_request
 from server.models.offline.interest import categories_of, is_of_interest
 from server.models.offline.people import GENDERS, People
 from server.models.offline.reading import facts_of, read_fact
