@@ -6,8 +6,7 @@ ends others by a verb such as `sell` or `quit`, or by denying them. When in doub
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
 
 from server.core.patterns import data_file
 from server.graph.project.supersession import is_functional
@@ -24,16 +23,12 @@ Gone = tuple[str, ...] | None
 _RULES = data_file(lexicon.PACKAGE, "rules")
 _PARTINGS = [(pattern.compiled(rule["phrase"]), rule["kind"]) for rule in _RULES["parting"]]
 _ENDINGS = [
-    (
-        pattern.compiled(rule["phrase"]),
-        pattern.compiled(rule.get("over", "(?!)")),
-        word_set(rule.get("relations", "")),
-        rule.get("named", False),
-    )
+    (*map(pattern.compiled, (rule["phrase"], rule["over"])), word_set(rule["relations"]))
     for rule in _RULES["ending"]
 ]
 _UNIQUE_RELATIONS = frozenset(lexicon.KINSHIP[kin] for kin in UNIQUE_KIN)
 _PARTNERS = word_set("dates engaged_to married_to partner_of")
+_LEFT = _PARTNERS | word_set("works_at works_as lives_in")
 _HELD = lexicon.POSSESSING | stems("collect")
 _DONE = lexicon.USING | lexicon.TASTES | _HELD
 _PARTED = {
@@ -46,14 +41,10 @@ _PARTED = {
 
 _UNSAID = content_stems("subscription membership job position trip school degree course lessons")
 _BELONGING = word_set("member subscriber subscribed part in on enrolled")
-_ENDED_BY_DENIAL = {
-    ("work", "at"): {"works_at"}, ("work", "for"): {"works_at"}, ("work", "as"): {"works_as"},
-    ("live", "in"): {"lives_in"}, ("be", "with"): {"works_at", *_PARTNERS},
-}  # fmt: skip
-_STAYING, _CHOOSING = stems("live stay work study teach sleep"), stems("prefer support")
+_STAYING = stems("live stay work study teach sleep prefer support")
 _SWITCHING = stems("switch change move transfer start begin")
 _ROUTINE = stems(listed("routine")) | _SWITCHING
-_MEASURE, _YEAR = pattern("measure"), re.compile(r"\b(?:19|20)\d\d\b")
+_MEASURE = pattern("measure")
 
 
 class Effect:
@@ -61,20 +52,18 @@ class Effect:
 
     def __init__(self, fact: Fact) -> None:
         self._fact = fact
-        phrase, items = fact.clause.phrase, [content_stems(item) for item in fact.items]
-        self._items = [item - _UNSAID or item for item in items]
+        self._items = [content_stems(item) for item in fact.items]
         is_plain = not fact.has(Sense.RETRACTED | Sense.PLANNED | Sense.LIMITED)
-        self._partings = {k for p, k in _PARTINGS if is_plain and p.match(phrase)}
+        phrase = fact.clause.phrase
+        self._kinds = {kind for p, kind in _PARTINGS if is_plain and p.match(phrase)}
         self._endings = [rule for rule in _ENDINGS if is_plain and rule[0].match(phrase)]
-        if not fact.has(Sense.PAST | Sense.PERFECT | Sense.PROGRESSIVE) or not fact.items:
-            self._partings.discard("giving up")
-        if fact.has(Sense.PROGRESSIVE):
-            self._partings.discard("disposal")
+        if not fact.has(Sense.PAST | Sense.PROGRESSIVE):
+            self._kinds.discard("giving up")
 
     @property
     def is_event(self) -> bool:
         """Whether the fact tells that something has ended."""
-        return bool(self._fact.has(Sense.OVER) or self._partings or self._endings)
+        return bool(self._fact.has(Sense.OVER) or self._kinds or self._endings)
 
     def on(self, old: Fact) -> Gone:
         """Returns what of the other fact no longer holds."""
@@ -82,83 +71,70 @@ class Effect:
         shares = not new.about.isdisjoint(old.about)
         if old.has(Sense.RETRACTED):
             return () if shares and old.has(Sense.DENIED) and self._affirms(old) else None
-        if old.stem != "be" and Effect(old)._partings:
+        if old.stem != "be" and Effect(old)._kinds:
             return None
-        if self._is_over(old, shares):
+        own = {f"{new.subject.owner.key}'s {thing}" for thing in new.things}
+        is_lost = "loss" in self._kinds and not new.subject.names.isdisjoint(old.about)
+        is_disposed = "disposal" in self._kinds and not own.isdisjoint(old.about)
+        partners = {r.target.key for r in old.relations if r.relation in _PARTNERS}
+        is_partner = lexicon.KINSHIP.get(new.subject.noun) in _PARTNERS
+        is_mutual = is_partner or not partners.isdisjoint(new.subject.names)
+        if is_lost or is_disposed or self._is_over(old, shares=shares, is_mutual=is_mutual):
             return ()
-        gone = self._parted(old, shares)
-        if gone is None and shares and new.has(Sense.RETRACTED):
-            gone = self._denied(old)
-        is_disliked = new.attitude < 0 < old.attitude and not (new.is_qualified or new.has(Sense.PAST))
-        if gone is None and shares and is_disliked:
-            gone = _named(map(content_stems, new.items), old)
-        return () if gone is None and _replaces(new, old, shares) else gone
+        for things in self._ended(old, shares):
+            if (gone := _named(things, old)) is not None:
+                return gone
+        return () if _replaces(new, old, shares) else None
 
-    def _is_over(self, old: Fact, shares: bool) -> bool:
+    def _is_over(self, old: Fact, *, shares: bool, is_mutual: bool) -> bool:
         """Whether a rule says that the other fact, or a relation in it, is over.
 
-        Both partners can end what they have in common.
+        What partners have in common is `is_mutual`: either can end it.
         """
-        partners = {r.target.key for r in old.relations if r.relation in _PARTNERS}
-        is_partner = lexicon.KINSHIP.get(self._fact.subject.noun) in _PARTNERS
-        is_partner |= not partners.isdisjoint(self._fact.subject.names)
-        new, named = self._fact, content_stems(joined(self._fact.clause.rest))
-        ended = _ENDED_BY_DENIAL.get((new.stem, new.lead), set()) if new.has(Sense.OVER) else set()
-        for _, over, relations, is_named in [*self._endings, (None, None, ended, True)]:
-            if not (shares or (is_partner and _PARTNERS & relations)):
+        rest = self._fact.clause.rest
+        named, names = content_stems(joined(rest)), {t.lower for t in rest if t.is_name}
+        for _, over, relations in self._endings:
+            if not (shares or (is_mutual and _PARTNERS & relations)):
                 continue
-            if over and over.match(old.clause.phrase):
+            if over.match(old.clause.phrase):
                 return True
             for stated in old.relations:
-                target = content_stems(stated.target.name)
-                is_meant = target <= named or not (is_named or self._names_another(target))
-                if stated.relation in relations and is_meant and not new.is_qualified:
+                # `I left Acme` ends no work elsewhere.
+                is_meant = not names or content_stems(stated.target.name) <= named
+                if stated.relation in relations and is_meant and not self._fact.is_qualified:
                     return True
         return False
 
-    def _names_another(self, target: frozenset[str]) -> bool:
-        """Whether the fact names something, such as another employer."""
-        names = {token.lower for token in self._fact.clause.rest if token.is_name}
-        return bool(names) and names.isdisjoint(target)
-
-    def _parted(self, old: Fact, shares: bool) -> Gone:
-        """Returns what of the other fact is over because of a thing that is gone."""
+    def _ended(self, old: Fact, shares: bool) -> Iterator[Sequence[frozenset[str]]]:
+        """Yields what the fact ends of facts with such a subject and verb, by its words."""
         new, subject = self._fact, self._fact.subject
-        is_lost = "loss" in self._partings
-        own = {f"{subject.owner.key}'s {thing}" for thing in new.things}
-        if (is_lost and not subject.names.isdisjoint(old.about)) or (
-            "disposal" in self._partings and not own.isdisjoint(old.about)
-        ):
-            return ()
         is_theirs = subject.owner in {old.subject.owner, old.subject.entity}
         is_value = old.stem == "be" and is_theirs and bool(old.subject.noun)
-        for kind in self._partings:
+        for kind in self._kinds:
             # `I stepped down as captain` ends being it, and `I left the club` being a member.
             is_member = new.lead.endswith("as") or _BELONGING & {*lowered(old.clause.rest[:3])}
             is_ended = old.stem in _PARTED[kind] or is_value or (old.stem == "be" and is_member)
-            if kind == "loss" or not is_ended:
-                continue
-            if shares or is_value:
-                return _named(self._items, old)
-        is_held = is_lost and is_theirs and old.stem in _PARTED["loss"]
-        return _named([subject.stems], old) if is_held else None
-
-    def _denied(self, old: Fact) -> Gone:
-        """Returns what the fact denies of the other, in the same words or more general ones."""
-        new, is_over = self._fact, self._fact.has(Sense.OVER)
-        if new.is_qualified or (new.has(Sense.PAST) and not is_over):
-            return None
-        is_same = new.is_like(old)
-        is_same |= is_over and new.stem == "be" and old.clause.phrase.startswith("work as ")
-        # `I drink coffee` is implied by `I like drinking coffee`.
-        is_implied = is_over and old.stem in lexicon.TASTES | lexicon.USING
-        is_implied &= new.stem in lexicon.USING | {"need"}
-        if new.role or (not new.items and is_over and new.stem == old.stem):
-            return ()
-        if not new.items:
-            return () if is_same and not old.items else None
-        items = map(content_stems, new.items)
-        return _named(items, old) if is_same or is_implied else None
+            if kind == "loss" and is_ended and is_theirs:
+                yield [subject.stems]
+            elif is_ended and (shares or is_value):
+                yield [words - _UNSAID or words for words in self._items]
+        if not shares or new.is_qualified:
+            return
+        is_over = new.has(Sense.OVER)
+        if new.attitude < 0 < old.attitude and (is_over or not new.has(Sense.PAST)):
+            yield self._items
+        if new.has(Sense.RETRACTED) and (is_over or not new.has(Sense.PAST)):
+            # `I drink coffee` is implied by `I like drinking coffee`.
+            is_implied = is_over and new.stem in lexicon.USING and old.stem in lexicon.TASTES
+            is_same = is_over and not new.items and new.stem == old.stem
+            is_left = is_over and any(
+                r.relation in _LEFT and content_stems(r.target.name) <= new.words
+                for r in old.relations
+            )
+            if new.role or is_same or is_left:
+                yield [*map(content_stems, old.items), frozenset({old.stem})]
+            elif new.is_like(old) or is_implied:
+                yield self._items or [frozenset({old.stem})]
 
     def _affirms(self, old: Fact) -> bool:
         """Whether the fact states what the other denies."""
@@ -167,65 +143,59 @@ class Effect:
             return False
         is_had = new.stem in lexicon.POSSESSING and old.stem in lexicon.POSSESSING
         denied = [content_stems(item) for item in old.items]
-        return (is_had or new.is_like(old)) and all(
-            any(words <= content_stems(item) for item in new.items) for words in denied
-        )
+        is_stated = all(any(words <= item for item in self._items) for words in denied)
+        return is_stated and (is_had or new.is_like(old))
 
 
-def _named(things: Iterable[frozenset[str]], old: Fact) -> Gone:
+def _named(things: Sequence[frozenset[str]], old: Fact) -> Gone:
     """Returns the items that contain all words of one of the things: `wine` names `red wine`."""
     is_list = not {",", "and"}.isdisjoint(lowered(old.tail))
     behind = frozenset() if is_list else content_stems(joined(old.tail))
-    wanted = [words for words in things if words]
-    found = [i for i in old.items if any(words <= content_stems(i) | behind for words in wanted)]
-    return None if not found else tuple(found) if len(found) < len(old.items) else ()
+    if not old.items:
+        return () if any(words and words <= old.words for words in things) else None
+    found = tuple(
+        item
+        for item in old.items
+        if any(words and words <= content_stems(item) | behind for words in things)
+    )
+    return None if not found else found if len(found) < len(old.items) else ()
 
 
 def _replaces(new: Fact, old: Fact, shares: bool) -> bool:
     """Whether a fact gives another value of a property that has one value at a time."""
     if not shares:
         return _is_rescheduled(new, old)
-    is_plan = old.has(Sense.PLANNED) and new.has(Sense.PAST | Sense.PERFECT)
-    is_done = is_plan and new.stem == old.stem and bool(new.things & old.things)
-    is_search = old.lead == "for" and old.has(Sense.PROGRESSIVE) and new.has(Sense.PAST)
-    is_done |= is_search and any(content_stems(item) <= old.words for item in new.items)
+    is_event = new.has(Sense.PAST) or old.has(Sense.PAST)
+    is_plan = old.has(Sense.PLANNED) and new.stem == old.stem and bool(new.things & old.things)
+    is_search = old.lead == "for" and old.has(Sense.PROGRESSIVE)
+    is_found = is_search and any(content_stems(item) <= old.words for item in new.items)
     is_corrected = new.is_correction and new.is_like(old) and not new.has(Sense.RETRACTED)
     is_denied = not new.contrast.isdisjoint(" ".join(old.things).split())
-    if is_done or is_corrected or is_denied or _has_other_value(new, old):
+    if is_corrected or is_denied or (new.has(Sense.PAST) and (is_plan or is_found)):
         return True
-    is_dated = new.has(Sense.PAST) and bool(_YEAR.search(joined(new.clause.rest)))
-    if new.is_qualified or old.is_qualified or new.has(Sense.PLANNED) or is_dated:
+    if _has_other_value(new, old):
+        return True
+    if new.is_qualified or old.is_qualified or new.has(Sense.PLANNED) or new.is_dated:
         return False
+    is_moved = new.is_news and new.is_like(old) and new.stem in _STAYING and not is_event
     is_changed = new.attitude * old.attitude < 0 and new.things == old.things
-    return is_changed or _fills_slot(new, old) or _is_moved(new, old)
-
-
-def _has_other_value(new: Fact, old: Fact) -> bool:
-    """Whether both say the same except for a number, a day, a place or a way of doing it."""
-    is_change = new.is_news or new.stem in _SWITCHING or bool(_MEASURE.match(new.clause.phrase))
-    added, removed = new.values - old.values, old.values - new.values
-    kinds = {kind for kind, _ in added | removed}
-    if kinds - {"#", "@", ""}:
-        added, removed = ({v for v in each if v[1] not in _ROUTINE} for each in (added, removed))
-    kinds = {kind for kind, _ in added}
-    is_one = len(kinds) == 1 and kinds == {kind for kind, _ in removed} != {""}
-    is_event = new.has(Sense.PAST) and new.stem not in _SWITCHING
-    return is_change and is_one and not (is_event or new.has(Sense.LIMITED))
-
-
-def _fills_slot(new: Fact, old: Fact) -> bool:
-    return any(
+    return is_moved or is_changed or any(
         is_functional(slot) or slot.rpartition(" ")[2] in _UNIQUE_RELATIONS or new.is_news
         for slot, value in new.slots.items()
         if old.slots.get(slot, value) != value
     )
 
 
-def _is_moved(new: Fact, old: Fact) -> bool:
-    """Whether both state where one spends the days, or what one chooses: `I prefer tea now`."""
-    is_staying = new.stem in _STAYING and new.lead in {"at", "in", "for", "as", "on", "near"}
-    is_event = new.has(Sense.PAST) or old.has(Sense.PAST)
-    return new.is_like(old) and new.is_news and not is_event and (is_staying or new.stem in _CHOOSING)
+def _has_other_value(new: Fact, old: Fact) -> bool:
+    """Whether both say the same except for a number, a day, a place or a way of doing it."""
+    is_change = new.is_news or new.stem in _SWITCHING or bool(_MEASURE.match(new.clause.phrase))
+    is_event = new.has(Sense.LIMITED) or (new.has(Sense.PAST) and new.stem not in _SWITCHING)
+    added, removed = new.values - old.values, old.values - new.values
+    if {kind for kind, _ in added | removed} - {"#", "@", ""}:
+        added, removed = ({v for v in each if v[1] not in _ROUTINE} for each in (added, removed))
+    kinds = {kind for kind, _ in added}
+    is_one = len(kinds) == 1 and kinds == {kind for kind, _ in removed} != {""}
+    return is_change and is_one and not is_event
 
 
 def _is_rescheduled(new: Fact, old: Fact) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,6 +17,7 @@ from server.models.offline.tokens import Token, joined, lowered
 from server.models.offline.verbs import Sense
 
 _NEWS = pattern("news")
+_YEAR = re.compile(r"\b(?:19|20)\d\d\b")
 _CHANGING = listed("changing")
 _KINDS = {verb_stem(word): kind for kind, found in lists("one_at_a_time").items() for word in found}
 _DISLIKED_IF_DENIED = stems("stand bear like enjoy")
@@ -105,6 +107,11 @@ class Fact:
         """Whether it states that something holds from now on."""
         is_told = _NEWS.search(joined(self.clause.tokens).lower())
         return bool(self.subject.is_new or is_told or self.moved_to)
+
+    @cached_property
+    def is_dated(self) -> bool:
+        """Whether it tells of a past year."""
+        return self.has(Sense.PAST) and bool(_YEAR.search(joined(self.clause.rest)))
 
     @cached_property
     def moved_to(self) -> str:
