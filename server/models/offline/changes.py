@@ -23,7 +23,7 @@ Describe = Callable[[ProposedOperation, str, Sequence[Fact]], ProposedOperation]
 
 _REQUEST, _EVERYTHING = lexicon.pattern("forget_request"), lexicon.pattern("everything")
 _SAYS_NOTHING = lexicon.FUNCTION_WORDS | lexicon.listed("asking")
-_SYNONYMS = {name: lexicon.stems(found) for name, found in lexicon.lists("synonyms").items()}
+_SYNONYMS = {name: lexicon.stems(found) for name, found in lexicon.TABLES["synonyms"].items()}
 
 
 @dataclass(slots=True)

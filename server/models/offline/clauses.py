@@ -74,7 +74,7 @@ def read_clauses(tokens: Sequence[Token]) -> Iterator[Clause]:
         if words and (is_open or (joint in {"but", ";"} and is_whole)):
             clause = _read(words)
             # `That's wrong` and `I don't` state nothing, and do not affect other clauses.
-            is_short = words[-1].lower in lexicon.AUXILIARIES | lexicon.NEGATED.keys()
+            is_short = words[-1].lower in lexicon.HELPING
             is_open = clause is not None or is_short or words[0].lower in _OTHER_SUBJECTS
             if clause is not None:
                 yield clause
@@ -229,7 +229,7 @@ def _shares_subject(
         return is_past(verb) or verb in {"have", "has", "was", "am"}
     if joint == ",":
         return False
-    if word in lexicon.AUXILIARIES | lexicon.NEGATED.keys() | {"can"}:
+    if word in lexicon.HELPING | {"can"}:
         return True
     if left[subject[1] - 1].lower not in {"i", "we", "they"}:
         return word in lexicon.THIRD_PERSONS

@@ -11,7 +11,7 @@ from server.graph.model import Relation
 from server.graph.project.supersession import is_functional
 from server.models.offline import lexicon
 from server.models.offline.clauses import Clause
-from server.models.offline.lexicon import lists, listed, pairs, pattern, stems, verb_stem, word_set
+from server.models.offline.lexicon import listed, pairs, pattern, stems, verb_stem, word_set
 from server.models.offline.people import Subject, content_stems
 from server.models.offline.tokens import Token, joined, lowered
 from server.models.offline.verbs import Sense
@@ -19,7 +19,11 @@ from server.models.offline.verbs import Sense
 _NEWS = pattern("news")
 _YEAR = re.compile(r"\b(?:19|20)\d\d\b")
 _CHANGING = listed("changing")
-_KINDS = {verb_stem(word): kind for kind, found in lists("one_at_a_time").items() for word in found}
+_KINDS = {
+    verb_stem(word): kind
+    for kind, found in lexicon.TABLES["one_at_a_time"].items()
+    for word in found.split()
+}
 _DISLIKED_IF_DENIED = stems("stand bear like enjoy")
 _SOFT = word_set("works_as follows_diet dates")
 _MARITAL_STATUS = pairs("marital_status")

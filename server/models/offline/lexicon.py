@@ -12,7 +12,8 @@ from server.memories.add.evidence import HEDGES
 from server.memories.conversation import COURTESIES
 
 PACKAGE: Final = "server.models.offline"
-_TABLES: Final[dict[str, Any]] = data_file(PACKAGE, "words")
+TABLES: Final[dict[str, dict[str, str]]] = data_file(PACKAGE, "words")
+_ENGLISH: Final = TABLES["english"]
 
 
 def word_set(text: str) -> frozenset[str]:
@@ -22,24 +23,12 @@ def word_set(text: str) -> frozenset[str]:
 
 def listed(name: str, table: str = "english") -> frozenset[str]:
     """Returns the words of a list in `words.toml`."""
-    return word_set(_TABLES[table][name])
-
-
-def table(name: str) -> dict[str, str]:
-    """Returns a table of `words.toml`."""
-    found: dict[str, str] = _TABLES[name]
-    return found
-
-
-def lists(table: str) -> dict[str, frozenset[str]]:
-    """Returns all lists of a table in `words.toml`."""
-    return {name: word_set(text) for name, text in _TABLES[table].items()}
+    return word_set(TABLES[table][name])
 
 
 def pairs(name: str) -> dict[str, str]:
     """Returns a list of `word:meaning` in `words.toml`."""
-    found = (pair.split(":") for pair in _TABLES["english"][name].split())
-    return {word.replace("+", " "): meaning for word, meaning in found}
+    return dict(pair.split(":") for pair in _ENGLISH[name].split())
 
 
 def stems(words: str | Iterable[str]) -> frozenset[str]:
@@ -50,62 +39,44 @@ def stems(words: str | Iterable[str]) -> frozenset[str]:
 AUXILIARIES: Final = word_set("do does did am is are was were have has had will")
 MODALS: Final = word_set("would could should might may must shall can")
 NEGATED: Final = {
-    negated.replace("'", apostrophe): word
-    for word in (AUXILIARIES | MODALS) - {"am", "will", "shall", "may", "can"}
-    for negated in (f"{word}n't",)
-    for apostrophe in ("'", "")
+    f"{word}n{apostrophe}t": word for word in AUXILIARIES | MODALS for apostrophe in ("'", "")
 } | {"can't": "can", "cant": "can", "cannot": "can", "won't": "will", "wont": "will", "ain't": "is"}
 """Negated auxiliaries, with and without their apostrophe, and what they deny."""
-HELPING: Final = AUXILIARIES | MODALS | NEGATED.keys()
 
+HELPING: Final = AUXILIARIES | MODALS | NEGATED.keys()
 PRONOUNS: Final = word_set("i we he she they you it")
-ADVERBS: Final = listed("adverbs")
-PREPOSITIONS: Final = listed("prepositions")
-DETERMINERS: Final = listed("determiners")
-CONJUNCTIONS: Final = listed("conjunctions")
-TIMES: Final = listed("times")
-PERIODS: Final = listed("periods")
-DAYS: Final = frozenset(map(str.lower, calendar.day_name))
-MONTHS: Final = frozenset(map(str.lower, calendar.month_name[1:]))
-NUMBERS: Final = listed("numbers")
-KINSHIP: Final = pairs("kinship")
-PETS: Final = listed("pets")
+ADVERBS, PREPOSITIONS = listed("adverbs"), listed("prepositions")
+DETERMINERS, CONJUNCTIONS = listed("determiners"), listed("conjunctions")
+TIMES, PERIODS, NUMBERS = listed("times"), listed("periods"), listed("numbers")
+CALENDAR: Final = word_set(" ".join([*calendar.day_name, *calendar.month_name]).lower())
+KINSHIP, PETS = pairs("kinship"), listed("pets")
 FUNCTION_WORDS: Final = PRONOUNS | DETERMINERS | PREPOSITIONS | CONJUNCTIONS | AUXILIARIES
 PHRASE_ENDS: Final = (
-    (PREPOSITIONS - {"of"})
-    | (ADVERBS - {"no"})
-    | AUXILIARIES
-    | listed("question_words")
-    | listed("phrase_ends")
-)
+    (PREPOSITIONS | ADVERBS | AUXILIARIES | listed("question_words") | listed("phrase_ends"))
+    - {"of", "no"}
+)  # fmt: skip
 """Words at which a noun phrase ends."""
 
 NOT_NAMES: Final = (
-    FUNCTION_WORDS | MODALS | NEGATED.keys() | HEDGES | TIMES | PHRASE_ENDS | listed("not_names")
-    | DAYS | {f"{day}s" for day in DAYS} | MONTHS
+    FUNCTION_WORDS | HELPING | HEDGES | TIMES | PHRASE_ENDS | listed("not_names")
+    | CALENDAR | {f"{day}s" for day in CALENDAR}
 )  # fmt: skip
 """Words with a capital that are not names, such as the first of a sentence."""
 
-TASTES: Final = stems(listed("tastes"))
-DISTASTES: Final = stems(listed("distastes"))
-POSSESSING: Final = stems(listed("possessing"))
-USING: Final = stems(listed("using"))
+TASTES, DISTASTES = stems(_ENGLISH["tastes"]), stems(_ENGLISH["distastes"])
+POSSESSING, USING = stems(_ENGLISH["possessing"]), stems(_ENGLISH["using"])
 VERBS: Final = frozenset().union(
-    *map(
-        listed, ("verbs", "tastes", "distastes", "using", "possessing", "disposing", "giving_up")
-    )
+    *map(listed, "verbs tastes distastes using possessing disposing giving_up".split())
 )
 VERB_STEMS: Final = stems(VERBS)
 _IRREGULAR: Final = pairs("irregular")
-_IRREGULAR_PAST = _IRREGULAR.keys() - word_set("am is are being has dying lying does goes")
-_NEVER_PAST = word_set("need feed breed bleed speed seed weed")
+_NO_PAST = word_set("am is are being has dying lying does goes need feed breed speed seed weed")
 _THIRD_PERSON = {"am": "is", "are": "is", "were": "was", "have": "has"}
 
 
 def is_past(word: str) -> bool:
     """Whether the word is a verb in the past tense, judging by its form."""
-    is_regular = word.endswith("ed") and word not in _NEVER_PAST and "-" not in word
-    return is_regular or word in _IRREGULAR_PAST
+    return (word.endswith("ed") or word in _IRREGULAR) and word not in _NO_PAST and "-" not in word
 
 
 def is_gerund(word: str) -> bool:
@@ -120,18 +91,14 @@ def verb_stem(word: str) -> str:
 
 def third_person(verb: str) -> str:
     """Returns the form for he, she or it: `study` becomes `studies`."""
-    if verb in _THIRD_PERSON:
-        return _THIRD_PERSON[verb]
     if verb in NEGATED:
-        full, third = NEGATED[verb], third_person(NEGATED[verb])
-        return verb if third == full else f"{third}n't"
-    if verb in MODALS or verb in {"will", "was", "is", "has", "does"} or is_past(verb):
-        return verb
-    if verb.endswith(("s", "x", "z", "ch", "sh", "o")):
-        return verb + "es"
+        third = third_person(NEGATED[verb])
+        return verb if third == NEGATED[verb] else f"{third}n't"
+    if verb in MODALS | {"will", "was", "is", "has", "does"} or is_past(verb) or verb in _THIRD_PERSON:
+        return _THIRD_PERSON.get(verb, verb)
     if verb.endswith("y") and verb[-2:-1] not in {"a", "e", "i", "o", "u", ""}:
         return verb[:-1] + "ies"
-    return verb + "s"
+    return verb + ("es" if verb.endswith(("s", "x", "z", "ch", "sh", "o")) else "s")
 
 
 THIRD_PERSONS: Final = frozenset(map(third_person, VERBS))
@@ -140,38 +107,26 @@ THIRD_PERSONS: Final = frozenset(map(third_person, VERBS))
 def kind_of(word: str) -> tuple[str, str] | None:
     """Returns relation and type for a noun such as `sister` or `dogs`; None for others."""
     for noun in (word, word.removesuffix("s"), word.removesuffix("ren")):
-        if noun in KINSHIP:
-            return KINSHIP[noun], "person"
-        if noun in PETS:
-            return "has_pet", "animal"
+        if noun in KINSHIP or noun in PETS:
+            return (KINSHIP[noun], "person") if noun in KINSHIP else ("has_pet", "animal")
     return None
 
 
 def is_quantity(word: str) -> bool:
     """Whether the word, in lower case, is a number, a weekday or a month."""
-    calendar_name = word.removesuffix("s") in DAYS or word in MONTHS
-    return calendar_name or word[:1].isdigit() or word in NUMBERS
-
-
-def is_period(word: str) -> bool:
-    """Whether the word, in lower case, is a number or a time of the calendar or the day."""
-    return is_quantity(word) or word.removesuffix("s") in PERIODS
+    return word[:1].isdigit() or not {word, word.removesuffix("s")}.isdisjoint(CALENDAR | NUMBERS)
 
 
 _OTHER_LISTS: Final[dict[str, Iterable[str]]] = {
     "courtesies": COURTESIES,
     "kinship": KINSHIP,
-    "months": {*MONTHS, *(name[:3] for name in MONTHS), "sept"},
+    "months": {name.lower() for full in calendar.month_name[1:] for name in (full, full[:3])},
     "forget": listed("forget", "languages"),
-    "disposing_of": stems(listed("disposing")),
-    "giving_up_of": stems(listed("giving_up")),
+    "disposing_of": stems(_ENGLISH["disposing"]),
+    "giving_up_of": stems(_ENGLISH["giving_up"]),
     "no_object": PHRASE_ENDS | {"back", "out", "down"},
 }
-
-
-def _words_named(name: str) -> Iterable[str]:
-    return _OTHER_LISTS.get(name) or listed(name)
-
-
-pattern: Final = Patterns(data_file(PACKAGE, "patterns"), _words_named)
+pattern: Final = Patterns(
+    data_file(PACKAGE, "patterns"), lambda name: _OTHER_LISTS.get(name) or listed(name)
+)
 """The patterns of `patterns.toml`, in which a list of words can be named."""

@@ -67,7 +67,7 @@ _LISTING = frozenset({",", "and", "or", "&"})
 _ENDS = lexicon.PHRASE_ENDS | {"back"}
 _BEFORE_PERIODS = word_set("last next this every all a per")
 _BEFORE_DATES = word_set("in on since until before after during")
-_CALENDAR = lexicon.DAYS | lexicon.MONTHS
+_CALENDAR = lexicon.CALENDAR
 _OVER = word_set("any no")
 
 
