@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from server.memories.add.evidence import HEDGES
 from server.models.offline import lexicon
 from server.models.offline.lexicon import is_past, listed, word_set
-from server.models.offline.tokens import JOINING, Token, after_adverbs, lowered, may_be_verb
+from server.models.offline.tokens import JOINING, Token, after_adverbs, lowered
 from server.models.offline.verbs import Sense, read_verb
 
 
@@ -41,6 +41,11 @@ class Clause:
     def rest(self) -> tuple[Token, ...]:
         """The words after the verb."""
         return self.tokens[self.after :]
+
+    @property
+    def words(self) -> list[str]:
+        """The verb and the words after it, in lower case."""
+        return lowered(self.tokens[self.verb :])
 
     @property
     def phrase(self) -> str:
@@ -186,7 +191,7 @@ def _is_verb(tokens: Sequence[Token], start: int, end: int) -> bool:
         is_name_told = tokens[start].lower in {"a", "an"} and word in {"called", "named"}
         return before.lower not in lexicon.DETERMINERS and not is_name_told
     is_like_one = before.is_name and word.endswith("s") and not word.endswith(("'s", "ss"))
-    return (may_be_verb(word) or is_like_one) and not before.lower.endswith("'s")
+    return (lexicon.is_finite(word) or is_like_one) and not before.lower.endswith("'s")
 
 
 # --- splitting ------------------------------------------------------------------------------------

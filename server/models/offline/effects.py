@@ -6,6 +6,7 @@ ends others by a verb such as `sell` or `quit`, or by denying them. When in doub
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 from server.core.patterns import data_file
@@ -44,7 +45,7 @@ _BELONGING = word_set("member subscriber subscribed part in on enrolled")
 _STAYING = stems("live stay work study teach sleep prefer support")
 _SWITCHING = stems("switch change move transfer start begin")
 _ROUTINE = stems(listed("routine")) | _SWITCHING
-_MEASURE = pattern("measure")
+_MEASURE, _YEAR = pattern("measure"), re.compile(r"\b(?:19|20)\d\d\b")
 
 
 class Effect:
@@ -175,7 +176,8 @@ def _replaces(new: Fact, old: Fact, shares: bool) -> bool:
         return True
     if _has_other_value(new, old):
         return True
-    if new.is_qualified or old.is_qualified or new.has(Sense.PLANNED) or new.is_dated:
+    is_dated = new.has(Sense.PAST) and bool(_YEAR.search(joined(new.clause.rest)))
+    if new.is_qualified or old.is_qualified or new.has(Sense.PLANNED) or is_dated:
         return False
     is_moved = new.is_news and new.is_like(old) and new.stem in _STAYING and not is_event
     is_changed = new.attitude * old.attitude < 0 and new.things == old.things

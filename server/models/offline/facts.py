@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -17,7 +16,6 @@ from server.models.offline.tokens import Token, joined, lowered
 from server.models.offline.verbs import Sense
 
 _NEWS = pattern("news")
-_YEAR = re.compile(r"\b(?:19|20)\d\d\b")
 _CHANGING = listed("changing")
 _KINDS = {
     verb_stem(word): kind
@@ -27,7 +25,7 @@ _KINDS = {
 _DISLIKED_IF_DENIED = stems("stand bear like enjoy")
 _SOFT = word_set("works_as follows_diet dates")
 _MARITAL_STATUS = pairs("marital_status")
-_SEVERAL = listed("several_kin") | lexicon.PETS
+_SEVERAL = listed("several_kin") | lexicon.PETS.keys()
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,33 +94,26 @@ class Fact:
     @cached_property
     def role(self) -> str:
         """What a named subject is to the speaker: `Jasmin is my team lead`; "" for nothing."""
-        is_own = lowered(self.clause.rest[:1]) in (["my"], ["our"]) and bool(self.items)
-        noun = self.items[0].casefold().removeprefix("new ") if is_own else ""
-        is_role = noun and self.stem == "be" and not self.subject.noun
-        return f"{self.subject.owner.key}'s {noun}" if is_role else ""
+        is_role = self.items and self.stem == "be" and not self.subject.noun
+        is_own = is_role and lowered(self.clause.rest[:1]) in (["my"], ["our"])
+        return f"{self.subject.owner.key}'s {self.items[0].casefold()}" if is_own else ""
 
     @cached_property
     def about(self) -> frozenset[str]:
         """The names of its subject."""
-        return self.subject.names | ({self.role} if self.role else set())
+        return self.subject.names | {self.role}.difference([""])
+
+    @cached_property
+    def moved_to(self) -> str:
+        """The new value, time or place of its subject: `my rent went up to 1000 euros`."""
+        is_changed = self.lead.endswith("to") and not _CHANGING.isdisjoint(self.clause.words)
+        return self.items[0].casefold() if is_changed and self.items else ""
 
     @cached_property
     def is_news(self) -> bool:
         """Whether it states that something holds from now on."""
         is_told = _NEWS.search(joined(self.clause.tokens).lower())
         return bool(self.subject.is_new or is_told or self.moved_to)
-
-    @cached_property
-    def is_dated(self) -> bool:
-        """Whether it tells of a past year."""
-        return self.has(Sense.PAST) and bool(_YEAR.search(joined(self.clause.rest)))
-
-    @cached_property
-    def moved_to(self) -> str:
-        """The new value, time or place of its subject: `my rent went up to 1000 euros`."""
-        is_moved = self.lead.endswith("to") and bool(self.items)
-        found = lowered(self.clause.tokens[self.clause.verb :])
-        return self.items[0].casefold() if is_moved and not _CHANGING.isdisjoint(found) else ""
 
     @cached_property
     def values(self) -> frozenset[tuple[str, str]]:
@@ -160,24 +151,18 @@ class Fact:
         return found
 
     def _possession(self) -> dict[str, str]:
-        """Returns who somebody's boss is, or which, where or how something of theirs is."""
+        """Returns who somebody's boss is, or what or where something of theirs is."""
         subject, value = self.subject, " ".join(lowered(self.clause.rest))
         thing = self.role or f"{subject.owner.key}'s {subject.noun}"
         owner, _, noun = thing.rpartition(" ")
         if self.role or (subject.relations and self.relations):
-            named = subject.entity if self.role else self.relations[0].source
-            named = self.relations[0].target if named == subject.owner else named
+            ends = (self.relations[0].source, self.relations[0].target) if self.relations else ()
+            named = subject.entity if self.role else ends[ends[0] == subject.owner]
             is_several = noun in _SEVERAL and not owner.endswith("best")
-            is_told = named.name[:1].isupper() and not is_several
-            is_told &= bool(self.role or self.relations[0] not in subject.relations)
-            return {f"{owner} {lexicon.KINSHIP.get(noun, noun)}": named.key} if is_told else {}
+            is_told = self.role or self.relations[0] not in subject.relations
+            is_one = is_told and named.name[:1].isupper() and not is_several
+            return {f"{owner} {lexicon.KINSHIP.get(noun, noun)}": named.key} if is_one else {}
         if self.moved_to:
-            is_put = self.lead == "moved to" and not lexicon.is_quantity(self.moved_to.split()[0])
-            kinds = ["where"] if is_put else ["where", "which", "how"]
-            return {f"{kind} {thing}": self.moved_to for kind in kinds}
-        is_where = value.startswith(("with ", "at ", "on ", "in "))
-        is_which = value.startswith(("a ", "an ")) or any(
-            token.is_name or lexicon.is_quantity(token.lower) for token in self.clause.rest
-        )
-        kind = "where" if is_where else "which" if is_which else "how"
+            return {f"where {thing}": self.moved_to, f"what {thing}": self.moved_to}
+        kind = "where" if value.startswith(("with ", "at ", "on ", "in ")) else "what"
         return {f"{kind} {thing}": value} if subject.noun and self.stem == "be" else {}

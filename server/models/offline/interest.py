@@ -65,7 +65,7 @@ _ASKING = stems(lexicon.FUNCTION_WORDS | listed("asking"))
 MAX_CATEGORIES = 3
 _FALLBACK = "misc"
 _KEYWORD_STEMS = {name: stems(found) for name, found in lexicon.TABLES["categories"].items()}
-_KEYWORD_STEMS["family"] |= stems(lexicon.PETS | lexicon.KINSHIP.keys())
+_KEYWORD_STEMS["family"] |= stems(lexicon.PETS.keys() | lexicon.KINSHIP.keys())
 _KEYWORD_STEMS["professional_details"] |= stems(listed("jobs"))
 
 

@@ -49,7 +49,7 @@ ADVERBS, PREPOSITIONS = listed("adverbs"), listed("prepositions")
 DETERMINERS, CONJUNCTIONS = listed("determiners"), listed("conjunctions")
 TIMES, PERIODS, NUMBERS = listed("times"), listed("periods"), listed("numbers")
 CALENDAR: Final = word_set(" ".join([*calendar.day_name, *calendar.month_name]).lower())
-KINSHIP, PETS = pairs("kinship"), listed("pets")
+KINSHIP, PETS = pairs("kinship"), dict.fromkeys(listed("pets"), "has_pet")
 FUNCTION_WORDS: Final = PRONOUNS | DETERMINERS | PREPOSITIONS | CONJUNCTIONS | AUXILIARIES
 PHRASE_ENDS: Final = (
     (PREPOSITIONS | ADVERBS | AUXILIARIES | listed("question_words") | listed("phrase_ends"))
@@ -104,11 +104,16 @@ def third_person(verb: str) -> str:
 THIRD_PERSONS: Final = frozenset(map(third_person, VERBS))
 
 
+def is_finite(word: str) -> bool:
+    """Whether the word is a verb that can stand after a noun."""
+    return word in HELPING or is_past(word) or word in THIRD_PERSONS
+
+
 def kind_of(word: str) -> tuple[str, str] | None:
     """Returns relation and type for a noun such as `sister` or `dogs`; None for others."""
     for noun in (word, word.removesuffix("s"), word.removesuffix("ren")):
-        if noun in KINSHIP or noun in PETS:
-            return (KINSHIP[noun], "person") if noun in KINSHIP else ("has_pet", "animal")
+        if relation := KINSHIP.get(noun) or PETS.get(noun):
+            return relation, "person" if noun in KINSHIP else "animal"
     return None
 
 

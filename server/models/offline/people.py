@@ -91,14 +91,10 @@ def read_subject(
 def _owned(tokens: Sequence[Token], owner: Entity) -> Subject:
     """Returns the subject for words such as `my older sister Ana`, by name if there is one."""
     text, found = f"{owner.name}'s {joined(tokens)}", lowered(tokens)
-    for place, token in enumerate(tokens[:-1]):
-        if token.lower.endswith("'s"):
-            noun = token._replace(text=token.text[:-2], lower=token.lower[:-2])
-            theirs = _owned([*tokens[:place], noun], owner)
-            is_name = found[place + 1 :] == ["name"]
-            return replace(
-                theirs if is_name else _owned(tokens[place + 1 :], theirs.entity), text=text
-            )
+    if found[-1] == "name" and found[-2:-1] and found[-2].endswith("'s"):
+        *_, kin = tokens[:-1]
+        kin = kin._replace(text=kin.text[:-2], lower=kin.lower[:-2])
+        return replace(_owned([*tokens[:-2], kin], owner), text=text)
     place = next((p for p, word in enumerate(found) if kind_of(word)), len(found) - 1)
     name = read_name(tokens, place + 1 + (found[place + 1 : place + 2] == [","]))
     kind, is_new = kind_of(found[place]), "new" in found
@@ -107,12 +103,11 @@ def _owned(tokens: Sequence[Token], owner: Entity) -> Subject:
         noun = " ".join(word for word in found if word not in _RECENT).partition(" ,")[0]
         names = {f"{owner.key}'s {noun}", *([owner.key] if attribute_named(noun) else [])}
         return Subject(text, Entity(text), owner, frozenset(names), noun, is_new)
-    described = f"{owner.name}'s {joined(tokens[: place + 1])}"
-    entity = Entity(name[0] if name else described, kind[1])
+    entity = Entity(name[0] if name else f"{owner.name}'s {joined(tokens[: place + 1])}", kind[1])
     # `My sister` may mean this subject, unless it is one of several sisters.
     is_only_one = not (name or set(found[:place]) - _RECENT) or found[place] in UNIQUE_KIN
     names = {entity.key, *([f"{owner.key}'s {found[place]}"] if is_only_one else [])}
-    noun = f"best {found[place]}" if "best" in found[:place] else found[place]
+    noun = " ".join(word for word in found[: place + 1] if word == "best" or kind_of(word))
     relation = related(owner, kind[0], entity)
     return Subject(text, entity, owner, frozenset(names), noun, is_new, (relation,))
 
@@ -134,11 +129,10 @@ class People:
 
     def hear(self, subject: Subject, relations: Sequence[Relation], speaker: str) -> None:
         """Adds the people in a fact."""
-        ends = [(end, r.relation) for r in relations for end in (r.source, r.target)]
         if not subject.relations and subject.is_somebody:
             self._known.setdefault(subject.entity.key, subject)
-        for end, relation in ends:
-            if end.type in {"person", "animal"} and end.name != speaker:
+        for end, relation in [(e, r.relation) for r in relations for e in (r.source, r.target)]:
+            if end.type in {"person", "animal"}:
                 noun = subject.noun if end == subject.entity else relation.removesuffix("_of")
                 other = Subject(end.name, end, subject.owner, frozenset({end.key}), noun)
                 self._known.setdefault(end.key, other)
@@ -146,15 +140,14 @@ class People:
 
     def meant(self, pronoun: str) -> Subject | None:
         """Returns the only person that the pronoun can mean, else None."""
-        fitting = [s for s in self._known.values() if _gender(s) in GENDERS[pronoun]]
-        is_clear = len(fitting) == 1
-        return replace(fitting[0], text=fitting[0].entity.name, relations=()) if is_clear else None
+        fitting = [each for each in self._known.values() if _gender(each) in GENDERS[pronoun]]
+        return fitting[0] if len(fitting) == 1 else None
 
 
 def _gender(subject: Subject) -> str:
-    """Returns `she`, `he`, `they` for several people, or "" if the noun does not show it."""
+    """Returns `she`, `he`, `they` for several, or "" if the noun does not show it."""
     noun = subject.noun.rpartition(" ")[2]
-    if noun not in lexicon.KINSHIP and noun not in lexicon.PETS and kind_of(noun):
+    if kind_of(noun) and noun not in lexicon.KINSHIP | lexicon.PETS:
         return "they"
     found = {noun, *subject.text.lower().replace(".", "").split()}
     return "she" if found & _FEMALE else "he" if found & _MALE else ""

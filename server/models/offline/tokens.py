@@ -44,43 +44,32 @@ _OWNERS = word_set("my our his her")
 
 def tokenize(sentence: str) -> list[Token]:
     """Returns the tokens; short forms become two, such as `I'm` or `she's` for `she has`."""
-    said, previous = list[Token](), 0
+    said, previous, tokens = list[Token](), 0, list[Token]()
     for match in _TOKEN.finditer(sentence):
         text = match.group()
         said.append(Token(text, normalized(text).lower(), match.start() > previous))
         previous = match.end()
-    tokens = list[Token]()
     for place, token in enumerate(said):
+        after = said[place + 1 :]
         short = _SHORT.fullmatch(token.lower)
-        if short or _is_subject_with_verb(said, place):
-            first, ending = filter(None, short.groups()) if short else (token.lower[:-2], "s")
-            text = "I" if first == "i" else token.text[: len(first)]
-            is_perfect = ending == "s" and _is_perfect(said[place + 1 :])
-            verb = "has" if is_perfect else _WHOLE[ending]
-            tokens += [token._replace(text=text, lower=first), Token(verb, verb)]
-        else:
+        if not (short or (token.lower.endswith("'s") and _is_verb(said[:place], token, after))):
             tokens.append(token)
+            continue
+        first, ending = filter(None, short.groups()) if short else (token.lower[:-2], "s")
+        verb = "has" if ending == "s" and _is_perfect(after) else _WHOLE[ending]
+        text = "I" if first == "i" else token.text[: len(first)]
+        tokens += [token._replace(text=text, lower=first), Token(verb, verb)]
     return tokens
 
 
-def _is_subject_with_verb(tokens: Sequence[Token], place: int) -> bool:
-    """Whether this is `my sister's` for `my sister is`: no other verb follows in its clause."""
-    if not tokens[place].lower.endswith("'s"):
+def _is_verb(before: Sequence[Token], token: Token, after: Sequence[Token]) -> bool:
+    """Whether `'s` is a verb: in `my sister's`, if no other verb follows, nor a noun."""
+    end = next((p for p, each in enumerate(after) if each.lower in JOINING), len(after))
+    after = after[after_adverbs(after, 0) : end]
+    is_subject = before[0].lower in _OWNERS if before else token.is_name
+    if not is_subject or not after or after[0].is_name or after[0].lower in lexicon.KINSHIP:
         return False
-    start = next((p for p in range(place, 0, -1) if tokens[p - 1].lower in JOINING), 0)
-    end = next((p for p in range(place, len(tokens)) if tokens[p].lower in JOINING), len(tokens))
-    after = tokens[after_adverbs(tokens, place + 1) : end]
-    is_owned = tokens[start].lower in _OWNERS and place > start
-    is_noun = after and (after[0].lower in lexicon.KINSHIP or after[0].is_name)
-    is_subject = is_owned or all(token.is_name for token in tokens[start : place + 1])
-    return bool(after and is_subject and not is_noun) and not any(
-        may_be_verb(token.lower) for token in after[1:]
-    )
-
-
-def may_be_verb(word: str) -> bool:
-    """Whether the word is a verb that can stand after a noun."""
-    return word in lexicon.HELPING or lexicon.is_past(word) or word in lexicon.THIRD_PERSONS
+    return not any(lexicon.is_finite(each.lower) for each in after[1:])
 
 
 def _is_perfect(after: Sequence[Token]) -> bool:

@@ -32,7 +32,7 @@ class Sense(Flag):
 
 
 _BE, _HAVE = word_set("am is are was were be been"), word_set("have has had")
-_DO, _PAST = word_set("do does did"), word_set("was were did had")
+_DO, _PAST = word_set("do does did"), word_set("was were did had used")
 _MODAL = {"can": Sense.ABILITY, "will": Sense.PLANNED}
 _BEFORE_INFINITIVE = {
     "used": Sense.OVER, "had": Sense.PAST, "decided": Sense.PLANNED, "learned": Sense.ABILITY,
@@ -50,11 +50,9 @@ def read_verb(tokens: Sequence[Token], end: int) -> tuple[int, int, str, Sense] 
 
     Also returns its stem, and how it is meant; or None if there is no verb.
     """
-    place, sense = end, Sense.PLAIN
-    while place < len(tokens):
+    place, sense, length = end, Sense.PLAIN, 1
+    while place < len(tokens) and length:
         length, meaning = _helping(tokens, place)
-        if length == 0:
-            break
         place, sense = place + length, sense | meaning
     if place >= len(tokens) or not tokens[place].is_word:
         return None
@@ -65,53 +63,46 @@ def read_verb(tokens: Sequence[Token], end: int) -> tuple[int, int, str, Sense] 
     if said == "got" and Sense.PERFECT in sense and not lexicon.DETERMINERS.isdisjoint(rest[:1]):
         stem = "have"
     sense |= _manner(words, rest, stem)
-    if Sense.DENIED in sense and Sense.PERFECT in sense and {"for", "since"} & {*rest}:
-        sense |= Sense.OVER  # `I haven't smoked for a year.`
-    return place, after, stem, sense
+    is_ended = Sense.DENIED in sense and Sense.PERFECT in sense and {"for", "since"} & {*rest}
+    return place, after, stem, sense | Sense.OVER if is_ended else sense  # `I haven't since May.`
 
 
 def _helping(tokens: Sequence[Token], place: int) -> tuple[int, Sense]:
     """Returns the number of words of an adverb or auxiliary here, and its meaning."""
-    word = tokens[place].lower
-    base = lexicon.NEGATED.get(word, word)
-    after = after_adverbs(tokens, place + 1)
+    word, after = tokens[place].lower, after_adverbs(tokens, place + 1)
+    base, stem = lexicon.NEGATED.get(word, word), verb_stem(word)
     following, later = [*lowered(tokens[after : after + 2]), "", ""][:2]
     is_gerund = following.endswith("ing") and not tokens[after].is_name
-    length, meaning = 0, Sense.PLAIN
+    length, meaning = 1, Sense.PLAIN
     if base in lexicon.MODALS or base == "will":
         is_wish = base not in _MODAL and following in _WISHES
-        length, meaning = 1, Sense.PLANNED if is_wish else _MODAL.get(base, Sense.UNREAL)
+        meaning = Sense.PLANNED if is_wish else _MODAL.get(base, Sense.UNREAL)
     elif base in _BE and is_gerund and tokens[place - 1].lower not in _ACTIVITIES:
-        length = 1
         meaning = Sense.PROGRESSIVE | (Sense.PLANNED if following in _UNDER_WAY else Sense.PLAIN)
     elif base in _HAVE and (is_past(following) or following in {"become", "come"}):
-        length, meaning = 1, Sense.PLAIN if base == "had" else Sense.PERFECT
-    elif word in lexicon.ADVERBS or (base in _DO and (word != base or following in lexicon.VERBS)):
-        length = 1
+        meaning = Sense.PLAIN if base == "had" else Sense.PERFECT
     elif following == "to" and later and word in _BEFORE_INFINITIVE:
         length, meaning = after + 1 - place, _BEFORE_INFINITIVE[word]
-    elif is_gerund and verb_stem(word) in _STOPPING | _STARTING:
-        length = 1
-    elif (verb_stem(word), following) == ("give", "up") and later.endswith("ing"):
+    elif stem == "give" and following == "up" and later.endswith("ing"):
         length = 2
+    else:
+        is_auxiliary = base in _DO and (word != base or following in lexicon.VERBS)
+        is_stopping = is_gerund and stem in _STOPPING | _STARTING
+        length = int(is_auxiliary or is_stopping or word in lexicon.ADVERBS)
     return length, meaning
 
 
 def _manner(words: Sequence[str], rest: Sequence[str], stem: str) -> Sense:
     """Returns what the words around a verb mean; who never stopped still does it."""
-    bases = [lexicon.NEGATED.get(word, word) for word in words]
-    helping = frozenset(map(verb_stem, bases)) - {stem}
+    bases, pairs = [lexicon.NEGATED.get(w, w) for w in words], {*pairwise([*words, *rest])}
+    stopping = ({verb_stem(base) for base in bases} - {stem}) & _STOPPING
     is_denied = bases != list(words) or not {"not", "never"}.isdisjoint(words)
     is_denied |= list(rest[:1]) == ["no"] and stem in lexicon.POSSESSING
-    sense = Sense.PLAIN
-    if is_past(bases[-1]) or not _PAST.isdisjoint(bases) or "used" in words[:-1]:
-        sense |= Sense.PAST
-    if not (_PARTLY if is_denied else _LIMITING).isdisjoint(words):
-        sense |= Sense.LIMITED
-    if _COMPLETING & helping or "anymore" in rest or _OVER & {*pairwise([*words, *rest])}:
-        sense |= Sense.OVER
-    if _STOPPING & helping - _COMPLETING:
-        sense |= Sense.PLAIN if is_denied else Sense.RETRACTED
-    elif is_denied or ("no", "longer") in pairwise([*words, *rest]):
-        sense |= Sense.DENIED
-    return sense
+    is_past_tense = is_past(bases[-1]) or not _PAST.isdisjoint(bases)
+    is_over = "anymore" in rest or _OVER & pairs or (stopping and not is_denied)
+    is_stopped = stopping and not stopping <= _COMPLETING
+    is_negative = (is_denied ^ bool(is_stopped)) or ("no", "longer") in pairs
+    sense = Sense.PAST if is_past_tense else Sense.PLAIN
+    sense |= Sense.LIMITED if {*words} & (_PARTLY if is_denied else _LIMITING) else Sense.PLAIN
+    sense |= Sense.OVER if is_over else Sense.PLAIN
+    return sense | (Sense.DENIED if is_negative else Sense.PLAIN)
