@@ -16,7 +16,6 @@ from server.models.offline.tokens import Token, joined, lowered
 from server.models.offline.verbs import Sense
 
 _NEWS = pattern("news")
-_CHANGING = listed("changing")
 _KINDS = {
     verb_stem(word): kind
     for kind, found in lexicon.TABLES["one_at_a_time"].items()
@@ -104,16 +103,10 @@ class Fact:
         return self.subject.names | {self.role}.difference([""])
 
     @cached_property
-    def moved_to(self) -> str:
-        """The new value, time or place of its subject: `my rent went up to 1000 euros`."""
-        is_changed = self.lead.endswith("to") and not _CHANGING.isdisjoint(self.clause.words)
-        return self.items[0].casefold() if is_changed and self.items else ""
-
-    @cached_property
     def is_news(self) -> bool:
         """Whether it states that something holds from now on."""
         is_told = _NEWS.search(joined(self.clause.tokens).lower())
-        return bool(self.subject.is_new or is_told or self.moved_to)
+        return self.subject.is_new or is_told is not None
 
     @cached_property
     def values(self) -> frozenset[tuple[str, str]]:
@@ -155,14 +148,14 @@ class Fact:
         subject, value = self.subject, " ".join(lowered(self.clause.rest))
         thing = self.role or f"{subject.owner.key}'s {subject.noun}"
         owner, _, noun = thing.rpartition(" ")
-        if self.role or (subject.relations and self.relations):
-            ends = (self.relations[0].source, self.relations[0].target) if self.relations else ()
-            named = subject.entity if self.role else ends[ends[0] == subject.owner]
+        if self.role or (subject.relation and self.relations):
+            first = self.relations[0] if self.relations else None
+            named = first.target if first and first.source == subject.owner else subject.entity
+            named = first.source if first and first.target == subject.owner else named
             is_several = noun in _SEVERAL and not owner.endswith("best")
-            is_told = self.role or self.relations[0] not in subject.relations
-            is_one = is_told and named.name[:1].isupper() and not is_several
+            is_one = (self.role or first != subject.relation) and not is_several
             return {f"{owner} {lexicon.KINSHIP.get(noun, noun)}": named.key} if is_one else {}
-        if self.moved_to:
-            return {f"where {thing}": self.moved_to, f"what {thing}": self.moved_to}
-        kind = "where" if value.startswith(("with ", "at ", "on ", "in ")) else "what"
+        is_put = value.startswith(("at ", "on ", "in "))
+        is_time = any(map(lexicon.is_quantity, value.split()))
+        kind = "where" if is_put and not is_time else "what"
         return {f"{kind} {thing}": value} if subject.noun and self.stem == "be" else {}

@@ -32,7 +32,6 @@ from server.models.offline.facts import Fact, Speaker
 from server.models.offline.interest import categories_of, is_of_interest
 from server.models.offline.people import GENDERS, People
 from server.models.offline.reading import facts_of, read_fact
-from server.models.offline.relations import find_aliases
 from server.models.offline.relative_dates import with_calendar_dates
 from server.models.offline.sentences import Sentence, own_sentences
 from server.models.offline.tokens import names_in, tokenize
@@ -116,13 +115,12 @@ class Extraction:
             entity = Entity(name, "place" if tokens[place - 1].lower in {"in", "near"} else "")
             if len(entities) < _MAX_ENTITIES and not any(entity.key in key for key in entities):
                 entities[entity.key] = entity
-        aliases = find_aliases(text)
         return replace(
             operation,
             text=text,
             categories=categories_of(text, self._request.categories),
             entities=[
-                ProposedEntity(entity.name, entity.type, aliases.get(entity.key, ()))
+                ProposedEntity(entity.name, entity.type)
                 for entity in entities.values()
             ],
             relations=[

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from server.core.text import words
@@ -12,9 +12,8 @@ from server.models.offline import lexicon
 from server.models.offline.lexicon import kind_of, listed, pairs, verb_stem, word_set
 from server.models.offline.tokens import Token, joined, lowered, read_name
 
-GENDERS: Final = {"he": {"he", ""}, "his": {"he", ""}, "she": {"she", ""}, "her": {"she", ""},
-                  "they": {"they"}}  # fmt: skip
-"""The pronouns for others, and what `_gender` returns for those whom they can mean."""
+GENDERS: Final = {"he": "he", "his": "he", "she": "she", "her": "she", "they": "they"}
+"""The pronouns for others, and whom they can mean."""
 
 _FEMALE, _MALE, UNIQUE_KIN = listed("female"), listed("male"), listed("unique_kin")
 _FROM_OWNER = word_set("married_to partner_of engaged_to has_pet")
@@ -33,8 +32,8 @@ def content_stems(text: str) -> frozenset[str]:
 class Subject:
     """The subject of a clause: its words, its entity, and the keys by which others name it.
 
-    `noun` is what it is to its owner: `sister`, `phone number`. `is_new` means that it replaces
-    another: `my new car`.
+    `noun` is what it is to its owner, such as `sister` or `phone number`, and `relation` the
+    relation between them. `is_new` means that it replaces another: `my new car`.
     """
 
     text: str
@@ -43,7 +42,7 @@ class Subject:
     names: frozenset[str]
     noun: str = ""
     is_new: bool = False
-    relations: tuple[Relation, ...] = ()
+    relation: Relation | None = None
 
     @property
     def is_somebody(self) -> bool:
@@ -73,7 +72,7 @@ def read_subject(
     first, name = found[0], read_name(tokens, 0)
     if found[-1] in {"i", "we"} or first == "me" or text == speaker.name:
         return Subject(speaker.name, speaker, speaker, frozenset({speaker.key}))
-    if first in GENDERS and (meant is None or first not in {"his", "her"}):
+    if first in GENDERS and (meant is None or first == GENDERS[first]):
         return meant
     if first in {"my", "our", "his", "her"}:
         return _owned(tokens[1:], meant.entity if meant and first in GENDERS else speaker)
@@ -91,10 +90,9 @@ def read_subject(
 def _owned(tokens: Sequence[Token], owner: Entity) -> Subject:
     """Returns the subject for words such as `my older sister Ana`, by name if there is one."""
     text, found = f"{owner.name}'s {joined(tokens)}", lowered(tokens)
-    if found[-1] == "name" and found[-2:-1] and found[-2].endswith("'s"):
-        *_, kin = tokens[:-1]
-        kin = kin._replace(text=kin.text[:-2], lower=kin.lower[:-2])
-        return replace(_owned([*tokens[:-2], kin], owner), text=text)
+    if found[-1] == "name" and len(found) > 1:  # `My mom's name is Helga` tells who she is.
+        kin = tokens[-2]._replace(text=tokens[-2].text[:-2], lower=found[-2].removesuffix("'s"))
+        tokens, found = [*tokens[:-2], kin], [*found[:-2], kin.lower]
     place = next((p for p, word in enumerate(found) if kind_of(word)), len(found) - 1)
     name = read_name(tokens, place + 1 + (found[place + 1 : place + 2] == [","]))
     kind, is_new = kind_of(found[place]), "new" in found
@@ -109,15 +107,14 @@ def _owned(tokens: Sequence[Token], owner: Entity) -> Subject:
     names = {entity.key, *([f"{owner.key}'s {found[place]}"] if is_only_one else [])}
     noun = " ".join(word for word in found[: place + 1] if word == "best" or kind_of(word))
     relation = related(owner, kind[0], entity)
-    return Subject(text, entity, owner, frozenset(names), noun, is_new, (relation,))
+    return Subject(text, entity, owner, frozenset(names), noun, is_new, relation)
 
 
 def attribute_named(noun: str) -> str:
     """Returns the relation for things that people have one of: `phone number`; else ""."""
     found = noun.replace("e-mail", "email").replace("favourite", "favorite")
-    if not found.startswith("favorite ") and found.rpartition(" ")[2] not in _ATTRIBUTES:
-        return ""
-    attribute = relation_name(found)
+    is_one = found.startswith("favorite ") or found.rpartition(" ")[2] in _ATTRIBUTES
+    attribute = relation_name(found) if is_one else ""
     return _SAME_ATTRIBUTE.get(attribute, attribute)
 
 
@@ -129,25 +126,22 @@ class People:
 
     def hear(self, subject: Subject, relations: Sequence[Relation], speaker: str) -> None:
         """Adds the people in a fact."""
-        if not subject.relations and subject.is_somebody:
-            self._known.setdefault(subject.entity.key, subject)
-        for end, relation in [(e, r.relation) for r in relations for e in (r.source, r.target)]:
-            if end.type in {"person", "animal"}:
+        ends = [(end, r.relation) for r in relations for end in (r.source, r.target)]
+        for end, relation in ends if subject.relation else [(subject.entity, ""), *ends]:
+            if end.type in {"person", "animal"} and end.name != speaker:
                 noun = subject.noun if end == subject.entity else relation.removesuffix("_of")
                 other = Subject(end.name, end, subject.owner, frozenset({end.key}), noun)
                 self._known.setdefault(end.key, other)
-        self._known.pop(Entity(speaker).key, None)
 
     def meant(self, pronoun: str) -> Subject | None:
         """Returns the only person that the pronoun can mean, else None."""
-        fitting = [each for each in self._known.values() if _gender(each) in GENDERS[pronoun]]
+        is_known = {GENDERS[pronoun], "" if pronoun != "they" else "they"}
+        fitting = [each for each in self._known.values() if _gender(each) in is_known]
         return fitting[0] if len(fitting) == 1 else None
 
 
 def _gender(subject: Subject) -> str:
     """Returns `she`, `he`, `they` for several, or "" if the noun does not show it."""
-    noun = subject.noun.rpartition(" ")[2]
-    if kind_of(noun) and noun not in lexicon.KINSHIP | lexicon.PETS:
-        return "they"
-    found = {noun, *subject.text.lower().replace(".", "").split()}
-    return "she" if found & _FEMALE else "he" if found & _MALE else ""
+    found = {*subject.noun.split(), *subject.text.lower().replace(".", "").split()}
+    is_several = kind_of(subject.noun) and subject.noun not in lexicon.KINSHIP | lexicon.PETS
+    return "they" if is_several else "she" if found & _FEMALE else "he" if found & _MALE else ""

@@ -1,14 +1,14 @@
-"""Finds the relations that an asserted clause states, and the aliases in a sentence."""
+"""Finds the relations that an asserted clause states."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
 from server.core.patterns import data_file
-from server.graph.model import Entity, Relation, entity_key
+from server.graph.model import Entity, Relation
 from server.models.offline import lexicon
 from server.models.offline.clauses import Clause
-from server.models.offline.lexicon import KINSHIP, kind_of, listed, pairs, pattern, stems, word_set
+from server.models.offline.lexicon import kind_of, listed, pairs, pattern, stems, word_set
 from server.models.offline.people import Subject, attribute_named, related
 from server.models.offline.tokens import lowered, names_in, read_name
 from server.models.offline.verbs import Sense
@@ -19,24 +19,24 @@ _STATES = [(pattern.compiled(r["phrase"]), r["relation"], r["type"]) for r in _R
 _RELATING = {lexicon.verb_stem(verb): verb for verb in listed("relating")}
 _SAME_RELATION, _DENIED = pairs("same_relation"), pairs("denied")
 _LEADS = {"allergic to": "allergic_to", "fan of": "likes"}
-_NATIONALITIES = listed("nationalities")
+_NUMBERS = word_set("phone_number age height weight birthday")
 _HAVING, _PAST_MEANS_OVER = stems("have adopt get own"), stems("live work intern study come")
 _BETWEEN_NAMES = word_set(", and & named called")
 _NAMES_WITHIN = 10
-_UNHELD = Sense.RETRACTED | Sense.PLANNED | Sense.ABILITY
 
 
 def relations_of(
     clause: Clause, subject: Subject, lead: str, items: Sequence[str]
 ) -> Iterator[Relation]:
     """Yields the relations of its subject that an asserted clause states."""
-    is_held = not (clause.sense & _UNHELD or clause.is_former)
-    yield from tuple(_introduced(clause, subject) if is_held else ()) or subject.relations
+    is_unheld = clause.sense & (Sense.RETRACTED | Sense.PLANNED | Sense.ABILITY)
+    is_held = not (is_unheld or clause.is_former)
+    introduced = [*_introduced(clause, subject)] if is_held else []
+    yield from introduced or filter(None, [subject.relation])
     about, found = subject.entity, list(_liked(clause, lead, items))
     if attribute := attribute_named(subject.noun):
-        is_told = is_held and clause.stem in {"be", "chang"} and items
-        is_number = attribute in {"phone_number", "age", "height", "weight", "birthday"}
-        is_value = is_told and (not is_number or any(map(str.isdigit, items[0])))
+        is_told = is_held and clause.stem == "be" and items
+        is_value = is_told and (attribute not in _NUMBERS or any(map(str.isdigit, items[0])))
         about, found = subject.owner, [(attribute, Entity(items[0]))] if is_value else []
     elif is_held:
         found += [*_named(clause, subject), *_being(clause, subject)]
@@ -52,13 +52,11 @@ def _liked(clause: Clause, lead: str, items: Sequence[str]) -> Iterator[tuple[st
     if clause.stem in _RELATING and not lead:
         relation = lexicon.third_person(_RELATING[clause.stem])
         relation = _SAME_RELATION.get(relation, relation)
-    if Sense.DENIED in sense:
-        relation = _DENIED.get(relation, "")
+    relation = _DENIED.get(relation, "") if Sense.DENIED in sense else relation
     is_meant = relation == "speaks" or Sense.ABILITY not in sense
     is_meant &= Sense.PLANNED not in sense or clause.stem in lexicon.DISTASTES
-    if relation and is_meant and Sense.OVER not in sense:
-        for item in items:
-            yield relation, Entity(item, "language" if relation == "speaks" else "")
+    for item in items if relation and is_meant and Sense.OVER not in sense else ():
+        yield relation, Entity(item, "language" if relation == "speaks" else "")
 
 
 def _named(clause: Clause, subject: Subject) -> Iterator[tuple[str, Entity]]:
@@ -85,51 +83,24 @@ def _being(clause: Clause, subject: Subject) -> Iterator[tuple[str, Entity]]:
 
 def _introduced(clause: Clause, subject: Subject) -> Iterator[Relation]:
     """Yields who is introduced: `I have a sister named Ana`, `Ana is my sister`, `I am Ana`."""
-    rest = clause.rest
-    while rest and rest[-1].lower in lexicon.ADVERBS:
-        rest = rest[:-1]
-    found, owner = lowered(rest), subject.owner
-    place = next((p for p, word in enumerate(found[:5]) if kind_of(word)), None)
-    if clause.stem in _HAVING and place is not None and subject.is_somebody:
-        relation, kind = kind_of(found[place]) or ("", "")
-        names = list[str]()
-        for at, name in names_in(rest, place + 1):
-            if not names and not _BETWEEN_NAMES.issuperset(found[place + 1 : at]):
-                break
-            names.append(name)
-        if not names and kind == "animal":
-            names = [found[place].removesuffix("s")]
-        for each in names if not found[place - 1].endswith("'s") else ():
+    rest, found, owner = clause.rest, lowered(clause.rest), subject.owner
+    place = next((p for p, word in enumerate(found[:5]) if kind_of(word)), -1)
+    relation, kind = (kind_of(found[place]) if place >= 0 else None) or ("", "")
+    if clause.stem in _HAVING and relation and not found[place - 1].endswith("'s"):
+        names = [name for at, name in names_in(rest, place + 1) if at - place < _NAMES_WITHIN]
+        is_listed = _BETWEEN_NAMES.issuperset(found[place + 1 : place + 2])
+        names = names if is_listed or rest[place + 1 : place + 2] and rest[place + 1].is_name else []
+        for each in names or ([found[place].removesuffix("s")] if kind == "animal" else []):
             yield related(subject.entity, relation, Entity(each, kind))
-    if clause.stem != "be" or not rest:
-        return
-    start = int(found[0] in {"called", "named"})
-    name = read_name(rest, start)
-    is_name = name and name[1] == len(rest) and name[0].lower() not in _NATIONALITIES
-    if name and is_name and subject.relations:
-        for known in subject.relations:
+    start = int(found[:1] in (["called"], ["named"]))
+    name = read_name(rest, start) if clause.stem == "be" else None
+    if name and lexicon.ADVERBS.issuperset(found[name[1] :]):
+        if known := subject.relation:
             yield related(owner, known.relation, Entity(name[0], subject.entity.type))
-    elif name and is_name and subject.entity == owner and not start:
-        yield Relation(owner, "named", Entity(name[0], "person"))
-    elif (role := kind_of(found[-1])) and subject.entity != owner and found[0] in {"my", "our"}:
-        yield related(owner, role[0], subject.entity)
+        elif subject.entity == owner and not start and found[0] not in _NATIONALITIES:
+            yield Relation(owner, "named", Entity(name[0], "person"))
+    elif clause.stem == "be" and place == 1 and subject.entity != owner and found[0] in {"my", "our"}:
+        yield related(owner, relation, subject.entity)
 
 
-# People have only one or few of these; with two of them the words are ambiguous and join neither.
-_OWN = KINSHIP.keys() - listed("several_kin") | word_set("sister brother son daughter twin")
-_KNOWN_AS, _RELATIVE = pattern("known_as"), pattern("relative")
-
-
-def find_aliases(text: str) -> dict[str, tuple[str, ...]]:
-    """Returns the aliases of each entity in the text, by the key of its name."""
-    found: dict[str, tuple[str, ...]] = {}
-    both = [sorted(m.groups(), key=_by_length) for m in _KNOWN_AS.finditer(text)]
-    both += [[m[3], m[1]] for m in _RELATIVE.finditer(text) if m[2] in _OWN]
-    for name, alias in both:  # The longer name is the entity's own.
-        known = found.get(entity_key(name), ())
-        found[entity_key(name)] = tuple(dict.fromkeys([*known, alias]))
-    return found
-
-
-def _by_length(name: str) -> tuple[int, int, str]:
-    return -len(name.split()), -len(name), name
+_NATIONALITIES = listed("nationalities")
