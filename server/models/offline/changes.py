@@ -28,10 +28,7 @@ _SYNONYMS = {name: lexicon.stems(found) for name, found in lexicon.TABLES["synon
 
 @dataclass(slots=True)
 class Entry:
-    """An existing or new memory: its facts, and the operation on it.
-
-    `number` is the candidate's number; None for a new memory.
-    """
+    """A memory, its facts, and the operation on it; new memories have no `number`."""
 
     text: str
     facts: tuple[Fact, ...]
@@ -50,10 +47,9 @@ class Ledger:
     """The memories of a request and their changes."""
 
     def __init__(self, known: Iterator[Entry], describe: Describe) -> None:
-        self._unread = known
-        self._entries: list[Entry] = []
-        self._by_digest: dict[bytes, Entry] = {}
-        self._describe = describe
+        self._unread, self._describe = known, describe
+        self._entries: dict[bytes, Entry] = {}
+        self._done: list[Entry] = []
         self._unmatched: list[ProposedOperation] = []
         self._repeated: list[tuple[Entry, ProposedOperation]] = []
 
@@ -62,7 +58,7 @@ class Ledger:
 
         Unchanged memories are proposed again for each repetition, so that none becomes a passage.
         """
-        done = [entry.operation for entry in self._entries if entry.operation is not None]
+        done = [entry.operation for entry in self._done if entry.operation]
         repeated = [
             replace(again, text=entry.text)
             for entry, again in self._repeated
@@ -71,20 +67,19 @@ class Ledger:
         return [*sorted([*done, *self._unmatched], key=lambda o: o.message), *repeated]
 
     def __len__(self) -> int:
-        return sum(entry.operation is not None for entry in self._entries) + len(self._unmatched)
+        return sum(entry.operation is not None for entry in self._done) + len(self._unmatched)
 
     def say(self, text: str, facts: tuple[Fact, ...], operation: ProposedOperation) -> None:
         """Adds a memory, unless there is one with this text."""
-        entries, entry, digest = self._read(), Entry(text, facts), fact_digest(text)
-        if digest not in self._by_digest or self._by_digest[digest].is_gone:
-            self._by_digest[digest] = entry
+        entry, known = Entry(text, facts), self._read().get(fact_digest(text))
+        if known is None or known.is_gone:
+            self._entries[fact_digest(text)] = entry
+            self._done.append(entry)
             entry.operation = self._describe(operation, text, facts)
-            entries.append(entry)
 
     def state(self, fact: Fact, operation: ProposedOperation) -> None:
         """Adds a fact, and removes or replaces what it ends."""
-        entries = self._read()
-        known = self._by_digest.get(fact_digest(fact.text))
+        known = self._read().get(fact_digest(fact.text))
         if known is not None and not known.is_gone:
             if len(operation.quote.split()) <= len(fact.text.split()):  # It says nothing else.
                 self._repeated.append((known, operation))
@@ -92,9 +87,8 @@ class Ledger:
         effect = Effect(fact)
         matches = [
             (entry, old, gone)
-            for entry in entries
-            if entry.is_open
-            for old in entry.facts
+            for entry in self._done
+            for old in (entry.facts if entry.is_open else ())
             if (gone := effect.on(old)) is not None
         ]
         # A mere denial of what is known leaves nothing to keep.
@@ -102,7 +96,7 @@ class Ledger:
         for entry, old, gone in matches:
             if is_kept and not gone and len(entry.facts) == 1:
                 entry.text, entry.facts, is_kept = fact.text, (fact,), False
-                self._by_digest[fact_digest(fact.text)] = entry
+                self._entries[fact_digest(fact.text)] = entry
                 self._change(entry, operation)
             else:
                 self._take_out(entry, old, gone, operation)
@@ -111,32 +105,31 @@ class Ledger:
 
     def forget(self, request: ForgetRequest, speaker: str, operation: ProposedOperation) -> None:
         """Forgets the memories, or only the items of a list, that the request names."""
-        named = [e for e in self._read() if e.is_open and request.names(e.text, e.facts, speaker)]
+        self._read()
+        named = [e for e in self._done if e.is_open and request.names(e.text, e.facts, speaker)]
         for entry in named:
-            items = [item for fact in entry.facts[:1] for item in fact.items]
+            items = entry.facts[0].items if len(entry.facts) == 1 else ()
             gone = [item for item in items if request.stems <= content_stems(item)]
-            is_partial = len(entry.facts) == 1 and 0 < len(gone) < len(items)
             for fact in entry.facts:
-                self._take_out(entry, fact, gone if is_partial else (), operation)
+                self._take_out(entry, fact, gone if len(gone) < len(items) else (), operation)
             if not entry.facts:
                 self._change(entry, operation)
         if not named:
             self._unmatched.append(operation)
 
-    def _read(self) -> list[Entry]:
+    def _read(self) -> dict[bytes, Entry]:
         for entry in self._unread:
-            self._entries.append(entry)
-            self._by_digest[fact_digest(entry.text)] = entry
+            self._done.append(entry)
+            self._entries[fact_digest(entry.text)] = entry
         return self._entries
 
     def _take_out(
         self, entry: Entry, fact: Fact, gone: Sequence[str], operation: ProposedOperation
     ) -> None:
         """Removes a fact from a memory, or only some items of its list."""
-        left, place = list(entry.facts), entry.facts.index(fact)
-        shorter = without_items(fact, gone) if gone else None
-        left[place : place + 1] = [shorter] if shorter else []
-        entry.text, entry.facts = " and ".join(each.text for each in left), tuple(left)
+        left = [without_items(each, gone) if each == fact else each for each in entry.facts]
+        entry.facts = tuple(each for each in left if each is not None)
+        entry.text = " and ".join(each.text for each in entry.facts)
         self._change(entry, operation)
 
     def _change(self, entry: Entry, operation: ProposedOperation) -> None:
@@ -144,12 +137,12 @@ class Ledger:
         entry.is_gone, entry.operation = not entry.facts, None
         if entry.is_gone and entry.number is None:
             return
-        action = "DELETE" if entry.is_gone else "ADD" if entry.number is None else "UPDATE"
-        if operation.action == "FORGET" and entry.is_gone:
+        if entry.is_gone and operation.action == "FORGET":
             entry.operation = replace(operation, target=entry.number)
-        else:
-            changed = replace(operation, action=action, target=entry.number)
-            entry.operation = self._describe(changed, entry.text, entry.facts)
+            return
+        action = "DELETE" if entry.is_gone else "UPDATE" if entry.number else "ADD"
+        changed = replace(operation, action=action, target=entry.number)
+        entry.operation = self._describe(changed, entry.text, entry.facts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,8 +169,10 @@ class ForgetRequest:
         is_subject = any(self.stems <= fact.subject.stems for fact in facts)
         known = content_stems(f"{text} {' '.join(relations)}".replace("_", " "))
         known = known.union(*(_SYNONYMS.get(each, ()) for each in {*relations, *words(text)}))
-        is_said = all(any(_is_same(s, k) for k in known) for s in self.stems)
-        return bool(self.stems) and is_said and bool(relations or is_subject or not self.is_bare)
+        # `allergi` and `allerg` are stems of one word.
+        close = known | {stem[:-1] for stem in known} | {stem + "i" for stem in known}
+        is_said = bool(self.stems) and self.stems <= close
+        return is_said and bool(relations or is_subject or not self.is_bare)
 
 
 def read_request(sentence: str) -> ForgetRequest | None:
@@ -193,10 +188,3 @@ def read_request(sentence: str) -> ForgetRequest | None:
         is_bare=match["own"] is not None,
         is_own=bool({"i", "my", "me", "i'm", "i've"}.intersection(found)),
     )
-
-
-def _is_same(one: str, other: str) -> bool:
-    """Whether two stems belong to one word: `allergi` and `allerg`."""
-    shorter, longer = sorted((one, other), key=len)
-    is_close = len(longer) - len(shorter) <= 1 and len(shorter) >= len("aller")
-    return one == other or (is_close and longer.startswith(shorter))

@@ -1,10 +1,11 @@
 """The offline language model, which extracts facts from plain English by rules of grammar.
 
-A request is read in these steps, each in modules of its own: sentences.py finds the sentences in
-which a speaker states something of their own, and clauses.py splits them; statements.py, facts.py,
-status.py and relations.py read what a clause states, with the people, phrases and names in it;
-interest.py decides which facts are worth keeping; replacing.py and retracting.py find the memories
-that a fact replaces or ends, and changes.py collects the operations.
+It is conservative: what it does not understand it keeps as it stands, or leaves out. A request is
+read in these steps: sentences.py finds the sentences in which a speaker states something of their
+own, clauses.py splits them into asserted clauses, and reading.py makes facts of these, with their
+subject (people.py) and relations (relations.py). interest.py decides which are worth keeping, and
+effects.py what of the known memories each of them ends or replaces; changes.py collects the
+operations.
 """
 
 from __future__ import annotations
@@ -38,8 +39,7 @@ from server.models.offline.tokens import names_in, tokenize
 from server.models.ports import RerankFailed
 from server.telemetry.recording import model_call
 
-_MAX_SPEAKER_LENGTH = 64
-_MAX_ENTITIES = 20
+_MAX_SPEAKER_LENGTH, _MAX_ENTITIES = 64, 20
 _MAX_SENTENCE_LENGTH = 1_000
 """Longer texts are hardly sentences, and the time grows with the square of the length."""
 
@@ -58,9 +58,8 @@ class Extraction:
     def run(self) -> list[ProposedOperation]:
         """Returns the changes by the conversation, in order."""
         for message in self._request.context:
-            if message.role is Role.USER:
-                for sentence, speaker in _sentences(message):
-                    list(self._facts(sentence.statement, speaker))  # Whom pronouns may mean.
+            for sentence, speaker in _sentences(message) if message.role is Role.USER else ():
+                list(self._facts(sentence.statement, speaker))  # Whom pronouns may mean.
         for number, message in enumerate(self._request.messages, start=1):
             for sentence, speaker in _sentences(message):
                 self._take(sentence, speaker, number, message.role)
@@ -83,49 +82,37 @@ class Extraction:
 
     def _facts(self, statement: str, speaker: Speaker) -> Iterator[Fact]:
         """Yields the facts in a sentence, and remembers the people in it."""
-        if len(statement) > _MAX_SENTENCE_LENGTH:
-            return
-        for clause in _clauses(statement):
+        for clause in _clauses(statement) if len(statement) <= _MAX_SENTENCE_LENGTH else ():
             pronoun = next((token.lower for token in clause.tokens if token.lower in GENDERS), None)
             meant = self._people.meant(pronoun) if pronoun else None
-            fact = read_fact(clause, speaker, meant) if pronoun else _read(clause, speaker)
-            if fact is not None:
+            if fact := read_fact(clause, speaker, meant):
                 self._people.hear(fact.subject, fact.relations, speaker.name)
                 yield fact
 
     def _is_wanted(self, text: str) -> bool:
-        is_wished = self._wish is None or self._wish.is_about(
-            text, categories_of(text, self._request.categories)
-        )
-        is_fitting = len(text) <= MAX_TEXT_LENGTH and len(self._ledger) < MAX_OPERATIONS
-        return is_wished and is_fitting
+        categories = categories_of(text, self._request.categories) if self._wish else ()
+        is_wished = self._wish is None or self._wish.is_about(text, categories)
+        return is_wished and len(text) <= MAX_TEXT_LENGTH and len(self._ledger) < MAX_OPERATIONS
 
     def _described(
         self, operation: ProposedOperation, text: str, facts: Sequence[Fact]
     ) -> ProposedOperation:
         """Returns the operation with its text, entities and relations."""
-        relations = tuple(dict.fromkeys(r for fact in facts for r in fact.relations))
+        relations = dict.fromkeys(r for fact in facts for r in fact.relations)
         found = [f.subject.owner for f in facts if f.subject.owner.name in f.text]
         found += [f.subject.entity for f in facts if f.subject.is_somebody]
         found += [entity for r in relations for entity in (r.source, r.target)]
-        entities = {entity.key: entity for entity in reversed(found)}
-        entities = {entity.key: entities[entity.key] for entity in found}
+        entities = {entity.key: entity for entity in found}
         tokens = tokenize(text)
         for place, name in names_in(tokens, 1):
             entity = Entity(name, "place" if tokens[place - 1].lower in {"in", "near"} else "")
             if len(entities) < _MAX_ENTITIES and not any(entity.key in key for key in entities):
                 entities[entity.key] = entity
+        named = [ProposedEntity(entity.name, entity.type) for entity in entities.values()]
+        stated = [ProposedRelation(r.source.name, r.relation, r.target.name) for r in relations]
+        categories = categories_of(text, self._request.categories)
         return replace(
-            operation,
-            text=text,
-            categories=categories_of(text, self._request.categories),
-            entities=[
-                ProposedEntity(entity.name, entity.type)
-                for entity in entities.values()
-            ],
-            relations=[
-                ProposedRelation(r.source.name, r.relation, r.target.name) for r in relations
-            ],
+            operation, text=text, categories=categories, entities=named, relations=stated
         )
 
     def _known(self) -> Iterator[Entry]:
@@ -142,10 +129,6 @@ def _clauses(statement: str) -> Sequence[Clause]:
     return tuple(read_clauses(tokenize(statement)))
 
 
-_read = lru_cache(maxsize=2_048)(read_fact)
-"""Reads a fact without personal pronouns, which does not depend on others."""
-
-
 def _sentences(message: Message) -> Iterator[tuple[Sentence, Speaker]]:
     """Yields the sentences of a message with their speaker, except of the system and of tools."""
     if speaker := _speaker(message):
@@ -156,10 +139,8 @@ def _sentences(message: Message) -> Iterator[tuple[Sentence, Speaker]]:
 def _speaker(message: Message) -> Speaker | None:
     """Returns the speaker of a message's statements; None for the system and tools."""
     default = _SPEAKERS.get(message.role)
-    if default is None:
-        return None
     name = clean_name(message.name or "")[:_MAX_SPEAKER_LENGTH].strip()
-    return Speaker(name, default.type) if name else default
+    return Speaker(name, default.type) if default and name else default
 
 
 # 1,000 characters take about a millisecond; longer conversations should not block the event loop.
@@ -184,12 +165,9 @@ class OfflineLanguageModel:
         """
         current_request().remaining()
         extraction = Extraction(request)
-        characters = sum(len(message.content or "") for message in request.messages)
+        is_long = sum(len(m.content or "") for m in request.messages) >= _THREAD_FROM_CHARACTERS
         with model_call(self.model, "generate_content"):
-            if characters < _THREAD_FROM_CHARACTERS:
-                operations = extraction.run()
-            else:
-                operations = await asyncio.to_thread(extraction.run)
+            operations = await asyncio.to_thread(extraction.run) if is_long else extraction.run()
         return InferenceAnswer(operations, model=self.model, prompt_version=_VERSION)
 
 

@@ -47,11 +47,11 @@ def facts_of(text: str, speaker: Speaker) -> tuple[Fact, ...]:
 
 
 def without_items(fact: Fact, gone: Sequence[str]) -> Fact | None:
-    """Returns the fact without some of its items; None if none is left."""
+    """Returns the fact without some of its items; None if none of them are named or left."""
     kept = [item for item in fact.items if item not in gone]
     start = fact.text.find(fact.items[0]) if fact.items else -1
     last = fact.text.find(fact.items[-1], start) if fact.items else -1
-    if not kept or min(start, last) < 0:
+    if not gone or not kept or min(start, last) < 0:
         return None
     listing = " and ".join(filter(None, [", ".join(kept[:-1]), kept[-1]]))
     text = fact.text[:start] + listing + fact.text[last + len(fact.items[-1]) :]
