@@ -27,7 +27,7 @@ _ENDINGS = [
     (*map(pattern.compiled, (rule["phrase"], rule["over"])), word_set(rule["relations"]))
     for rule in _RULES["ending"]
 ]
-_UNIQUE_RELATIONS = frozenset(lexicon.KINSHIP[kin] for kin in UNIQUE_KIN)
+_SEVERAL, _SOFT = listed("several_kin") | lexicon.PETS.keys(), word_set("works_as follows_diet dates")
 _PARTNERS = word_set("dates engaged_to married_to partner_of")
 _LEFT = _PARTNERS | word_set("works_at works_as lives_in")
 _HELD = lexicon.POSSESSING | stems("collect")
@@ -181,11 +181,24 @@ def _replaces(new: Fact, old: Fact, shares: bool) -> bool:
         return False
     is_moved = new.is_news and new.is_like(old) and new.stem in _STAYING and not is_event
     is_changed = new.attitude * old.attitude < 0 and new.things == old.things
-    return is_moved or is_changed or any(
-        is_functional(slot) or slot.rpartition(" ")[2] in _UNIQUE_RELATIONS or new.is_news
-        for slot, value in new.slots.items()
-        if old.slots.get(slot, value) != value
+    return is_moved or is_changed or _is_another(new, old) or any(
+        r.subject == s.subject and r.target != s.target and (
+            is_functional(r.relation) or (new.is_news and r.relation in _SOFT)
+        )
+        for r in new.relations
+        for s in old.relations
     )
+
+
+def _is_another(new: Fact, old: Fact) -> bool:
+    """Whether both say who somebody's boss is, or what or where something of theirs is."""
+    nouns = [fact.role.partition("'s ")[2] or fact.subject.noun for fact in (new, old)]
+    noun = nouns[0].rpartition(" ")[2]
+    is_told = new.stem == old.stem == "be" and all(nouns) and not new.clause.is_former
+    is_single = new.subject.is_new or new.is_news or noun in UNIQUE_KIN
+    is_several = noun in _SEVERAL and "best" not in nouns[0]
+    is_value = new.where == old.where and new.clause.phrase != old.clause.phrase
+    return is_told and is_single and is_value and not is_several
 
 
 def _has_other_value(new: Fact, old: Fact) -> bool:

@@ -7,10 +7,9 @@ from functools import cached_property
 
 from server.core.text import words
 from server.graph.model import Relation
-from server.graph.project.supersession import is_functional
 from server.models.offline import lexicon
 from server.models.offline.clauses import Clause
-from server.models.offline.lexicon import listed, pairs, pattern, stems, verb_stem, word_set
+from server.models.offline.lexicon import pattern, stems, verb_stem
 from server.models.offline.people import Subject, content_stems
 from server.models.offline.tokens import Token, joined, lowered
 from server.models.offline.verbs import Sense
@@ -22,9 +21,6 @@ _KINDS = {
     for word in found.split()
 }
 _DISLIKED_IF_DENIED = stems("stand bear like enjoy")
-_SOFT = word_set("works_as follows_diet dates")
-_MARITAL_STATUS = pairs("marital_status")
-_SEVERAL = listed("several_kin") | lexicon.PETS.keys()
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,32 +126,7 @@ class Fact:
         return frozenset(found | {(_KINDS.get(self.stem, ""), self.stem)})
 
     @cached_property
-    def slots(self) -> dict[str, str]:
-        """The properties of which its subject has one value at a time, with their values."""
-        if self.has(Sense.RETRACTED) or self.clause.is_former:
-            return {}
-        found = self._possession()
-        for r in self.relations:
-            is_own = r.source.key in self.subject.names or r.source == self.subject.owner
-            if r.relation in _SOFT or (is_own and is_functional(r.relation)):
-                found[r.relation] = r.target.key
-            if is_own and r.relation in _MARITAL_STATUS:
-                found.setdefault("marital_status", _MARITAL_STATUS[r.relation])
-        return found
-
-    def _possession(self) -> dict[str, str]:
-        """Returns who somebody's boss is, or what or where something of theirs is."""
-        subject, value = self.subject, " ".join(lowered(self.clause.rest))
-        thing = self.role or f"{subject.owner.key}'s {subject.noun}"
-        owner, _, noun = thing.rpartition(" ")
-        if self.role or (subject.relation and self.relations):
-            first = self.relations[0] if self.relations else None
-            named = first.target if first and first.source == subject.owner else subject.entity
-            named = first.source if first and first.target == subject.owner else named
-            is_several = noun in _SEVERAL and not owner.endswith("best")
-            is_one = (self.role or first != subject.relation) and not is_several
-            return {f"{owner} {lexicon.KINSHIP.get(noun, noun)}": named.key} if is_one else {}
-        is_put = value.startswith(("at ", "on ", "in "))
-        is_time = any(map(lexicon.is_quantity, value.split()))
-        kind = "where" if is_put and not is_time else "what"
-        return {f"{kind} {thing}": value} if subject.noun and self.stem == "be" else {}
+    def where(self) -> bool:
+        """Whether it states where its subject is, and not what it is."""
+        is_time = any(lexicon.is_quantity(token.lower) for token in self.clause.rest)
+        return self.lead in {"at", "on", "in"} and not is_time
