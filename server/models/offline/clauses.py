@@ -43,21 +43,9 @@ class Clause:
         return self.tokens[self.after :]
 
     @property
-    def words(self) -> list[str]:
-        """The verb and the words after it, in lower case."""
-        return lowered(self.tokens[self.verb :])
-
-    @property
     def phrase(self) -> str:
         """The stem of the verb and the words after it, in lower case."""
         return " ".join([self.stem, *lowered(self.rest)])
-
-    @property
-    def is_former(self) -> bool:
-        """Whether it states what its subject was: `my boss was Tom`, not `I was hired`."""
-        first = self.rest[0].lower if self.rest else ""
-        was = self.stem == "be" and Sense.PAST in self.sense and Sense.PERFECT not in self.sense
-        return was and first != "born" and not is_past(first)
 
 
 _PERSONAL = word_set("i we he she they")
@@ -104,13 +92,11 @@ def _read(words: Sequence[Token]) -> Clause | None:
 
 def _depends_on_another(rest: Sequence[Token], *, is_had: bool) -> bool:
     """Whether a clause with another subject follows, which the speaker does not assert."""
-    words = lowered(rest)
-    for place, word in enumerate(words):
-        if place and words[place - 1] in lexicon.CONJUNCTIONS:
-            continue
-        may_begin = (place == 0 and not is_had) or word in {"you", "it", "that"}
-        begins = may_begin and _subject_end(rest, place + (word == "that")) is not None
-        if begins or word in _PERSONAL:
+    for place, token in enumerate(rest):
+        may_begin = (place == 0 and not is_had) or token.lower in {"you", "it", "that"}
+        begins = may_begin and _subject_end(rest, place + (token.lower == "that")) is not None
+        is_joined = place and rest[place - 1].lower in lexicon.CONJUNCTIONS
+        if (begins or token.lower in _PERSONAL) and not is_joined:
             return True
     return False
 
@@ -149,31 +135,19 @@ def _subject_end(tokens: Sequence[Token], place: int) -> int | None:
         return place + 1 if _is_verb(tokens, place, place + 1) else None
     if first not in _OPENING and not tokens[place].is_name:
         return None
-    for end in range(place + 1, min(place + _MOST_SUBJECT_WORDS, len(tokens) - 1) + 1):
-        if lowered(tokens[end : end + 2]) in (["and", "i"], ["nor", "i"]):
+    is_owned, is_apposed = first in {"my", "our", "the"} or first.endswith("'s"), False
+    for end in range(place + 1 + (first in _OPENING and first != "me"), len(tokens)):
+        word = tokens[end].lower
+        if [word, *lowered(tokens[end + 1 : end + 2])] in (["and", "i"], ["nor", "i"]):
             return end + 2
-        if end > place + 1 or first not in _OPENING:
-            if _is_verb(tokens, place, end):
-                return end
-            if _ends_without_verb(tokens, place, end):
-                return _after_apposition(tokens, place, end)
+        if not is_apposed and _is_verb(tokens, place, end):
+            return end
+        is_within = is_owned and word in {"of", "to", "with", "from", "in", "at", "for"}
+        is_stop = word in _NO_SUBJECT and not is_within
+        if is_stop or end > place + _MOST_SUBJECT_WORDS or not (tokens[end].is_word or word == ","):
+            return None
+        is_apposed ^= word == ","  # `My boss, Ms Kaur, hates Mondays.`
     return None
-
-
-def _ends_without_verb(tokens: Sequence[Token], start: int, end: int) -> bool:
-    """Whether the token cannot be within a subject."""
-    first, token = tokens[start].lower, tokens[end]
-    is_owned = first in {"my", "our", "the"} or first.endswith("'s")
-    is_within = is_owned and token.lower in {"of", "to", "with", "from", "in", "at", "for"}
-    return not token.is_word or (token.lower in _NO_SUBJECT and not is_within)
-
-
-def _after_apposition(tokens: Sequence[Token], start: int, place: int) -> int | None:
-    """Returns the end of an apposition such as `, Ms Kaur,` before a verb."""
-    ends = range(place + 2, min(place + _MOST_SUBJECT_WORDS, len(tokens) - 1))
-    is_comma = tokens[place].text == ","
-    found = (e + 1 for e in ends if tokens[e].text == "," and _is_verb(tokens, start, e + 1))
-    return next(found, None) if is_comma else None
 
 
 def _is_verb(tokens: Sequence[Token], start: int, end: int) -> bool:

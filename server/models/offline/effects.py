@@ -194,7 +194,7 @@ def _is_another(new: Fact, old: Fact) -> bool:
     """Whether both say who somebody's boss is, or what or where something of theirs is."""
     nouns = [fact.role.partition("'s ")[2] or fact.subject.noun for fact in (new, old)]
     noun = nouns[0].rpartition(" ")[2]
-    is_told = new.stem == old.stem == "be" and all(nouns) and not new.clause.is_former
+    is_told = new.stem == old.stem == "be" and all(nouns) and not new.has(Sense.FORMER)
     is_single = new.subject.is_new or new.is_news or noun in UNIQUE_KIN
     is_several = noun in _SEVERAL and "best" not in nouns[0]
     is_value = new.where == old.where and new.clause.phrase != old.clause.phrase

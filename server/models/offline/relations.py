@@ -29,8 +29,8 @@ def relations_of(
     clause: Clause, subject: Subject, lead: str, items: Sequence[str]
 ) -> Iterator[Relation]:
     """Yields the relations of its subject that an asserted clause states."""
-    is_unheld = clause.sense & (Sense.RETRACTED | Sense.PLANNED | Sense.ABILITY)
-    is_held = not (is_unheld or clause.is_former)
+    is_unheld = clause.sense & (Sense.RETRACTED | Sense.PLANNED | Sense.ABILITY | Sense.FORMER)
+    is_held = not is_unheld
     introduced = [*_introduced(clause, subject)] if is_held else []
     yield from introduced or filter(None, [subject.relation])
     about, found = subject.entity, list(_liked(clause, lead, items))

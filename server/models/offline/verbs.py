@@ -28,6 +28,9 @@ class Sense(Flag):
     LIMITED = auto()
     """It holds only on some occasions, or for one thing among others: `sometimes`, `also`."""
 
+    FORMER = auto()
+    """It states what its subject was: `my boss was Tom`, not `I was hired`."""
+
     RETRACTED = DENIED | OVER
 
 
@@ -104,5 +107,7 @@ def _manner(words: Sequence[str], rest: Sequence[str], stem: str) -> Sense:
     is_negative = (is_denied ^ bool(is_stopped)) or ("no", "longer") in pairs
     sense = Sense.PAST if is_past_tense else Sense.PLAIN
     sense |= Sense.LIMITED if {*words} & (_PARTLY if is_denied else _LIMITING) else Sense.PLAIN
+    was = stem == "be" and bases[-1] in {"was", "were"} and not is_past("".join(rest[:1]))
+    sense |= Sense.FORMER if was and list(rest[:1]) != ["born"] else Sense.PLAIN
     sense |= Sense.OVER if is_over else Sense.PLAIN
     return sense | (Sense.DENIED if is_negative else Sense.PLAIN)
