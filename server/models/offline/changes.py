@@ -13,9 +13,8 @@ from server.memories.add.inference import ProposedOperation
 from server.memories.memory import fact_digest
 from server.models.offline import lexicon
 from server.models.offline.effects import Effect
-from server.models.offline.facts import Fact
+from server.models.offline.facts import Fact, without_items
 from server.models.offline.people import content_stems
-from server.models.offline.reading import without_items
 from server.models.offline.verbs import Sense
 
 Describe = Callable[[ProposedOperation, str, Sequence[Fact]], ProposedOperation]

@@ -74,7 +74,9 @@ def read_clauses(tokens: Sequence[Token]) -> Iterator[Clause]:
 
 
 def _read(words: Sequence[Token]) -> Clause | None:
-    marks = [place for place, token in enumerate(words) if token.is_word or token.text in ")%\u20ac"]
+    marks = [
+        place for place, token in enumerate(words) if token.is_word or token.text in ")%\u20ac"
+    ]
     tokens = words[marks[0] : marks[-1] + 1] if marks else words
     begin, end = _main_subject(tokens) or (0, 0)
     if not end or not HEDGES.isdisjoint(lowered(tokens)):
@@ -160,7 +162,9 @@ def _is_verb(tokens: Sequence[Token], start: int, end: int) -> bool:
         return True
     is_plural = any(token.lower == "and" for token in tokens[start + 1 : end - 1])
     if word in lexicon.VERBS:
-        return is_plural or (before.lower.endswith("s") and not before.lower.endswith(("'s", "his")))
+        return is_plural or (
+            before.lower.endswith("s") and not before.lower.endswith(("'s", "his"))
+        )
     if is_past(word):
         is_name_told = tokens[start].lower in {"a", "an"} and word in {"called", "named"}
         return before.lower not in lexicon.DETERMINERS and not is_name_told

@@ -27,7 +27,10 @@ _ENDINGS = [
     (*map(pattern.compiled, (rule["phrase"], rule["over"])), word_set(rule["relations"]))
     for rule in _RULES["ending"]
 ]
-_SEVERAL, _SOFT = listed("several_kin") | lexicon.PETS.keys(), word_set("works_as follows_diet dates")
+_SEVERAL, _SOFT = (
+    listed("several_kin") | lexicon.PETS.keys(),
+    word_set("works_as follows_diet dates"),
+)
 _PARTNERS = word_set("dates engaged_to married_to partner_of")
 _LEFT = _PARTNERS | word_set("works_at works_as lives_in")
 _HELD = lexicon.POSSESSING | stems("collect")
@@ -181,12 +184,17 @@ def _replaces(new: Fact, old: Fact, shares: bool) -> bool:
         return False
     is_moved = new.is_news and new.is_like(old) and new.stem in _STAYING and not is_event
     is_changed = new.attitude * old.attitude < 0 and new.things == old.things
-    return is_moved or is_changed or _is_another(new, old) or any(
-        r.subject == s.subject and r.target != s.target and (
-            is_functional(r.relation) or (new.is_news and r.relation in _SOFT)
+    return (
+        is_moved
+        or is_changed
+        or _is_another(new, old)
+        or any(
+            r.subject == s.subject
+            and r.target != s.target
+            and (is_functional(r.relation) or (new.is_news and r.relation in _SOFT))
+            for r in new.relations
+            for s in old.relations
         )
-        for r in new.relations
-        for s in old.relations
     )
 
 

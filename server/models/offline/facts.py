@@ -1,17 +1,20 @@
-"""A fact: an asserted clause in the words that are kept, and its meaning for comparisons."""
+"""Reads facts: asserted clauses, in the words that are kept and with their meaning."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
 
 from server.core.text import words
-from server.graph.model import Relation
+from server.graph.model import Entity, Relation
+from server.graph.project.supersession import is_functional
 from server.models.offline import lexicon
-from server.models.offline.clauses import Clause
-from server.models.offline.lexicon import pattern, stems, verb_stem
-from server.models.offline.people import Subject, content_stems
-from server.models.offline.tokens import Token, joined, lowered
+from server.models.offline.clauses import Clause, read_clauses
+from server.models.offline.lexicon import pattern, stems, verb_stem, word_set
+from server.models.offline.people import Subject, content_stems, read_subject
+from server.models.offline.relations import relations_of
+from server.models.offline.tokens import QUOTES, Token, after_adverbs, joined, lowered, tokenize
 from server.models.offline.verbs import Sense
 
 _NEWS = pattern("news")
@@ -130,3 +133,177 @@ class Fact:
         """Whether it states where its subject is, and not what it is."""
         is_time = any(lexicon.is_quantity(token.lower) for token in self.clause.rest)
         return self.lead in {"at", "on", "in"} and not is_time
+
+
+def read_fact(clause: Clause, speaker: Speaker, meant: Subject | None = None) -> Fact | None:
+    """Returns the fact in a clause; None if its subject is unclear."""
+    subject = read_subject(clause.subject, Entity(speaker.name, speaker.type), meant)
+    if subject is None:
+        return None
+    rest = clause.rest
+    end = next((p for p in range(1, len(rest)) if _is_contrast(rest, p)), len(rest))
+    lead, items, tail = read_complement(rest[:end], after_be=clause.stem in {"be", "get"})
+    is_qualified = _is_qualified(clause, items, tail)
+    relations = list(dict.fromkeys(relations_of(clause, subject, lead, items)))
+    if is_qualified:
+        is_averse = Sense.DENIED in clause.sense or clause.stem in lexicon.DISTASTES
+        relations = [r for r in relations if not (is_averse or is_functional(r.relation))]
+    if clause.subject[0].lower == "neither":
+        relations = []
+    text = _third_person(clause, speaker, subject) or speaker.said(joined(clause.tokens))
+    contrast = frozenset(lowered(rest[end + 1 :])) - lexicon.FUNCTION_WORDS
+    return Fact(text, clause, subject, lead, items, tail, is_qualified, tuple(relations), contrast)
+
+
+@lru_cache(maxsize=8_192)
+def facts_of(text: str, speaker: Speaker) -> tuple[Fact, ...]:
+    """Returns the facts in a memory."""
+    said = text.removeprefix(speaker.said(""))
+    found = (read_fact(clause, speaker) for clause in read_clauses(tokenize(said)))
+    return tuple(fact for fact in found if fact is not None)
+
+
+def without_items(fact: Fact, gone: Sequence[str]) -> Fact | None:
+    """Returns the fact without some of its items; None if none of them are named or left."""
+    kept = [item for item in fact.items if item not in gone]
+    start = fact.text.find(fact.items[0]) if fact.items else -1
+    last = fact.text.find(fact.items[-1], start) if fact.items else -1
+    if not gone or not kept or min(start, last) < 0:
+        return None
+    listing = " and ".join(filter(None, [", ".join(kept[:-1]), kept[-1]]))
+    text = fact.text[:start] + listing + fact.text[last + len(fact.items[-1]) :]
+    keys = {item.casefold() for item in gone}
+    relations = tuple(r for r in fact.relations if r.target.key not in keys)
+    return replace(fact, text=text, items=tuple(kept), relations=relations)
+
+
+# --- what follows the verb ------------------------------------------------------------------------
+
+_PARTICLES = lexicon.PREPOSITIONS | word_set("up down out off back away")
+_LISTING = frozenset({",", "and", "or", "&"})
+_ENDS = lexicon.PHRASE_ENDS | {"back"}
+_BEFORE_PERIODS = word_set("last next this every all a per")
+_BEFORE_DATES = word_set("in on since until before after during")
+_CALENDAR = lexicon.CALENDAR
+_OVER = word_set("any no")
+
+
+def read_complement(
+    tokens: Sequence[Token], *, after_be: bool
+) -> tuple[str, tuple[str, ...], tuple[Token, ...]]:
+    """Returns the words after a verb in parts: the lead, the items and the tail."""
+    words, start = lowered(tokens), 0
+    if after_be and words and words[0] not in lexicon.DETERMINERS:
+        start = next((p for p, word in enumerate(words[:3], 1) if word in lexicon.PREPOSITIONS), 0)
+    while not after_be and start < len(words) and words[start] in _PARTICLES:
+        start += 1
+    items, phrase, end = list[str](), list[Token](), start
+    for place, token in enumerate(tokens[start:], start):
+        if token.lower in _LISTING and (phrase or place > start):
+            items, phrase = items + [joined(phrase)] * bool(phrase), []
+        elif start and items and not phrase and words[place] == words[start - 1]:
+            continue  # The preposition is repeated: `allergic to nuts and to milk`.
+        elif _ends_phrase(tokens, place):
+            break
+        elif phrase or not (token.lower in lexicon.DETERMINERS and place + 1 < len(tokens)):
+            phrase, end = [*phrase, token], place + 1
+    items += [joined(phrase)] * bool(phrase)
+    begins_tail = end if items else max(start - 1, 0) if start < len(tokens) else start
+    return (
+        " ".join(words[:start]),
+        tuple(i.strip(QUOTES) for i in items),
+        tuple(tokens[begins_tail:]),
+    )
+
+
+def _ends_phrase(tokens: Sequence[Token], place: int) -> bool:
+    """Whether a list ends here, before a preposition, an adverb or a time."""
+    before = tokens[place - 1].lower if place else ""
+    first, second, third = [*lowered(tokens[place : place + 3]), "", "", ""][:3]
+    is_mark = not tokens[place].is_word and tokens[place].text not in "@.-%\u20ac$'/:+"
+    is_date = first in _CALENDAR or (first.isdigit() and len(first) == len("2000"))
+    is_time = second in lexicon.PERIODS | _CALENDAR
+    is_over = first in _OVER and second in {"more", "longer"}
+    is_when = third == "ago" or (first in _BEFORE_PERIODS and is_time)
+    is_dated = before == "since" or (before in _BEFORE_DATES and is_date)
+    return is_mark or first in _ENDS or is_over or is_when or is_dated
+
+
+def _is_contrast(rest: Sequence[Token], place: int) -> bool:
+    """Whether `, not coffee` or `instead of coffee` begins here."""
+    before, word, after = [*lowered(rest[place - 1 : place + 2]), ""][:3]
+    is_not = word == "not" and before in {",", "and"}
+    return is_not or (word, after) in {("instead", "of"), ("rather", "than")}
+
+
+_NEUTRAL, _FROM_NOW_ON = pattern("neutral"), pattern("from_now_on")
+_ON_A_DAY, _SEASON, _PLACE_TAIL = pattern("on_a_day"), pattern("season"), pattern("place_tail")
+
+
+def _is_qualified(clause: Clause, items: Sequence[str], tail: Sequence[Token]) -> bool:
+    """Whether a clause holds only on some occasions, or for one thing among others.
+
+    The words around the items may only state since when, where or how the fact holds. Something
+    that is denied for one place or day can still hold for others.
+    """
+    is_event = Sense.PAST in clause.sense
+    if Sense.LIMITED in clause.sense or not _is_neutral(clause.tokens[: clause.begin], is_event):
+        return True
+    if Sense.DENIED in clause.sense and Sense.OVER not in clause.sense and items:
+        return not _FROM_NOW_ON.fullmatch(joined(tail).lower())
+    if clause.stem in {"move", "live"} and lowered(tail[:1]) in (["with"], ["to"]):
+        return bool(_SEASON.search(joined(tail).lower()))
+    if items and lowered(tail[:1]) in (["a"], ["per"]):
+        tail = tail[2:]  # `500 euros a month` is an amount.
+    return not _is_neutral(tail, is_event or not items)
+
+
+def _is_neutral(tokens: Sequence[Token], is_event: bool) -> bool:
+    """Whether the words do not qualify a fact. The day of an event does not."""
+    text = _ON_A_DAY.sub("", joined(tokens)) if is_event else joined(tokens)
+    if not _SEASON.search(text):
+        text = _PLACE_TAIL.sub(" ", text)
+    return bool(_NEUTRAL.fullmatch(text.lower()))
+
+
+# --- the third person -----------------------------------------------------------------------------
+
+_OTHERS_PRESENT = word_set("you your yours yourself we us ours ourselves")
+_PLURAL = {"am": "are", "was": "were"}
+_OWN = {"my": "their", "our": "their", "i": "they", "me": "them", "mine": "theirs",
+        "myself": "themself"}  # fmt: skip
+
+
+def _third_person(clause: Clause, speaker: Speaker, subject: Subject) -> str | None:
+    """Returns the clause in the third person; None if it speaks for or to several people."""
+    is_i, is_own = lowered(clause.subject) == ["i"], subject.entity == subject.owner
+    if is_own and not (is_i or joined(clause.subject) == speaker.name):
+        return None
+    front, predicate = clause.tokens[: clause.begin], list(clause.tokens[clause.end :])
+    if not _OTHERS_PRESENT.isdisjoint(lowered([*front, *predicate])):
+        return None
+    if is_i:
+        first = after_adverbs(predicate, 0)
+        third = lexicon.third_person(predicate[first].lower)
+        predicate[first] = predicate[first]._replace(text=third)
+    said = f"{_reported(front, speaker, False)} {subject.text} "
+    text = f"{said}{_reported(predicate, speaker, is_own)}".strip()
+    return text[:1].upper() + text[1:]
+
+
+def _reported(tokens: Sequence[Token], speaker: Speaker, is_own: bool) -> str:
+    """Returns the words with the speaker's pronouns replaced.
+
+    `is_own` is whether the speaker is the subject, so that `they` and `their` mean the speaker.
+    """
+    found, after_i = list[Token](), False
+    for token in tokens:
+        text, word = token.text, token.lower
+        if word in _OWN and text not in {"ME", "MINE"}:
+            possessive = f"{speaker.name}'s" if word in {"my", "our", "mine"} else speaker.name
+            text = _OWN[word] if is_own else possessive
+        elif after_i and word not in lexicon.ADVERBS:
+            text = _PLURAL.get(word, text) if is_own else lexicon.third_person(text)
+        after_i = word == "i" or (after_i and word in lexicon.ADVERBS)
+        found.append(token._replace(text=text))
+    return joined(found)

@@ -2,7 +2,7 @@
 
 It is conservative: what it does not understand it keeps as it stands, or leaves out. A request is
 read in these steps: sentences.py finds the sentences in which a speaker states something of their
-own, clauses.py splits them into asserted clauses, and reading.py makes facts of these, with their
+own, clauses.py splits them into asserted clauses, and facts.py makes facts of these, with their
 subject (people.py) and relations (relations.py). interest.py decides which are worth keeping, and
 effects.py what of the known memories each of them ends or replaces; changes.py collects the
 operations.
@@ -29,10 +29,9 @@ from server.memories.add.proposals import MAX_OPERATIONS, MAX_TEXT_LENGTH
 from server.memories.conversation import Message, Role
 from server.models.offline.changes import Entry, Ledger, read_request
 from server.models.offline.clauses import Clause, read_clauses
-from server.models.offline.facts import Fact, Speaker
+from server.models.offline.facts import Fact, Speaker, facts_of, read_fact
 from server.models.offline.interest import categories_of, is_of_interest
 from server.models.offline.people import GENDERS, People
-from server.models.offline.reading import facts_of, read_fact
 from server.models.offline.relative_dates import with_calendar_dates
 from server.models.offline.sentences import Sentence, own_sentences
 from server.models.offline.tokens import names_in, tokenize

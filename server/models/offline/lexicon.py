@@ -94,7 +94,11 @@ def third_person(verb: str) -> str:
     if verb in NEGATED:
         third = third_person(NEGATED[verb])
         return verb if third == NEGATED[verb] else f"{third}n't"
-    if verb in MODALS | {"will", "was", "is", "has", "does"} or is_past(verb) or verb in _THIRD_PERSON:
+    if (
+        verb in MODALS | {"will", "was", "is", "has", "does"}
+        or is_past(verb)
+        or verb in _THIRD_PERSON
+    ):
         return _THIRD_PERSON.get(verb, verb)
     if verb.endswith("y") and verb[-2:-1] not in {"a", "e", "i", "o", "u", ""}:
         return verb[:-1] + "ies"

@@ -61,9 +61,7 @@ def related(owner: Entity, relation: str, thing: Entity) -> Relation:
     return Relation(source, relation, target)
 
 
-def read_subject(
-    tokens: Sequence[Token], speaker: Entity, meant: Subject | None
-) -> Subject | None:
+def read_subject(tokens: Sequence[Token], speaker: Entity, meant: Subject | None) -> Subject | None:
     """Returns the subject in these words; None if a pronoun in it is ambiguous or means nobody.
 
     `meant` is the subject that a pronoun means, if it is known.

@@ -89,7 +89,9 @@ def _introduced(clause: Clause, subject: Subject) -> Iterator[Relation]:
     if clause.stem in _HAVING and relation and not found[place - 1].endswith("'s"):
         names = [name for at, name in names_in(rest, place + 1) if at - place < _NAMES_WITHIN]
         is_listed = _BETWEEN_NAMES.issuperset(found[place + 1 : place + 2])
-        names = names if is_listed or rest[place + 1 : place + 2] and rest[place + 1].is_name else []
+        names = (
+            names if is_listed or rest[place + 1 : place + 2] and rest[place + 1].is_name else []
+        )
         for each in names or ([found[place].removesuffix("s")] if kind == "animal" else []):
             yield related(subject.entity, relation, Entity(each, kind))
     start = int(found[:1] in (["called"], ["named"]))
@@ -99,7 +101,9 @@ def _introduced(clause: Clause, subject: Subject) -> Iterator[Relation]:
             yield related(owner, known.relation, Entity(name[0], subject.entity.type))
         elif subject.entity == owner and not start and found[0] not in _NATIONALITIES:
             yield Relation(owner, "named", Entity(name[0], "person"))
-    elif clause.stem == "be" and place == 1 and subject.entity != owner and found[0] in {"my", "our"}:
+    elif (
+        clause.stem == "be" and place == 1 and subject.entity != owner and found[0] in {"my", "our"}
+    ):
         yield related(owner, relation, subject.entity)
 
 

@@ -87,7 +87,9 @@ def _in_full(text: str) -> str:
         if match := short.match(level):
             return match.expand(full) + text[match.end() :]
     diary = _DIARY.match(level)
-    is_told = diary and lexicon.is_past(diary[1]) and lexicon.verb_stem(diary[1]) in lexicon.VERB_STEMS
+    is_told = (
+        diary and lexicon.is_past(diary[1]) and lexicon.verb_stem(diary[1]) in lexicon.VERB_STEMS
+    )
     return f"I {level}" if is_told else text
 
 
