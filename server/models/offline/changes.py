@@ -12,7 +12,7 @@ from server.core.text import normalized, words
 from server.memories.add.inference import ProposedOperation
 from server.memories.memory import fact_digest
 from server.models.offline import lexicon
-from server.models.offline.effects import Effect
+from server.models.offline.effects import outdated
 from server.models.offline.facts import Fact, without_items
 from server.models.offline.people import content_stems
 from server.models.offline.verbs import Sense
@@ -83,12 +83,11 @@ class Ledger:
             if len(operation.quote.split()) <= len(fact.text.split()):  # It says nothing else.
                 self._repeated.append((known, operation))
             return
-        effect = Effect(fact)
         matches = [
             (entry, old, gone)
             for entry in self._done
             for old in (entry.facts if entry.is_open else ())
-            if (gone := effect.on(old)) is not None
+            if (gone := outdated(fact, old)) is not None
         ]
         # A mere denial of what is known leaves nothing to keep.
         is_kept = not (matches and fact.has(Sense.DENIED)) or fact.attitude < 0

@@ -89,17 +89,10 @@ class Fact:
         """The stems of its words."""
         return content_stems(joined(self.clause.tokens)) | {self.stem}
 
-    @cached_property
-    def role(self) -> str:
-        """What a named subject is to the speaker: `Jasmin is my team lead`; "" for nothing."""
-        is_role = self.items and self.stem == "be" and not self.subject.noun
-        is_own = is_role and lowered(self.clause.rest[:1]) in (["my"], ["our"])
-        return f"{self.subject.owner.key}'s {self.items[0].casefold()}" if is_own else ""
-
-    @cached_property
+    @property
     def about(self) -> frozenset[str]:
         """The names of its subject."""
-        return self.subject.names | {self.role}.difference([""])
+        return self.subject.names
 
     @cached_property
     def is_news(self) -> bool:
@@ -129,7 +122,7 @@ class Fact:
         return frozenset(found | {(_KINDS.get(self.stem, ""), self.stem)})
 
     @cached_property
-    def where(self) -> bool:
+    def is_where(self) -> bool:
         """Whether it states where its subject is, and not what it is."""
         is_time = any(lexicon.is_quantity(token.lower) for token in self.clause.rest)
         return self.lead in {"at", "on", "in"} and not is_time

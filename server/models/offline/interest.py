@@ -14,7 +14,7 @@ from server.core.text import english_stem, words
 from server.memories.add.inference import Category
 from server.memories.conversation import COURTESIES, Role
 from server.models.offline import lexicon
-from server.models.offline.effects import Effect
+from server.models.offline.effects import is_event
 from server.models.offline.facts import Fact
 from server.models.offline.lexicon import listed, pattern, stems, verb_stem
 from server.models.offline.tokens import joined
@@ -31,17 +31,17 @@ _DATED, _IN_PASSING = pattern("dated"), pattern("in_passing")
 def is_of_interest(fact: Fact, role: Role) -> bool:
     """Whether a fact is worth keeping."""
     is_own, is_plan = fact.subject.entity == fact.subject.owner, fact.has(Sense.PLANNED)
-    is_event, is_be = Effect(fact).is_event, fact.stem == "be"
+    is_ending, is_be = is_event(fact), fact.stem == "be"
     if role is Role.ASSISTANT:
         is_done = fact.has(Sense.PAST) and not is_plan and fact.stem in _DONE_BY_ASSISTANT
         says_what = is_be and not stems(words(" ".join(fact.items))).isdisjoint(_ASSISTANTS)
         return is_own and (is_done or says_what)
-    if is_event or not (fact.clause.rest or not is_be):
-        return is_event
+    if is_ending or not (fact.clause.rest or not is_be):
+        return is_ending
     if is_plan or fact.clause.subject[0].lower == "the":
         return bool(_DATED.search(fact.text))
     if is_be and not (is_own or fact.subject.noun):
-        return bool(fact.relations or fact.role)  # `Tom is tall` does not say who Tom is.
+        return bool(fact.relations)  # `Tom is tall` does not say who Tom is.
     return not _is_remark(fact, is_own=is_own)
 
 
