@@ -56,7 +56,7 @@ _NO_VERBS = lexicon.DETERMINERS | lexicon.PREPOSITIONS | lexicon.PRONOUNS
 _NO_SUBJECT = lexicon.PREPOSITIONS | HEDGES | lexicon.PRONOUNS
 _FRONTED = lexicon.PREPOSITIONS | lexicon.TIMES
 _AFTER_JOINING = JOINING | word_set("then now also still not")
-_MAYBE_NOUNS = listed("maybe_nouns")
+_MAYBE_NOUNS, _LOOSE = listed("maybe_nouns"), word_set("and but or")
 _MOST_SUBJECT_WORDS, _MOST_FRONTED_WORDS, _MOST_SUBORDINATE_WORDS = 7, 6, 12
 
 
@@ -74,10 +74,8 @@ def read_clauses(tokens: Sequence[Token]) -> Iterator[Clause]:
 
 
 def _read(words: Sequence[Token]) -> Clause | None:
-    marks = [
-        place for place, token in enumerate(words) if token.is_word or token.text in ")%\u20ac"
-    ]
-    tokens = words[marks[0] : marks[-1] + 1] if marks else words
+    kept = [p for p, t in enumerate(words) if t.text in ")%\u20ac" or (t.is_word and t.lower not in _LOOSE)]
+    tokens = words[kept[0] : kept[-1] + 1] if kept else words
     begin, end = _main_subject(tokens) or (0, 0)
     if not end or not HEDGES.isdisjoint(lowered(tokens)):
         return None

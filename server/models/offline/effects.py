@@ -72,14 +72,14 @@ def is_event(fact: Fact) -> bool:
 
 def outdated(new: Fact, old: Fact) -> Gone:
     """Returns what of the old fact no longer holds."""
-    shares = not new.about.isdisjoint(old.about)
+    shares = not new.subject.names.isdisjoint(old.subject.names)
     if old.has(Sense.RETRACTED):
         return () if shares and old.has(Sense.DENIED) and _affirms(new, old) else None
     if old.stem != "be" and _partings(old):
         return None
     own = {f"{new.subject.owner.key}'s {thing}" for thing in new.things}
     gone = {"loss": new.subject.names, "disposal": own}
-    if any(not gone.get(kind, own - own).isdisjoint(old.about) for kind in _partings(new)):
+    if any(not gone.get(kind, own - own).isdisjoint(old.subject.names) for kind in _partings(new)):
         return ()
     for things in _ended(new, old, shares):
         if (found := _named(things, old)) is not None:

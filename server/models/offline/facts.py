@@ -89,11 +89,6 @@ class Fact:
         """The stems of its words."""
         return content_stems(joined(self.clause.tokens)) | {self.stem}
 
-    @property
-    def about(self) -> frozenset[str]:
-        """The names of its subject."""
-        return self.subject.names
-
     @cached_property
     def is_news(self) -> bool:
         """Whether it states that something holds from now on."""
@@ -177,8 +172,6 @@ _LISTING = frozenset({",", "and", "or", "&"})
 _ENDS = lexicon.PHRASE_ENDS | {"back"}
 _BEFORE_PERIODS = word_set("last next this every all a per")
 _BEFORE_DATES = word_set("in on since until before after during")
-_CALENDAR = lexicon.CALENDAR
-_OVER = word_set("any no")
 
 
 def read_complement(
@@ -201,12 +194,9 @@ def read_complement(
         elif phrase or not (token.lower in lexicon.DETERMINERS and place + 1 < len(tokens)):
             phrase, end = [*phrase, token], place + 1
     items += [joined(phrase)] * bool(phrase)
-    begins_tail = end if items else max(start - 1, 0) if start < len(tokens) else start
-    return (
-        " ".join(words[:start]),
-        tuple(i.strip(QUOTES) for i in items),
-        tuple(tokens[begins_tail:]),
-    )
+    items = [item.strip(QUOTES) for item in items]
+    end = end if items or start == len(tokens) else max(start - 1, 0)
+    return " ".join(words[:start]), tuple(items), tuple(tokens[end:])
 
 
 def _ends_phrase(tokens: Sequence[Token], place: int) -> bool:
@@ -214,9 +204,9 @@ def _ends_phrase(tokens: Sequence[Token], place: int) -> bool:
     before = tokens[place - 1].lower if place else ""
     first, second, third = [*lowered(tokens[place : place + 3]), "", "", ""][:3]
     is_mark = not tokens[place].is_word and tokens[place].text not in "@.-%\u20ac$'/:+"
-    is_date = first in _CALENDAR or (first.isdigit() and len(first) == len("2000"))
-    is_time = second in lexicon.PERIODS | _CALENDAR
-    is_over = first in _OVER and second in {"more", "longer"}
+    is_date = first in lexicon.CALENDAR or (first.isdigit() and len(first) == len("2000"))
+    is_time = second in lexicon.PERIODS | lexicon.CALENDAR
+    is_over = first in {"any", "no"} and second in {"more", "longer"}
     is_when = third == "ago" or (first in _BEFORE_PERIODS and is_time)
     is_dated = before == "since" or (before in _BEFORE_DATES and is_date)
     return is_mark or first in _ENDS or is_over or is_when or is_dated
@@ -262,7 +252,7 @@ def _is_neutral(tokens: Sequence[Token], is_event: bool) -> bool:
 # --- the third person -----------------------------------------------------------------------------
 
 _OTHERS_PRESENT = word_set("you your yours yourself we us ours ourselves")
-_PLURAL = {"am": "are", "was": "were"}
+_POSSESSIVE = word_set("my our mine")
 _OWN = {"my": "their", "our": "their", "i": "they", "me": "them", "mine": "theirs",
         "myself": "themself"}  # fmt: skip
 
@@ -279,24 +269,13 @@ def _third_person(clause: Clause, speaker: Speaker, subject: Subject) -> str | N
         first = after_adverbs(predicate, 0)
         third = lexicon.third_person(predicate[first].lower)
         predicate[first] = predicate[first]._replace(text=third)
-    said = f"{_reported(front, speaker, False)} {subject.text} "
-    text = f"{said}{_reported(predicate, speaker, is_own)}".strip()
+    said = f"{_reported(front, speaker, is_own=False)} {subject.text} "
+    text = f"{said}{_reported(predicate, speaker, is_own=is_own)}".strip()
     return text[:1].upper() + text[1:]
 
 
-def _reported(tokens: Sequence[Token], speaker: Speaker, is_own: bool) -> str:
-    """Returns the words with the speaker's pronouns replaced.
-
-    `is_own` is whether the speaker is the subject, so that `they` and `their` mean the speaker.
-    """
-    found, after_i = list[Token](), False
-    for token in tokens:
-        text, word = token.text, token.lower
-        if word in _OWN and text not in {"ME", "MINE"}:
-            possessive = f"{speaker.name}'s" if word in {"my", "our", "mine"} else speaker.name
-            text = _OWN[word] if is_own else possessive
-        elif after_i and word not in lexicon.ADVERBS:
-            text = _PLURAL.get(word, text) if is_own else lexicon.third_person(text)
-        after_i = word == "i" or (after_i and word in lexicon.ADVERBS)
-        found.append(token._replace(text=text))
-    return joined(found)
+def _reported(tokens: Sequence[Token], speaker: Speaker, *, is_own: bool) -> str:
+    """Returns the words with `they` and `their` for the speaker, or the name if others are meant."""
+    other = dict.fromkeys(_OWN, speaker.name) | dict.fromkeys(_POSSESSIVE, f"{speaker.name}'s")
+    said = _OWN if is_own else other
+    return joined([token._replace(text=said.get(token.lower, token.text)) for token in tokens])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import calendar
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Final
 
 from server.core.patterns import Patterns, data_file
 from server.core.text import english_stem
@@ -47,12 +47,13 @@ HELPING: Final = AUXILIARIES | MODALS | NEGATED.keys()
 PRONOUNS: Final = word_set("i we he she they you it")
 ADVERBS, PREPOSITIONS = listed("adverbs"), listed("prepositions")
 DETERMINERS, CONJUNCTIONS = listed("determiners"), listed("conjunctions")
+QUESTION_WORDS: Final = listed("question_words")
 TIMES, PERIODS, NUMBERS = listed("times"), listed("periods"), listed("numbers")
 CALENDAR: Final = word_set(" ".join([*calendar.day_name, *calendar.month_name]).lower())
 KINSHIP, PETS = pairs("kinship"), dict.fromkeys(listed("pets"), "has_pet")
 FUNCTION_WORDS: Final = PRONOUNS | DETERMINERS | PREPOSITIONS | CONJUNCTIONS | AUXILIARIES
 PHRASE_ENDS: Final = (
-    (PREPOSITIONS | ADVERBS | AUXILIARIES | listed("question_words") | listed("phrase_ends"))
+    (PREPOSITIONS | ADVERBS | AUXILIARIES | QUESTION_WORDS | listed("phrase_ends"))
     - {"of", "no"}
 )  # fmt: skip
 """Words at which a noun phrase ends."""
@@ -66,7 +67,7 @@ NOT_NAMES: Final = (
 TASTES, DISTASTES = stems(_ENGLISH["tastes"]), stems(_ENGLISH["distastes"])
 POSSESSING, USING = stems(_ENGLISH["possessing"]), stems(_ENGLISH["using"])
 VERBS: Final = frozenset().union(
-    *map(listed, "verbs tastes distastes using possessing disposing giving_up".split())
+    *map(listed, word_set("verbs tastes distastes using possessing disposing giving_up"))
 )
 VERB_STEMS: Final = stems(VERBS)
 _IRREGULAR: Final = pairs("irregular")

@@ -87,11 +87,10 @@ def _introduced(clause: Clause, subject: Subject) -> Iterator[Relation]:
     place = next((p for p, word in enumerate(found[:5]) if kind_of(word)), -1)
     relation, kind = (kind_of(found[place]) if place >= 0 else None) or ("", "")
     if clause.stem in _HAVING and relation and not found[place - 1].endswith("'s"):
-        names = [name for at, name in names_in(rest, place + 1) if at - place < _NAMES_WITHIN]
-        is_listed = _BETWEEN_NAMES.issuperset(found[place + 1 : place + 2])
-        names = (
-            names if is_listed or rest[place + 1 : place + 2] and rest[place + 1].is_name else []
-        )
+        names, after = list[str](), place + 1
+        for at, name in names_in(rest, place + 1):
+            if _BETWEEN_NAMES.issuperset(found[after:at]):
+                names, after = [*names, name], at + len(name.split())
         for each in names or ([found[place].removesuffix("s")] if kind == "animal" else []):
             yield related(subject.entity, relation, Entity(each, kind))
     start = int(found[:1] in (["called"], ["named"]))
