@@ -23,16 +23,20 @@ Gone = tuple[str, ...] | None
 """The items of a fact that no longer hold: () if nothing of it does, None if all of it does."""
 
 _RULES = data_file(lexicon.PACKAGE, "rules")
-_PARTINGS = [(pattern.compiled(rule["phrase"]), rule["kind"]) for rule in _RULES["parting"]]
+_PARTINGS = {kind: pattern.compiled(phrase) for kind, phrase in _RULES["parting"].items()}
 _ENDINGS = [
-    (*map(pattern.compiled, (rule["phrase"], rule["over"])), word_set(rule["relations"]))
+    (
+        pattern.compiled(rule["phrase"]),
+        pattern.compiled(rule.get("over", "(?!)")),
+        word_set(rule.get("relations", "")),
+    )
     for rule in _RULES["ending"]
 ]
 _HELD = lexicon.POSSESSING | stems("collect")
 _DONE = lexicon.USING | lexicon.TASTES | _HELD
 _PARTED = {
     "disposal": _HELD,
-    "giving up": _DONE,
+    "giving_up": _DONE,
     "switch": _DONE | stems("live stay go attend study work"),
     "loss": _HELD | stems("be learn study take attend do play train"),
 }
@@ -53,7 +57,7 @@ _MEASURE, _YEAR = pattern("measure"), re.compile(r"\b(?:19|20)\d\d\b")
 def _rules_for(
     phrase: str,
 ) -> tuple[frozenset[str], Sequence[tuple[re.Pattern[str], frozenset[str]]]]:
-    kinds = frozenset(kind for known, kind in _PARTINGS if known.match(phrase))
+    kinds = frozenset(kind for kind, known in _PARTINGS.items() if known.match(phrase))
     return kinds, [(over, relations) for known, over, relations in _ENDINGS if known.match(phrase)]
 
 
@@ -62,7 +66,7 @@ def _partings(fact: Fact) -> frozenset[str]:
     is_plain = not fact.has(Sense.RETRACTED | Sense.PLANNED | Sense.LIMITED)
     is_usual = not fact.has(Sense.PAST | Sense.PROGRESSIVE)
     kinds = _rules_for(fact.clause.phrase)[0] if is_plain else frozenset[str]()
-    return kinds - {"giving up"} if is_usual else kinds
+    return kinds - {"giving_up"} if is_usual else kinds
 
 
 def is_event(fact: Fact) -> bool:

@@ -14,8 +14,9 @@ from server.models.offline.tokens import lowered, names_in, read_name
 from server.models.offline.verbs import Sense
 
 _RULES = data_file(lexicon.PACKAGE, "rules")
-_NAMED = [(pattern.compiled(r["before"]), r["relation"], r["type"]) for r in _RULES["name"]]
-_STATES = [(pattern.compiled(r["phrase"]), r["relation"], r["type"]) for r in _RULES["state"]]
+_NAMED = {relation: pattern.compiled(before) for relation, before in _RULES["name"].items()}
+_STATES = {relation: pattern.compiled(phrase) for relation, phrase in _RULES["state"].items()}
+_TYPES = {relation: kind for kind, found in _RULES["types"].items() for relation in found.split()}
 _RELATING = {lexicon.verb_stem(verb): verb for verb in listed("relating")}
 _SAME_RELATION, _DENIED = pairs("same_relation"), pairs("denied")
 _LEADS = {"allergic to": "allergic_to", "fan of": "likes"}
@@ -68,17 +69,17 @@ def _named(clause: Clause, subject: Subject) -> Iterator[tuple[str, Entity]]:
     for place in range(min(len(rest), _NAMES_WITHIN)):
         name = read_name(rest, place)
         before = " ".join([clause.stem, *lowered(rest[:place])])
-        for known, relation, kind in _NAMED if name else ():
+        for relation, known in _NAMED.items() if name else ():
             if name and known.fullmatch(before) and not (relation == "named" and subject.noun):
-                found.setdefault(relation, Entity(name[0], kind))
+                found.setdefault(relation, Entity(name[0], _TYPES.get(relation, "")))
     yield from found.items()
 
 
 def _being(clause: Clause, subject: Subject) -> Iterator[tuple[str, Entity]]:
     """Yields relations of `I am a nurse`, `I am vegan`, `I am 30` and `I turned 30`."""
-    for known, relation, kind in _STATES if subject.is_somebody else ():
+    for relation, known in _STATES.items() if subject.is_somebody else ():
         if state := known.fullmatch(clause.phrase):
-            yield relation, Entity(state.group(1), kind)
+            yield relation, Entity(state.group(1), _TYPES.get(relation, ""))
 
 
 def _introduced(clause: Clause, subject: Subject) -> Iterator[Relation]:
