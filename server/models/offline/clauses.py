@@ -74,7 +74,11 @@ def read_clauses(tokens: Sequence[Token]) -> Iterator[Clause]:
 
 
 def _read(words: Sequence[Token]) -> Clause | None:
-    kept = [p for p, t in enumerate(words) if t.text in ")%\u20ac" or (t.is_word and t.lower not in _LOOSE)]
+    kept = [
+        p
+        for p, t in enumerate(words)
+        if t.text in ")%\u20ac" or (t.is_word and t.lower not in _LOOSE)
+    ]
     tokens = words[kept[0] : kept[-1] + 1] if kept else words
     begin, end = _main_subject(tokens) or (0, 0)
     if not end or not HEDGES.isdisjoint(lowered(tokens)):

@@ -49,7 +49,8 @@ _SWITCHING = stems("switch change move transfer start begin")
 _ROUTINE = stems(listed("routine")) | _SWITCHING
 _SEVERAL = listed("several_kin") | lexicon.PETS.keys()
 _SOFT = word_set("works_as follows_diet dates")
-_LEFT = word_set("works_at works_as lives_in dates married_to engaged_to partner_of")
+_PARTNERS = word_set("dates engaged_to married_to partner_of")
+_LEFT = _PARTNERS | word_set("works_at works_as lives_in")
 _MEASURE, _YEAR = pattern("measure"), re.compile(r"\b(?:19|20)\d\d\b")
 
 
@@ -88,22 +89,34 @@ def outdated(new: Fact, old: Fact) -> Gone:
     for things in _ended(new, old, shares):
         if (found := _named(things, old)) is not None:
             return found
-    is_gone = _is_over(new, old) or _replaces(new, old) if shares else _is_rescheduled(new, old)
-    return () if is_gone else None
+    if _is_over(new, old, shares) or (_replaces if shares else _is_rescheduled)(new, old):
+        return ()
+    return None
 
 
-def _is_over(new: Fact, old: Fact) -> bool:
-    """Whether a rule says that the old fact, or a relation in it, is over."""
-    rest = new.clause.rest
+def _is_over(new: Fact, old: Fact, shares: bool) -> bool:
+    """Whether a rule says that the old fact, or a relation in it, is over.
+
+    Either partner can end what they have in common.
+    """
+    rest, names_of = (
+        new.clause.rest,
+        {r.target.key for r in old.relations if r.relation in _PARTNERS},
+    )
+    is_partner = lexicon.KINSHIP.get(new.subject.noun) in _PARTNERS
+    is_mutual = is_partner or not names_of.isdisjoint(new.subject.names)
     named, names = content_stems(joined(rest)), {t.lower for t in rest if t.is_name}
     is_told = not new.has(Sense.RETRACTED | Sense.PLANNED | Sense.LIMITED)
     return is_told and any(
-        over.match(old.clause.phrase)
-        or any(
-            # `I left Acme` ends no work elsewhere.
-            stated.relation in relations
-            and (not names or content_stems(stated.target.name) <= named)
-            for stated in old.relations
+        (shares or (is_mutual and relations >= _PARTNERS))
+        and (
+            over.match(old.clause.phrase)
+            or any(
+                # `I left Acme` ends no work elsewhere.
+                stated.relation in relations
+                and (not names or content_stems(stated.target.name) <= named)
+                for stated in old.relations
+            )
         )
         for over, relations in _rules_for(new.clause.phrase)[1]
     )
@@ -131,7 +144,7 @@ def _ended(new: Fact, old: Fact, shares: bool) -> Iterator[Sequence[frozenset[st
     if is_denied or new.attitude < 0 < old.attitude:
         yield items or [frozenset({old.stem})]
     targets = [content_stems(r.target.name) for r in old.relations if r.relation in _LEFT]
-    is_left = any(target <= new.words for target in targets)
+    is_left = any(target <= new.words for target in targets) or new.things == {subject.noun}
     if is_over and (is_left or (new.stem == old.stem and not new.items)):
         yield [*map(content_stems, old.items), frozenset({old.stem})]
 

@@ -131,6 +131,10 @@ def read_fact(clause: Clause, speaker: Speaker, meant: Subject | None = None) ->
     rest = clause.rest
     end = next((p for p in range(1, len(rest)) if _is_contrast(rest, p)), len(rest))
     lead, items, tail = read_complement(rest[:end], after_be=clause.stem in {"be", "get"})
+    if clause.stem == "be" and items and lowered(rest[:1]) == ["my"] and not subject.noun:
+        noun = items[0].casefold().removeprefix("new ")  # `Jasmin is my boss.`
+        names = subject.names | {f"{subject.owner.key}'s {noun}"}
+        subject = replace(subject, names=names, noun=noun)
     is_qualified = _is_qualified(clause, items, tail)
     relations = list(dict.fromkeys(relations_of(clause, subject, lead, items)))
     if is_qualified:

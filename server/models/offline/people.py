@@ -126,7 +126,8 @@ class People:
         """Adds the people in a fact."""
         ends = [(end, r.relation) for r in relations for end in (r.source, r.target)]
         for end, relation in ends if subject.relation else [(subject.entity, ""), *ends]:
-            if end.type in {"person", "animal"} and end.name != speaker:
+            is_named = end.type in {"person", "animal"} and end.name[:1].isupper()
+            if is_named and end.name != speaker:
                 noun = subject.noun if end == subject.entity else relation.removesuffix("_of")
                 other = Subject(end.name, end, subject.owner, frozenset({end.key}), noun)
                 self._known.setdefault(end.key, other)
