@@ -130,15 +130,13 @@ def _main_subject(tokens: Sequence[Token]) -> tuple[int, int] | None:
 
 def _subject_end(tokens: Sequence[Token], place: int) -> int | None:
     """Returns the end of the subject that begins here before a verb; None if there is none."""
-    if place + 1 >= len(tokens):
-        return None
-    first = tokens[place].lower
+    first = tokens[place].lower if place + 1 < len(tokens) else ""
     if first in _PERSONAL:
         return place + 1 if tokens[place + 1].is_word else None
-    if first in _OTHER_SUBJECTS:
-        return place + 1 if _is_verb(tokens, place, place + 1) else None
-    if first not in _OPENING and not tokens[place].is_name:
-        return None
+    if not first or not (first in _OPENING or tokens[place].is_name):
+        return (
+            place + 1 if first in _OTHER_SUBJECTS and _is_verb(tokens, place, place + 1) else None
+        )
     is_owned, is_apposed = first in {"my", "our", "the"} or first.endswith("'s"), False
     for end in range(place + 1 + (first in _OPENING and first != "me"), len(tokens)):
         word = tokens[end].lower

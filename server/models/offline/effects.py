@@ -220,7 +220,8 @@ def _has_other_value(new: Fact, old: Fact) -> bool:
     is_event = new.has(Sense.LIMITED) or (new.has(Sense.PAST) and new.stem not in _SWITCHING)
     added, removed = new.values - old.values, old.values - new.values
     if {kind for kind, _ in added | removed} - {"#", "@", ""}:
-        added, removed = ({v for v in each if v[1] not in _ROUTINE} for each in (added, removed))
+        added = frozenset(value for value in added if value[1] not in _ROUTINE)
+        removed = frozenset(value for value in removed if value[1] not in _ROUTINE)
     kinds = {kind for kind, _ in added}
     is_one = len(kinds) == 1 and kinds == {kind for kind, _ in removed} != {""}
     return is_change and is_one and not is_event

@@ -279,7 +279,7 @@ def _third_person(clause: Clause, speaker: Speaker, subject: Subject) -> str | N
 
 
 def _reported(tokens: Sequence[Token], speaker: Speaker, *, is_own: bool) -> str:
-    """Returns the words with `they` and `their` for the speaker, or the name if others are meant."""
+    """Returns the words with `they` for a speaker who is the subject, or else their name."""
     other = dict.fromkeys(_OWN, speaker.name) | dict.fromkeys(_POSSESSIVE, f"{speaker.name}'s")
     said = _OWN if is_own else other
     return joined([token._replace(text=said.get(token.lower, token.text)) for token in tokens])

@@ -89,9 +89,9 @@ def _introduced(clause: Clause, subject: Subject) -> Iterator[Relation]:
     relation, kind = (kind_of(found[place]) if place >= 0 else None) or ("", "")
     if clause.stem in _HAVING and relation and not found[place - 1].endswith("'s"):
         names, after = list[str](), place + 1
-        for at, name in names_in(rest, place + 1):
+        for at, each in names_in(rest, place + 1):
             if _BETWEEN_NAMES.issuperset(found[after:at]):
-                names, after = [*names, name], at + len(name.split())
+                names, after = [*names, each], at + len(each.split())
         for each in names or ([found[place].removesuffix("s")] if kind == "animal" else []):
             yield related(subject.entity, relation, Entity(each, kind))
     start = int(found[:1] in (["called"], ["named"]))
