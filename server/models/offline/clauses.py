@@ -216,6 +216,8 @@ def _shares_subject(
         return True
     if left[subject[1] - 1].lower not in {"i", "we", "they"}:
         return word in lexicon.THIRD_PERSONS
+    if place + 1 == len(left):
+        return not (following.text == "," or word in _NO_VERBS)  # `I run and lift weights.`
     is_infinitive = verb in lexicon.MODALS | {"will", "do", "did"} or "to" in lowered(left[place:])
     is_clear = following.is_name or following.lower in _NO_VERBS or word not in _MAYBE_NOUNS
     return word in lexicon.VERBS and is_clear and not is_infinitive

@@ -99,12 +99,11 @@ def _is_over(new: Fact, old: Fact, shares: bool) -> bool:
 
     Either partner can end what they have in common.
     """
-    rest, names_of = (
-        new.clause.rest,
-        {r.target.key for r in old.relations if r.relation in _PARTNERS},
-    )
+    rest = new.clause.rest
+    mutual = [r for r in old.relations if r.relation in _PARTNERS]
+    partners = {end.key for r in mutual for end in (r.source, r.target)}
     is_partner = lexicon.KINSHIP.get(new.subject.noun) in _PARTNERS
-    is_mutual = is_partner or not names_of.isdisjoint(new.subject.names)
+    is_mutual = is_partner or not partners.isdisjoint(new.subject.names)
     named, names = content_stems(joined(rest)), {t.lower for t in rest if t.is_name}
     is_told = not new.has(Sense.RETRACTED | Sense.PLANNED | Sense.LIMITED)
     return is_told and any(

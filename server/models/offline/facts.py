@@ -135,6 +135,8 @@ def read_fact(clause: Clause, speaker: Speaker, meant: Subject | None = None) ->
         noun = items[0].casefold().removeprefix("new ")  # `Jasmin is my boss.`
         names = subject.names | {f"{subject.owner.key}'s {noun}"}
         subject = replace(subject, names=names, noun=noun)
+    elif clause.stem == "be" and items and subject.relation:  # `My boss is Jasmin.`
+        subject = replace(subject, names=subject.names | {items[0].casefold()})
     is_qualified = _is_qualified(clause, items, tail)
     relations = list(dict.fromkeys(relations_of(clause, subject, lead, items)))
     if is_qualified:
@@ -195,7 +197,7 @@ def read_complement(
             continue  # The preposition is repeated: `allergic to nuts and to milk`.
         elif _ends_phrase(tokens, place):
             break
-        elif phrase or not (token.lower in lexicon.DETERMINERS and place + 1 < len(tokens)):
+        elif phrase or token.lower not in lexicon.DETERMINERS or _ends_phrase(tokens, place + 1):
             phrase, end = [*phrase, token], place + 1
     items += [joined(phrase)] * bool(phrase)
     items = [item.strip(QUOTES) for item in items]
@@ -205,13 +207,19 @@ def read_complement(
 
 def _ends_phrase(tokens: Sequence[Token], place: int) -> bool:
     """Whether a list ends here, before a preposition, an adverb or a time."""
+    if place == len(tokens):
+        return True
     before = tokens[place - 1].lower if place else ""
     first, second, third = [*lowered(tokens[place : place + 3]), "", "", ""][:3]
     is_mark = not tokens[place].is_word and tokens[place].text not in "@.-%\u20ac$'/:+"
     is_date = first in lexicon.CALENDAR or (first.isdigit() and len(first) == len("2000"))
     is_time = second in lexicon.PERIODS | lexicon.CALENDAR
     is_over = first in {"any", "no"} and second in {"more", "longer"}
-    is_when = third == "ago" or (first in _BEFORE_PERIODS and is_time)
+    is_when = (
+        third == "ago"
+        or (first == "half" and second == "the")
+        or (first in _BEFORE_PERIODS and is_time)
+    )
     is_dated = before == "since" or (before in _BEFORE_DATES and is_date)
     return is_mark or first in _ENDS or is_over or is_when or is_dated
 

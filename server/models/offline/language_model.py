@@ -85,7 +85,7 @@ class Extraction:
             pronoun = next((token.lower for token in clause.tokens if token.lower in GENDERS), None)
             meant = self._people.meant(pronoun) if pronoun else None
             if fact := read_fact(clause, speaker, meant):
-                self._people.hear(fact.subject, fact.relations, speaker.name)
+                self._people.hear(fact.subject, fact.relations, clause.rest, speaker.name)
                 yield fact
 
     def _is_wanted(self, text: str) -> bool:

@@ -10,7 +10,7 @@ from server.core.text import words
 from server.graph.model import Entity, Relation, relation_name
 from server.models.offline import lexicon
 from server.models.offline.lexicon import kind_of, listed, pairs, verb_stem, word_set
-from server.models.offline.tokens import Token, joined, lowered, read_name
+from server.models.offline.tokens import Token, joined, lowered, names_in, read_name
 
 GENDERS: Final = {"he": "he", "his": "he", "she": "she", "her": "she", "they": "they"}
 """The pronouns for others, and whom they can mean."""
@@ -122,9 +122,15 @@ class People:
     def __init__(self) -> None:
         self._known: dict[str, Subject] = {}
 
-    def hear(self, subject: Subject, relations: Sequence[Relation], speaker: str) -> None:
-        """Adds the people in a fact."""
+    def hear(
+        self, subject: Subject, relations: Sequence[Relation], rest: Sequence[Token], speaker: str
+    ) -> None:
+        """Adds the people in a fact, and names in the `rest` of it that may be people's."""
         ends = [(end, r.relation) for r in relations for end in (r.source, r.target)]
+        for place, name in names_in(rest):
+            before = rest[place - 1].lower if place else ""
+            if before in {"with", "and"} or kind_of(before):
+                ends.append((Entity(name, "person"), before))
         for end, relation in ends if subject.relation else [(subject.entity, ""), *ends]:
             is_named = end.type in {"person", "animal"} and end.name[:1].isupper()
             if is_named and end.name != speaker:

@@ -36,6 +36,7 @@ def relations_of(
     yield from introduced or filter(None, [subject.relation])
     about, found = subject.entity, list(_liked(clause, lead, items))
     if attribute := attribute_named(subject.noun):
+        attribute = "works_at" if attribute == "job" and lead == "at" else attribute
         is_told = is_held and clause.stem == "be" and items
         is_value = is_told and (attribute not in _NUMBERS or any(map(str.isdigit, items[0])))
         about, found = subject.owner, [(attribute, Entity(items[0]))] if is_value else []

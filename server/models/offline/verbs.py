@@ -44,7 +44,7 @@ _WISHES, _UNDER_WAY = word_set("like love prefer rather"), listed("under_way")
 _LIMITING, _ACTIVITIES = listed("limiting"), listed("activities")
 _PARTLY = _LIMITING | word_set("always just only very")
 _STOPPING, _COMPLETING = stems(listed("giving_up")), stems("finish complete")
-_STARTING = stems("start begin")
+_STARTING, _MARITAL = stems("start begin"), listed("marital")
 _OVER = {("no", "longer"), ("any", "more"), ("any", "longer"), ("no", "more")}
 
 
@@ -107,7 +107,9 @@ def _manner(words: Sequence[str], rest: Sequence[str], stem: str) -> Sense:
     is_negative = (is_denied ^ bool(is_stopped)) or ("no", "longer") in pairs
     sense = Sense.PAST if is_past_tense else Sense.PLAIN
     sense |= Sense.LIMITED if {*words} & (_PARTLY if is_denied else _LIMITING) else Sense.PLAIN
-    was = stem == "be" and bases[-1] in {"was", "were"} and not is_past("".join(rest[:1]))
-    sense |= Sense.FORMER if was and list(rest[:1]) != ["born"] else Sense.PLAIN
+    first = "".join(rest[:1])
+    is_event = first == "born" or (is_past(first) and first not in _MARITAL)
+    was = stem == "be" and bases[-1] in {"was", "were"} and not is_event
+    sense |= Sense.FORMER if was else Sense.PLAIN
     sense |= Sense.OVER if is_over else Sense.PLAIN
     return sense | (Sense.DENIED if is_negative else Sense.PLAIN)

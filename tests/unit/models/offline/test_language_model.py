@@ -114,7 +114,7 @@ async def test_messages_of_tools_and_the_system_are_ignored(role: Role) -> None:
         ("I'm an AI assistant.", ["+ Assistant is an AI assistant"]),
         ("I've booked a table for Friday.", ["+ Assistant has booked a table for Friday"]),
         ("I recommended the Alfama tour to you.",
-         ["+ Assistant said: I recommended the Alfama tour to you."]),
+         ["+ Assistant said: I recommended the Alfama tour to you"]),
         ("I can help you with that. I'd be happy to! I'm glad you like tea.", []),
         ("You live in Lisbon. Your sister Anna works at Acme. Anna likes tea.", []),
         ("I love hiking. I live in Rome.", []),

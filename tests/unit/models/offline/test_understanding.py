@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from benchmarks.understanding import RIGHT, Conversation, load
+from benchmarks.understanding import MISSING, RIGHT, WRONG, Conversation, load
 from server.graph.model import Relation
 from server.graph.project.supersession import is_functional
 from server.memories.add.inference import BUILT_IN_CATEGORIES, Candidate, InferenceRequest
@@ -24,7 +24,10 @@ from tests.support.plans import plan_of
 from tests.unit.models.offline.conversation import MONDAY
 
 CONVERSATIONS = load()
-KINDS = list(dict.fromkeys(conversation.kind for conversation in CONVERSATIONS))
+
+NOT_RIGHT = {
+}
+"""How many conversations of each kind are known to be missing something, and to be wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,17 +39,21 @@ class Held:
     turn: int
 
 
-@pytest.mark.parametrize("kind", KINDS)
+def test_all_kinds_are_rated() -> None:
+    assert NOT_RIGHT.keys() == {conversation.kind for conversation in CONVERSATIONS}
+
+
+@pytest.mark.parametrize("kind", NOT_RIGHT)
 async def test_conversations_are_understood(kind: str) -> None:
     conversations = [each for each in CONVERSATIONS if each.kind == kind]
     assert len(conversations) > 8
-    unlike = []
+    unlike: dict[str, list[object]] = {MISSING: [], WRONG: []}
     for conversation in conversations:
         held = await played(conversation)
         verdict, why = conversation.verdict([each.text for each in held], relations(held))
         if verdict != RIGHT:
-            unlike.append((conversation.said, why, held))
-    assert unlike == []
+            unlike[verdict].append((conversation.said, why, held))
+    assert (len(unlike[MISSING]), len(unlike[WRONG])) == NOT_RIGHT[kind], unlike
 
 
 async def played(conversation: Conversation) -> list[Held]:
