@@ -26,6 +26,16 @@ from tests.unit.models.offline.conversation import MONDAY
 CONVERSATIONS = load()
 
 NOT_RIGHT = {
+    "plain": (13, 0),
+    "no fact": (0, 4),
+    "embedded": (2, 1),
+    "not own": (0, 0),
+    "partial": (38, 20),
+    "supersede": (6, 134),
+    "forget": (0, 3),
+    "names": (4, 0),
+    "who": (4, 6),
+    "language": (0, 0),
 }
 """How many conversations of each kind are known to be missing something, and to be wrong."""
 
