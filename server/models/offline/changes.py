@@ -47,8 +47,8 @@ class Ledger:
 
     def __init__(self, known: Iterator[Entry], describe: Describe) -> None:
         self._unread, self._describe = known, describe
-        self._entries: dict[bytes, Entry] = {}
-        self._done: list[Entry] = []
+        self._by_text: dict[bytes, Entry] = {}
+        self._entries: list[Entry] = []
         self._unmatched: list[ProposedOperation] = []
         self._repeated: list[tuple[Entry, ProposedOperation]] = []
 
@@ -57,23 +57,23 @@ class Ledger:
 
         Unchanged memories are proposed again for each repetition, so that none becomes a passage.
         """
-        done = [entry.operation for entry in self._done if entry.operation]
+        changed = [entry.operation for entry in self._entries if entry.operation]
         repeated = [
             replace(again, text=entry.text)
             for entry, again in self._repeated
             if not (entry.is_gone or (entry.number and entry.operation))
         ]
-        return [*sorted([*done, *self._unmatched], key=lambda o: o.message), *repeated]
+        return [*sorted([*changed, *self._unmatched], key=lambda o: o.message), *repeated]
 
     def __len__(self) -> int:
-        return sum(entry.operation is not None for entry in self._done) + len(self._unmatched)
+        return sum(entry.operation is not None for entry in self._entries) + len(self._unmatched)
 
     def say(self, text: str, facts: tuple[Fact, ...], operation: ProposedOperation) -> None:
         """Adds a memory, unless there is one with this text."""
         entry, known = Entry(text, facts), self._read().get(fact_digest(text))
         if known is None or known.is_gone:
-            self._entries[fact_digest(text)] = entry
-            self._done.append(entry)
+            self._by_text[fact_digest(text)] = entry
+            self._entries.append(entry)
             entry.operation = self._describe(operation, text, facts)
 
     def state(self, fact: Fact, operation: ProposedOperation) -> None:
@@ -85,7 +85,7 @@ class Ledger:
             return
         matches = [
             (entry, old, gone)
-            for entry in self._done
+            for entry in self._entries
             for old in (entry.facts if entry.is_open else ())
             if (gone := outdated(fact, old)) is not None
         ]
@@ -94,7 +94,7 @@ class Ledger:
         for entry, old, gone in matches:
             if is_kept and not gone and len(entry.facts) == 1:
                 entry.text, entry.facts, is_kept = fact.text, (fact,), False
-                self._entries[fact_digest(fact.text)] = entry
+                self._by_text[fact_digest(fact.text)] = entry
                 self._change(entry, operation)
             else:
                 self._take_out(entry, old, gone, operation)
@@ -104,7 +104,7 @@ class Ledger:
     def forget(self, request: ForgetRequest, speaker: str, operation: ProposedOperation) -> None:
         """Forgets the memories, or only the items of a list, that the request names."""
         self._read()
-        named = [e for e in self._done if e.is_open and request.names(e.text, e.facts, speaker)]
+        named = [e for e in self._entries if e.is_open and request.names(e.text, e.facts, speaker)]
         for entry in named:
             items = entry.facts[0].items if len(entry.facts) == 1 else ()
             gone = [item for item in items if request.stems <= content_stems(item)]
@@ -117,9 +117,9 @@ class Ledger:
 
     def _read(self) -> dict[bytes, Entry]:
         for entry in self._unread:
-            self._done.append(entry)
-            self._entries[fact_digest(entry.text)] = entry
-        return self._entries
+            self._entries.append(entry)
+            self._by_text[fact_digest(entry.text)] = entry
+        return self._by_text
 
     def _take_out(
         self, entry: Entry, fact: Fact, gone: Sequence[str], operation: ProposedOperation

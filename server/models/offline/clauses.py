@@ -210,10 +210,8 @@ def _shares_subject(
     verb, word, following = left[place].lower, right[skipped].lower, right[skipped + 1]
     if is_past(word):
         return is_past(verb) or verb in {"have", "has", "was", "am"}
-    if joint == ",":
-        return False
-    if word in lexicon.HELPING | {"can"}:
-        return True
+    if joint == "," or word in lexicon.HELPING:
+        return joint != ","
     if left[subject[1] - 1].lower not in {"i", "we", "they"}:
         return word in lexicon.THIRD_PERSONS
     if place + 1 == len(left):

@@ -83,15 +83,14 @@ def outdated(new: Fact, old: Fact) -> Gone:
     if old.stem != "be" and _partings(old):
         return None
     own = {f"{new.subject.owner.key}'s {thing}" for thing in new.things}
-    gone = {"loss": new.subject.names, "disposal": own}
-    if any(not gone.get(kind, own - own).isdisjoint(old.subject.names) for kind in _partings(new)):
+    is_sold = "disposal" in _partings(new) and not own.isdisjoint(old.subject.names)
+    if is_sold or ("loss" in _partings(new) and shares):
         return ()
     for things in _ended(new, old, shares):
         if (found := _named(things, old)) is not None:
             return found
-    if _is_over(new, old, shares) or (_replaces if shares else _is_rescheduled)(new, old):
-        return ()
-    return None
+    is_replaced = _replaces(new, old) if shares else _is_rescheduled(new, old)
+    return () if is_replaced or _is_over(new, old, shares) else None
 
 
 def _is_over(new: Fact, old: Fact, shares: bool) -> bool:
@@ -123,7 +122,7 @@ def _is_over(new: Fact, old: Fact, shares: bool) -> bool:
 
 def _ended(new: Fact, old: Fact, shares: bool) -> Iterator[Sequence[frozenset[str]]]:
     """Yields what the new fact ends of facts with such a subject and verb, by its words."""
-    items, subject = [content_stems(item) for item in new.items], new.subject
+    subject = new.subject
     is_theirs = subject.owner in {old.subject.owner, old.subject.entity}
     is_value = old.stem == "be" and is_theirs and bool(old.subject.noun)
     for kind in _partings(new):
@@ -133,7 +132,7 @@ def _ended(new: Fact, old: Fact, shares: bool) -> Iterator[Sequence[frozenset[st
         if kind == "loss" and is_ended and is_theirs:
             yield [subject.stems]
         elif is_ended and (shares or is_value):
-            yield [words - _UNSAID or words for words in items]
+            yield [words - _UNSAID or words for words in new.parts]
     is_over = new.has(Sense.OVER)
     if not shares or new.is_qualified or (new.has(Sense.PAST) and not is_over):
         return
@@ -141,24 +140,19 @@ def _ended(new: Fact, old: Fact, shares: bool) -> Iterator[Sequence[frozenset[st
     is_implied = is_over and new.stem in lexicon.USING and old.stem in lexicon.TASTES
     is_denied = new.has(Sense.RETRACTED) and (new.is_like(old) or is_implied)
     if is_denied or new.attitude < 0 < old.attitude:
-        yield items or [frozenset({old.stem})]
+        yield new.parts or [frozenset({old.stem})]
     targets = [content_stems(r.target.name) for r in old.relations if r.relation in _LEFT]
     is_left = any(target <= new.words for target in targets) or new.things == {subject.noun}
     if is_over and (is_left or (new.stem == old.stem and not new.items)):
-        yield [*map(content_stems, old.items), frozenset({old.stem})]
+        yield [*old.parts, frozenset({old.stem})]
 
 
 def _affirms(new: Fact, old: Fact) -> bool:
     """Whether the new fact states what the old one denies."""
     is_like = new.is_like(old) or {new.stem, old.stem} <= lexicon.POSSESSING
     is_plain = not (new.is_qualified or old.is_qualified or new.has(Sense.RETRACTED))
-    stated = [content_stems(item) for item in new.items]
-    return (
-        is_like
-        and is_plain
-        and not _partings(new)
-        and all(any(content_stems(item) <= words for words in stated) for item in old.items)
-    )
+    is_stated = all(any(denied <= part for part in new.parts) for denied in old.parts)
+    return is_like and is_plain and is_stated and not _partings(new)
 
 
 def _named(things: Sequence[frozenset[str]], old: Fact) -> Gone:
@@ -167,8 +161,8 @@ def _named(things: Sequence[frozenset[str]], old: Fact) -> Gone:
         return () if any(words and words <= old.words for words in things) else None
     is_list = not {",", "and"}.isdisjoint(lowered(old.tail))
     behind = frozenset() if is_list else content_stems(joined(old.tail))
-    known = [(item, content_stems(item) | behind) for item in old.items]
-    found = tuple(item for item, said in known if any(w and w <= said for w in things))
+    said = zip(old.items, old.parts, strict=True)
+    found = tuple(i for i, part in said if any(w and w <= part | behind for w in things))
     return None if not found else found if len(found) < len(old.items) else ()
 
 
@@ -177,7 +171,7 @@ def _replaces(new: Fact, old: Fact) -> bool:
     is_like, is_past = new.is_like(old), new.has(Sense.PAST)
     is_plan = old.has(Sense.PLANNED) and new.stem == old.stem and bool(new.things & old.things)
     is_search = old.lead == "for" and old.has(Sense.PROGRESSIVE)
-    is_found = is_search and any(content_stems(item) <= old.words for item in new.items)
+    is_found = is_search and any(part <= old.words for part in new.parts)
     is_corrected = new.is_correction and is_like and not new.has(Sense.RETRACTED)
     is_denied = not new.contrast.isdisjoint(" ".join(old.things).split())
     if (

@@ -85,6 +85,11 @@ class Fact:
         return frozenset(item.casefold() for item in self.items)
 
     @cached_property
+    def parts(self) -> tuple[frozenset[str], ...]:
+        """The stems of the words of each item."""
+        return tuple(map(content_stems, self.items))
+
+    @cached_property
     def words(self) -> frozenset[str]:
         """The stems of its words."""
         return content_stems(joined(self.clause.tokens)) | {self.stem}

@@ -12,25 +12,24 @@ from server.models.offline.tokens import Token, after_adverbs, lowered
 
 
 class Sense(Flag):
-    """How a clause is meant."""
+    """How a clause is meant.
+
+    OVER: it no longer holds (`no longer`, `used to`, `stopped`). FORMER: it states what its subject
+    was (`my boss was Tom`, not `I was hired`). LIMITED: it holds only on some occasions, or for one
+    thing among others (`sometimes`, `also`).
+    """
 
     PLAIN = 0
     UNREAL = auto()
     DENIED = auto()
     OVER = auto()
-    """It no longer holds: `no longer`, `any more`, `used to`, `stopped`."""
-
     PAST = auto()
     PERFECT = auto()
     PROGRESSIVE = auto()
     PLANNED = auto()
     ABILITY = auto()
     LIMITED = auto()
-    """It holds only on some occasions, or for one thing among others: `sometimes`, `also`."""
-
     FORMER = auto()
-    """It states what its subject was: `my boss was Tom`, not `I was hired`."""
-
     RETRACTED = DENIED | OVER
 
 
