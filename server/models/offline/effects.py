@@ -149,7 +149,8 @@ def _ended(new: Fact, old: Fact, shares: bool) -> Iterator[Sequence[frozenset[st
 
 def _affirms(new: Fact, old: Fact) -> bool:
     """Whether the new fact states what the old one denies."""
-    is_like = new.is_like(old) or {new.stem, old.stem} <= lexicon.POSSESSING
+    both = {new.stem, old.stem}
+    is_like = new.is_like(old) or both <= lexicon.POSSESSING or both <= {"be", "get"}
     is_plain = not (new.is_qualified or old.is_qualified or new.has(Sense.RETRACTED))
     is_stated = all(any(denied <= part for part in new.parts) for denied in old.parts)
     return is_like and is_plain and is_stated and not _partings(new)

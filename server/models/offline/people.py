@@ -94,7 +94,8 @@ def _owned(tokens: Sequence[Token], owner: Entity) -> Subject:
     place = next((p for p, word in enumerate(found) if kind_of(word)), len(found) - 1)
     name = read_name(tokens, place + 1 + (found[place + 1 : place + 2] == [","]))
     kind, is_new = kind_of(found[place]), "new" in found
-    is_thing = bool(found[place + 1 :]) and name is None and "," not in found
+    is_others = any(word.endswith("'s") for word in found[:place])  # `My neighbour's cat.`
+    is_thing = is_others or (bool(found[place + 1 :]) and name is None and "," not in found)
     if kind is None or "and" in found or is_thing:
         noun = " ".join(word for word in found if word not in _RECENT).partition(" ,")[0]
         names = {f"{owner.key}'s {noun}", *([owner.key] if attribute_named(noun) else [])}
@@ -112,7 +113,7 @@ def attribute_named(noun: str) -> str:
     """Returns the relation for things that people have one of: `phone number`; else ""."""
     found = noun.replace("e-mail", "email").replace("favourite", "favorite")
     is_one = found.startswith("favorite ") or found.rpartition(" ")[2] in _ATTRIBUTES
-    attribute = relation_name(found) if is_one else ""
+    attribute = relation_name(found) if is_one and "'s" not in found else ""
     return _SAME_ATTRIBUTE.get(attribute, attribute)
 
 
