@@ -155,7 +155,7 @@ def _subject_end(tokens: Sequence[Token], place: int) -> int | None:
 def _is_verb(tokens: Sequence[Token], start: int, end: int) -> bool:
     """Whether a verb, or an adverb and a verb, follows a subject that ends here."""
     before, place = tokens[end - 1], after_adverbs(tokens, end)
-    if place >= len(tokens) or tokens[place].is_name or tokens[place].lower in _NO_VERBS:
+    if place >= len(tokens) or tokens[place].text.istitle() or tokens[place].lower in _NO_VERBS:
         return False
     word = tokens[place].lower
     if word in lexicon.HELPING:
@@ -189,7 +189,9 @@ def _split(tokens: Sequence[Token]) -> Iterator[tuple[Sequence[Token], str, bool
             continue
         # A clause with `now` is news, but `now it is 5` is a value.
         is_now = tokens[following - 1].lower == "now" and tokens[following].lower != "it"
-        is_whole = _subject_end(tokens, following) is not None
+        at = following + 1  # `Since Monday I work at Acme.`
+        is_dated = at < len(tokens) and lexicon.is_quantity(tokens[at].lower)
+        is_whole = _subject_end(tokens, following + 2 * is_dated) is not None
         if is_whole or _shares_subject(left, subject, tokens[place].text, tokens[following:]):
             yield left, joint, not shared
             start, joint = following - is_now, tokens[place].lower

@@ -15,7 +15,7 @@ from server.graph.project.supersession import is_functional
 from server.models.offline import lexicon
 from server.models.offline.facts import Fact
 from server.models.offline.lexicon import listed, pattern, stems, word_set
-from server.models.offline.people import UNIQUE_KIN, content_stems
+from server.models.offline.people import UNIQUE_KIN, attribute_named, content_stems
 from server.models.offline.tokens import joined, lowered
 from server.models.offline.verbs import Sense
 
@@ -38,12 +38,14 @@ _PARTED = {
     "disposal": _HELD,
     "giving_up": _DONE,
     "switch": _DONE | stems("live stay go attend study work"),
+    "coming_off": _DONE,
     "loss": _HELD | stems("be learn study take attend do play train"),
 }
 """The verbs of the facts that each kind of parting can end."""
 
 _UNSAID = content_stems("subscription membership job position trip school degree course lessons")
-_BELONGING = word_set("member subscriber subscribed part in on enrolled")
+_BELONGING = word_set("member subscriber subscribed part in on at as enrolled")
+_SERVING = stems("be work help volunteer serve")
 _STAYING = stems("live stay work study teach sleep prefer support")
 _SWITCHING = stems("switch change move transfer start begin")
 _ROUTINE = stems(listed("routine")) | _SWITCHING
@@ -64,8 +66,10 @@ def _rules_for(
 
 def _partings(fact: Fact) -> frozenset[str]:
     """Returns in which ways its things are gone: sold, given up, lost."""
+    if fact.stem == "do" and fact.has(Sense.OVER):  # `I stopped doing yoga.`
+        return frozenset({"giving_up"})
     is_plain = not fact.has(Sense.RETRACTED | Sense.PLANNED | Sense.LIMITED)
-    is_usual = not fact.has(Sense.PAST | Sense.PROGRESSIVE)
+    is_usual = not fact.has(Sense.PAST | Sense.PROGRESSIVE | Sense.PERFECT)
     kinds = _rules_for(fact.clause.phrase)[0] if is_plain else frozenset[str]()
     return kinds - {"giving_up"} if is_usual else kinds
 
@@ -127,12 +131,15 @@ def _ended(new: Fact, old: Fact, shares: bool) -> Iterator[Sequence[frozenset[st
     is_value = old.stem == "be" and is_theirs and bool(old.subject.noun)
     for kind in _partings(new):
         # `I stepped down as captain` ends being it, and `I left the club` being a member.
-        is_member = new.lead.endswith("as") or _BELONGING & {*lowered(old.clause.rest[:3])}
-        is_ended = old.stem in _PARTED[kind] or is_value or (old.stem == "be" and is_member)
+        is_member = bool(_BELONGING & {*lowered(old.clause.rest[:3])})
+        is_member |= new.lead.endswith("as") or "job" in new.words
+        is_ended = old.stem in _PARTED[kind] or is_value or (old.stem in _SERVING and is_member)
+        is_ended |= old.has(Sense.PLANNED | Sense.PROGRESSIVE)  # `The trip to Oslo is off.`
         if kind == "loss" and is_ended and is_theirs:
-            yield [subject.stems]
+            yield [subject.stems - _UNSAID or subject.stems]
         elif is_ended and (shares or is_value):
-            yield [words - _UNSAID or words for words in new.parts]
+            said = content_stems(joined(new.clause.rest)) - _UNSAID  # `The trip to Rome.`
+            yield [words - _UNSAID or said or words for words in new.parts]
     is_over = new.has(Sense.OVER)
     if not shares or new.is_qualified or (new.has(Sense.PAST) and not is_over):
         return
@@ -145,6 +152,8 @@ def _ended(new: Fact, old: Fact, shares: bool) -> Iterator[Sequence[frozenset[st
     is_left = any(target <= new.words for target in targets) or new.things == {subject.noun}
     if is_over and (is_left or (new.stem == old.stem and not new.items)):
         yield [*old.parts, frozenset({old.stem})]
+    if is_over and not new.items and old.stem in lexicon.USING:  # `I gave up climbing.`
+        yield [frozenset({new.stem})]
 
 
 def _affirms(new: Fact, old: Fact) -> bool:
@@ -204,7 +213,9 @@ def _is_another(new: Fact, old: Fact) -> bool:
     is_told = new.stem == old.stem == "be" and noun and not new.has(Sense.FORMER)
     is_several = noun in _SEVERAL and "best" not in which
     is_single = new.is_news or noun in UNIQUE_KIN
-    is_value = new.is_where == old.is_where and new.clause.phrase != old.clause.phrase
+    is_value = new.what == old.what and new.clause.phrase != old.clause.phrase
+    is_value &= new.what == "named" or not new.subject.is_somebody
+    is_value |= new.subject.is_new and not old.subject.is_new
     return bool(is_told and old.subject.noun and is_single and is_value and not is_several)
 
 
@@ -218,7 +229,8 @@ def _has_other_value(new: Fact, old: Fact) -> bool:
         removed = frozenset(value for value in removed if value[1] not in _ROUTINE)
     kinds = {kind for kind, _ in added}
     is_one = len(kinds) == 1 and kinds == {kind for kind, _ in removed} != {""}
-    return is_change and is_one and not is_event
+    is_same = attribute_named(new.subject.noun) == attribute_named(old.subject.noun)
+    return is_change and is_one and is_same and not is_event
 
 
 def _is_rescheduled(new: Fact, old: Fact) -> bool:

@@ -23,6 +23,7 @@ _KINDS = {
     for kind, found in lexicon.TABLES["one_at_a_time"].items()
     for word in found.split()
 }
+_NAMING, _SPECIFYING = word_set("called named my our"), word_set("a an the with")
 _DISLIKED_IF_DENIED = stems("stand bear like enjoy")
 
 
@@ -122,10 +123,15 @@ class Fact:
         return frozenset(found | {(_KINDS.get(self.stem, ""), self.stem)})
 
     @cached_property
-    def is_where(self) -> bool:
-        """Whether it states where its subject is, and not what it is."""
-        is_time = any(lexicon.is_quantity(token.lower) for token in self.clause.rest)
-        return self.lead in {"at", "on", "in"} and not is_time
+    def what(self) -> str:
+        """What it states of its subject: which one it is, when or how much, where, or how it is."""
+        first, *_ = self.clause.rest or self.clause.tokens
+        naming = _NAMING if self.subject.is_somebody else _NAMING | _SPECIFYING
+        if first.is_name or first.lower in naming:
+            return "named"
+        if any(lexicon.is_quantity(token.lower) for token in self.clause.rest):
+            return "quantity"
+        return "where" if self.lead in {"at", "on", "in"} else self.lead
 
 
 def read_fact(clause: Clause, speaker: Speaker, meant: Subject | None = None) -> Fact | None:
@@ -183,6 +189,7 @@ _LISTING = frozenset({",", "and", "or", "&"})
 _ENDS = lexicon.PHRASE_ENDS | {"back"}
 _BEFORE_PERIODS = word_set("last next this every all a per")
 _BEFORE_DATES = word_set("in on since until before after during")
+_LEADING = lexicon.PREPOSITIONS - (_BEFORE_DATES - {"in", "on"}) | {"off"}
 
 
 def read_complement(
@@ -191,7 +198,7 @@ def read_complement(
     """Returns the words after a verb in parts: the lead, the items and the tail."""
     words, start = lowered(tokens), 0
     if after_be and words and words[0] not in lexicon.DETERMINERS:
-        start = next((p for p, word in enumerate(words[:3], 1) if word in lexicon.PREPOSITIONS), 0)
+        start = next((p for p, word in enumerate(words[:3], 1) if word in _LEADING), 0)
     while not after_be and start < len(words) and words[start] in _PARTICLES:
         start += 1
     items, phrase, end = list[str](), list[Token](), start

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from server.core.text import normalized, sentences, without_marker, words
@@ -37,6 +37,7 @@ _FICTION, _DIARY = pattern("fiction"), pattern("diary")
 _FULL = {pattern(name): full for name, full in lexicon.TABLES["full"].items()}
 """Statements in short or in other words, and how they begin in full."""
 
+_REMARK_OF_WORDS = 4
 _ASKS = re.compile(r"[?\uff1f\u061f].{0,2}$", re.DOTALL)
 
 
@@ -45,7 +46,7 @@ def own_sentences(content: str) -> Iterator[Sentence]:
 
     It ends where a speaker begins to imagine something, such as a role.
     """
-    position, own = 0, list[str]()
+    position, own, is_correcting = 0, list[str](), False
     for span in find_others_text(content):
         if span.kind is not OthersTextKind.QUOTATION:
             own.append(content[position : span.start])
@@ -55,7 +56,10 @@ def own_sentences(content: str) -> Iterator[Sentence]:
             if said := without_marker(text.strip()):
                 if (sentence := _read(said)) is None:
                     return
-                yield sentence
+                is_correction = sentence.is_correction or is_correcting
+                yield replace(sentence, is_correction=is_correction)
+                # `Sorry, typo.` is about what follows.
+                is_correcting = sentence.is_correction and len(words(said)) <= _REMARK_OF_WORDS
 
 
 @lru_cache(maxsize=4_096)

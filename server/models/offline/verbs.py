@@ -41,7 +41,7 @@ _BEFORE_INFINITIVE = {
 }  # fmt: skip
 _WISHES, _UNDER_WAY = word_set("like love prefer rather"), listed("under_way")
 _LIMITING, _ACTIVITIES = listed("limiting"), listed("activities")
-_PARTLY = _LIMITING | word_set("always just only very")
+_PARTLY, _SOME = _LIMITING | word_set("always just only very"), word_set("all every each much many both")
 _STOPPING, _COMPLETING = stems(listed("giving_up")), stems("finish complete")
 _STARTING, _MARITAL = stems("start begin"), listed("marital")
 _OVER = {("no", "longer"), ("any", "more"), ("any", "longer"), ("no", "more")}
@@ -110,5 +110,6 @@ def _manner(words: Sequence[str], rest: Sequence[str], stem: str) -> Sense:
     is_event = first == "born" or (is_past(first) and first not in _MARITAL)
     was = stem == "be" and bases[-1] in {"was", "were"} and not is_event
     sense |= Sense.FORMER if was else Sense.PLAIN
+    sense |= Sense.LIMITED if is_denied and first in _SOME else Sense.PLAIN
     sense |= Sense.OVER if is_over else Sense.PLAIN
     return sense | (Sense.DENIED if is_negative else Sense.PLAIN)
