@@ -44,8 +44,8 @@ _PARTED = {
 """The verbs of the facts that each kind of parting can end."""
 
 _UNSAID = content_stems("subscription membership job position trip school degree course lessons")
-_BELONGING = word_set("member subscriber subscribed part in on at as enrolled")
-_SERVING = stems("be work help volunteer serve")
+_BELONGING = word_set("member subscriber subscribed part in on at as for enrolled")
+_SERVING = stems("be work help volunteer serve teach study intern join become start")
 _STAYING = stems("live stay work study teach sleep prefer support")
 _SWITCHING = stems("switch change move transfer start begin")
 _ROUTINE = stems(listed("routine")) | _SWITCHING
@@ -202,6 +202,7 @@ def _replaces(new: Fact, old: Fact) -> bool:
         for stated in new.relations
         for known in old.relations
         if stated.subject == known.subject and stated.target != known.target
+        if stated.target.name != new.subject.text  # `My wife is a vet` names no other wife.
     }
     is_changed |= any(map(is_functional, changed)) or (new.is_news and bool(changed & _SOFT))
     return is_moved or is_changed or _is_another(new, old)
@@ -216,6 +217,7 @@ def _is_another(new: Fact, old: Fact) -> bool:
     is_value = new.what == old.what and new.clause.phrase != old.clause.phrase
     is_value &= new.what == "named" or not new.subject.is_somebody
     is_value |= new.subject.is_new and not old.subject.is_new
+    is_value &= attribute_named(new.subject.noun) == attribute_named(old.subject.noun)
     return bool(is_told and old.subject.noun and is_single and is_value and not is_several)
 
 

@@ -41,7 +41,8 @@ def is_of_interest(fact: Fact, role: Role) -> bool:
     if is_plan or fact.clause.subject[0].lower == "the":
         return bool(_DATED.search(fact.text))
     if is_be and not (is_own or fact.subject.noun):
-        return bool(fact.relations)  # `Tom is tall` does not say who Tom is.
+        is_at = fact.what == "where" and fact.items[0][:1].isupper()
+        return is_at or bool(fact.relations)  # `Tom is tall` does not say who Tom is.
     return not _is_remark(fact, is_own=is_own)
 
 
