@@ -124,7 +124,7 @@ def kind_of(word: str) -> tuple[str, str] | None:
 
 def is_quantity(word: str) -> bool:
     """Whether the word, in lower case, is a number, a weekday or a month."""
-    return word[:1].isdigit() or not {word, word.removesuffix("s")}.isdisjoint(CALENDAR | NUMBERS)
+    return word[:1].isdigit() or {*word.removesuffix("s").split("-")} <= CALENDAR | NUMBERS
 
 
 _OTHER_LISTS: Final[dict[str, Iterable[str]]] = {

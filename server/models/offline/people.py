@@ -18,7 +18,7 @@ GENDERS: Final = {"he": "he", "his": "he", "she": "she", "her": "she", "they": "
 _FEMALE, _MALE, UNIQUE_KIN = listed("female"), listed("male"), listed("unique_kin")
 _FROM_OWNER = word_set("married_to partner_of engaged_to has_pet")
 _ATTRIBUTES, _SAME_ATTRIBUTE = listed("attributes"), pairs("same_attribute")
-_RECENT = word_set("new current now currently nowadays")
+_RECENT = word_set("new current now currently nowadays these days")
 _FUNCTION_WORDS = (lexicon.PREPOSITIONS | lexicon.DETERMINERS | lexicon.ADVERBS) - lexicon.NUMBERS
 
 

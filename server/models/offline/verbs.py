@@ -41,7 +41,7 @@ _BEFORE_INFINITIVE = {
 }  # fmt: skip
 _WISHES, _UNDER_WAY = word_set("like love prefer rather"), listed("under_way")
 _LIMITING, _ACTIVITIES = listed("limiting"), listed("activities")
-_PARTLY, _SOME = _LIMITING | word_set("always just only very"), word_set("all every each much many both")
+_PARTLY, _SOME = _LIMITING | word_set("always just only very"), word_set("all every much many")
 _STOPPING, _COMPLETING = stems(listed("giving_up")), stems("finish complete")
 _STARTING, _MARITAL = stems("start begin"), listed("marital")
 _OVER = {("no", "longer"), ("any", "more"), ("any", "longer"), ("no", "more")}
