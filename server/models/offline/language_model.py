@@ -32,6 +32,7 @@ from server.models.offline.clauses import Clause, read_clauses
 from server.models.offline.facts import Fact, Speaker, facts_of, read_fact
 from server.models.offline.interest import categories_of, is_of_interest
 from server.models.offline.people import GENDERS, People
+from server.models.offline.relations import find_aliases
 from server.models.offline.relative_dates import with_calendar_dates
 from server.models.offline.sentences import Sentence, own_sentences
 from server.models.offline.tokens import names_in, tokenize
@@ -107,7 +108,8 @@ class Extraction:
             entity = Entity(name, "place" if tokens[place - 1].lower in {"in", "near"} else "")
             if len(entities) < _MAX_ENTITIES and not any(entity.key in key for key in entities):
                 entities[entity.key] = entity
-        named = [ProposedEntity(entity.name, entity.type) for entity in entities.values()]
+        aliases = find_aliases(text)
+        named = [ProposedEntity(e.name, e.type, aliases.get(e.key, ())) for e in entities.values()]
         stated = [ProposedRelation(r.source.name, r.relation, r.target.name) for r in relations]
         categories = categories_of(text, self._request.categories)
         return replace(

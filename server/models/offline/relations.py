@@ -1,11 +1,11 @@
-"""Finds the relations that an asserted clause states."""
+"""Finds the relations that an asserted clause states, and the aliases in a sentence."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
 from server.core.patterns import data_file
-from server.graph.model import Entity, Relation
+from server.graph.model import Entity, Relation, entity_key
 from server.models.offline import lexicon
 from server.models.offline.clauses import Clause
 from server.models.offline.lexicon import kind_of, listed, pairs, pattern, stems, word_set
@@ -109,3 +109,18 @@ def _introduced(clause: Clause, subject: Subject) -> Iterator[Relation]:
 
 
 _NATIONALITIES = listed("nationalities")
+
+
+# Of these people one has one or few, so that `User's brother` means the brother who is named.
+_OWN = lexicon.KINSHIP.keys() - listed("several_kin") | word_set("sister brother son daughter twin")
+_KNOWN_AS, _RELATIVE = pattern("known_as"), pattern("relative")
+
+
+def find_aliases(text: str) -> dict[str, tuple[str, ...]]:
+    """Returns the aliases of each entity in the text, by the key of its name, the longer one."""
+    found = [sorted(match.groups(), key=len, reverse=True) for match in _KNOWN_AS.finditer(text)]
+    found += [[match[3], match[1]] for match in _RELATIVE.finditer(text) if match[2] in _OWN]
+    aliases: dict[str, tuple[str, ...]] = {}
+    for name, alias in found:
+        aliases[entity_key(name)] = (*aliases.get(entity_key(name), ()), alias)
+    return aliases
