@@ -53,7 +53,7 @@ _SEVERAL = listed("several_kin") | lexicon.PETS.keys()
 _SOFT = word_set("works_as follows_diet dates")
 _PARTNERS = word_set("dates engaged_to married_to partner_of")
 _LEFT = _PARTNERS | word_set("works_at works_as lives_in")
-_MEASURE, _YEAR = pattern("measure"), re.compile(r"\b(?:19|20)\d\d\b")
+_MEASURE = pattern("measure")
 
 
 @lru_cache(maxsize=2_048)
@@ -191,8 +191,7 @@ def _replaces(new: Fact, old: Fact) -> bool:
         or _has_other_value(new, old)
     ):
         return True
-    is_dated = is_past and bool(_YEAR.search(joined(new.clause.rest)))
-    if new.is_qualified or old.is_qualified or new.has(Sense.PLANNED) or is_dated:
+    if new.is_qualified or old.is_qualified or new.has(Sense.PLANNED):
         return False
     is_event = is_past or old.has(Sense.PAST)
     is_moved = new.is_news and is_like and new.stem in _STAYING and not is_event

@@ -71,7 +71,9 @@ VERBS: Final = frozenset().union(
 )
 VERB_STEMS: Final = stems(VERBS)
 _IRREGULAR: Final = pairs("irregular")
-_NO_PAST = word_set("am is are being has dying lying does goes need feed breed speed seed weed")
+_NO_PAST = word_set(
+    "am is are being has dying lying does goes need feed breed speed seed weed red bed shed hundred"
+)
 _THIRD_PERSON = {"am": "is", "are": "is", "were": "was", "have": "has"}
 
 

@@ -110,6 +110,7 @@ def _manner(words: Sequence[str], rest: Sequence[str], stem: str) -> Sense:
     is_event = first == "born" or (is_past(first) and first not in _MARITAL)
     was = stem == "be" and bases[-1] in {"was", "were"} and not is_event
     sense |= Sense.FORMER if was else Sense.PLAIN
-    sense |= Sense.LIMITED if is_denied and first in _SOME else Sense.PLAIN
+    is_partial = any(word in _SOME and before not in {"at", "after"} for before, word in pairs)
+    sense |= Sense.LIMITED if is_denied and is_partial else Sense.PLAIN
     sense |= Sense.OVER if is_over else Sense.PLAIN
     return sense | (Sense.DENIED if is_negative else Sense.PLAIN)
