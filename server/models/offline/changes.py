@@ -49,7 +49,6 @@ class Ledger:
         self._unread, self._describe = known, describe
         self._by_text: dict[bytes, Entry] = {}
         self._entries: list[Entry] = []
-        self._unmatched: list[ProposedOperation] = []
         self._repeated: list[tuple[Entry, ProposedOperation]] = []
 
     def operations(self) -> list[ProposedOperation]:
@@ -63,10 +62,10 @@ class Ledger:
             for entry, again in self._repeated
             if not (entry.is_gone or (entry.number and entry.operation))
         ]
-        return [*sorted([*changed, *self._unmatched], key=lambda o: o.message), *repeated]
+        return [*sorted(changed, key=lambda operation: operation.message), *repeated]
 
     def __len__(self) -> int:
-        return sum(entry.operation is not None for entry in self._entries) + len(self._unmatched)
+        return sum(entry.operation is not None for entry in self._entries)
 
     def say(self, text: str, facts: tuple[Fact, ...], operation: ProposedOperation) -> None:
         """Adds a memory, unless there is one with this text."""
@@ -113,7 +112,7 @@ class Ledger:
             if not entry.facts:
                 self._change(entry, operation)
         if not named:
-            self._unmatched.append(operation)
+            self._entries.append(Entry("", (), operation=operation, is_gone=True))
 
     def _read(self) -> dict[bytes, Entry]:
         for entry in self._unread:

@@ -134,9 +134,8 @@ def _subject_end(tokens: Sequence[Token], place: int) -> int | None:
     if first in _PERSONAL:
         return place + 1 if tokens[place + 1].is_word else None
     if not first or not (first in _OPENING or tokens[place].is_name):
-        return (
-            place + 1 if first in _OTHER_SUBJECTS and _is_verb(tokens, place, place + 1) else None
-        )
+        is_subject = first in _OTHER_SUBJECTS and _is_verb(tokens, place, place + 1)
+        return place + 1 if is_subject else None
     is_owned, is_apposed = first in {"my", "our", "the"} or first.endswith("'s"), False
     for end in range(place + 1 + (first in _OPENING and first != "me"), len(tokens)):
         word = tokens[end].lower
@@ -160,11 +159,9 @@ def _is_verb(tokens: Sequence[Token], start: int, end: int) -> bool:
     word = tokens[place].lower
     if word in lexicon.HELPING:
         return True
-    is_plural = any(token.lower == "and" for token in tokens[start + 1 : end - 1])
     if word in lexicon.VERBS:
-        return is_plural or (
-            before.lower.endswith("s") and not before.lower.endswith(("'s", "his"))
-        )
+        is_plural = before.lower.endswith("s") and not before.lower.endswith(("'s", "his"))
+        return is_plural or "and" in lowered(tokens[start + 1 : end - 1])
     if is_past(word):
         is_name_told = tokens[start].lower in {"a", "an"} and word in {"called", "named"}
         return before.lower not in lexicon.DETERMINERS and not is_name_told

@@ -53,7 +53,7 @@ _SEVERAL = listed("several_kin") | lexicon.PETS.keys()
 _SOFT = word_set("works_as follows_diet dates")
 _PARTNERS = word_set("dates engaged_to married_to partner_of")
 _LEFT = _PARTNERS | word_set("works_at works_as lives_in")
-_MEASURE = pattern("measure")
+_MEASURE, _YEAR = pattern("measure"), re.compile(r"\b(?:19|20)\d\d\b")
 
 
 @lru_cache(maxsize=2_048)
@@ -184,14 +184,11 @@ def _replaces(new: Fact, old: Fact) -> bool:
     is_found = is_search and any(part <= old.words for part in new.parts)
     is_corrected = new.is_correction and is_like and not new.has(Sense.RETRACTED)
     is_denied = not new.contrast.isdisjoint(" ".join(old.things).split())
-    if (
-        is_corrected
-        or is_denied
-        or (is_past and (is_plan or is_found))
-        or _has_other_value(new, old)
-    ):
+    is_met = is_past and (is_plan or is_found)
+    if is_corrected or is_denied or is_met or _has_other_value(new, old):
         return True
-    if new.is_qualified or old.is_qualified or new.has(Sense.PLANNED):
+    is_dated = is_past and bool(_YEAR.search(joined(new.clause.rest)))
+    if new.is_qualified or old.is_qualified or new.has(Sense.PLANNED) or is_dated:
         return False
     is_event = is_past or old.has(Sense.PAST)
     is_moved = new.is_news and is_like and new.stem in _STAYING and not is_event

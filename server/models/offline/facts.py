@@ -227,11 +227,7 @@ def _ends_phrase(tokens: Sequence[Token], place: int) -> bool:
     is_date = first in lexicon.CALENDAR or (first.isdigit() and len(first) == len("2000"))
     is_time = second in lexicon.PERIODS | lexicon.CALENDAR
     is_over = first in {"any", "no"} and second in {"more", "longer"}
-    is_when = (
-        third == "ago"
-        or (first == "half" and second == "the")
-        or (first in _BEFORE_PERIODS and is_time)
-    )
+    is_when = third == "ago" or (first in _BEFORE_PERIODS and is_time)
     is_dated = before == "since" or (before in _BEFORE_DATES and is_date)
     return is_mark or first in _ENDS or is_over or is_when or is_dated
 
@@ -260,8 +256,6 @@ def _is_qualified(clause: Clause, items: Sequence[str], tail: Sequence[Token]) -
         return not _FROM_NOW_ON.fullmatch(joined(tail).lower())
     if clause.stem in {"move", "live"} and lowered(tail[:1]) in (["with"], ["to"]):
         return bool(_SEASON.search(joined(tail).lower()))
-    if items and lowered(tail[:1]) in (["a"], ["per"]):
-        tail = tail[2:]  # `500 euros a month` is an amount.
     return not _is_neutral(tail, is_event or not items)
 
 

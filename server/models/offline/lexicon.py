@@ -75,6 +75,7 @@ _NO_PAST = word_set(
     "am is are being has dying lying does goes need feed breed speed seed weed red bed shed hundred"
 )
 _THIRD_PERSON = {"am": "is", "are": "is", "were": "was", "have": "has"}
+_UNCHANGED = MODALS | word_set("will was is has does")
 
 
 def is_past(word: str) -> bool:
@@ -97,11 +98,7 @@ def third_person(verb: str) -> str:
     if verb in NEGATED:
         third = third_person(NEGATED[verb])
         return verb if third == NEGATED[verb] else f"{third}n't"
-    if (
-        verb in MODALS | {"will", "was", "is", "has", "does"}
-        or is_past(verb)
-        or verb in _THIRD_PERSON
-    ):
+    if verb in _THIRD_PERSON or verb in _UNCHANGED or is_past(verb):
         return _THIRD_PERSON.get(verb, verb)
     if verb.endswith("y") and verb[-2:-1] not in {"a", "e", "i", "o", "u", ""}:
         return verb[:-1] + "ies"

@@ -102,9 +102,7 @@ def _introduced(clause: Clause, subject: Subject) -> Iterator[Relation]:
             yield related(owner, known.relation, Entity(name[0], subject.entity.type))
         elif subject.entity == owner and not start and found[0] not in _NATIONALITIES:
             yield Relation(owner, "named", Entity(name[0], "person"))
-    elif (
-        clause.stem == "be" and place == 1 and subject.entity != owner and found[0] in {"my", "our"}
-    ):
+    elif clause.stem == "be" and place == 1 and found[0] in {"my", "our"}:
         yield related(owner, relation, subject.entity)
 
 

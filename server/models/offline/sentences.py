@@ -90,10 +90,8 @@ def _in_full(text: str) -> str:
     for short, full in _FULL.items():
         if match := short.match(level):
             return match.expand(full) + text[match.end() :]
-    diary = _DIARY.match(level)
-    is_told = (
-        diary and lexicon.is_past(diary[1]) and lexicon.verb_stem(diary[1]) in lexicon.VERB_STEMS
-    )
+    verb = diary[1] if (diary := _DIARY.match(level)) else ""
+    is_told = lexicon.is_past(verb) and lexicon.verb_stem(verb) in lexicon.VERB_STEMS
     return f"I {level}" if is_told else text
 
 

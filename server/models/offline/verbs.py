@@ -39,7 +39,7 @@ _MODAL = {"can": Sense.ABILITY, "will": Sense.PLANNED}
 _BEFORE_INFINITIVE = {
     "used": Sense.OVER, "had": Sense.PAST, "decided": Sense.PLANNED, "learned": Sense.ABILITY,
 }  # fmt: skip
-_WISHES, _UNDER_WAY = word_set("like love prefer rather"), listed("under_way")
+_UNDER_WAY = listed("under_way")
 _LIMITING, _ACTIVITIES = listed("limiting"), listed("activities")
 _PARTLY, _SOME = _LIMITING | word_set("always just only very"), word_set("all every much many")
 _STOPPING, _COMPLETING = stems(listed("giving_up")), stems("finish complete")
@@ -77,8 +77,7 @@ def _helping(tokens: Sequence[Token], place: int) -> tuple[int, Sense]:
     is_gerund = following.endswith("ing") and not tokens[after].is_name
     length, meaning = 1, Sense.PLAIN
     if base in lexicon.MODALS or base == "will":
-        is_wish = base not in _MODAL and following in _WISHES
-        meaning = Sense.PLANNED if is_wish else _MODAL.get(base, Sense.UNREAL)
+        meaning = _MODAL.get(base, Sense.UNREAL)
     elif base in _BE and is_gerund and tokens[place - 1].lower not in _ACTIVITIES:
         meaning = Sense.PROGRESSIVE | (Sense.PLANNED if following in _UNDER_WAY else Sense.PLAIN)
     elif base in _HAVE and (is_past(following) or following in {"become", "come"}):
