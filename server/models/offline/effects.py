@@ -109,17 +109,11 @@ def _is_over(new: Fact, old: Fact, shares: bool) -> bool:
     is_mutual = is_partner or not partners.isdisjoint(new.subject.names)
     named, names = content_stems(joined(rest)), {t.lower for t in rest if t.is_name}
     is_told = not new.has(Sense.RETRACTED | Sense.PLANNED | Sense.LIMITED)
+    # `I quit at Acme` ends no work elsewhere.
+    ended = [r for r in old.relations if not names or content_stems(r.target.name) <= named]
     return is_told and any(
         (shares or (is_mutual and relations >= _PARTNERS))
-        and (
-            over.match(old.clause.phrase)
-            or any(
-                # `I left Acme` ends no work elsewhere.
-                stated.relation in relations
-                and (not names or content_stems(stated.target.name) <= named)
-                for stated in old.relations
-            )
-        )
+        and (over.match(old.clause.phrase) or any(r.relation in relations for r in ended))
         for over, relations in _rules_for(new.clause.phrase)[1]
     )
 
@@ -193,13 +187,10 @@ def _replaces(new: Fact, old: Fact) -> bool:
     is_event = is_past or old.has(Sense.PAST)
     is_moved = new.is_news and is_like and new.stem in _STAYING and not is_event
     is_changed = new.attitude * old.attitude < 0 and new.things == old.things
-    changed = {
-        stated.relation
-        for stated in new.relations
-        for known in old.relations
-        if stated.subject == known.subject and stated.target != known.target
-        if stated.target.name != new.subject.text  # `My wife is a vet` names no other wife.
-    }
+    known = {stated.subject for stated in old.relations}
+    # `My wife is a vet` names no other wife.
+    named = [stated for stated in new.relations if stated.target.name != new.subject.text]
+    changed = {r.relation for r in named if r.subject in known and r not in old.relations}
     is_changed |= any(map(is_functional, changed)) or (new.is_news and bool(changed & _SOFT))
     return is_moved or is_changed or _is_another(new, old)
 

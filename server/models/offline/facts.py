@@ -186,8 +186,8 @@ def without_items(fact: Fact, gone: Sequence[str]) -> Fact | None:
 
 _PARTICLES = lexicon.PREPOSITIONS | word_set("up down out off back away")
 _LISTING = frozenset({",", "and", "or", "&"})
-_ENDS = lexicon.PHRASE_ENDS | {"back"}
-_BEFORE_PERIODS = word_set("last next this every all a per")
+_ENDS = (lexicon.PHRASE_ENDS | {"back"}) - {"of", "no"}
+_BEFORE_PERIODS = word_set("last next this every all half a per")
 _BEFORE_DATES = word_set("in on since until before after during")
 _LEADING = lexicon.PREPOSITIONS - (_BEFORE_DATES - {"in", "on"}) | {"off"}
 
@@ -225,7 +225,7 @@ def _ends_phrase(tokens: Sequence[Token], place: int) -> bool:
     first, second, third = [*lowered(tokens[place : place + 3]), "", "", ""][:3]
     is_mark = not tokens[place].is_word and tokens[place].text not in "@.-%\u20ac$'/:+"
     is_date = first in lexicon.CALENDAR or (first.isdigit() and len(first) == len("2000"))
-    is_time = second in lexicon.PERIODS | lexicon.CALENDAR
+    is_time = not (lexicon.PERIODS | lexicon.CALENDAR).isdisjoint({second, third})
     is_over = first in {"any", "no"} and second in {"more", "longer"}
     is_when = third == "ago" or (first in _BEFORE_PERIODS and is_time)
     is_dated = before == "since" or (before in _BEFORE_DATES and is_date)

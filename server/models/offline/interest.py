@@ -10,13 +10,14 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from functools import lru_cache
 
-from server.core.text import english_stem, words
+from server.core.text import words
 from server.memories.add.inference import Category
 from server.memories.conversation import COURTESIES, Role
 from server.models.offline import lexicon
 from server.models.offline.effects import is_event
 from server.models.offline.facts import Fact
 from server.models.offline.lexicon import listed, pattern, stems, verb_stem
+from server.models.offline.people import content_stems
 from server.models.offline.tokens import joined
 from server.models.offline.verbs import Sense
 
@@ -65,13 +66,9 @@ def _is_remark(fact: Fact, *, is_own: bool) -> bool:
 _ASKING = stems(lexicon.FUNCTION_WORDS | listed("asking"))
 MAX_CATEGORIES = 3
 _FALLBACK = "misc"
-_KEYWORD_STEMS = {name: stems(found) for name, found in lexicon.TABLES["categories"].items()}
+_KEYWORD_STEMS = {n: content_stems(found) for n, found in lexicon.TABLES["categories"].items()}
 _KEYWORD_STEMS["family"] |= stems(lexicon.PETS.keys() | lexicon.KINSHIP.keys())
 _KEYWORD_STEMS["professional_details"] |= stems(listed("jobs"))
-
-
-def _stems(text: str) -> frozenset[str]:
-    return frozenset(english_stem(word.lower().removesuffix("'s")) for word in words(text))
 
 
 @lru_cache(maxsize=64)
@@ -79,7 +76,7 @@ def _named_by_stem(categories: tuple[Category, ...]) -> dict[str, list[str]]:
     """Returns the categories of each stem: of keywords, and of a category's own words."""
     found = defaultdict(list)
     for category in categories:
-        own = _stems(f"{category.name.replace('_', ' ')} {category.description}") - _ASKING
+        own = content_stems(f"{category.name.replace('_', ' ')} {category.description}") - _ASKING
         for stem in _KEYWORD_STEMS.get(category.name, frozenset()) | own:
             found[stem].append(category.name)
     return dict(found)
@@ -88,6 +85,6 @@ def _named_by_stem(categories: tuple[Category, ...]) -> dict[str, list[str]]:
 def categories_of(text: str, categories: Sequence[Category]) -> tuple[str, ...]:
     """Returns at most three categories, by number of matching words; `misc` if none matches."""
     named, names = _named_by_stem(tuple(categories)), [category.name for category in categories]
-    scores = Counter(name for stem in _stems(text) for name in named.get(stem, ()))
+    scores = Counter(name for stem in content_stems(text) for name in named.get(stem, ()))
     best = sorted(scores, key=lambda name: (-scores[name], names.index(name)))
     return tuple(best[:MAX_CATEGORIES] or ([_FALLBACK] if _FALLBACK in names else []))

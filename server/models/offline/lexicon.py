@@ -52,10 +52,7 @@ TIMES, PERIODS, NUMBERS = listed("times"), listed("periods"), listed("numbers")
 CALENDAR: Final = word_set(" ".join([*calendar.day_name, *calendar.month_name]).lower())
 KINSHIP, PETS = pairs("kinship"), dict.fromkeys(listed("pets"), "has_pet")
 FUNCTION_WORDS: Final = PRONOUNS | DETERMINERS | PREPOSITIONS | CONJUNCTIONS | AUXILIARIES
-PHRASE_ENDS: Final = (
-    (PREPOSITIONS | ADVERBS | AUXILIARIES | QUESTION_WORDS | listed("phrase_ends"))
-    - {"of", "no"}
-)  # fmt: skip
+PHRASE_ENDS: Final = PREPOSITIONS | ADVERBS | AUXILIARIES | QUESTION_WORDS | listed("phrase_ends")
 """Words at which a noun phrase ends."""
 
 NOT_NAMES: Final = (
