@@ -64,8 +64,7 @@ def _is_remark(fact: Fact, *, is_own: bool) -> bool:
 
 
 _ASKING = stems(lexicon.FUNCTION_WORDS | listed("asking"))
-MAX_CATEGORIES = 3
-_FALLBACK = "misc"
+MAX_CATEGORIES, _FALLBACK = 3, "misc"
 _KEYWORD_STEMS = {n: content_stems(found) for n, found in lexicon.TABLES["categories"].items()}
 _KEYWORD_STEMS["family"] |= stems(lexicon.PETS.keys() | lexicon.KINSHIP.keys())
 _KEYWORD_STEMS["professional_details"] |= stems(listed("jobs"))

@@ -181,10 +181,6 @@ class OfflineReranker:
         return "offline/none"
 
     async def rerank(self, question: str, texts: Sequence[str]) -> list[float]:
-        """Always refuses.
-
-        Raises:
-            RerankFailed: always.
-        """
+        """Always raises `RerankFailed`."""
         del question, texts
         raise RerankFailed("the offline models do not rerank")

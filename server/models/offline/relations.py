@@ -23,7 +23,7 @@ _LEADS = {"allergic to": "allergic_to", "fan of": "likes"}
 _NUMBERS = word_set("phone_number age height weight birthday")
 _HAVING, _PAST_MEANS_OVER = stems("have adopt get own"), stems("live work intern study come")
 _BETWEEN_NAMES = word_set(", and & named called")
-_NAMES_WITHIN = 10
+_NAMES_WITHIN, _NATIONALITIES = 10, listed("nationalities")
 
 
 def relations_of(
@@ -104,9 +104,6 @@ def _introduced(clause: Clause, subject: Subject) -> Iterator[Relation]:
             yield Relation(owner, "named", Entity(name[0], "person"))
     elif clause.stem == "be" and place == 1 and found[0] in {"my", "our"}:
         yield related(owner, relation, subject.entity)
-
-
-_NATIONALITIES = listed("nationalities")
 
 
 # Of these people one has one or few, so that `User's brother` means the brother who is named.

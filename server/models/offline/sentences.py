@@ -34,10 +34,9 @@ class Sentence:
 _LEAD, _TAIL, _CORRECTING = pattern("lead"), pattern("tail"), pattern("correcting")
 _TURN_TO_REQUEST, _TURN_TO_QUESTION = pattern("turn_to_request"), pattern("turn_to_question")
 _FICTION, _DIARY = pattern("fiction"), pattern("diary")
-_FULL = {pattern(name): full for name, full in lexicon.TABLES["full"].items()}
+_FULL = {pattern(n): full for full, names in lexicon.TABLES["full"].items() for n in names.split()}
 """Statements in short or in other words, and how they begin in full."""
 
-_REMARK_OF_WORDS = 4
 _ASKS = re.compile(r"[?\uff1f\u061f].{0,2}$", re.DOTALL)
 
 
@@ -103,7 +102,7 @@ _ENGLISH = lexicon.FUNCTION_WORDS - _FOREIGN - listed("ambiguous", "languages")
 _TALK = COURTESIES | listed("question_words", "languages")
 _ASKING = tuple(phrase.replace("+", " ") for phrase in listed("asking", "languages"))
 _I = re.compile(r"\b(?:I|[Ii]'\w+)\b")
-_SENTENCE_OF_CHARACTERS, _SENTENCE_OF_WORDS = 5, 2
+_SENTENCE_OF_CHARACTERS, _SENTENCE_OF_WORDS, _REMARK_OF_WORDS = 5, 2, 4
 
 
 def is_foreign(text: str) -> bool:

@@ -36,8 +36,7 @@ class Sense(Flag):
 _BE, _HAVE = word_set("am is are was were be been"), word_set("have has had")
 _DO, _PAST = word_set("do does did"), word_set("was were did had used")
 _MODAL = {"can": Sense.ABILITY, "will": Sense.PLANNED}
-_BEFORE_TO = {"used": Sense.OVER, "had": Sense.PAST, "decided": Sense.PLANNED}
-_BEFORE_TO["learned"] = Sense.ABILITY
+_TO = {"used": Sense.OVER, "had": Sense.PAST, "decided": Sense.PLANNED, "learned": Sense.ABILITY}
 _LIMITING, _ACTIVITIES, _UNDER_WAY = map(listed, ("limiting", "activities", "under_way"))
 _PARTLY, _SOME = _LIMITING | word_set("always just only very"), word_set("all every much many")
 _STOPPING, _COMPLETING = stems(listed("giving_up")), stems("finish complete")
@@ -80,8 +79,8 @@ def _helping(tokens: Sequence[Token], place: int) -> tuple[int, Sense]:
         meaning = Sense.PROGRESSIVE | (Sense.PLANNED if following in _UNDER_WAY else Sense.PLAIN)
     elif base in _HAVE and (is_past(following) or following in {"become", "come"}):
         meaning = Sense.PLAIN if base == "had" else Sense.PERFECT
-    elif following == "to" and later and word in _BEFORE_TO:
-        length, meaning = after + 1 - place, _BEFORE_TO[word]
+    elif following == "to" and later and word in _TO:
+        length, meaning = after + 1 - place, _TO[word]
     elif stem == "give" and following == "up" and later.endswith("ing"):
         length = 2
     else:
