@@ -74,6 +74,8 @@ def read_subject(tokens: Sequence[Token], speaker: Entity, meant: Subject | None
         return meant
     if first in {"my", "our", "his", "her"}:
         return _owned(tokens[1:], meant.entity if meant and first in GENDERS else speaker)
+    if text.startswith(f"{speaker.name}'s "):
+        return _owned(tokens[len(speaker.name.split()) :], speaker)
     if name is None or first == "the":
         noun = " ".join(found[1:])
         return Subject(text, Entity(text), speaker, frozenset({f"{speaker.key}'s {noun}"}), noun)

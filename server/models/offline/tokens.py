@@ -67,7 +67,7 @@ def _is_verb(before: Sequence[Token], token: Token, after: Sequence[Token]) -> b
     end = next((p for p, each in enumerate(after) if each.lower in JOINING), len(after))
     after = after[after_adverbs(after, 0) : end]
     is_subject = before[0].lower in _OWNERS if before else token.is_name
-    if not is_subject or not after or after[0].is_name or after[0].lower in lexicon.KINSHIP:
+    if not is_subject or not after or after[0].is_name or lexicon.kind_of(after[0].lower):
         return False
     return not any(lexicon.is_finite(each.lower) for each in after[1:])
 

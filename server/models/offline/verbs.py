@@ -71,7 +71,8 @@ def _helping(tokens: Sequence[Token], place: int) -> tuple[int, Sense]:
     word, after = tokens[place].lower, after_adverbs(tokens, place + 1)
     base, stem = lexicon.NEGATED.get(word, word), verb_stem(word)
     following, later = [*lowered(tokens[after : after + 2]), "", ""][:2]
-    is_gerund = following.endswith("ing") and not tokens[after].is_name
+    is_noun = following in lexicon.PERIODS or (following and tokens[after].is_name)
+    is_gerund = following.endswith("ing") and not is_noun
     length, meaning = 1, Sense.PLAIN
     if base in lexicon.MODALS or base == "will":
         meaning = _MODAL.get(base, Sense.UNREAL)
