@@ -121,13 +121,13 @@ class Ledger:
         return self._by_text
 
     def _take_out(
-        self, entry: Entry, fact: Fact, gone: Sequence[str], operation: ProposedOperation
+        self, entry: Entry, old: Fact, gone: Sequence[str], by: ProposedOperation
     ) -> None:
         """Removes a fact from a memory, or only some items of its list."""
-        left = [without_items(each, gone) if each == fact else each for each in entry.facts]
+        left = [without_items(each, gone) if each == old else each for each in entry.facts]
         entry.facts = tuple(each for each in left if each is not None)
         entry.text = " and ".join(each.text for each in entry.facts)
-        self._change(entry, operation)
+        self._change(entry, by)
 
     def _change(self, entry: Entry, operation: ProposedOperation) -> None:
         """Sets the operation on a memory whose facts have changed."""

@@ -246,8 +246,7 @@ _ON_A_DAY, _SEASON, _PLACE_TAIL = pattern("on_a_day"), pattern("season"), patter
 def _is_qualified(clause: Clause, items: Sequence[str], tail: Sequence[Token]) -> bool:
     """Whether a clause holds only on some occasions, or for one thing among others.
 
-    The words around the items may only state since when, where or how the fact holds. Something
-    that is denied for one place or day can still hold for others.
+    Something that is denied for one place or day can still hold for others.
     """
     is_event = Sense.PAST in clause.sense
     if Sense.LIMITED in clause.sense or not _is_neutral(clause.tokens[: clause.begin], is_event):

@@ -19,6 +19,7 @@ _FEMALE, _MALE, UNIQUE_KIN = listed("female"), listed("male"), listed("unique_ki
 _FROM_OWNER = word_set("married_to partner_of engaged_to has_pet")
 _ATTRIBUTES, _SAME_ATTRIBUTE = listed("attributes"), pairs("same_attribute")
 _RECENT = word_set("new current now currently nowadays these days")
+_BEFORE_THINGS = lexicon.PREPOSITIONS - {"with"}
 _FUNCTION_WORDS = (lexicon.PREPOSITIONS | lexicon.DETERMINERS | lexicon.ADVERBS) - lexicon.NUMBERS
 
 
@@ -72,10 +73,10 @@ def read_subject(tokens: Sequence[Token], speaker: Entity, meant: Subject | None
         return Subject(speaker.name, speaker, speaker, frozenset({speaker.key}))
     if first in GENDERS and (meant is None or first == GENDERS[first]):
         return meant
+    if text.startswith(f"{speaker.name}'s "):
+        first, tokens = "my", tokens[len(speaker.name.split()) - 1 :]
     if first in {"my", "our", "his", "her"}:
         return _owned(tokens[1:], meant.entity if meant and first in GENDERS else speaker)
-    if text.startswith(f"{speaker.name}'s "):
-        return _owned(tokens[len(speaker.name.split()) :], speaker)
     if name is None or first == "the":
         noun = " ".join(found[1:])
         return Subject(text, Entity(text), speaker, frozenset({f"{speaker.key}'s {noun}"}), noun)
@@ -132,7 +133,7 @@ class People:
         ends = [(end, r.relation) for r in relations for end in (r.source, r.target)]
         for place, name in names_in(rest):
             before = rest[place - 1].lower if place else ""
-            if before in {"with", "and"} or kind_of(before):
+            if before not in _BEFORE_THINGS and all(name != end.name for end, _ in ends):
                 ends.append((Entity(name, "person"), before))
         for end, relation in ends if subject.relation else [(subject.entity, ""), *ends]:
             is_named = end.type in {"person", "animal"} and end.name[:1].isupper()

@@ -64,9 +64,10 @@ def _liked(clause: Clause, lead: str, items: Sequence[str]) -> Iterator[tuple[st
 def _named(clause: Clause, subject: Subject) -> Iterator[tuple[str, Entity]]:
     """Yields the relations to names after the verb, the first of each kind."""
     rest, sense, found = clause.rest, clause.sense, dict[str, Entity]()
-    is_lasting = Sense.PERFECT in sense or Sense.PROGRESSIVE in sense
+    is_until_now = Sense.PERFECT in sense and not {"for", "since"}.isdisjoint(lowered(rest))
+    is_lasting = Sense.PROGRESSIVE in sense or is_until_now
     if Sense.PAST in sense and not is_lasting and clause.stem in _PAST_MEANS_OVER:
-        return  # `I worked at Acme.`
+        return  # `I worked at Acme`, or `I have lived in Rome`.
     for place in range(min(len(rest), _NAMES_WITHIN)):
         name = read_name(rest, place)
         before = " ".join([clause.stem, *lowered(rest[:place])])

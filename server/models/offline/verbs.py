@@ -37,7 +37,8 @@ _BE, _HAVE = word_set("am is are was were be been"), word_set("have has had")
 _DO, _PAST = word_set("do does did"), word_set("was were did had used")
 _MODAL = {"can": Sense.ABILITY, "will": Sense.PLANNED}
 _TO = {"used": Sense.OVER, "had": Sense.PAST, "decided": Sense.PLANNED, "learned": Sense.ABILITY}
-_LIMITING, _ACTIVITIES, _UNDER_WAY = map(listed, ("limiting", "activities", "under_way"))
+_LIMITING, _UNDER_WAY = listed("limiting"), listed("under_way")
+_NOUNS = listed("activities") | lexicon.PERIODS
 _PARTLY, _SOME = _LIMITING | word_set("always just only very"), word_set("all every much many")
 _STOPPING, _COMPLETING = stems(listed("giving_up")), stems("finish complete")
 _STARTING, _MARITAL = stems("start begin"), listed("marital")
@@ -71,12 +72,11 @@ def _helping(tokens: Sequence[Token], place: int) -> tuple[int, Sense]:
     word, after = tokens[place].lower, after_adverbs(tokens, place + 1)
     base, stem = lexicon.NEGATED.get(word, word), verb_stem(word)
     following, later = [*lowered(tokens[after : after + 2]), "", ""][:2]
-    is_noun = following in lexicon.PERIODS or (following and tokens[after].is_name)
-    is_gerund = following.endswith("ing") and not is_noun
+    is_gerund = following.endswith("ing") and not tokens[after].is_name
     length, meaning = 1, Sense.PLAIN
     if base in lexicon.MODALS or base == "will":
         meaning = _MODAL.get(base, Sense.UNREAL)
-    elif base in _BE and is_gerund and tokens[place - 1].lower not in _ACTIVITIES:
+    elif base in _BE and is_gerund and _NOUNS.isdisjoint({following, tokens[place - 1].lower}):
         meaning = Sense.PROGRESSIVE | (Sense.PLANNED if following in _UNDER_WAY else Sense.PLAIN)
     elif base in _HAVE and (is_past(following) or following in {"become", "come"}):
         meaning = Sense.PLAIN if base == "had" else Sense.PERFECT
