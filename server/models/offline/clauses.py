@@ -186,8 +186,8 @@ def _split(tokens: Sequence[Token]) -> Iterator[tuple[Sequence[Token], str, bool
             continue
         # A clause with `now` is news, but `now it is 5` is a value.
         is_now = tokens[following - 1].lower == "now" and tokens[following].lower != "it"
-        at = following + 1  # `Since Monday I work at Acme.`
-        is_dated = at < len(tokens) and lexicon.is_quantity(tokens[at].lower)
+        # A time may come first: `since Monday I work at Acme`.
+        is_dated = any(map(lexicon.is_quantity, lowered(tokens[following + 1 : following + 2])))
         is_whole = _subject_end(tokens, following + 2 * is_dated) is not None
         if is_whole or _shares_subject(left, subject, tokens[place].text, tokens[following:]):
             yield left, joint, not shared

@@ -24,6 +24,7 @@ Gone = tuple[str, ...] | None
 
 _RULES = data_file(lexicon.PACKAGE, "rules")
 _PARTINGS = {kind: pattern.compiled(phrase) for kind, phrase in _RULES["parting"].items()}
+_Rule = tuple[re.Pattern[str], frozenset[str]]
 _ENDINGS = [
     (
         pattern.compiled(rule["phrase"]),
@@ -57,9 +58,7 @@ _MEASURE, _YEAR = pattern("measure"), re.compile(r"\b(?:19|20)\d\d\b")
 
 
 @lru_cache(maxsize=2_048)
-def _rules_for(
-    phrase: str,
-) -> tuple[frozenset[str], Sequence[tuple[re.Pattern[str], frozenset[str]]]]:
+def _rules_for(phrase: str) -> tuple[frozenset[str], Sequence[_Rule]]:
     kinds = frozenset(kind for kind, known in _PARTINGS.items() if known.match(phrase))
     return kinds, [(over, relations) for known, over, relations in _ENDINGS if known.match(phrase)]
 

@@ -45,8 +45,7 @@ class Fact:
 
     After the verb come `lead`, the words that belong to it (`allergic to`), the `items` of a list,
     and the `tail`. A qualified fact holds only on some occasions, or for one thing among others: it
-    neither replaces nor retracts another. `contrast` are the words of what is denied: `tea, not
-    coffee`.
+    neither replaces nor retracts another. `contrast` are words of what is denied (`not coffee`).
     """
 
     text: str

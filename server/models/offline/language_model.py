@@ -4,8 +4,7 @@ It is conservative: what it does not understand it keeps as it stands, or leaves
 read in these steps: sentences.py finds the sentences in which a speaker states something of their
 own, clauses.py splits them into asserted clauses, and facts.py makes facts of these, with their
 subject (people.py) and relations (relations.py). interest.py decides which are worth keeping, and
-effects.py what of the known memories each of them ends or replaces; changes.py collects the
-operations.
+effects.py what of the known memories each ends or replaces; changes.py collects the operations.
 """
 
 from __future__ import annotations

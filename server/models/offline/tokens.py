@@ -96,9 +96,8 @@ def after_adverbs(tokens: Sequence[Token], place: int) -> int:
     return place
 
 
-_PARTICLES = listed("name_particles")
+_PARTICLES, _MOST_NAME_WORDS = listed("name_particles"), 8
 _INNER_NAME = re.compile(r"[a-z]{1,2}['\u2019][A-Z\u00c0-\u00de]")
-_MOST_NAME_WORDS = 8
 
 
 def read_name(tokens: Sequence[Token], place: int) -> tuple[str, int] | None:
