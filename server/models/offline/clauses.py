@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from server.memories.add.evidence import HEDGES
 from server.models.offline import lexicon
@@ -17,7 +18,7 @@ from server.models.offline.tokens import JOINING, Token, after_adverbs, lowered
 from server.models.offline.verbs import Sense, read_verb
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Clause:
     """An asserted clause: its subject is `tokens[begin:end]`, its verb `tokens[verb]`.
 
@@ -32,17 +33,17 @@ class Clause:
     stem: str
     sense: Sense
 
-    @property
+    @cached_property
     def subject(self) -> tuple[Token, ...]:
         """The words of the subject."""
         return self.tokens[self.begin : self.end]
 
-    @property
+    @cached_property
     def rest(self) -> tuple[Token, ...]:
         """The words after the verb."""
         return self.tokens[self.after :]
 
-    @property
+    @cached_property
     def phrase(self) -> str:
         """The stem of the verb and the words after it, in lower case."""
         return " ".join([self.stem, *lowered(self.rest)])

@@ -54,6 +54,9 @@ _SEVERAL = listed("several_kin") | lexicon.PETS.keys()
 _SOFT = word_set("works_as follows_diet dates")
 _PARTNERS = word_set("dates engaged_to married_to partner_of")
 _LEFT = _PARTNERS | word_set("works_at works_as lives_in")
+_UNTOLD = Sense.RETRACTED | Sense.PLANNED | Sense.LIMITED
+_DONE_OR_DOING = Sense.PAST | Sense.PROGRESSIVE | Sense.PERFECT
+_UNDER_WAY = Sense.PLANNED | Sense.PROGRESSIVE
 _MEASURE, _YEAR = pattern("measure"), re.compile(r"\b(?:19|20)\d\d\b")
 
 
@@ -67,10 +70,10 @@ def _partings(fact: Fact) -> frozenset[str]:
     """Returns in which ways its things are gone: sold, given up, lost."""
     if fact.stem == "do" and fact.has(Sense.OVER):  # `I stopped doing yoga.`
         return frozenset({"giving_up"})
-    is_plain = not fact.has(Sense.RETRACTED | Sense.PLANNED | Sense.LIMITED)
-    is_usual = not fact.has(Sense.PAST | Sense.PROGRESSIVE | Sense.PERFECT)
-    kinds = _rules_for(fact.clause.phrase)[0] if is_plain else frozenset[str]()
-    return kinds - {"giving_up"} if is_usual else kinds
+    kinds = _rules_for(fact.clause.phrase)[0]
+    if not kinds or fact.has(_UNTOLD):
+        return frozenset()
+    return kinds if fact.has(_DONE_OR_DOING) else kinds - {"giving_up"}
 
 
 def is_event(fact: Fact) -> bool:
@@ -85,9 +88,9 @@ def outdated(new: Fact, old: Fact) -> Gone:
         return () if shares and old.has(Sense.DENIED) and _affirms(new, old) else None
     if old.stem != "be" and _partings(old):
         return None
-    own = {f"{new.subject.owner.key}'s {thing}" for thing in new.things}
-    is_sold = "disposal" in _partings(new) and not own.isdisjoint(old.subject.names)
-    if is_sold or ("loss" in _partings(new) and shares):
+    partings = _partings(new)
+    own = {f"{new.subject.owner.key}'s {thing}" for thing in new.things if "disposal" in partings}
+    if not own.isdisjoint(old.subject.names) or ("loss" in partings and shares):
         return ()
     for things in _ended(new, old, shares):
         if (found := _named(things, old)) is not None:
@@ -101,19 +104,21 @@ def _is_over(new: Fact, old: Fact, shares: bool) -> bool:
 
     Either partner can end what they have in common.
     """
+    rules = _rules_for(new.clause.phrase)[1]
+    if not rules or new.has(_UNTOLD):
+        return False
     rest = new.clause.rest
     mutual = [r for r in old.relations if r.relation in _PARTNERS]
     partners = {end.key for r in mutual for end in (r.source, r.target)}
     is_partner = lexicon.KINSHIP.get(new.subject.noun) in _PARTNERS
     is_mutual = is_partner or not partners.isdisjoint(new.subject.names)
     named, names = content_stems(joined(rest)), {t.lower for t in rest if t.is_name}
-    is_told = not new.has(Sense.RETRACTED | Sense.PLANNED | Sense.LIMITED)
     # `I quit at Acme` ends no work elsewhere.
     ended = [r for r in old.relations if not names or content_stems(r.target.name) <= named]
-    return is_told and any(
+    return any(
         (shares or (is_mutual and relations >= _PARTNERS))
         and (over.match(old.clause.phrase) or any(r.relation in relations for r in ended))
-        for over, relations in _rules_for(new.clause.phrase)[1]
+        for over, relations in rules
     )
 
 
@@ -127,7 +132,7 @@ def _ended(new: Fact, old: Fact, shares: bool) -> Iterator[Sequence[frozenset[st
         is_member = bool(_BELONGING & {*lowered(old.clause.rest[:3])})
         is_member |= new.lead.endswith("as") or "job" in new.words
         is_ended = old.stem in _PARTED[kind] or is_value or (old.stem in _SERVING and is_member)
-        is_ended |= old.has(Sense.PLANNED | Sense.PROGRESSIVE)  # `The trip to Oslo is off.`
+        is_ended |= old.has(_UNDER_WAY)  # `The trip to Oslo is off.`
         if kind == "loss" and is_ended and is_theirs:
             yield [subject.stems - _UNSAID or subject.stems]
         elif is_ended and (shares or is_value):
@@ -223,7 +228,8 @@ def _has_other_value(new: Fact, old: Fact) -> bool:
 
 def _is_rescheduled(new: Fact, old: Fact) -> bool:
     """Whether a thing that the other names has another time or amount now."""
+    is_theirs = new.subject.owner == old.subject.owner and not new.subject.is_somebody
+    if not (new.is_news and is_theirs and frozenset() < new.subject.stems <= old.words):
+        return False
     told = [any(map(lexicon.is_quantity, lowered(fact.clause.rest))) for fact in (new, old)]
-    is_told = new.is_news and all(told) and not (old.has(Sense.PAST) or new.subject.is_somebody)
-    is_theirs = new.subject.owner == old.subject.owner
-    return is_theirs and is_told and frozenset() < new.subject.stems <= old.words
+    return all(told) and not old.has(Sense.PAST)

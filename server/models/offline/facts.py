@@ -66,7 +66,7 @@ class Fact:
 
     def has(self, sense: Sense) -> bool:
         """Whether the clause is meant in any of these ways."""
-        return bool(self.clause.sense & sense)
+        return self.clause.sense.value & sense.value != 0  # Far faster than `&` of flags.
 
     def is_like(self, other: Fact) -> bool:
         """Whether both relate to their items in the same words: `allergic to`."""
