@@ -182,9 +182,10 @@ def _split(tokens: Sequence[Token]) -> Iterator[tuple[Sequence[Token], str, bool
         while following < len(tokens) and tokens[following].lower in _AFTER_JOINING:
             following += 1
         subject = _main_subject(left) if place > start and tokens[place].lower in JOINING else None
-        is_value = tokens[place].text == ":" and left[0].lower not in {"that", "this", "it"}
-        if subject is None or following >= len(tokens) or is_value:
+        if subject is None or following >= len(tokens):
             continue
+        if tokens[place].text == ":" and left[0].lower not in {"that", "this", "it"}:
+            continue  # A value follows.
         # A clause with `now` is news, but `now it is 5` is a value.
         is_now = tokens[following - 1].lower == "now" and tokens[following].lower != "it"
         # A time may come first: `since Monday I work at Acme`.

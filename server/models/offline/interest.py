@@ -42,7 +42,7 @@ def is_of_interest(fact: Fact, role: Role) -> bool:
     if is_plan or fact.clause.subject[0].lower == "the":
         return bool(_DATED.search(fact.text))
     if is_be and not (is_own or fact.subject.noun):
-        is_at = fact.what == "where" and fact.items[0][:1].isupper()
+        is_at = fact.what == "where" and any(item[:1].isupper() for item in fact.items[:1])
         return is_at or bool(fact.relations)  # `Tom is tall` does not say who Tom is.
     return not _is_remark(fact, is_own=is_own)
 
@@ -59,7 +59,7 @@ def _is_remark(fact: Fact, *, is_own: bool) -> bool:
         return mood in _MOODS or fact.stem in {*_REMARKING, "be"}
     is_passing = fact.stem == "be" and _IN_PASSING.match(joined(rest).lower())
     asks = found[0] == "to" and not _FINDING_OUT.isdisjoint(found[1:2])
-    talks = any(verb_stem(item.split()[-1]) in _TALK for item in fact.items[:1])
+    talks = any(verb_stem(word) in _TALK for item in fact.items[:1] for word in item.split()[-1:])
     return bool(mood in _MOODS or is_passing or asks or talks or _POINTING.issuperset(found))
 
 

@@ -91,7 +91,8 @@ def read_subject(tokens: Sequence[Token], speaker: Entity, meant: Subject | None
 def _owned(tokens: Sequence[Token], owner: Entity) -> Subject:
     """Returns the subject for words such as `my older sister Ana`, by name if there is one."""
     text, found = f"{owner.name}'s {joined(tokens)}", lowered(tokens)
-    if found[-1] == "name" and len(found) > 1:  # `My mom's name is Helga` tells who she is.
+    if len(found) > 1 and found[-1] == "name" and found[-2].endswith("'s"):
+        # `My mom's name is Helga` tells who she is.
         kin = tokens[-2]._replace(text=tokens[-2].text[:-2], lower=found[-2].removesuffix("'s"))
         tokens, found = [*tokens[:-2], kin], [*found[:-2], kin.lower]
     place = next((p for p, word in enumerate(found) if kind_of(word)), len(found) - 1)

@@ -125,6 +125,21 @@ async def test_an_assistant_states_facts_only_about_itself(said: str, expected: 
     assert await changes(Message(Role.ASSISTANT, said)) == expected
 
 
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ("Tom is in now.", []),
+        ("Nokia is on.", []),
+        ("My aunt a name am now.", []),
+        ("My sister my name's.", []),
+        ('I called my " ".', ['+ User called their " "']),
+        ("She w , : We She but not.", ["+ User said: We She but not"]),
+    ],
+)
+async def test_odd_sentences_raise_no_errors(said: str, expected: list[str]) -> None:
+    assert await changes(said) == expected
+
+
 async def test_pronouns_refer_to_the_person_mentioned_before() -> None:
     content = (
         "I have a sister named Anna. She works at Acme. Her birthday is on May 5th. It's late."
